@@ -6,6 +6,7 @@ import { importCommand } from './import.ts';
 import { matchCommand } from './match.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { serviceBusCommand } from './servicebus.ts';
 
 /**
  * Runs `aether …` in this process. A failure is printed as one sentence, and sets the exit code of the process to 1; a command may set
@@ -78,6 +79,7 @@ function createProgram(): Command {
   program.addCommand(healthCommand().copyInheritedSettings(program));
   program.addCommand(importCommand().copyInheritedSettings(program));
   program.addCommand(matchCommand().copyInheritedSettings(program));
+  program.addCommand(serviceBusCommand().copyInheritedSettings(program));
   return program;
 }
 

@@ -7129,6 +7129,124 @@ BEGIN ATOMIC
     FROM n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.check_bus()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH relays AS MATERIALIZED (
+          SELECT p.process,
+             p.state,
+             p.silent_seconds,
+             (p.report -> 'bus'::text) AS bus
+            FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+           WHERE ((p.app = 'sync'::text) AND (p.report ? 'bus'::text) AND (p.state <> 'ended'::text))
+           ORDER BY (p.state = 'live'::text) DESC, p.silent_seconds
+          LIMIT 1
+         ), relay AS (
+          SELECT r.state,
+             r.silent_seconds,
+             sync.word_in(r.bus, '{state}'::text[]) AS condition,
+             sync.word_in(r.bus, '{error}'::text[]) AS error,
+             COALESCE(sync.number_in(r.bus, '{sent}'::text[]), (0)::double precision) AS sent,
+             COALESCE(sync.number_in(r.bus, '{in_flight}'::text[]), (0)::double precision) AS in_flight,
+             COALESCE(sync.number_in(r.bus, '{throttled}'::text[]), (0)::double precision) AS throttled
+            FROM relays r
+         ), consumers AS (
+          SELECT m.name,
+             r.state AS relay_state,
+             sync.number_in(m.value, '{waiting}'::text[]) AS waiting,
+             sync.number_in(m.value, '{dead_letters}'::text[]) AS letters,
+             sync.number_in(m.value, '{oldest_seconds}'::text[]) AS oldest_seconds,
+             COALESCE(sync.number_in(m.value, '{processes}'::text[]), (0)::double precision) AS processes,
+             sync.number_in(m.value, '{silent_seconds}'::text[]) AS silent_seconds,
+             COALESCE(sync.number_in(m.value, '{parked}'::text[]), (0)::double precision) AS parked,
+             COALESCE(sync.number_in(m.value, '{dead}'::text[]), (0)::double precision) AS dead,
+             sync.number_in(m.value, '{lag_seconds}'::text[]) AS lag_seconds,
+             ((m.value #> '{paused}'::text[]) = 'true'::jsonb) AS is_paused,
+             sync.word_in(m.value, '{error}'::text[]) AS error,
+             sync.health_limit('lag_seconds'::text) AS lag_limit
+            FROM (relays r
+              CROSS JOIN LATERAL sync.members_in(r.bus, '{consumers}'::text[]) m(name, value))
+         ), judged AS (
+          SELECT c.name,
+             c.relay_state,
+             c.waiting,
+             c.letters,
+             c.oldest_seconds,
+             c.processes,
+             c.silent_seconds,
+             c.parked,
+             c.dead,
+             c.lag_seconds,
+             c.is_paused,
+             c.error,
+             c.lag_limit,
+                 CASE
+                     WHEN (c.relay_state <> 'live'::text) THEN 'unknown'::text
+                     WHEN (c.letters > (0)::double precision) THEN 'parked'::text
+                     WHEN (c.dead > (0)::double precision) THEN 'parked'::text
+                     WHEN c.is_paused THEN 'paused'::text
+                     WHEN (c.error IS NOT NULL) THEN 'failing'::text
+                     WHEN ((c.oldest_seconds > c.lag_limit) AND (c.processes = (0)::double precision) AND (c.silent_seconds IS NOT NULL)) THEN 'silent'::text
+                     WHEN ((c.oldest_seconds > c.lag_limit) AND (c.processes > (0)::double precision)) THEN 'catching-up'::text
+                     WHEN (c.oldest_seconds > c.lag_limit) THEN 'stalled'::text
+                     WHEN (c.parked > (0)::double precision) THEN 'warning'::text
+                     WHEN ((c.processes = (0)::double precision) AND (c.silent_seconds IS NOT NULL)) THEN 'silent'::text
+                     WHEN ((c.waiting IS NULL) AND (c.processes = (0)::double precision)) THEN 'unknown'::text
+                     ELSE 'ok'::text
+                 END AS status
+            FROM consumers c
+         )
+  SELECT 'bus'::text,
+     'bus'::text,
+         CASE
+             WHEN (r.state <> 'live'::text) THEN 'silent'::text
+             WHEN (r.condition = ANY (ARRAY['sending'::text, 'idle'::text])) THEN 'ok'::text
+             WHEN (r.condition = 'throttled'::text) THEN 'warning'::text
+             WHEN (r.condition = 'starting'::text) THEN 'unknown'::text
+             ELSE 'failing'::text
+         END AS "case",
+         CASE
+             WHEN (r.state <> 'live'::text) THEN (('The worker that relays events to the bus has been silent for '::text || sync.say_seconds(r.silent_seconds)) || '.'::text)
+             WHEN (r.condition = ANY (ARRAY['sending'::text, 'idle'::text])) THEN 'Service Bus takes the events.'::text
+             WHEN (r.condition = 'throttled'::text) THEN 'Service Bus throttles the namespace: it is over the limit of its tier.'::text
+             WHEN (r.condition = 'starting'::text) THEN 'The relay starts.'::text
+             ELSE ((('Service Bus does not take the events ('::text || COALESCE(r.condition, 'unknown'::text)) || COALESCE((': '::text || r.error), ''::text)) || ').'::text)
+         END AS "case",
+     jsonb_build_object('sent', r.sent, 'in_flight', r.in_flight, 'throttled', r.throttled) AS jsonb_build_object
+    FROM relay r
+ UNION ALL
+  SELECT ('consumer:'::text || j.name),
+     'consumer'::text,
+     j.status,
+     (
+         CASE j.status
+             WHEN 'unknown'::text THEN
+             CASE
+                 WHEN (j.relay_state <> 'live'::text) THEN 'The worker that watches the bus is silent.'::text
+                 ELSE 'Nothing counts its messages, and no process of it reports.'::text
+             END
+             WHEN 'parked'::text THEN
+             CASE
+                 WHEN (j.letters > (0)::double precision) THEN (sync.say_count((j.letters)::bigint) || ' messages are dead letters: it could not read them.'::text)
+                 ELSE (sync.say_count((j.dead)::bigint) || ' events are dead in its own database and wait for a person.'::text)
+             END
+             WHEN 'paused'::text THEN 'It is paused.'::text
+             WHEN 'failing'::text THEN (('It reports a failure ('::text || j.error) || ').'::text)
+             WHEN 'silent'::text THEN (('Its process has been silent for '::text || sync.say_seconds(j.silent_seconds)) || '.'::text)
+             WHEN 'catching-up'::text THEN 'It is behind and works.'::text
+             WHEN 'stalled'::text THEN 'It is behind, and no process of it reports.'::text
+             WHEN 'warning'::text THEN (sync.say_count((j.parked)::bigint) || ' events wait in its own database: one of their customer failed.'::text)
+             ELSE 'It reads on.'::text
+         END ||
+         CASE
+             WHEN (j.waiting > (0)::double precision) THEN ((((' '::text || sync.say_count((j.waiting)::bigint, '100000000000'::bigint)) || ' messages wait'::text) || COALESCE((', the oldest for '::text || sync.say_seconds(j.oldest_seconds)), ''::text)) || '.'::text)
+             ELSE ''::text
+         END),
+     jsonb_strip_nulls(jsonb_build_object('waiting', j.waiting, 'oldest_seconds', j.oldest_seconds, 'dead_letters', j.letters, 'parked', j.parked, 'dead', j.dead, 'processes', j.processes, 'lag_seconds', j.lag_seconds)) AS jsonb_strip_nulls
+    FROM judged j;
+END;
+
 CREATE OR REPLACE FUNCTION sync.check_database()
  RETURNS SETOF sync.check_row
  LANGUAGE sql
@@ -12942,6 +13060,24 @@ create policy owner_all on sync.quality_scans for all to platform_owner using (t
 create policy sync_read on sync.quality_scans for select to console_role, sync_role using (true);
 grant select on sync.quality_scans to console_role;
 grant select on sync.quality_scans to sync_role;
+
+create table sync.relay (
+  only_one boolean default true not null,
+  term bigint default 0 not null,
+  holder text,
+  leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  constraint relay_pkey PRIMARY KEY (only_one),
+  constraint relay_holder_check CHECK (((octet_length(holder) >= 1) AND (octet_length(holder) <= 200))),
+  constraint relay_only_one_check CHECK (only_one)
+) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on column sync.relay.holder is 'The worker that relays until leased_until, by the clock of the database.';
+alter table sync.relay enable row level security, force row level security;
+create policy console_read on sync.relay for select to console_role using (true);
+create policy owner_all on sync.relay for all to platform_owner using (true) with check (true);
+create policy sync_relays on sync.relay for all to sync_role using (true);
+grant select on sync.relay to console_role;
+grant select on sync.relay to sync_role;
+grant update (term, holder, leased_until) on sync.relay to sync_role;
 
 create table sync.rollup (
   step_seconds integer not null,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, type Log, openMetrics } from '@aether/http';
 import { openConnection } from '@aether/platform/log';
+import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
 import { publishChecks } from './health/measures.ts';
@@ -90,7 +91,8 @@ const closeMs = 500;
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures and the work of imports. Run one worker, or several on
+ * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, and relays events
+ * to Service Bus if that is configured. Run one worker, or several on
  * several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
@@ -102,7 +104,10 @@ export async function startSync({
 }: SyncOptions): Promise<SyncWorker> {
   const settings = readSyncSettings(variables);
   const alertSettings = readAlertSettings(variables);
+  const busSettings = readServiceBusSettings(variables);
   await checkSyncDatabase(settings);
+  // Loaded only where it is configured: the SDK takes a second.
+  const bus = busSettings && (await import('@aether/servicebus'));
   const metrics = await openMetrics('aether-sync', variables, log);
   const url = settings.directUrl;
   const monitor = startMonitor({ url, onError: (error) => log.error({ err: error }, 'monitor') });
@@ -139,6 +144,7 @@ export async function startSync({
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
   const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
+  const relay = bus && busSettings && bus.startRelay({ settings: busSettings, database: settings, log });
   const connection = openConnection('sync', {
     ...settings,
     url,
@@ -154,14 +160,23 @@ export async function startSync({
     read() {
       const { role, head, looks } = sequencer.state();
       const { turns, stays, holders } = looked;
+      // Of the worker that relays only: one that stands by would hide its failures.
+      const relayed = relay?.report();
+      const { turns: relayTurns = 0, failures = 0, error } = relay?.progress() ?? {};
       return {
+        ...(bus && relayed && { bus: relayed, subscriptions: { [bus.relayName]: { failures, error } } }),
         sequencer: { role, head },
         retention: {
           keep_days: settings.keepDays,
           stays,
           holders: holders.slice(0, holdersMax).map(({ name }) => name),
         },
-        turns: { sequencer: looks, monitor: monitor.state().turns, ...(turns > 0 && { retention: turns }) },
+        turns: {
+          sequencer: looks,
+          monitor: monitor.state().turns,
+          ...(turns > 0 && { retention: turns }),
+          ...(bus && relayed && { [`subscription:${bus.relayName}`]: relayTurns }),
+        },
       };
     },
   });
@@ -177,6 +192,7 @@ export async function startSync({
         quality.stop(),
         bulk.stop(),
         imports.stop(),
+        relay?.stop(),
         retention.stop(),
         sequencer.stop(),
         monitor.stop(),

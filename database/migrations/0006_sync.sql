@@ -855,3 +855,21 @@ call sync.capture('support.messages', 'message', 'support', 'r.session_id',
 call sync.capture('support.session_entries', 'entry', 'support', 'r.session_id',
   '(select s.customer_id from support.sessions s where s.id = r.session_id)', '{session_id,kind}', '{client_id}');
 call sync.capture('support.calls', 'call', 'support', 'r.id', 'r.customer_id', '{customer_id}', '{client_id,request_digest}');
+
+-- Which worker runs the relay to Azure Service Bus. It sends between two transactions, so that the lock of a row cannot say who runs it: a
+-- lease with a term does. A worker that lost it may still send what it had read, which is harmless: its successor begins at the same
+-- position, so that all of it is a repetition.
+create table sync.relay (
+  only_one boolean primary key default true check (only_one),
+  term bigint not null default 0,
+  holder text check (octet_length(holder) between 1 and 200),
+  leased_until timestamptz not null default '-infinity'
+) with (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false);
+comment on column sync.relay.holder is 'The worker that relays until leased_until, by the clock of the database.';
+insert into sync.relay default values;
+call platform.protect_table('sync.relay');
+create policy sync_relays on sync.relay to sync_role using (true);
+create policy console_read on sync.relay for select to console_role using (true);
+grant select, update (term, holder, leased_until) on sync.relay to sync_role;
+grant select on sync.relay to console_role;

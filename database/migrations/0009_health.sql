@@ -796,8 +796,82 @@ begin
 end $$;
 grant execute on function sync.roll_up() to sync_role;
 
+-- The bus as the relay sees it, and each consumer as the broker counts it and as it reports itself. The relay's own lag is the check of its
+-- subscription, subscription:sync.servicebus. Without a relay there are no such checks.
+create function sync.check_bus() returns setof sync.check_row
+language sql volatile
+begin atomic
+  with relays as materialized (
+    -- The one that relays: another worker stands by and says nothing of the bus.
+    select p.process, p.state, p.silent_seconds, p.report -> 'bus' as bus
+    from sync.list_processes() p
+    where p.app = 'sync' and p.report ? 'bus' and p.state <> 'ended'
+    order by p.state = 'live' desc, p.silent_seconds limit 1),
+  relay as (
+    select r.state, r.silent_seconds, sync.word_in(r.bus, '{state}') as condition, sync.word_in(r.bus, '{error}') as error,
+      coalesce(sync.number_in(r.bus, '{sent}'), 0) as sent, coalesce(sync.number_in(r.bus, '{in_flight}'), 0) as in_flight,
+      coalesce(sync.number_in(r.bus, '{throttled}'), 0) as throttled
+    from relays r),
+  consumers as (
+    select m.name, r.state as relay_state, sync.number_in(m.value, '{waiting}') as waiting,
+      sync.number_in(m.value, '{dead_letters}') as letters,
+      sync.number_in(m.value, '{oldest_seconds}') as oldest_seconds, coalesce(sync.number_in(m.value, '{processes}'), 0) as processes,
+      sync.number_in(m.value, '{silent_seconds}') as silent_seconds, coalesce(sync.number_in(m.value, '{parked}'), 0) as parked,
+      coalesce(sync.number_in(m.value, '{dead}'), 0) as dead, sync.number_in(m.value, '{lag_seconds}') as lag_seconds,
+      m.value #> '{paused}' = 'true' as is_paused, sync.word_in(m.value, '{error}') as error, sync.health_limit('lag_seconds') as lag_limit
+    from relays r cross join lateral sync.members_in(r.bus, '{consumers}') m),
+  judged as (
+    select c.*, case
+      when c.relay_state <> 'live' then 'unknown'
+      when c.letters > 0 then 'parked'
+      when c.dead > 0 then 'parked'
+      when c.is_paused then 'paused'
+      when c.error is not null then 'failing'
+      when c.oldest_seconds > c.lag_limit and c.processes = 0 and c.silent_seconds is not null then 'silent'
+      when c.oldest_seconds > c.lag_limit and c.processes > 0 then 'catching-up'
+      when c.oldest_seconds > c.lag_limit then 'stalled'
+      when c.parked > 0 then 'warning'
+      when c.processes = 0 and c.silent_seconds is not null then 'silent'
+      when c.waiting is null and c.processes = 0 then 'unknown'
+      else 'ok' end as status
+    from consumers c)
+  select 'bus', 'bus',
+    case when r.state <> 'live' then 'silent' when r.condition in ('sending', 'idle') then 'ok'
+      when r.condition = 'throttled' then 'warning'
+      when r.condition = 'starting' then 'unknown' else 'failing' end,
+    case when r.state <> 'live'
+        then 'The worker that relays events to the bus has been silent for ' || sync.say_seconds(r.silent_seconds) || '.'
+      when r.condition in ('sending', 'idle') then 'Service Bus takes the events.'
+      when r.condition = 'throttled' then 'Service Bus throttles the namespace: it is over the limit of its tier.'
+      when r.condition = 'starting' then 'The relay starts.'
+      else 'Service Bus does not take the events (' || coalesce(r.condition, 'unknown') || coalesce(': ' || r.error, '') || ').' end,
+    jsonb_build_object('sent', r.sent, 'in_flight', r.in_flight, 'throttled', r.throttled)
+  from relay r
+  union all
+  select 'consumer:' || j.name, 'consumer', j.status,
+    case j.status
+      when 'unknown' then case when j.relay_state <> 'live' then 'The worker that watches the bus is silent.'
+        else 'Nothing counts its messages, and no process of it reports.' end
+      when 'parked' then case when j.letters > 0
+          then sync.say_count(j.letters::bigint) || ' messages are dead letters: it could not read them.'
+        else sync.say_count(j.dead::bigint) || ' events are dead in its own database and wait for a person.' end
+      when 'paused' then 'It is paused.'
+      when 'failing' then 'It reports a failure (' || j.error || ').'
+      when 'silent' then 'Its process has been silent for ' || sync.say_seconds(j.silent_seconds) || '.'
+      when 'catching-up' then 'It is behind and works.'
+      when 'stalled' then 'It is behind, and no process of it reports.'
+      when 'warning' then sync.say_count(j.parked::bigint) || ' events wait in its own database: one of their customer failed.'
+      else 'It reads on.' end
+      || case when j.waiting > 0 then ' ' || sync.say_count(j.waiting::bigint, 100000000000) || ' messages wait'
+        || coalesce(', the oldest for ' || sync.say_seconds(j.oldest_seconds), '') || '.' else '' end,
+    jsonb_strip_nulls(jsonb_build_object('waiting', j.waiting, 'oldest_seconds', j.oldest_seconds, 'dead_letters', j.letters,
+      'parked', j.parked, 'dead', j.dead, 'processes', j.processes, 'lag_seconds', j.lag_seconds))
+  from judged j;
+end;
+
 insert into sync.health_sources (function_name, gives) values
-  ('sync.check_adoption', 'checks'), ('sync.check_database', 'checks'), ('sync.check_disk', 'checks'), ('sync.check_monitor', 'checks'),
+  ('sync.check_adoption', 'checks'), ('sync.check_bus', 'checks'), ('sync.check_database', 'checks'), ('sync.check_disk', 'checks'),
+  ('sync.check_monitor', 'checks'),
   ('sync.check_outbox', 'checks'), ('sync.check_processes', 'checks'), ('sync.check_reports', 'checks'),
   ('sync.check_retention', 'checks'), ('sync.check_sequencer', 'checks'), ('sync.check_subscriptions', 'checks'),
   ('sync.check_transactions', 'checks'), ('sync.list_gauges', 'gauges');

@@ -1,11 +1,18 @@
+export { type Attempts, collectAttempts } from './attempts.ts';
 export { becauseOf, type Cause, readCause, withoutCause } from './cause.ts';
 export { type Certificate, readCertificate } from './certificate.ts';
 export { type Connection, type ConnectionOptions, closeWithinMs, openConnection } from './connection.ts';
 export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } from './errors.ts';
+export { type AppEvent, type EventRow, eventColumns, toEvent } from './events.ts';
+export { causeOf, type FailureCause } from './failurecause.ts';
 export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
+export { type Lease, move, takeLease } from './lease.ts';
 export { type Listener, listenOn } from './listener.ts';
 export { requireOwnSession } from './ownsession.ts';
+export { type ParkedRow, parkBehind, parkFailed, retryDelayMs, startFirst, takeDue, unpark } from './parked.ts';
 export type { Queryable, QueryLimit, Statement } from './query.ts';
+export { register } from './registration.ts';
 export { readSettings, type Settings } from './settings.ts';
+export { TargetUnavailable } from './subscriptionfailures.ts';
 export type { InTransaction, Transaction, TransactionOptions, Write } from './transaction.ts';
 export { listenForEvents, type Wakeups } from './wakeups.ts';

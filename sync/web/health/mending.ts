@@ -11,10 +11,11 @@ const pages: Record<string, string> = {
   drift: '/quality',
   quality: '/quality',
   alerts: '/alerts',
+  bus: '/subscriptions',
 };
 
 /** Where to look next: the place that mends this check; undefined if the console has none. Pure. */
 export function findPlace({ kind, status }: Pick<Check, 'kind' | 'status'>) {
-  const wanted = status === 'parked' ? '/failures' : pages[kind];
+  const wanted = status === 'parked' && kind !== 'consumer' ? '/failures' : pages[kind];
   return places.find(({ to }) => (to as string) === wanted);
 }

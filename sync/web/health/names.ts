@@ -30,6 +30,8 @@ const nouns: Record<string, (subject: string) => string> = {
   drift: (name) => `Drift of ${name}`,
   quality: () => 'Data quality',
   alerts: () => 'Delivery of alerts',
+  bus: () => 'Service Bus',
+  consumer: (name) => `Consumer ${name} of the bus`,
 };
 
 /** The subject of a check in words: `subscription:support.cache` is `Subscription support.cache`. Pure. */

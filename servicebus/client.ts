@@ -1,0 +1,49 @@
+import { DefaultAzureCredential, ManagedIdentityCredential } from '@azure/identity';
+import { ServiceBusAdministrationClient, ServiceBusClient } from '@azure/service-bus';
+import type { ServiceBusSettings } from './settings.ts';
+
+/** A call of the service without an answer by then has failed. Service Bus itself waits as long for a session with a message. */
+export const callTimeoutMs = 10_000;
+const adminTimeoutMs = 10_000;
+
+/**
+ * Opens a client without a line: the first call opens it. The SDK tries nothing again by itself, because exhausted retries hide the
+ * reason in an AggregateError, and because the order of what is sent is the caller's business.
+ */
+export function openClient(settings: ServiceBusSettings, { timeoutInMs = callTimeoutMs } = {}): ServiceBusClient {
+  const options = {
+    retryOptions: { maxRetries: 0, timeoutInMs },
+    ...(settings.transport === 'websockets' && { webSocketOptions: { webSocket: WebSocket } }),
+  };
+  return settings.connectionString
+    ? new ServiceBusClient(settings.connectionString, options)
+    : new ServiceBusClient(settings.namespace, credentialOf(settings), options);
+}
+
+/** The management interface: topics, subscriptions, rules, counts. It needs the right to manage. */
+export function openAdmin(settings: ServiceBusSettings): ServiceBusAdministrationClient {
+  const { adminUrl } = settings;
+  const options = { retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 } };
+  const admin = settings.connectionString
+    ? new ServiceBusAdministrationClient(settings.connectionString, options)
+    : new ServiceBusAdministrationClient(settings.namespace, credentialOf(settings), options);
+  admin.pipeline.addPolicy({
+    name: 'limit and address',
+    async sendRequest(request, next) {
+      request.timeout = adminTimeoutMs;
+      if (adminUrl) {
+        const { pathname, search } = new URL(request.url);
+        request.url = `${adminUrl}${pathname}${search}`;
+        request.allowInsecureConnection = adminUrl.startsWith('http:');
+      }
+      return next(request);
+    },
+  });
+  return admin;
+}
+
+/** A managed identity, unless the settings ask for whatever the machine has: on a developer's machine that is the Azure CLI. */
+function credentialOf({ credential, clientId }: ServiceBusSettings) {
+  if (credential === 'default') return new DefaultAzureCredential({ managedIdentityClientId: clientId });
+  return clientId ? new ManagedIdentityCredential({ clientId }) : new ManagedIdentityCredential();
+}

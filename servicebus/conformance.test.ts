@@ -1,0 +1,333 @@
+import { until } from '@aether/sync/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openClient } from './client.ts';
+import { drainSubscription, listDeadLetters, resubmitDeadLetters } from './deadletters.ts';
+import { describeBusFailure, kindOf } from './failures.ts';
+import { openSender } from './relay/sending.ts';
+import { refusals } from './standin/broker.ts';
+import { type Effects, makeEvent, openEffects, openTestBus, startConsumer, type TestBus } from './testing.ts';
+import { ensureTopology, readTopology } from './topology.ts';
+import { toMessage } from './wire.ts';
+
+/*
+ * What the product relies on, seen through its own client: on the stand-in in every run, and on a real namespace if SERVICEBUS_CONNECTION_STRING
+ * is set. Failures that only a broker of one's own has on request are in the second part.
+ */
+
+let bus: TestBus;
+let effects: Effects;
+beforeAll(async () => {
+  bus = await openTestBus();
+  effects = await openEffects();
+});
+
+const customers = (count: number) =>
+  Array.from({ length: count }, (_, n) => crypto.randomUUID().replace(/^../, String(n).padStart(2, '0')));
+const versionsOf = (customer: string, count: number) =>
+  Array.from({ length: count }, (_, n) => makeEvent({ customer, version: n + 1 }));
+const inOrder = (list: string[], customer: string) =>
+  list.filter((effect) => effect.startsWith(customer)).map((effect) => Number(effect.split(':')[1]));
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
+
+describe('sessions and order', () => {
+  test('events of one customer have their effect in order and once, with two consumers and repeated sends', async () => {
+    const feed = await bus.subscribe();
+    const ids = customers(6);
+    const events = upTo(20).flatMap((version) => ids.map((customer) => makeEvent({ customer, version })));
+    await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const second = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    await feed.send(events.slice(0, 60));
+    await feed.send(events.slice(30)); // the first thirty of these are repetitions
+    await until(async () => (await effects.list(feed.name)).length >= 120);
+    const list = await effects.list(feed.name);
+    expect(list).toHaveLength(120);
+    for (const customer of ids) expect(inOrder(list, customer)).toEqual(upTo(20));
+    await second.stop();
+  });
+
+  test('a subscription gets its audiences and types only, and nothing that was sent to another one', async () => {
+    const feed = await bus.subscribe({ audiences: ['billing'], types: ['customer.updated', 'invoice.sent'] });
+    const [customer = ''] = customers(1);
+    await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
+    await sender.send([
+      toMessage(makeEvent({ customer, version: 1, audience: 'crm' })),
+      toMessage(makeEvent({ customer, version: 2, audience: feed.audience, type: 'customer.created' })),
+      toMessage(makeEvent({ customer, version: 3, audience: feed.audience }), {
+        recipient: 'somebody-else',
+        run: 'r1',
+      }),
+      toMessage(makeEvent({ customer, version: 4, audience: 'billing', type: 'invoice.sent' })),
+      toMessage(makeEvent({ customer, version: 5, audience: 'crm' }), { recipient: feed.name, run: 'r1' }),
+      toMessage(makeEvent({ customer, version: 6, audience: feed.audience })),
+    ]);
+    await until(async () => (await effects.list(feed.name)).length >= 3);
+    expect(await effects.list(feed.name)).toEqual([4, 5, 6].map((version) => `${customer}:${version}`));
+    await sender.close();
+  });
+
+  test('a failing customer is parked in the consumer’s database with all that follows; others pass; a retry continues in order', async () => {
+    const feed = await bus.subscribe();
+    const [poisoned = '', well = ''] = customers(2);
+    let isPoisoned = true;
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      attemptsMax: 3,
+      async handler(event, context) {
+        if (isPoisoned && event.customer === poisoned && event.version === 2) throw new Error('no such plan');
+        await effects.record(feed.name)(event, context);
+      },
+    });
+    await feed.send([...versionsOf(poisoned, 5), ...versionsOf(well, 5)]);
+    await until(() => consumer.state().dead === 1 && consumer.state().parked === 4);
+    await until(async () => inOrder(await effects.list(feed.name), well).length === 5);
+    expect(inOrder(await effects.list(feed.name), poisoned)).toEqual([1]);
+    expect((await consumer.parked.list()).map(({ state, error }) => [state, error])).toEqual([
+      ['dead', 'Error: no such plan'],
+      ['waiting', null],
+      ['waiting', null],
+      ['waiting', null],
+    ]);
+    // What comes meanwhile waits behind it; nothing of it stays on the bus.
+    await feed.send([makeEvent({ customer: poisoned, version: 6 })]);
+    await until(() => consumer.state().parked === 5);
+    expect(await listDeadLetters(bus.settings, feed.name)).toEqual([]);
+    isPoisoned = false;
+    expect(await consumer.parked.retry()).toBe(1);
+    await until(() => consumer.state().parked === 0);
+    const list = await effects.list(feed.name);
+    expect(inOrder(list, poisoned)).toEqual(upTo(6));
+    expect(inOrder(list, well)).toEqual(upTo(5));
+    await consumer.stop();
+  });
+
+  test('a person’s skip gives up one event, and the next ones of its customer go on', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      attemptsMax: 1,
+      async handler(event, context) {
+        if (event.version === 1) throw new Error('never');
+        await effects.record(feed.name)(event, context);
+      },
+    });
+    await feed.send(versionsOf(customer, 3));
+    await until(() => consumer.state().dead === 1 && consumer.state().parked === 3);
+    expect(await consumer.parked.skip(customer)).toBe(true);
+    await until(() => consumer.state().parked === 0);
+    expect(inOrder(await effects.list(feed.name), customer)).toEqual([2, 3]);
+    expect(await consumer.parked.skip(customer)).toBe(false);
+    await consumer.stop();
+  });
+
+  test('a paused consumer handles nothing, and what came meanwhile follows when it is resumed', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    await consumer.pause('a new ledger');
+    expect(consumer.state()).toMatchObject({ isPaused: true, pauseReason: 'a new ledger' });
+    await feed.send(versionsOf(customer, 3));
+    await until(
+      async () =>
+        (await readTopology(bus.settings)).subscriptions.find(({ name }) => name === feed.name)?.waiting === 3,
+    );
+    expect(await effects.list(feed.name)).toEqual([]);
+    await consumer.resume();
+    await until(async () => (await effects.list(feed.name)).length === 3);
+    await consumer.stop();
+  });
+});
+
+describe('dead letters', () => {
+  test('only what cannot be read becomes one; resubmitted under a new id it has its effect, and the original id would be swallowed', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
+    const good = toMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
+    const broken = { ...good, messageId: 'broken-1', body: Buffer.from('{"half') };
+    await sender.send([broken, toMessage(makeEvent({ customer, version: 2, audience: feed.audience }))]);
+    await until(() => consumer.happenings.some(({ kind }) => kind === 'message.unreadable'));
+    await until(async () => (await effects.list(feed.name)).length === 1);
+    const [letter] = await listDeadLetters(bus.settings, feed.name);
+    expect(letter).toMatchObject({ messageId: 'broken-1', reason: 'unreadable', session: customer });
+    expect((await readTopology(bus.settings)).subscriptions.find(({ name }) => name === feed.name)?.deadLetters).toBe(
+      1,
+    );
+    await sender.send([broken]); // the id is known: dropped without a word
+    // A letter that still cannot be read comes back.
+    expect(await resubmitDeadLetters(bus.settings, feed.name, [String(letter?.number)])).toBe(1);
+    await until(
+      async () => (await listDeadLetters(bus.settings, feed.name))[0]?.messageId.startsWith('broken-1.again.') ?? false,
+    );
+    expect(await listDeadLetters(bus.settings, feed.name)).toHaveLength(1);
+    expect(await drainSubscription(bus.settings, feed.name, 'dead letters')).toBe(1);
+    expect(await listDeadLetters(bus.settings, feed.name)).toEqual([]);
+    await Promise.all([sender.close(), consumer.stop()]);
+  });
+});
+
+describe('the topology', () => {
+  test('is made once, stays as it is at the second time, and follows a change of types', async () => {
+    const { name, audience } = await bus.subscribe();
+    const again = await ensureTopology(bus.settings, [{ name, audiences: [audience] }]);
+    expect(again.map(({ change }) => change)).toEqual(['unchanged', 'unchanged', 'unchanged']);
+    const narrowed = await ensureTopology(bus.settings, [{ name, audiences: [audience], types: ['customer.updated'] }]);
+    expect(narrowed.map(({ what, change }) => `${change} ${what}`)).toEqual(
+      expect.arrayContaining([
+        `created rule aether-${audience}-customer.updated of ${name}`,
+        `removed rule aether-${audience} of ${name}`,
+      ]),
+    );
+  });
+
+  test('of a topic without duplicate detection and of a subscription without sessions is refused by name, and left as it is', async () => {
+    const { openAdmin } = await import('./client.ts');
+    const admin = openAdmin(bus.settings);
+    const topic = `${bus.settings.topic}-plain`;
+    const plain = { ...bus.settings, topic };
+    await admin.createTopic(topic);
+    await expect(ensureTopology(plain, [])).rejects.toThrow(/made without duplicate detection.*remove the topic/);
+    await admin.createSubscription(topic, 'sloppy');
+    const state = await readTopology(plain);
+    expect(state.subscriptions[0]?.problems.join()).toMatch(/sloppy of .* was made without sessions/);
+    await admin.createSubscription(bus.settings.topic, 'sloppy');
+    await expect(
+      startConsumer(bus, effects, { subscription: 'sloppy', handler: effects.record('sloppy') }),
+    ).rejects.toThrow(/made without sessions, which keep the order/);
+    await expect(
+      startConsumer(bus, effects, { subscription: 'nowhere', handler: effects.record('nowhere') }),
+    ).rejects.toThrow(/subscription nowhere of topic .* does not exist.*aether servicebus ensure/);
+    await Promise.all([admin.deleteTopic(topic), admin.deleteSubscription(bus.settings.topic, 'sloppy')]);
+  });
+});
+
+describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request', () => {
+  const broker = () => bus.standIn as NonNullable<TestBus['standIn']>;
+
+  test('a lock that is lost in the middle gives the session to another try, with one effect for each event', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    let hasExpired = false;
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      async handler(event, context) {
+        await effects.record(feed.name)(event, context);
+        if (event.version !== 3 || hasExpired) return;
+        hasExpired = true;
+        const queue = broker().queue(bus.settings.topic, feed.name);
+        const session = queue?.sessions.get(customer);
+        if (queue && session) queue.expire(session);
+      },
+    });
+    await feed.send(versionsOf(customer, 8));
+    await until(async () => (await effects.list(feed.name)).length >= 8);
+    await until(() => broker().queue(bus.settings.topic, feed.name)?.all.size === 0);
+    expect(inOrder(await effects.list(feed.name), customer)).toEqual(upTo(8));
+    expect(hasExpired).toBe(true);
+    await consumer.stop();
+  });
+
+  test('a handler that takes longer than the lock keeps it, because the lock is renewed', async () => {
+    const feed = await bus.subscribe({ lockMs: 900 });
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      async handler(event, context) {
+        if (event.version === 1) await context.tx.query('select pg_sleep(1.4)');
+        await effects.record(feed.name)(event, context);
+      },
+    });
+    await feed.send(versionsOf(customer, 2));
+    await until(async () => (await effects.list(feed.name)).length === 2);
+    await until(() => broker().queue(bus.settings.topic, feed.name)?.all.size === 0);
+    const given = consumer.happenings.filter(({ kind }) => kind === 'events.handled');
+    expect(given.reduce((sum, each) => sum + (each.kind === 'events.handled' ? each.events.length : 0), 0)).toBe(2);
+    await consumer.stop();
+  });
+
+  test.each(['before', 'after'] as const)(
+    'a line that is cut %s the broker settles loses and doubles nothing',
+    async (cut) => {
+      const feed = await bus.subscribe();
+      const ids = customers(3);
+      const consumer = await startConsumer(bus, effects, {
+        subscription: feed.name,
+        handler: effects.record(feed.name),
+      });
+      broker().failNext({ on: 'settle', cut }, 2);
+      await feed.send(ids.flatMap((customer) => versionsOf(customer, 5)));
+      await until(async () => (await effects.list(feed.name)).length >= 15);
+      await until(() => broker().queue(bus.settings.topic, feed.name)?.all.size === 0);
+      const list = await effects.list(feed.name);
+      expect(list).toHaveLength(15);
+      for (const customer of ids) expect(inOrder(list, customer)).toEqual(upTo(5));
+      await consumer.stop();
+    },
+  );
+
+  test('a restart of the broker interrupts consumers, who go on by themselves', async () => {
+    const feed = await bus.subscribe();
+    const ids = customers(3);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    await feed.send(ids.flatMap((customer) => versionsOf(customer, 3)));
+    await until(async () => (await effects.list(feed.name)).length >= 9);
+    await broker().restart(200);
+    const later = ids.flatMap((customer) => [4, 5].map((version) => makeEvent({ customer, version })));
+    await until(() =>
+      feed.send(later).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until(async () => (await effects.list(feed.name)).length >= 15);
+    const list = await effects.list(feed.name);
+    for (const customer of ids) expect(inOrder(list, customer)).toEqual(upTo(5));
+    await consumer.stop();
+  });
+
+  test('each refusal of a send has its name and its advice, and what was refused can be sent again', async () => {
+    const { settings } = bus;
+    const event = makeEvent({ customer: crypto.randomUUID(), version: 1 });
+    const sender = openSender(() => openClient(settings), settings.topic);
+    for (const [refuse, kind, advice] of [
+      [refusals.throttled, 'throttled', /over the limit of its tier/],
+      [refusals.quotaExceeded, 'quota', /is full.*aether servicebus status/],
+      [refusals.internal, 'unreachable', /does not answer/],
+    ] as const) {
+      broker().failNext({ on: 'send', refuse });
+      const { error, settled } = await sender.send([toMessage(event)]);
+      expect([settled, kindOf(error)]).toEqual([0, kind]);
+      expect(describeBusFailure(error, settings)).toMatch(advice);
+    }
+    const wrongKey = {
+      ...settings,
+      connectionString: settings.connectionString?.replace(/(SharedAccessKey)=[^;]+/, '$1=wrong'),
+    };
+    const refused = await openSender(() => openClient(wrongKey), settings.topic).send([toMessage(event)]);
+    expect(describeBusFailure(refused.error, settings)).toMatch(/refuses the key.*Data Sender/);
+    const nowhere = await openSender(() => openClient(settings), 'nowhere').send([toMessage(event)]);
+    expect(describeBusFailure(nowhere.error, { ...settings, topic: 'nowhere' })).toMatch(
+      /topic nowhere does not exist/,
+    );
+    expect(await sender.send([toMessage(event)])).toEqual({ settled: 1, tooLarge: [] });
+    await sender.close();
+  });
+
+  test('a send whose answer is lost is sent again and arrives once; a message that is too large is named, and the others pass', async () => {
+    const { name, audience } = await bus.subscribe();
+    const sender = openSender(() => openClient(bus.settings, { timeoutInMs: 600 }), bus.settings.topic);
+    const customer = crypto.randomUUID();
+    broker().failNext({ on: 'send', cut: 'after' });
+    const first = toMessage(makeEvent({ customer, version: 1, audience }));
+    expect((await sender.send([first])).settled).toBe(0);
+    const large = toMessage(makeEvent({ customer, version: 2, audience, data: { text: 'x'.repeat(300_000) } }));
+    expect(await sender.send([first, large, toMessage(makeEvent({ customer, version: 3, audience }))])).toEqual({
+      settled: 3,
+      tooLarge: [1],
+    });
+    expect(broker().queue(bus.settings.topic, name)?.all.size).toBe(2);
+    await sender.close();
+  });
+});

@@ -1,0 +1,414 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigurationError, retryDelayMs, TargetUnavailable } from '@aether/platform/log';
+import type { ServiceBusClient, ServiceBusSessionReceiver } from '@azure/service-bus';
+import pg from 'pg';
+import { openClient } from '../client.ts';
+import { describeBusFailure, kindOf, reasonOf, toConfigurationError } from '../failures.ts';
+import { openSender } from '../relay/sending.ts';
+import { toReportMessage } from '../reports.ts';
+import { readServiceBusSettings, requireSubscriptionName, type ServiceBusSettings } from '../settings.ts';
+import type { BusEvent } from '../wire.ts';
+import { within } from '../within.ts';
+import { type BusHandler, createHandling } from './handling.ts';
+import { HandlerTimeout, type Inbox, type InboxState, openInbox } from './inbox.ts';
+import { workSession } from './session.ts';
+
+/*
+ * A consumer: an app that has no database in common with the platform, and gets its events from Service Bus.
+ *
+ * The model. The consumer accepts one session after another, up to `sessionsMax` at once, and works on each until it is idle (session.ts). A
+ * session is a customer, so that the events of one customer come in order, whichever process works on it. Effects and deliveries commit
+ * together in the consumer's own PostgreSQL (handling.ts, inbox.ts): what comes twice has one effect.
+ *
+ * What each failure does:
+ * - The process is killed, or the lock of a session is lost: the broker gives the session to another receiver, from the first message that is not
+ *   completed on. The inbox drops those that are handled already.
+ * - The handler throws for an event: it is parked in the consumer's database, with the later ones of its session, and tried again after 200 ms,
+ *   doubling up to ten seconds. After `attemptsMax` it is dead, and waits for a person.
+ * - The handler throws TargetUnavailable, or the consumer's database is out of reach: the consumer rests; the bus keeps the messages.
+ * - The line to the broker drops, or an answer does not come in time: the line is thrown away and opened again.
+ * - A message cannot be read: it is a dead letter of the bus.
+ */
+
+export type ConsumerOptions = {
+  /** Of the bus: the app's name. */
+  subscription: string;
+  handler: BusHandler;
+  /** The consumer's own PostgreSQL. Its tables are in a schema of their own, by default `aether_inbox`. */
+  inbox: { url: string; schema?: string };
+  /** By default those of the environment: SERVICEBUS_…. */
+  settings?: ServiceBusSettings;
+  /** How many customers are worked on at once; by default 16. Each takes a connection to the database while it is. */
+  sessionsMax?: number;
+  /** How many events of a customer are one transaction at most; by default 100. */
+  batchMax?: number;
+  /** A handler that takes longer has failed; by default 25 seconds. */
+  handlerTimeoutMs?: number;
+  /** Of an event that fails; by default 12 attempts, the first again after 200 ms, then doubling up to ten seconds. */
+  attemptsMax?: number;
+  retryFirstMs?: number;
+  retryMaxMs?: number;
+  /** How long the inbox knows what it has handled: longer than a message may live on the bus. By default 21 days. */
+  keepDays?: number;
+  /** Whether it reports to Sync Health over the bus, which needs the right to send. By default it does. */
+  reports?: boolean;
+  onHappening?: (happening: ConsumerHappening) => void;
+};
+
+/** What happens to a consumer, for its log and metrics. */
+export type ConsumerHappening =
+  | { kind: 'events.handled'; events: BusEvent[]; fresh: number }
+  | { kind: 'event.failed'; event: BusEvent; attempt: number; isDead: boolean; error: unknown }
+  /** It cannot be read, and is a dead letter now. */
+  | { kind: 'message.unreadable'; messageId: string; error: unknown }
+  /** Nothing is lost: it goes on by itself. */
+  | { kind: 'consumer.failed'; sentence: string; error: unknown }
+  | { kind: 'consumer.recovered' };
+
+export type ConsumerState = InboxState & { sessions: number; handled: number; error: string | undefined };
+
+export type Consumer = {
+  /** Settles when the consumer's database is ready and Service Bus has answered. Rejects with what is wrong with its settings. */
+  readonly ready: Promise<void>;
+  state(): ConsumerState;
+  /** For all processes of this consumer, until it is resumed. */
+  pause(reason: string): Promise<void>;
+  resume(): Promise<void>;
+  /** What has failed and waits, and what can be done about it. */
+  readonly parked: Pick<Inbox, 'retry' | 'skip'> & { list: Inbox['listParked'] };
+  /** Settles when the batches under way are done, within ten seconds. */
+  stop(): Promise<void>;
+};
+
+/** How long the broker is asked to wait for a session with a message. A line that drops meanwhile is seen that late at worst. */
+const acceptMs = 10_000;
+const acceptAnswerMs = 3_000;
+/** Service Bus is asked for so many sessions at once while there are many. */
+const acceptsMax = 4;
+const lookMs = 500;
+const refusedWithinMs = 250;
+const reportEveryMs = 5_000;
+const trimEveryMs = 3_600_000;
+const stopWithinMs = 10_000;
+/** Longer than any session is worked on: the SDK renews its lock until then. */
+const renewForMs = 3_600_000;
+
+/** Handles the events of a subscription of the bus until it is stopped. @throws ConfigurationError */
+export function consumeEvents({
+  subscription,
+  handler,
+  inbox: { url, schema },
+  settings: given,
+  sessionsMax = 16,
+  batchMax = 100,
+  handlerTimeoutMs = 25_000,
+  attemptsMax = 12,
+  retryFirstMs = 200,
+  retryMaxMs = 10_000,
+  keepDays = 21,
+  reports = true,
+  onHappening = warn,
+}: ConsumerOptions): Consumer {
+  requireSubscriptionName(subscription);
+  const settings = given ?? requireSettings();
+  const stopping = new AbortController();
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: sessionsMax + 3,
+    application_name: `aether-consumer-${subscription}`.slice(0, 63),
+    connectionTimeoutMillis: 5_000,
+    query_timeout: handlerTimeoutMs + 5_000,
+    keepAlive: true,
+  });
+  pool.on('error', () => {}); // a connection at rest is gone: the next query opens another one
+  const inbox = openInbox(pool, { subscription, ...(schema !== undefined && { schema }) });
+  const handling = createHandling({
+    inbox,
+    handler,
+    policy: { attemptsMax, firstMs: retryFirstMs, maxMs: retryMaxMs },
+    handlerTimeoutMs,
+    onFailed: (event, failure) => tell({ kind: 'event.failed', event, ...failure }),
+  });
+  const reporter = reports ? openSender(() => openClient(settings), settings.topic) : undefined;
+  const processName = `${
+    hostname()
+      .replaceAll(/[^A-Za-z0-9.-]/g, '-')
+      .slice(0, 40) || 'process'
+  }-${process.pid}-${randomBytes(2).toString('hex')}`;
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => {}); // also told as a happening
+  const sessions = new Set<Promise<void>>();
+  let client: ServiceBusClient | undefined;
+  let seen: InboxState = { isPaused: false, pauseReason: null, parked: 0, dead: 0 };
+  let handled = 0;
+  let lagSeconds: number | undefined;
+  let accepting = 0;
+  let isBusy = false;
+  let failures = 0;
+  let failed: unknown;
+  /** Until then nothing is accepted. */
+  let restsUntil = 0;
+
+  function tell(happening: ConsumerHappening): void {
+    try {
+      onHappening(happening);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+
+  /** The whole consumer rests: after the first failure for 200 ms, then doubling. Failures of several sessions at once count once. */
+  function rest(error: unknown, sentence: string): void {
+    if (stopping.signal.aborted || (restsUntil > performance.now() && failures > 0)) return;
+    failures++;
+    const forMs = error instanceof TargetUnavailable ? error.retryAfterMs : retryDelayMs(failures, 200, 10_000);
+    restsUntil = performance.now() + forMs;
+    if (failed === undefined || failures % 10 === 0) tell({ kind: 'consumer.failed', sentence, error });
+    failed = error;
+  }
+
+  function recover(): void {
+    failures = 0;
+    if (failed === undefined) return;
+    failed = undefined;
+    tell({ kind: 'consumer.recovered' });
+  }
+
+  function throwClientAway(): void {
+    const closing = client;
+    client = undefined;
+    closing?.close().catch(() => {});
+  }
+
+  async function acceptOne(): Promise<void> {
+    accepting++;
+    const startedAt = performance.now();
+    client ??= openClient(settings, { timeoutInMs: acceptMs });
+    const used = client;
+    let receiver: ServiceBusSessionReceiver;
+    try {
+      receiver = await within(
+        used.acceptNextSession(settings.topic, subscription, {
+          maxAutoLockRenewalDurationInMs: renewForMs,
+          skipParsingBodyAsJson: true,
+          abortSignal: stopping.signal,
+        }),
+        acceptMs + acceptAnswerMs,
+      );
+    } catch (error) {
+      isBusy = false;
+      if (stopping.signal.aborted) return;
+      const kind = kindOf(error);
+      if (kind === 'idle') {
+        started.resolve();
+        return;
+      }
+      if (client === used || kind !== 'unreachable') refuse(error);
+      return;
+    } finally {
+      accepting--;
+    }
+    started.resolve();
+    isBusy = performance.now() - startedAt < 1_000;
+    const working = work(receiver, used).finally(() => sessions.delete(working));
+    sessions.add(working);
+  }
+
+  async function work(receiver: ServiceBusSessionReceiver, from: ServiceBusClient): Promise<void> {
+    try {
+      await workSession({
+        receiver,
+        handling,
+        batchMax,
+        isCrowded: () => sessions.size + accepting >= sessionsMax,
+        isStopping: () => stopping.signal.aborted || seen.isPaused,
+        onHandled(events, fresh) {
+          handled += fresh;
+          const last = events.at(-1);
+          if (last && fresh > 0) lagSeconds = Math.max(0, (Date.now() - last.occurredAt.getTime()) / 1000);
+          recover();
+          tell({ kind: 'events.handled', events, fresh });
+        },
+        onUnreadable: (message, error) =>
+          tell({ kind: 'message.unreadable', messageId: String(message.messageId), error }),
+      });
+    } catch (error) {
+      if (error instanceof TargetUnavailable)
+        rest(error, `The target of the handler is out of reach: ${error.message}`);
+      else if (error instanceof HandlerTimeout) tell({ kind: 'consumer.failed', sentence: error.message, error });
+      else if (isOfBus(error)) {
+        // A lock that was lost, or a line: what was not completed comes again.
+        if (kindOf(error) !== 'lock-lost' && client === from) throwClientAway();
+      } else rest(error, `The consumer's database does not take its effects: ${reasonOf(error).message}`);
+    }
+  }
+
+  /** Whether the subscription is there and may be read, which is known at once: without a message, accepting a session says nothing for long. */
+  async function probe(): Promise<boolean> {
+    client ??= openClient(settings, { timeoutInMs: acceptMs });
+    const receiver = client.createReceiver(settings.topic, subscription);
+    try {
+      await within(receiver.peekMessages(1));
+      return true;
+    } catch (error) {
+      refuse(error);
+      return false;
+    } finally {
+      receiver.close().catch(() => {});
+    }
+  }
+
+  /** A call of the broker has failed. */
+  function refuse(error: unknown): void {
+    if (stopping.signal.aborted) return;
+    const kind = kindOf(error);
+    if (kind === 'unauthorized' || kind === 'missing' || kind === 'misconfigured')
+      started.reject(toConfigurationError(error, settings, subscription));
+    if (kind === 'unreachable') throwClientAway();
+    rest(error, describeBusFailure(error, settings, subscription));
+  }
+
+  async function accept(): Promise<void> {
+    while (!stopping.signal.aborted && !(await probe()))
+      await sleep(Math.max(restsUntil - performance.now(), 50), undefined, { signal: stopping.signal }).catch(() => {});
+    recover();
+    // A subscription without sessions refuses the first call for one within this time.
+    setTimeout(started.resolve, refusedWithinMs).unref();
+    while (!stopping.signal.aborted) {
+      const mayAccept =
+        !seen.isPaused &&
+        performance.now() >= restsUntil &&
+        sessions.size + accepting < sessionsMax &&
+        accepting < (isBusy ? acceptsMax : 1);
+      if (mayAccept) {
+        const one = acceptOne();
+        if (isBusy && accepting < acceptsMax) continue;
+        await Promise.race([one, sleep(lookMs, undefined, { signal: stopping.signal }).catch(() => {})]);
+      } else await Promise.race([...sessions, sleep(10)]);
+    }
+  }
+
+  /** Looks into the inbox: what is due, whether somebody has paused it. */
+  async function lookAfter(): Promise<void> {
+    let trimmedAt = Number.NEGATIVE_INFINITY;
+    let isPrepared = false;
+    while (!stopping.signal.aborted) {
+      let hadDue = false;
+      try {
+        if (!isPrepared) {
+          await inbox.prepare();
+          isPrepared = true;
+          prepared.resolve();
+        }
+        seen = await inbox.look();
+        if (!seen.isPaused && performance.now() >= restsUntil) hadDue = await handling.workParked();
+        if (performance.now() - trimmedAt > trimEveryMs) {
+          trimmedAt = performance.now();
+          await inbox.trim(keepDays);
+        }
+      } catch (error) {
+        if (error instanceof TargetUnavailable)
+          rest(error, `The target of the handler is out of reach: ${error.message}`);
+        else if (!(error instanceof HandlerTimeout))
+          rest(error, `The consumer's database does not answer: ${reasonOf(error).message}`);
+      }
+      const waitMs = hadDue || seen.parked > seen.dead ? 50 : lookMs;
+      await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  async function report(ends = false): Promise<void> {
+    await reporter?.send([
+      toReportMessage({
+        subscription,
+        process: processName,
+        handled,
+        parked: seen.parked,
+        dead: seen.dead,
+        paused: seen.isPaused,
+        lag_seconds: lagSeconds,
+        error: failed === undefined ? undefined : reasonOf(failed).name,
+        ends,
+      }),
+    ]);
+  }
+
+  async function reportOn(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await report();
+      await sleep(reportEveryMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  const prepared = Promise.withResolvers<void>();
+  const looking = lookAfter();
+  const accepted = prepared.promise.then(accept);
+  const reporting = reporter ? reportOn() : undefined;
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    prepared.resolve();
+    started.reject(new Error('The consumer was stopped before it was ready.'));
+    const end = async () => {
+      await Promise.all([looking, accepted, reporting]);
+      await Promise.all(sessions);
+      await report(true).catch(() => {});
+      await Promise.all([client?.close().catch(() => {}), reporter?.close()]);
+    };
+    await Promise.race([end(), sleep(stopWithinMs, undefined, { ref: false })]);
+    await Promise.race([pool.end(), sleep(1_000, undefined, { ref: false })]);
+  }
+
+  const ready = Promise.all([prepared.promise, started.promise]).then(() => {});
+  ready.catch(() => {}); // a caller that does not await it must not be ended by it
+  let stopped: Promise<void> | undefined;
+  return {
+    ready,
+    state: () => ({
+      ...seen,
+      sessions: sessions.size,
+      handled,
+      error: failed === undefined ? undefined : reasonOf(failed).message,
+    }),
+    async pause(reason) {
+      await inbox.pause(reason);
+      seen = await inbox.look();
+    },
+    async resume() {
+      await inbox.resume();
+      seen = await inbox.look();
+    },
+    parked: { list: inbox.listParked, retry: inbox.retry, skip: inbox.skip },
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function requireSettings(): ServiceBusSettings {
+  const settings = readServiceBusSettings(process.env);
+  if (settings) return settings;
+  throw new ConfigurationError(
+    'A consumer needs SERVICEBUS_CONNECTION_STRING, or SERVICEBUS_NAMESPACE with Entra: see docs/configuration.md.',
+  );
+}
+
+/** Whether it comes from the SDK, and not from the consumer's database or handler. */
+const isOfBus = (error: unknown): boolean => {
+  const { name, message } = reasonOf(error);
+  return (
+    ['ServiceBusError', 'MessagingError', 'AbortError', 'InvalidOperationError'].includes(name) ||
+    /Service Bus gave no answer|receiver|AMQP|link/i.test(message)
+  );
+};
+
+/** Without a listener a failure is a warning of the process, so that none is silent. */
+function warn(happening: ConsumerHappening): void {
+  if (happening.kind === 'events.handled' || happening.kind === 'consumer.recovered') return;
+  const { error } = happening;
+  const words = 'sentence' in happening ? happening.sentence : String(error instanceof Error ? error.message : error);
+  process.emitWarning(`${happening.kind}: ${words}`, { type: 'ConsumerWarning', code: happening.kind });
+}

@@ -1,0 +1,280 @@
+import { type FailureCause, retryDelayMs } from '@aether/platform/log';
+import type pg from 'pg';
+import type { BusEvent } from '../wire.ts';
+
+/*
+ * The inbox: what a consumer keeps in its own database. It knows which deliveries it has handled, so that a repetition has no second effect,
+ * and it keeps the events of customers of whom one has failed. What it writes commits together with the handler's effect.
+ */
+
+/** Runs statements in the transaction of a handler. */
+export type InboxTransaction = Pick<pg.ClientBase, 'query'>;
+
+export type Inbox = {
+  /** Creates the tables if they are missing. Any number of processes may call it. */
+  prepare(): Promise<void>;
+  /** Runs work in a transaction that has the session: two processes never handle one session at once, also if its lock was lost. */
+  inSession<T>(session: string, work: (tx: InboxTransaction) => Promise<T>): Promise<T>;
+  /** Marks deliveries as handled. @returns those that were not, and whether an event of the session is parked */
+  take(tx: InboxTransaction, session: string, ids: string[]): Promise<{ fresh: Set<string>; hasParked: boolean }>;
+  park(tx: InboxTransaction, event: BusEvent, failure?: { cause: FailureCause; policy: RetryPolicy }): Promise<void>;
+  /** The first parked event of a session if it is due. */
+  takeDue(tx: InboxTransaction, session: string): Promise<ParkedEvent | undefined>;
+  /** It is handled: the next one of its session is due. */
+  unpark(tx: InboxTransaction, event: ParkedEvent): Promise<void>;
+  failAgain(
+    tx: InboxTransaction,
+    event: ParkedEvent,
+    cause: FailureCause,
+    policy: RetryPolicy,
+  ): Promise<{ isDead: boolean }>;
+  findDueSessions(limit: number): Promise<string[]>;
+  /** Counts, and whether the subscription is paused. */
+  look(): Promise<InboxState>;
+  pause(reason: string): Promise<void>;
+  resume(): Promise<void>;
+  listParked(limit?: number): Promise<ParkedSummary[]>;
+  /** Tries dead events again. @returns how many */
+  retry(session?: string): Promise<number>;
+  /** Gives up the first parked event of a session, so that the next one is tried. @returns whether there was one */
+  skip(session: string): Promise<boolean>;
+  /** Forgets deliveries that were handled so long ago that no message of theirs can come again. */
+  trim(keepDays: number): Promise<void>;
+};
+
+export type RetryPolicy = { attemptsMax: number; firstMs: number; maxMs: number };
+export type ParkedEvent = { number: string; session: string; attempts: number; event: BusEvent };
+export type ParkedSummary = {
+  id: string;
+  type: string;
+  session: string;
+  state: 'waiting' | 'retrying' | 'dead';
+  attempts: number;
+  error: string | null;
+  parked_at: Date;
+};
+export type InboxState = { isPaused: boolean; pauseReason: string | null; parked: number; dead: number };
+
+const setupLock = 4_915_211;
+
+export function openInbox(
+  pool: pg.Pool,
+  { subscription, schema = 'aether_inbox' }: { subscription: string; schema?: string },
+): Inbox {
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(schema))
+    throw new Error(`The schema of an inbox is a lower-case name: it is ${schema}.`);
+
+  async function transaction<T>(work: (tx: InboxTransaction) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let isLost = true;
+    // The query under way reports it; without a listener it would end the process.
+    const onError = () => {};
+    client.on('error', onError);
+    try {
+      await client.query('begin');
+      try {
+        const result = await work(client);
+        await client.query('commit');
+        isLost = false;
+        return result;
+      } catch (error) {
+        // A handler that is still at work must not get its connection back into the pool: see HandlerTimeout.
+        if (!(error instanceof HandlerTimeout)) {
+          await client.query('rollback');
+          isLost = false;
+        }
+        throw error;
+      }
+    } finally {
+      client.off('error', onError);
+      client.release(isLost);
+    }
+  }
+
+  return {
+    async prepare() {
+      await transaction(async (tx) => {
+        await tx.query('select pg_advisory_xact_lock($1)', [setupLock]);
+        const { rows } = await tx.query('select to_regclass($1) is not null as is_there', [`${schema}.subscriptions`]);
+        if (!rows[0].is_there) await tx.query(tablesOf(schema));
+        await tx.query(`insert into ${schema}.subscriptions (name) values ($1) on conflict do nothing`, [subscription]);
+      });
+    },
+    inSession: (session, work) =>
+      transaction(async (tx) => {
+        await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${subscription} ${session}`]);
+        return work(tx);
+      }),
+    async take(tx, session, ids) {
+      const { rows } = await tx.query<{ id: string; has_parked: boolean }>(
+        `with fresh as (
+           insert into ${schema}.handled (subscription, id) select $1, g.id from unnest($2::text[]) with ordinality g (id, n) order by g.n
+           on conflict do nothing returning id)
+         select f.id, exists (select from ${schema}.parked p where p.subscription = $1 and p.session = $3) as has_parked from fresh f`,
+        [subscription, ids, session],
+      );
+      return { fresh: new Set(rows.map(({ id }) => id)), hasParked: rows[0]?.has_parked ?? false };
+    },
+    async park(tx, event, failure) {
+      const isDead = failure !== undefined && failure.policy.attemptsMax <= 1;
+      await tx.query(
+        `insert into ${schema}.parked (subscription, session, delivery, state, attempts, attempt_at, error, event)
+         values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7, $8)`,
+        [
+          subscription,
+          event.session,
+          event.deliveryId,
+          failure === undefined ? 'waiting' : isDead ? 'dead' : 'retrying',
+          failure === undefined ? 0 : 1,
+          failure === undefined || isDead ? null : retryDelayMs(1, failure.policy.firstMs, failure.policy.maxMs),
+          failure?.cause.text ?? null,
+          JSON.stringify(event),
+        ],
+      );
+    },
+    async takeDue(tx, session) {
+      const { rows } = await tx.query<{
+        number: string;
+        state: string;
+        is_due: boolean;
+        attempts: number;
+        event: BusEvent;
+      }>(
+        `select number::text, state, attempt_at <= clock_timestamp() as is_due, attempts, event from ${schema}.parked
+         where subscription = $1 and session = $2 order by number limit 1`,
+        [subscription, session],
+      );
+      const [first] = rows;
+      if (first?.state !== 'retrying' || !first.is_due) return undefined;
+      const { number, attempts, event } = first;
+      return { number, session, attempts, event: { ...event, occurredAt: new Date(event.occurredAt) } };
+    },
+    async unpark(tx, { number, session }) {
+      await tx.query(`delete from ${schema}.parked where number = $1`, [number]);
+      await makeFirstDue(tx, session);
+    },
+    async failAgain(tx, { number, attempts }, cause, { attemptsMax, firstMs, maxMs }) {
+      const made = attempts + 1;
+      const isDead = made >= attemptsMax;
+      await tx.query(
+        `update ${schema}.parked set state = $2, attempts = $3, error = $4,
+           attempt_at = clock_timestamp() + make_interval(secs => $5::float8 / 1000) where number = $1`,
+        [number, isDead ? 'dead' : 'retrying', made, cause.text, isDead ? null : retryDelayMs(made, firstMs, maxMs)],
+      );
+      return { isDead };
+    },
+    async findDueSessions(limit) {
+      const { rows } = await pool.query<{ session: string }>(
+        `select session from ${schema}.parked
+         where subscription = $1 and state = 'retrying' and attempt_at <= clock_timestamp() order by attempt_at limit $2`,
+        [subscription, limit],
+      );
+      return rows.map(({ session }) => session);
+    },
+    async look() {
+      const { rows } = await pool.query<InboxState>(
+        `select s.is_paused as "isPaused", s.pause_reason as "pauseReason",
+           (select count(*) from (select from ${schema}.parked p where p.subscription = s.name limit 10001) c)::integer as parked,
+           (select count(*) from (
+              select from ${schema}.parked p where p.subscription = s.name and p.state = 'dead' limit 10001) c)::integer as dead
+         from ${schema}.subscriptions s where s.name = $1`,
+        [subscription],
+      );
+      return rows[0] ?? { isPaused: false, pauseReason: null, parked: 0, dead: 0 };
+    },
+    async pause(reason) {
+      await pool.query(`update ${schema}.subscriptions set is_paused = true, pause_reason = $2 where name = $1`, [
+        subscription,
+        reason,
+      ]);
+    },
+    async resume() {
+      await pool.query(`update ${schema}.subscriptions set is_paused = false, pause_reason = null where name = $1`, [
+        subscription,
+      ]);
+    },
+    async listParked(limit = 100) {
+      const { rows } = await pool.query<ParkedSummary>(
+        `select event ->> 'id' as id, event ->> 'type' as type, session, state, attempts, error, parked_at from ${schema}.parked
+         where subscription = $1 order by number limit $2`,
+        [subscription, limit],
+      );
+      return rows;
+    },
+    async retry(session) {
+      const { rowCount } = await pool.query(
+        `update ${schema}.parked set state = 'retrying', attempts = 0, attempt_at = clock_timestamp()
+         where subscription = $1 and state = 'dead' and ($2::text is null or session = $2)`,
+        [subscription, session ?? null],
+      );
+      return rowCount ?? 0;
+    },
+    skip: (session) =>
+      transaction(async (tx) => {
+        await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${subscription} ${session}`]);
+        const { rowCount } = await tx.query(
+          `delete from ${schema}.parked where number = (
+             select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)`,
+          [subscription, session],
+        );
+        await makeFirstDue(tx, session);
+        return (rowCount ?? 0) > 0;
+      }),
+    async trim(keepDays) {
+      await pool.query(
+        `delete from ${schema}.handled where ctid = any (array(
+           select h.ctid from ${schema}.handled h
+           where h.subscription = $1 and h.handled_at < now() - make_interval(days => $2) limit 50000))`,
+        [subscription, keepDays],
+      );
+    },
+  };
+
+  /** Of a session whose first event is gone: the next one waits no longer. */
+  async function makeFirstDue(tx: InboxTransaction, session: string): Promise<void> {
+    await tx.query(
+      `update ${schema}.parked set state = 'retrying', attempt_at = clock_timestamp()
+       where number = (select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2) and state = 'waiting'`,
+      [subscription, session],
+    );
+  }
+}
+
+/** The handler waits for something that does not come. Its transaction is gone, because it may still use it. */
+export class HandlerTimeout extends Error {
+  constructor(afterMs: number) {
+    super(`The handler did not finish within ${afterMs} ms. Its transaction was rolled back.`);
+    this.name = 'HandlerTimeout';
+  }
+}
+
+const tablesOf = (schema: string): string => `
+  create schema if not exists ${schema};
+  create table ${schema}.subscriptions (
+    name text primary key,
+    is_paused boolean not null default false,
+    pause_reason text
+  );
+  create table ${schema}.handled (
+    subscription text not null,
+    id text collate "C" not null,
+    handled_at timestamptz not null default now(),
+    primary key (subscription, id)
+  );
+  create index handled_at on ${schema}.handled (subscription, handled_at);
+  create table ${schema}.parked (
+    number bigint generated always as identity primary key,
+    subscription text not null,
+    session text collate "C" not null,
+    delivery text collate "C" not null,
+    state text not null check (state in ('waiting', 'retrying', 'dead')),
+    attempts integer not null default 0,
+    attempt_at timestamptz,
+    error text,
+    event jsonb not null,
+    parked_at timestamptz not null default clock_timestamp(),
+    check ((state = 'retrying') = (attempt_at is not null)),
+    unique (subscription, delivery)
+  );
+  create index parked_session on ${schema}.parked (subscription, session, number);
+  create index parked_due on ${schema}.parked (subscription, attempt_at) where state = 'retrying';`;

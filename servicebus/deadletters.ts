@@ -1,0 +1,177 @@
+import { ConfigurationError } from '@aether/platform/log';
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus';
+import { openClient } from './client.ts';
+import { toConfigurationError } from './failures.ts';
+import { openSender } from './relay/sending.ts';
+import { requireSubscriptionName, type ServiceBusSettings } from './settings.ts';
+import { within } from './within.ts';
+
+/*
+ * Dead letters of a subscription: messages that its consumer could not read, and messages that nobody has read for fourteen days. An event whose
+ * handler failed is none: it is parked in the consumer's own database, so that its customer keeps its order.
+ */
+
+export type DeadLetter = {
+  /** The broker's number of the message. */
+  number: string;
+  messageId: string;
+  type: string | undefined;
+  session: string | undefined;
+  reason: string | undefined;
+  description: string | undefined;
+  enqueuedAt: Date | undefined;
+};
+
+const pageMax = 100;
+/** When nothing more comes for so long, there is no more. */
+const lastWaitMs = 1_500;
+
+/** @param limit at most so many, the oldest first */
+export function listDeadLetters(
+  settings: ServiceBusSettings,
+  subscription: string,
+  limit = 100,
+): Promise<DeadLetter[]> {
+  return withReceiver(settings, subscription, { subQueueType: 'deadLetter' }, async (receiver) => {
+    const found: DeadLetter[] = [];
+    while (found.length < limit) {
+      const page = await within(receiver.peekMessages(Math.min(pageMax, limit - found.length)));
+      if (page.length === 0) break;
+      found.push(...page.map(toDeadLetter));
+    }
+    return found;
+  });
+}
+
+/**
+ * Sends dead letters again, to their own subscription alone, and takes them away. Each gets a new id, because the broker drops an id that it has
+ * seen within its window without a word; the event in it keeps its own, by which the consumer's inbox knows whether it was handled. A
+ * resubmission that is cut short and repeated uses the same new ids.
+ *
+ * @param numbers of dead letters; by default all
+ * @returns how many were sent
+ */
+export function resubmitDeadLetters(
+  settings: ServiceBusSettings,
+  subscription: string,
+  numbers?: string[],
+): Promise<number> {
+  const wanted = numbers && new Set(numbers);
+  return withReceiver(settings, subscription, { subQueueType: 'deadLetter' }, async (receiver) => {
+    const sender = openSender(() => openClient(settings), settings.topic);
+    const kept: ServiceBusReceivedMessage[] = [];
+    let sent = 0;
+    try {
+      for (;;) {
+        const page = await within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
+        if (page.length === 0) break;
+        const chosen = page.filter((message) => !wanted || wanted.has(String(message.sequenceNumber)));
+        kept.push(...page.filter((message) => !chosen.includes(message)));
+        const { error, tooLarge } = await sender.send(chosen.map((message) => toResubmission(message, subscription)));
+        if (error !== undefined) throw error;
+        const failed = new Set(tooLarge.map((index) => chosen[index]));
+        for (const message of chosen.filter((each) => !failed.has(each))) {
+          await within(receiver.completeMessage(message));
+          sent++;
+        }
+        if (wanted && sent >= wanted.size) break;
+      }
+      return sent;
+    } finally {
+      await Promise.all(kept.map((message) => within(receiver.abandonMessage(message)).catch(() => {})));
+      await sender.close();
+    }
+  });
+}
+
+/**
+ * Removes messages for good: dead letters, or everything that waits, as before a consumer starts again from a snapshot.
+ *
+ * @returns how many
+ */
+export function drainSubscription(
+  settings: ServiceBusSettings,
+  subscription: string,
+  what: 'dead letters' | 'messages',
+): Promise<number> {
+  if (what === 'dead letters')
+    return withReceiver(
+      settings,
+      subscription,
+      { subQueueType: 'deadLetter', receiveMode: 'receiveAndDelete' },
+      removeAll,
+    );
+  return drainSessions(settings, subscription);
+}
+
+async function removeAll(receiver: Pick<ServiceBusReceiver, 'receiveMessages'>): Promise<number> {
+  for (let removed = 0; ; ) {
+    const page = await within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
+    if (page.length === 0) return removed;
+    removed += page.length;
+  }
+}
+
+async function drainSessions(settings: ServiceBusSettings, subscription: string): Promise<number> {
+  requireSubscriptionName(subscription);
+  const client = openClient(settings, { timeoutInMs: lastWaitMs });
+  try {
+    for (let removed = 0; ; ) {
+      const receiver = await client
+        .acceptNextSession(settings.topic, subscription, { receiveMode: 'receiveAndDelete' })
+        .catch((error) => {
+          if (['ServiceTimeout', 'SessionCannotBeLocked'].includes(error.code)) return undefined;
+          throw toConfigurationError(error, settings, subscription);
+        });
+      if (!receiver) return removed;
+      removed += await removeAll(receiver);
+      await within(receiver.close()).catch(() => {});
+    }
+  } finally {
+    await within(client.close()).catch(() => {});
+  }
+}
+
+async function withReceiver<Value>(
+  settings: ServiceBusSettings,
+  subscription: string,
+  options: Parameters<ReturnType<typeof openClient>['createReceiver']>[2],
+  work: (receiver: ServiceBusReceiver) => Promise<Value>,
+): Promise<Value> {
+  requireSubscriptionName(subscription);
+  const client = openClient(settings);
+  try {
+    // The body stays the bytes that came: what cannot be read is what is sent again.
+    return await work(client.createReceiver(settings.topic, subscription, { ...options, skipParsingBodyAsJson: true }));
+  } catch (error) {
+    throw error instanceof ConfigurationError ? error : toConfigurationError(error, settings, subscription);
+  } finally {
+    await within(client.close()).catch(() => {});
+  }
+}
+
+const toDeadLetter = (message: ServiceBusReceivedMessage): DeadLetter => ({
+  number: String(message.sequenceNumber),
+  messageId: String(message.messageId),
+  type: message.subject,
+  session: message.sessionId,
+  reason: message.deadLetterReason,
+  description: message.deadLetterErrorDescription,
+  enqueuedAt: message.enqueuedTimeUtc,
+});
+
+function toResubmission(message: ServiceBusReceivedMessage, recipient: string) {
+  const {
+    DeadLetterReason: _reason,
+    DeadLetterErrorDescription: _description,
+    ...applicationProperties
+  } = message.applicationProperties ?? {};
+  return {
+    messageId: `${String(message.messageId).slice(0, 80)}.again.${message.sequenceNumber}`,
+    sessionId: message.sessionId ?? String(message.messageId),
+    body: message.body,
+    ...(message.subject !== undefined && { subject: message.subject }),
+    ...(message.contentType !== undefined && { contentType: message.contentType }),
+    applicationProperties: { ...applicationProperties, recipient },
+  };
+}

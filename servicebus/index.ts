@@ -1,0 +1,21 @@
+export {
+  type Consumer,
+  type ConsumerHappening,
+  type ConsumerOptions,
+  type ConsumerState,
+  consumeEvents,
+} from './consumer/consumer.ts';
+export type { BusHandler, Handled } from './consumer/handling.ts';
+export {
+  type DeadLetter,
+  drainSubscription,
+  listDeadLetters,
+  resubmitDeadLetters,
+} from './deadletters.ts';
+export { describeBusFailure, type FailureKind, kindOf } from './failures.ts';
+export { type Relay, type RelayReport, startRelay } from './relay/relay.ts';
+export { relayName } from './relay/relaylog.ts';
+export { type ReplayWish, replayToConsumer } from './replay.ts';
+export { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
+export { type BusState, type Change, ensureTopology, readTopology, type WantedSubscription } from './topology.ts';
+export { type BusEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';

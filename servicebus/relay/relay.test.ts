@@ -1,0 +1,236 @@
+import { readSettings } from '@aether/platform/log';
+import { evaluateHealth, skip, startSync } from '@aether/sync';
+import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openClient } from '../client.ts';
+import { replayToConsumer } from '../replay.ts';
+import { refusals } from '../standin/broker.ts';
+import { openTestBus, type TestBus } from '../testing.ts';
+import { toBusEvent } from '../wire.ts';
+import { type Relay, startRelay } from './relay.ts';
+import { relayName } from './relaylog.ts';
+
+let platform: TestPlatform;
+let bus: TestBus;
+let subscription: string;
+let relay: Relay;
+let foundation: pg.Client;
+
+const startOne = (audiences = ['platform']) => {
+  const url = platform.database.url('sync_app');
+  const database = { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url };
+  return startRelay({ settings: { ...bus.settings, audiences }, database, watchEveryMs: 100 });
+};
+
+beforeAll(async () => {
+  [platform, bus] = await Promise.all([startTestPlatform(), openTestBus()]);
+  foundation = await platform.database.connect('foundation_app');
+  const feed = await bus.subscribe({ audiences: ['platform', 'crm'] });
+  subscription = feed.name;
+  relay = startOne();
+  await until(() => relay.report()?.state === 'idle');
+  return () => relay.stop();
+});
+
+/** Takes what has come, in the order of each session. @param session of the customer, or of the row */
+async function take(session: string, count: number) {
+  const client = openClient(bus.settings);
+  const receiver = await client.acceptSession(bus.settings.topic, subscription, session, {
+    skipParsingBodyAsJson: true,
+  });
+  const found = [];
+  while (found.length < count) {
+    const messages = await receiver.receiveMessages(count - found.length, { maxWaitTimeInMs: 5_000 });
+    if (messages.length === 0) break;
+    for (const message of messages) {
+      found.push({ message, event: toBusEvent(message) });
+      await receiver.completeMessage(message);
+    }
+  }
+  await client.close();
+  return found;
+}
+
+async function newCustomer(name: string): Promise<{ id: string }> {
+  const { rows } = await foundation.query('insert into platform.customers (email, name) values ($1, $2) returning id', [
+    `${crypto.randomUUID()}@example.com`,
+    name,
+  ]);
+  return rows[0];
+}
+const rename = ({ id }: { id: string }, name: string) =>
+  foundation.query('update platform.customers set name = $2 where id = $1', [id, name]);
+
+const settled = () => platform.settled(relayName);
+
+test('a change reaches the bus as it is in the log, in the session of its customer; one that is rolled back does not', async () => {
+  const customer = await newCustomer('Ada');
+  await rename(customer, 'Ada Okonkwo');
+  await foundation.query('begin');
+  await rename(customer, 'Never');
+  await foundation.query('rollback');
+  await settled();
+  const found = await take(customer.id, 2);
+  const { rows } = await platform.sync.query('select * from sync.events where customer = $1 order by position', [
+    customer.id,
+  ]);
+  expect(found.map(({ event }) => [event.id, event.position, event.type, event.version])).toEqual(
+    rows.map((row) => [String(row.id), Number(row.position), row.type, Number(row.version)]),
+  );
+  const { message, event } = found[1] ?? {};
+  expect(message).toMatchObject({ messageId: event?.id, sessionId: customer.id, subject: 'customer.updated' });
+  expect(event).toMatchObject({
+    app: 'foundation',
+    customer: customer.id,
+    source: '/aether/foundation',
+    isReplay: false,
+  });
+  expect(event?.data.name).toBe('Ada Okonkwo');
+  expect(event?.previous.name).toBe('Ada');
+});
+
+test('events of an audience that the relay does not send stay off the topic, whatever the rules of a subscription let through', async () => {
+  const customer = await newCustomer('Grace');
+  await foundation.query(`select sync.publish('foundation.secret', $1::text, '{}', 'own', $1::uuid)`, [customer.id]);
+  await settled();
+  expect((await take(customer.id, 1)).map(({ event }) => event.type)).toEqual(['customer.created']);
+});
+
+test('while the broker refuses, nothing is lost, and the check says why; then all follows in order', async () => {
+  const customer = await newCustomer('Lin');
+  await settled();
+  bus.standIn?.failNext({ on: 'send', refuse: refusals.throttled }, 3);
+  for (const name of ['Lin B', 'Lin C', 'Lin D']) await rename(customer, name);
+  await until(() => (relay.report()?.throttled ?? 0) >= 3);
+  await settled();
+  const found = await take(customer.id, 4);
+  expect(found.map(({ event }) => event.data.name)).toEqual(['Lin', 'Lin B', 'Lin C', 'Lin D']);
+  expect(relay.report()?.state).toBe('idle');
+});
+
+test('an event that is too large is parked and shown, and holds back its customer until somebody gives it up', async () => {
+  const [customer, other] = await Promise.all([newCustomer('Big'), newCustomer('Small')]);
+  await settled();
+  await platform.superuser.query(
+    `insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, data)
+     values ('customer.updated', $1, $2, $1, 2, 'platform', 'foundation', 'foundation_app', jsonb_build_object('id', $1::text, 'notes', (
+       select string_agg(md5(n::text), '') from generate_series(1, 10000) n)))`,
+    [customer.id, customer.id],
+  );
+  const parked = async () =>
+    (
+      await platform.sync.query('select state, error from sync.parked where subscription = $1 order by position', [
+        relayName,
+      ])
+    ).rows;
+  // What follows comes in a turn of its own, which asks the log what is parked.
+  await until(async () => (await parked()).length === 1);
+  await rename(customer, 'Big B');
+  await rename(other, 'Small B');
+  await until(async () => (await parked()).length === 2);
+  expect((await parked()).map(({ state, error }) => [state, String(error).slice(0, 15)])).toEqual([
+    ['dead', 'MessageTooLarge'],
+    ['waiting', 'null'],
+  ]);
+  await settled();
+  expect((await take(other.id, 2)).map(({ event }) => event.data.name)).toEqual(['Small', 'Small B']);
+  // Somebody gives it up: what waits behind it follows.
+  const { rows } = await platform.sync.query(
+    'select position from sync.parked where subscription = $1 order by position limit 1',
+    [relayName],
+  );
+  await skip(platform.sync, { subscription: relayName, position: Number(rows[0].position) });
+  await until(async () => (await parked()).length === 0);
+  expect((await take(customer.id, 2)).map(({ event }) => event.data.name)).toEqual(['Big', 'Big B']);
+});
+
+test('of two relays one sends; the other takes over when the first stops, at the same place', async () => {
+  const second = startOne();
+  await until(() => second.progress().turns > 0);
+  expect(second.report()).toBeUndefined();
+  const customer = await newCustomer('Two');
+  await relay.stop();
+  relay = second;
+  await rename(customer, 'Two B');
+  await until(() => relay.report() !== undefined);
+  await settled();
+  expect((await take(customer.id, 2)).map(({ event }) => event.data.name)).toEqual(['Two', 'Two B']);
+});
+
+describe('a replay', () => {
+  test('sends the events of a customer to one subscription alone, marked, and under the same ids', async () => {
+    const other = await bus.subscribe({ audiences: ['platform'] });
+    const customer = await newCustomer('Again');
+    await settled();
+    expect(await take(customer.id, 1)).toHaveLength(1);
+    const before = bus.standIn?.queue(bus.settings.topic, other.name)?.all.size;
+    const ask = async (text: string, values: unknown[]) => (await platform.sync.query(text, values)).rows as never;
+    const { sent, run } = await replayToConsumer(ask, bus.settings, {
+      subscription,
+      audiences: ['platform'],
+      customer: customer.id,
+    });
+    expect(sent).toBe(1);
+    // The same run again sends nothing new: its messages have the same ids.
+    await replayToConsumer(ask, bus.settings, { subscription, audiences: ['platform'], customer: customer.id, run });
+    const found = await take(customer.id, 1);
+    expect(found.map(({ event }) => [event.type, event.isReplay])).toEqual([['customer.created', true]]);
+    expect(bus.standIn?.queue(bus.settings.topic, subscription)?.sessions.get(customer.id)).toBeUndefined();
+    expect(bus.standIn?.queue(bus.settings.topic, other.name)?.all.size).toBe(before);
+  });
+});
+
+test('Sync Health shows the bus and each consumer by what the worker reports, and a dead letter as parked', async () => {
+  const report = () => ({ ...relay.report(), state: 'throttled' });
+  const beat = (said: object) =>
+    platform.sync.query('select sync.beat($1, $2, $3)', [
+      'relay-test',
+      Date.now(),
+      JSON.stringify({ bus: said, turns: {} }),
+    ]);
+  const look = async () => {
+    const found = await evaluateHealth(async (text, values) => (await platform.sync.query(text, values)).rows as never);
+    return new Map(found.checks.map((check) => [check.slug, check]));
+  };
+  await until(() => (relay.report()?.consumers[subscription]?.waiting ?? -1) >= 0);
+  await beat({
+    ...relay.report(),
+    consumers: { billing: { waiting: 3, dead_letters: 2, oldest_seconds: 70, processes: 1 } },
+  });
+  await until(async () => (await look()).get('consumer:billing')?.status === 'parked');
+  const checks = await look();
+  expect(checks.get('bus')).toMatchObject({ status: 'ok', reason: 'Service Bus takes the events.' });
+  expect(checks.get('consumer:billing')?.reason).toBe(
+    '2 messages are dead letters: it could not read them. 3 messages wait, the oldest for 70 s.',
+  );
+  await beat({ ...report(), consumers: { billing: { waiting: 0, dead_letters: 0, processes: 1, parked: 0 } } });
+  await until(async () => (await look()).get('consumer:billing')?.status === 'ok');
+  await until(async () => (await look()).get('bus')?.status === 'warning');
+});
+
+test('a worker that is given the settings relays, and its heartbeat makes the checks of the bus and of the relay', async () => {
+  await relay.stop();
+  const { settings } = bus;
+  const worker = await startSync({
+    variables: {
+      PLATFORM_DB_URL: platform.database.url('sync_app'),
+      SERVICEBUS_CONNECTION_STRING: settings.connectionString,
+      SERVICEBUS_TOPIC: settings.topic,
+      SERVICEBUS_ADMIN_URL: settings.adminUrl,
+    },
+  });
+  try {
+    const customer = await newCustomer('Worked');
+    await settled();
+    expect((await take(customer.id, 1)).map(({ event }) => event.data.name)).toEqual(['Worked']);
+    const ask = async (text: string, values?: unknown[]) => (await platform.sync.query(text, values)).rows as never;
+    await until(async () => {
+      const { checks } = await evaluateHealth(ask);
+      const statusOf = (slug: string) => checks.find((check) => check.slug === slug)?.status;
+      return statusOf('bus') === 'ok' && statusOf(`subscription:${relayName}`) === 'ok';
+    });
+  } finally {
+    await worker.close();
+  }
+});

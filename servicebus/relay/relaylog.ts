@@ -1,0 +1,230 @@
+import {
+  type AppEvent,
+  type Connection,
+  causeOf,
+  collectAttempts,
+  type EventRow,
+  eventColumns,
+  type Lease,
+  move,
+  parkBehind,
+  parkFailed,
+  type Statement,
+  startFirst,
+  type Transaction,
+  takeDue,
+  takeLease,
+  toEvent,
+  unpark,
+} from '@aether/platform/log';
+import type { OutgoingEvent } from '../wire.ts';
+
+/*
+ * The relay's side of the log. It is one more subscription, sync.servicebus: its position, its parked events, its pause and its rewind are
+ * those of every other one. What differs is that nothing is sent while a transaction is open. A turn is one transaction: it writes down what
+ * came of the last batch and reads the next one. It waits for the disk, so that an event that is sent is on the disk, with its number: a crash of
+ * the database takes back nothing that the bus has seen.
+ */
+
+export const relayName = 'sync.servicebus';
+
+export type RelayEvent = AppEvent & OutgoingEvent & { attempts: number };
+
+/** What is to be sent, in this order. */
+export type Work = {
+  /** Of the log: events after a position. Of parked: events that were parked, and are tried again. */
+  of: 'log' | 'parked';
+  events: RelayEvent[];
+  /** Where the subscription was when they were read. */
+  from: number;
+  /** Everything up to here is in `events`, or is not for the bus. */
+  until: number;
+  hasMore: boolean;
+};
+
+export type Turn =
+  /** `restMs`: how long until something parked is due. */
+  | { role: 'relays'; work: Work | undefined; restMs: number | undefined }
+  /** Another worker relays. */
+  | { role: 'stands by' }
+  /** A person has paused the subscription, or is about to change it. */
+  | { role: 'paused' };
+
+/** What came of a batch. */
+export type Sent = {
+  work: Work;
+  /** So many of its events are settled: sent, or in one of the two lists. */
+  settled: number;
+  /** No message of the namespace may be so large. */
+  tooLarge: { event: RelayEvent; error: Error }[];
+  /** They follow a too large one of their row or customer, and wait behind it. */
+  waiting: RelayEvent[];
+};
+
+export type RelayLog = {
+  turn(sent: Sent | undefined): Promise<Turn>;
+  /** Gives the lease up, so that another worker need not wait for its end. */
+  release(): Promise<void>;
+};
+
+/** How many positions are looked at in a turn. */
+const positionsMax = 2_000;
+const eventsMax = 1_000;
+const bytesMax = 4_000_000;
+const leaseMs = 15_000;
+
+const renewLease: Statement = {
+  name: 'relay-lease',
+  // A row that another transaction has locked is skipped: that worker has the lease.
+  text: `update sync.relay set term = case when holder is not distinct from $1 then term else term + 1 end, holder = $1,
+      leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)
+    where only_one = (select r.only_one from sync.relay r
+      where r.holder is not distinct from $1 or r.leased_until < clock_timestamp() for update skip locked)
+    returning term`,
+};
+
+const readLog: Statement = {
+  name: 'relay-read',
+  text: `with head as materialized (select sync.head() as position)
+    select ${eventColumns}, e.audience, e.bytes, head.position as head
+    from head left join lateral (
+      select * from (
+        select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
+        from (
+          select * from sync.events
+          where position > $1 and position <= $2 and audience = any ($3) order by position limit ${eventsMax}) g) b
+      where b.bytes - pg_column_size(b.data) - pg_column_size(b.previous) < ${bytesMax}) e on true
+    order by e.position`,
+};
+
+const readAudiences: Statement = {
+  name: 'relay-audiences',
+  text: 'select position, audience from sync.events where position = any ($1)',
+};
+
+/** The login of the worker may not read customers: merges are asked for by a function. */
+const readBehind: Statement = {
+  name: 'relay-behind',
+  text: `select e.position, sync.is_behind($1, 9223372036854775807, e.key, e.customer) as is_behind,
+      case when e.customer is null then '{}' else sync.list_merged(e.customer)::text[] end as ids
+    from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)`,
+};
+type Behind = { position: number; is_behind: boolean; ids: string[] };
+
+type Row = EventRow & { audience: string };
+/** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
+type ReadRow = Row & { bytes: number; head: number };
+
+const toRelayEvent = (row: Row, replayUntil: number, attempts = 0): RelayEvent => ({
+  ...toEvent(row, row.position <= replayUntil),
+  audience: row.audience,
+  attempts,
+});
+
+/** @param holder names this worker among all of them */
+export function openRelayLog(
+  connection: Connection,
+  { holder, audiences }: { holder: string; audiences: string[] },
+): RelayLog {
+  let wasParked = false;
+
+  async function turn(sent: Sent | undefined): Promise<Turn> {
+    return connection.transaction({}, async (tx) => {
+      const [lease] = await tx.run<{ term: number }>(renewLease, [holder, leaseMs]);
+      if (!lease) return { role: 'stands by' };
+      const [held] = await tx.run<Lease>(takeLease, [relayName, null]);
+      if (!held) return { role: 'paused' };
+      // Somebody may have rewound it meanwhile: what was sent is sent again then.
+      const position = sent && sent.work.from === held.position ? await writeDown(tx, sent) : held.position;
+      const restMs = held.retry_in_ms ?? undefined;
+      const isDue = restMs !== undefined && restMs <= 0;
+      const work = isDue && !wasParked ? await readParked(tx, held, position) : await readNext(tx, held, position);
+      wasParked = work?.of === 'parked';
+      return { role: 'relays', work, restMs: restMs === undefined ? undefined : Math.max(restMs, 1) };
+    });
+  }
+
+  /** @returns the position that the subscription has now */
+  async function writeDown(tx: Transaction, { work, settled, tooLarge, waiting }: Sent): Promise<number> {
+    const attempts = collectAttempts(tx, relayName);
+    for (const { event, error } of tooLarge) {
+      const cause = causeOf(error);
+      const attempt = event.attempts + 1;
+      attempts.add({ position: event.position, attempt, cause });
+      // Trying again does not make it smaller: it waits for a person.
+      await parkFailed(tx, { name: relayName, attemptsMax: attempt }, event, attempt, cause);
+    }
+    if (waiting.length > 0 && work.of === 'log') await parkBehind(tx, relayName, waiting);
+    if (work.of === 'parked') {
+      const failed = new Set(tooLarge.map(({ event }) => event));
+      for (const event of work.events.slice(0, settled)) {
+        if (failed.has(event)) continue;
+        attempts.add({ position: event.position, attempt: event.attempts + 1 });
+        await unpark(tx, relayName, event.position);
+        await startFirst(tx, relayName, [event]);
+      }
+      return work.from;
+    }
+    const until = settled === work.events.length ? work.until : (work.events[settled - 1]?.position ?? work.from);
+    if (until > work.from) await tx.run(move, [relayName, until]);
+    return until;
+  }
+
+  async function readParked(tx: Transaction, held: Lease, from: number): Promise<Work | undefined> {
+    const due = await takeDue(tx, relayName, eventsMax);
+    const first = due.filter((row) => !row.is_behind);
+    if (first.length < due.length) await startFirst(tx, relayName);
+    const rows = await tx.run<{ position: number; audience: string }>(readAudiences, [
+      first.map((row) => row.position),
+    ]);
+    const audienceOf = new Map(rows.map((row) => [row.position, row.audience]));
+    const events = first.map((row) =>
+      toRelayEvent({ ...row, audience: audienceOf.get(row.position) ?? '' }, held.replay_until, row.attempts),
+    );
+    return { of: 'parked', events, from, until: from, hasMore: true };
+  }
+
+  async function readNext(tx: Transaction, held: Lease, from: number): Promise<Work | undefined> {
+    const last = from + positionsMax;
+    const rows = await tx.run<ReadRow>(readLog, [from, last, audiences]);
+    const head = rows[0]?.head ?? from;
+    const found = rows.filter((row) => row.position !== null).map((row) => toRelayEvent(row, held.replay_until));
+    const isWhole = found.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
+    const until = isWhole ? Math.max(from, Math.min(head, last)) : (found.at(-1) as RelayEvent).position;
+    if (until <= from) return undefined;
+    return { of: 'log', ...(await sortOut(tx, found)), from, until, hasMore: until < head };
+  }
+
+  /** Events behind a parked one wait, and are parked at once; those of their row and of their customer, through merges, follow them. */
+  async function sortOut(tx: Transaction, found: RelayEvent[]): Promise<{ events: RelayEvent[] }> {
+    const [parked] = await tx.query<{ some: boolean }>(
+      'select exists (select from sync.parked where subscription = $1) as some',
+      [relayName],
+    );
+    if (!parked?.some) return { events: found };
+    const rows = await tx.run<Behind>(readBehind, [
+      relayName,
+      found.map(({ position }) => position),
+      found.map(({ key }) => key),
+      found.map(({ customer }) => customer),
+    ]);
+    const behind = new Map(rows.map((row) => [row.position, row]));
+    const held = new Set<string>();
+    const waiting = found.filter((event) => {
+      const { is_behind: isBehind = false, ids = [] } = behind.get(event.position) ?? {};
+      const names = [`key ${event.key}`, ...ids];
+      if (!isBehind && !names.some((name) => held.has(name))) return false;
+      for (const name of names) held.add(name);
+      return true;
+    });
+    if (waiting.length > 0) await parkBehind(tx, relayName, waiting);
+    return { events: found.filter((event) => !waiting.includes(event)) };
+  }
+
+  return {
+    turn,
+    async release() {
+      await connection.query(`update sync.relay set leased_until = '-infinity' where holder = $1`, [holder]);
+    },
+  };
+}

@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'vitest';
+import { readServiceBusSettings } from './settings.ts';
+import { rulesOf } from './topology.ts';
+import { type OutgoingEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';
+
+const event: OutgoingEvent = {
+  id: 9_007_199_254_740_991,
+  position: 42,
+  type: 'customer.updated',
+  key: '0198c0de-0000-7000-8000-000000000001',
+  customer: '0198c0de-0000-7000-8000-000000000001',
+  rowId: '0198c0de-0000-7000-8000-000000000001',
+  version: 7,
+  app: 'foundation',
+  actor: 'maya',
+  audience: 'platform',
+  occurredAt: new Date('2026-05-01T10:00:00.123Z'),
+  data: { id: '0198c0de-0000-7000-8000-000000000001', name: 'Ada “Ünïcode” 🦀', account_tier: 'premium' },
+  previous: { name: 'Ada', account_tier: null },
+  trace: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+};
+
+describe('an event on the wire', () => {
+  test('is read as it was written, whole ids included', () => {
+    const { audience: _audience, id, ...rest } = event;
+    expect(toBusEvent(toMessage(event) as never)).toEqual({
+      ...rest,
+      id: String(id),
+      source: '/aether/foundation',
+      session: event.customer,
+      isReplay: false,
+      deliveryId: String(id),
+    });
+  });
+
+  test('has the attributes of CloudEvents 1.0 as properties of text, and plain copies for filters', () => {
+    const { applicationProperties, contentType, messageId, sessionId, subject } = toMessage(event);
+    expect({ contentType, messageId, sessionId, subject }).toEqual({
+      contentType: 'application/json',
+      messageId: '9007199254740991',
+      sessionId: event.customer,
+      subject: 'customer.updated',
+    });
+    expect(applicationProperties).toEqual({
+      'cloudEvents:specversion': '1.0',
+      'cloudEvents:id': '9007199254740991',
+      'cloudEvents:source': '/aether/foundation',
+      'cloudEvents:type': 'customer.updated',
+      'cloudEvents:subject': event.key,
+      'cloudEvents:time': '2026-05-01T10:00:00.123Z',
+      'cloudEvents:dataschema': 'urn:aether:event:1',
+      'cloudEvents:sequence': '42',
+      'cloudEvents:partitionkey': event.customer,
+      'cloudEvents:traceparent': event.trace,
+      'cloudEvents:aetherversion': '7',
+      type: 'customer.updated',
+      app: 'foundation',
+      audience: 'platform',
+      recipient: '*',
+    });
+  });
+
+  test('without a customer is in the session of its row; a replay has an id and a recipient of its own', () => {
+    const message = toMessage(
+      { ...event, customer: null, key: 'company-1' },
+      { recipient: 'billing', run: 'replay-1' },
+    );
+    expect(message).toMatchObject({
+      sessionId: 'company-1',
+      messageId: '9007199254740991.replay-1',
+      applicationProperties: { recipient: 'billing', replay: 'replay-1' },
+    });
+    expect(toBusEvent(message as never)).toMatchObject({ isReplay: true, deliveryId: '9007199254740991 replay-1' });
+  });
+
+  // The examples of the specification's AMQP binding, with its other separator in the first.
+  test.each([
+    [
+      'binary mode',
+      {
+        contentType: 'application/json; charset=utf-8',
+        applicationProperties: {
+          cloudEvents_specversion: '1.0',
+          cloudEvents_type: 'com.example.someevent',
+          cloudEvents_time: '2018-04-05T03:56:24Z',
+          cloudEvents_id: '1234-1234-1234',
+          cloudEvents_source: '/mycontext/subcontext',
+          cloudEvents_datacontenttype: 'application/json; charset=utf-8',
+        },
+        body: Buffer.from('{"much": "wow"}'),
+      },
+    ],
+    [
+      'structured mode',
+      {
+        contentType: 'application/cloudevents+json; charset=utf-8',
+        applicationProperties: {},
+        body: Buffer.from(
+          JSON.stringify({
+            specversion: '1.0',
+            type: 'com.example.someevent',
+            time: '2018-04-05T03:56:24Z',
+            id: '1234-1234-1234',
+            source: '/mycontext/subcontext',
+            datacontenttype: 'application/json; charset=utf-8',
+            data: { much: 'wow' },
+          }),
+        ),
+      },
+    ],
+  ])('of another publisher in %s is read, and its id counts with its source', (_, message) => {
+    expect(toBusEvent({ ...message, sessionId: 's1' })).toMatchObject({
+      id: '1234-1234-1234',
+      source: '/mycontext/subcontext',
+      type: 'com.example.someevent',
+      session: 's1',
+      data: { much: 'wow' },
+      position: null,
+      occurredAt: new Date('2018-04-05T03:56:24Z'),
+      deliveryId: '/mycontext/subcontext 1234-1234-1234',
+    });
+  });
+
+  const message = toMessage(event);
+  test.each([
+    ['no CloudEvent', { ...message, applicationProperties: {} }, /is no CloudEvent/],
+    [
+      'an unknown version',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:specversion': '2.0' } },
+      /2\.0 is unknown/,
+    ],
+    [
+      'a missing id',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': '' } },
+      /attribute id is missing/,
+    ],
+    [
+      'a broken time',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:time': 'noon' } },
+      /is no time/,
+    ],
+    ['half a JSON', { ...message, body: Buffer.from('{"data"') }, /not JSON in UTF-8/],
+    ['bytes that are no UTF-8', { ...message, body: Buffer.from([0x22, 0xff, 0x22]) }, /not JSON in UTF-8/],
+    ['an array', { ...message, body: Buffer.from('[1]') }, /not JSON in UTF-8|no JSON object/],
+    ['XML', { ...message, contentType: 'application/xml' }, /content type is application\/xml/],
+  ])('with %s is refused by name', (_, broken, reason) => {
+    expect(() => toBusEvent(broken as never)).toThrow(UnreadableMessage);
+    expect(() => toBusEvent(broken as never)).toThrow(reason);
+  });
+});
+
+const keyed = 'Endpoint=sb://harbour.servicebus.windows.net/;SharedAccessKeyName=relay;SharedAccessKey=abc=';
+
+describe('settings', () => {
+  test('are absent where nothing is set, and read with a key or with Entra', () => {
+    expect(readServiceBusSettings({ PATH: '/bin' })).toBeUndefined();
+    expect(readServiceBusSettings({ SERVICEBUS_CONNECTION_STRING: keyed })).toMatchObject({
+      namespace: 'harbour.servicebus.windows.net',
+      topic: 'aether-events',
+      transport: 'amqp',
+      audiences: ['platform'],
+    });
+    expect(
+      readServiceBusSettings({
+        SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net',
+        SERVICEBUS_TRANSPORT: 'websockets',
+        SERVICEBUS_AUDIENCES: 'platform, billing',
+      }),
+    ).toMatchObject({
+      connectionString: undefined,
+      credential: 'managed-identity',
+      audiences: ['platform', 'billing'],
+    });
+  });
+
+  test.each([
+    [{ SERVICEBUS_TOPIC: 'events' }, /SERVICEBUS_TOPIC is set, but neither/],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net' }, /both set/],
+    [{ SERVICEBUS_CONNECTION_STRING: 'postgresql://x' }, /not one of Service Bus/],
+    [{ SERVICEBUS_CONNECTION_STRING: `${keyed};EntityPath=events` }, /name the topic in SERVICEBUS_TOPIC/],
+    [{ SERVICEBUS_NAMESPACE: 'sb://harbour.servicebus.windows.net/' }, /without sb:\/\//],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_TOPIC: 'a/b' }, /SERVICEBUS_TOPIC must be/],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_TRANSPORT: 'http' }, /amqp or websockets/],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_AUDIENCES: 'Platform' }, /SERVICEBUS_AUDIENCES/],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_CLIENT_ID: 'x' }, /a connection string does not use/],
+    [
+      { SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CLIENT_ID: 'x' },
+      /client id of a user-assigned/,
+    ],
+    [
+      { SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CREDENTIAL: 'cli' },
+      /managed-identity or default/,
+    ],
+    [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_ADMIN_URL: 'here' }, /SERVICEBUS_ADMIN_URL must be/],
+  ])('%j is refused and names what is wrong', (variables, reason) => {
+    expect(() => readServiceBusSettings(variables)).toThrow(reason);
+  });
+});
+
+test('names of rules fit the service and differ, also for long types', () => {
+  const types = [
+    'conversation.transferred_to_team_of_region.north',
+    'conversation.transferred_to_team_of_region.south',
+  ];
+  const names = rulesOf({ name: 'billing', audiences: ['platform'], types }).map(({ name }) => name);
+  expect(new Set(names).size).toBe(3);
+  for (const name of names) expect(name.length).toBeLessThanOrEqual(50);
+});
