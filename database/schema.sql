@@ -1996,7 +1996,14 @@ declare
 begin
   select k.* into c from platform.customers k where k.id = of_customer;
   select a.* into e from platform.customer_emails a
-  where a.customer_id = c.id order by (a.email_key = c.email_key) desc, a.verified_at desc nulls last, a.created_at desc, a.id limit 1;
+  where a.customer_id = c.id
+  order by (a.email_key = c.email_key) desc,
+    -- The one that it had before a merge chose the one that is gone.
+    exists (
+      select from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
+      where m.survivor_id = c.id and m.undone_at is null and d.ours ->> 'email_key' = a.email_key) desc,
+    a.verified_at desc nulls last, a.created_at desc, a.id
+  limit 1;
   if e.email_key is null then
     -- The mark that a merge took away, if there was one.
     select o.was into mark from platform.merge_suppressed o join platform.merges m on m.id = o.merge
@@ -2012,7 +2019,11 @@ begin
   end if;
   select n.* into p from platform.customer_phones n
   where n.customer_id = c.id
-  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id
+  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last,
+    exists (
+      select from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'phone'
+      where m.survivor_id = c.id and m.undone_at is null and d.ours ->> 'phone_key' = n.phone_key) desc,
+    n.created_at, n.id
   limit 1;
   if exists (select from platform.customer_phones n where n.customer_id = c.id and n.is_primary <> (n.id = p.id)) then
     update platform.customer_phones n set is_primary = false where n.customer_id = c.id and n.is_primary and n.id <> p.id;
@@ -2635,6 +2646,13 @@ begin
       where d.merge = n.id and d.row_key = of_row;
       if n.side = 'loser' then return; end if;
     end loop;
+    -- Later merges have moved the row on with the value that goes: what was written to it since is an edit of their survivor.
+    update platform.merge_moves v
+    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
+    from platform.merges x
+    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
+      and v.was -> 'value' = of_value;
+    if found then is_back := true; end if;
     present := null;
     if becomes is null then
       delete from crm.custom_field_values v where v.id = of_row::bigint and v.value = of_value returning v.value into present;
@@ -2662,12 +2680,6 @@ begin
       return;
     end if;
     is_back := true;
-    -- A later merge has moved the row on with the value that goes.
-    update platform.merge_moves v
-    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
-    from platform.merges x
-    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
-      and v.was -> 'value' = of_value;
     -- A later survivor that took the value over has it in a row of its own.
     select d.merge, d.row_key, d.chosen, x.merged_at into n
     from platform.merge_suppressed p join platform.merges x on x.id = p.merge and x.undone_at is null
@@ -4326,7 +4338,7 @@ create table platform.moves (
   constraint moves_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'call'::text, 'activity'::text]))),
   constraint moves_reason_check CHECK (platform.is_line(reason, 500))
 );
-comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and platform.undo_move write it.';
+comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and undo_move write it.';
 comment on column platform.moves.identity is 'Of a conversation: its identity before. Whoever proved to be one customer has not proven to be another, so a move makes it claimed.';
 comment on column platform.moves.actor is 'As the app said; no reference, so that the record outlives the user.';
 comment on column platform.moves.released is 'The merges that had a claim to the record: it ends with the move, and comes back with its undo, so that an unmerge takes it home.';
