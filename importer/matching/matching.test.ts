@@ -69,6 +69,18 @@ describe('lists of families, twins, colleagues, common names and several scripts
     expect(many).toBeLessThanOrEqual(few + 0.0005);
   });
 
+  test('a last name and a date of birth join a row without first name only in a list that has no twins', () => {
+    const joins = (twins: number) => {
+      const listed = takePeople(500, { seed: 31, withBirth: 1, withPhone: 0, withCity: 0, errors: 0, twins });
+      const alone = { last: 'Quandt', birth: '1971-02-03' };
+      const two = [personOf({ ...alone, first: 'Ottokar' }), personOf(alone)];
+      const { groups } = groupPersons([...two, ...listed].map((person, line) => ({ ...person, line })));
+      return groups.some((lines) => lines.includes(0) && lines.includes(1));
+    };
+    expect(joins(0)).toBe(true);
+    expect(joins(0.3)).toBe(false);
+  });
+
   test('the same rows in another order give the same groups', () => {
     const listed = takePeople(400, { seed: 11 }).map((person, line) => ({ ...person, line }));
     const groupsOf = (persons: typeof listed) =>
