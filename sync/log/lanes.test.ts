@@ -221,7 +221,9 @@ test('erasing finds every event about a customer: before a link, under the other
   const linkedLater = await newSession();
   await change(linkedLater, { customer_id: loser.id });
   const moved = await newSession(loser);
-  await change(moved, { customer_id: other.id });
+  await platform.support.transaction({ actor: 'maya' }, (tx) =>
+    tx.query(`select platform.move_record('session', $1, $2)`, [moved, other.id]),
+  );
   await change(moved, { visitor_name: 'Of the other' });
   const never = await newSession();
   await change(never, { visitor_name: 'Of nobody' });
