@@ -175,7 +175,7 @@ class World {
       [1, () => this.noteDeal(root)],
       [2, () => this.chat(root)],
       [1, () => this.call(root)],
-      [1, () => this.import(root)],
+      [1, () => this.importFor(root)],
       [1, () => this.undo()],
     ];
     let at_ = this.random() * acts.reduce((sum, [weight]) => sum + weight, 0);
@@ -434,7 +434,7 @@ class World {
   }
 
   /** A line with an address of the customer, which fills the time zone, or with a new one, which makes a customer. */
-  private async import(root: string): Promise<void> {
+  private async importFor(root: string): Promise<void> {
     const n = this.fresh();
     const isNew = this.maybe(0.4);
     const at = this.twin(root);
