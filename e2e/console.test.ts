@@ -240,6 +240,84 @@ test('a list is dropped, mapped, planned and applied; its people are in Foundati
   expect(found).toEqual([]);
 });
 
+test('two records of one person are merged from Foundation, both apps follow at once, and they are taken apart again', async () => {
+  const found: string[] = [];
+  const check = async (name: string) => {
+    await look(`console-${name}`, 'light', wide);
+    found.push(...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280])));
+    await look(`console-${name}`, 'light', narrow);
+    await look(`console-${name}`, 'dark', wide);
+    found.push(...(await findBarriers(maya, 'colours')));
+    await maya.setViewportSize(wide);
+  };
+  const make = async (body: object) =>
+    (await stack.call('POST', `${stack.foundation}/api/customers`, { as: 'maya', body })).body;
+  const goesOn = await make({ email: 'ida@twofold.example', name: 'Ida Twofold', phone: '+49 30 1234567' });
+  const other = await make({ email: 'ida.twofold@mail.example', name: 'I. Twofold', phone: '+49 30 7654321' });
+  await stack.call('POST', `${stack.foundation}/api/deals`, {
+    as: 'maya',
+    body: { customer_id: other.id, name: 'Two of each', amount: 40 },
+  });
+  const [{ page: crm, errors: crmErrors }, { page: desk, errors: deskErrors }] = await Promise.all([
+    signIn(browser, stack.foundation, 'Maya Okafor', { viewport: wide }),
+    signIn(browser, stack.support, 'Tom Berglund', { viewport: wide }),
+  ]);
+  await follow(desk, `${stack.support}/customers/${other.id}`);
+  await desk.getByRole('heading', { level: 1, name: 'I. Twofold' }).waitFor();
+  await follow(crm, `${stack.foundation}/customers/${goesOn.id}`);
+  await crm.getByRole('button', { name: 'Merge…' }).click();
+  const dialog = crm.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Compare' }).click();
+  await dialog.getByText('Choose the other customer.').waitFor();
+  await dialog.getByRole('combobox', { name: 'The other customer' }).fill('ida.twofold@mail');
+  await crm.getByRole('option', { name: /I\. Twofold/ }).click();
+  // An answer without content leaves the page where it is: the person of this test is signed in to the console elsewhere.
+  await crm.route(`${stack.console}/**`, (route) => route.fulfill({ status: 204 }));
+  const leads = crm.waitForRequest(`${stack.console}/**`);
+  await dialog.getByRole('button', { name: 'Compare' }).click();
+  const compared = (await leads).url();
+  expect(compared).toBe(`${stack.console}/merges/new?survivor=${goesOn.id}&loser=${other.id}`);
+  await follow(crm, `${stack.foundation}/customers/${other.id}`);
+  await crm.getByRole('heading', { level: 1, name: 'I. Twofold' }).waitFor();
+
+  await follow(maya, compared);
+  await maya.getByText('1 deal', { exact: true }).waitFor();
+  await check('merge-preview');
+  await maya.getByRole('radiogroup', { name: 'Telephone' }).getByRole('radio').first().focus();
+  await maya.keyboard.press('ArrowDown');
+  await maya.locator('[data-field=phone] [data-side=loser][data-chosen=true]').waitFor();
+  await maya.getByLabel('Reason').fill('They called from both numbers');
+  await maya.getByLabel('Reason').press('Enter');
+  await maya.waitForURL(/\/merges\/[0-9a-f-]{36}/);
+  await maya.getByText('They called from both numbers').waitFor();
+  // The pages that were open on the merged customer show the one that goes on, and are at its address.
+  for (const [page, origin] of [
+    [crm, stack.foundation],
+    [desk, stack.support],
+  ] as const) {
+    await page.waitForURL(new RegExp(`^${origin}/customers/${goesOn.id}`));
+    await page.getByRole('heading', { level: 1, name: 'Ida Twofold' }).waitFor();
+    await page.getByText('Was merged from I. Twofold', { exact: false }).waitFor();
+  }
+  await crm.getByText('Two of each').first().waitFor();
+  await crm.getByText('+49 30 7654321').first().waitFor();
+  await check('merge');
+
+  await maya.getByRole('button', { name: 'Take apart…' }).press('Enter');
+  await maya.getByText('Ida Twofold gets back: Telephone', { exact: false }).waitFor();
+  await maya.getByRole('button', { name: 'Take apart', exact: true }).press('Enter');
+  await maya.getByText('Ida Twofold got back: Telephone', { exact: false }).waitFor();
+  await check('merge-undone');
+  await crm.getByText('Was merged from').waitFor({ state: 'detached' });
+  await crm.getByText('Two of each').waitFor({ state: 'detached' });
+  await follow(crm, `${stack.foundation}/customers/${other.id}`);
+  await crm.getByRole('heading', { level: 1, name: 'I. Twofold' }).waitFor();
+  await crm.getByText('Two of each').first().waitFor();
+  await follow(desk, `${stack.support}/customers/${other.id}`);
+  await desk.getByRole('heading', { level: 1, name: 'I. Twofold' }).waitFor();
+  expect([...found, ...crmErrors, ...deskErrors]).toEqual([]);
+});
+
 async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
   await maya.emulateMedia({ colorScheme });
   await maya.setViewportSize(viewport);

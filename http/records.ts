@@ -96,7 +96,6 @@ export const CrmContextSchema = z
   })
   .openapi('CrmContext');
 
-/** A row of platform.tiers. */
 /** A customer that was merged into another one. */
 export const MergedFromSchema = z
   .object({
@@ -128,6 +127,7 @@ export const MoveRequestSchema = object({
   reason: line({ charactersMax: 500 }).optional(),
 }).openapi('MoveRequest');
 
+/** A row of platform.tiers. */
 export const TierSchema = z
   .object({
     key: z.string().openapi({ description: 'What `account_tier` holds; it never changes.', example: 'premium' }),

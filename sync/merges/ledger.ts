@@ -25,8 +25,11 @@ export type MergeRecord = MergeHead & {
   /** Rows by table. */
   moved: Record<string, number>;
   suppressed: Record<string, number>;
-  undo_report: Record<string, unknown> | null;
+  undo_report: { fieldsKept?: KeptField[] } | null;
 };
+
+/** A field that an undo leaves as it is. */
+type KeptField = { field: string; written: unknown; present: unknown };
 
 const listMax = 100;
 
@@ -65,10 +68,14 @@ export async function readMerge(on: Queryable, id: string): Promise<MergeRecord>
   return found;
 }
 
-/** The present names of the companies and people that fields hold as ids. */
+/**
+ * The present names of the companies and people that fields hold as ids.
+ *
+ * @param fields their values, as they are or as previews give them: `{ value }`.
+ */
 export async function readFieldNames(
   on: Queryable,
-  fields: { field: string; survivor: unknown; loser: unknown }[],
+  fields: readonly { field: string; values: unknown[] }[],
 ): Promise<Record<string, string>> {
   const plain = (value: unknown) =>
     typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
@@ -76,7 +83,7 @@ export async function readFieldNames(
     ...new Set(
       fields
         .filter((each) => each.field === field)
-        .flatMap(({ survivor, loser }) => [plain(survivor), plain(loser)])
+        .flatMap(({ values }) => values.map(plain))
         .filter((id): id is string => typeof id === 'string'),
     ),
   ];

@@ -28,10 +28,10 @@ export function CustomerPage() {
   const { pane = 'timeline', ...filters } = useSearch({ from: '/customers/$id' });
   const navigate = useNavigate({ from: '/customers/$id' });
   const isNarrow = useNarrow();
-  const { data, error, refetch } = useQuery(customerQuery(id));
+  const { data, error, isFetching, refetch } = useQuery(customerQuery(id));
   const { isSteward, apps } = useMe();
   const [isMerging, setMerging] = useState(false);
-  useOwnAddress(id, data);
+  useOwnAddress(id, isFetching ? undefined : data);
   if (error) return <NoCustomer error={error} onRetry={refetch} />;
   if (!data) return <Waiting lines={10} />;
   const { customer, company } = data;
@@ -99,7 +99,11 @@ export function CustomerPage() {
   );
 }
 
-/** An address with the id of a merged customer, or with a number, becomes that of the customer it means. */
+/**
+ * An address with the id of a merged customer, or with a number, becomes that of the customer it means.
+ *
+ * @param data undefined while it is read again: after an unmerge, what was read before still leads to the former survivor.
+ */
 function useOwnAddress(id: string, data: CustomerRecord | undefined): void {
   const client = useQueryClient();
   const navigate = useNavigate({ from: '/customers/$id' });

@@ -18,18 +18,19 @@ const LogCallDialog = lazyDialog(() => import('../calls/LogCallDialog.tsx'), 'Lo
 export function CustomerPage() {
   const me = useMe();
   const { id } = useParams({ from: '/customers/$id' });
-  const { data } = useQuery({ ...contextQuery('customer', id), enabled: me.agent !== null });
+  const { data, isFetching } = useQuery({ ...contextQuery('customer', id), enabled: me.agent !== null });
   const [isLogging, setLogging] = useState(false);
   const [isMerging, setMerging] = useState(false);
   const client = useQueryClient();
   const navigate = useNavigate();
   const own = data?.customer?.id;
-  // The id of a merged customer becomes that of the customer it means.
+  // The id of a merged customer becomes that of the customer it means. What was read before an unmerge leads to the former survivor, so this
+  // waits while it is read again.
   useEffect(() => {
-    if (own === undefined || own === id) return;
+    if (own === undefined || own === id || isFetching) return;
     client.setQueryData(contextQuery('customer', own).queryKey, data);
     void navigate({ to: '/customers/$id', params: { id: own }, replace: true });
-  }, [client, data, id, navigate, own]);
+  }, [client, data, id, isFetching, navigate, own]);
   if (!me.agent) return <NoAgent />;
   return (
     <>

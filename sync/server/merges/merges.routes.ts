@@ -80,7 +80,7 @@ const report = {
   ),
 };
 const UnmergePreviewSchema = z
-  .object({ ...report, survivor: z.string().nullable(), loser: z.string().nullable(), refused })
+  .object({ ...report, survivor: z.string().nullable(), loser: z.string().nullable(), refused, names })
   .openapi('UnmergePreview');
 const UnmergedSchema = z
   .object({ ...report, survivor: z.string(), loser: z.string(), version: z.int(), loserVersion: z.int() })
@@ -185,6 +185,15 @@ const undo = createStaffRoute({
   },
 });
 
+const sidesOf = ({ field, survivor, loser }: { field: string; survivor: unknown; loser: unknown }) => ({
+  field,
+  values: [survivor, loser],
+});
+const momentsOf = ({ field, written, present }: { field: string; written: unknown; present: unknown }) => ({
+  field,
+  values: [written, present],
+});
+
 /** Merges of customers: previews, the merge itself, its record, and its undo. */
 export function addMergeRoutes(app: App, db: PlatformDb) {
   return app
@@ -199,7 +208,7 @@ export function addMergeRoutes(app: App, db: PlatformDb) {
       );
       const names = await readFieldNames(
         db,
-        previews.flatMap((each) => each.fields),
+        previews.flatMap((each) => each.fields.map(sidesOf)),
       );
       return c.json({ previews, names } as never, 200);
     })
@@ -215,13 +224,16 @@ export function addMergeRoutes(app: App, db: PlatformDb) {
     })
     .openapi(get, async (c) => {
       const found = await readMerge(db, c.req.valid('param').id);
-      return c.json({ ...found, names: await readFieldNames(db, found.fields) } as never, 200);
+      const kept = found.undo_report?.fieldsKept ?? [];
+      const names = await readFieldNames(db, [...found.fields.map(sidesOf), ...kept.map(momentsOf)]);
+      return c.json({ ...found, names } as never, 200);
     })
     .openapi(previewUndo, async (c) => {
       const previewed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
         db.previewUnmerge(c.req.valid('param').id, { tx }),
       );
-      return c.json(previewed as never, 200);
+      const names = await readFieldNames(db, previewed.fieldsKept.map(momentsOf));
+      return c.json({ ...previewed, names } as never, 200);
     })
     .openapi(undo, async (c) => {
       const { choices = {} } = c.req.valid('json');

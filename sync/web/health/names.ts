@@ -1,13 +1,6 @@
 import type { Check } from '../api/health.ts';
+import { nameApp } from '../parts/words.ts';
 import { words } from './words.ts';
-
-const appNames: Record<string, string> = {
-  foundation: 'Foundation',
-  support: 'Support',
-  console: 'the console',
-  sync: 'the worker',
-};
-const ofApp = (app: string) => appNames[app] ?? app;
 
 /** What a check is about, by its kind. Most subjects are an app; a kind that is not here is named by its own words. */
 const nouns: Record<string, (subject: string) => string> = {
@@ -20,13 +13,13 @@ const nouns: Record<string, (subject: string) => string> = {
   disk: () => 'Disk of the log',
   monitor: () => 'Measurements',
   subscription: (name) => `Subscription ${name}`,
-  process: (app) => `Processes of ${ofApp(app)}`,
-  feed: (app) => `Live feed of ${ofApp(app)}`,
-  pool: (app) => `Connections of ${ofApp(app)}`,
-  cache: (app) => `Cache of ${ofApp(app)}`,
-  clock: (app) => `Clock of ${ofApp(app)}`,
-  certificate: (app) => `Certificate, as ${ofApp(app)} sees it`,
-  'sign-in': (app) => `Sign-in keys of ${ofApp(app)}`,
+  process: (app) => `Processes of ${nameApp(app)}`,
+  feed: (app) => `Live feed of ${nameApp(app)}`,
+  pool: (app) => `Connections of ${nameApp(app)}`,
+  cache: (app) => `Cache of ${nameApp(app)}`,
+  clock: (app) => `Clock of ${nameApp(app)}`,
+  certificate: (app) => `Certificate, as ${nameApp(app)} sees it`,
+  'sign-in': (app) => `Sign-in keys of ${nameApp(app)}`,
   drift: (name) => `Drift of ${name}`,
   quality: () => 'Data quality',
   alerts: () => 'Delivery of alerts',

@@ -85,7 +85,7 @@ function Record({ merge }: { merge: MergeRecord }) {
       {merge.undo_report && (
         <section aria-label="What taking apart did">
           <h2 className={parts.title}>What taking apart did</h2>
-          <UndoWords report={merge.undo_report} merge={merge} isDone />
+          <UndoWords report={merge.undo_report} merge={merge} names={merge.names} isDone />
         </section>
       )}
       <section aria-label="What the merge did">

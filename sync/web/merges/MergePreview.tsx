@@ -1,4 +1,5 @@
-import { Radio } from '@mantine/core';
+import { Radio, VisuallyHidden } from '@mantine/core';
+import { nameApp } from '../parts/words.ts';
 import { When } from '../times/When.tsx';
 import classes from './merges.module.css';
 import type { Choices, MergePreviewed, Names, Side, Sourced } from './queries.ts';
@@ -87,7 +88,7 @@ function Field({ field, values, chosen, why, parties, names, onChoose }: FieldPr
     const text = sayValue(field, value?.value, names);
     const source = value && (
       <span className={classes.source}>
-        {value.source}, <When at={value.at} />
+        {nameApp(value.source)}, <When at={value.at} />
       </span>
     );
     return (
@@ -115,7 +116,11 @@ function Field({ field, values, chosen, why, parties, names, onChoose }: FieldPr
   return (
     <li className={classes.field} data-field={field}>
       {isChoice ? (
-        <Radio.Group value={chosen} onChange={(side) => onChoose(field, side as Side)} aria-label={label}>
+        <Radio.Group
+          value={chosen}
+          onChange={(side) => onChoose(field, side as Side)}
+          label={<VisuallyHidden>{label}</VisuallyHidden>}
+        >
           {row}
         </Radio.Group>
       ) : (

@@ -8,8 +8,8 @@ import { IconArrowsLeftRight } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
+import { CustomerPicker } from '../customer/CustomerPicker.tsx';
 import parts from '../parts/parts.module.css';
-import { CustomerPicker } from './CustomerPicker.tsx';
 import { choose, MergePreview } from './MergePreview.tsx';
 import classes from './merges.module.css';
 import { type Choices, merge, previewQuery } from './queries.ts';
@@ -58,13 +58,13 @@ function Pair({ survivor, loser, go }: PairProps) {
         <CustomerPicker
           label="Goes on"
           value={survivor ?? null}
-          text={shown?.preview.survivor?.name}
+          withoutMerged
           onChange={(id) => go({ survivor: id ?? undefined, loser })}
         />
         <CustomerPicker
           label="Is merged into it"
           value={loser ?? null}
-          text={shown?.preview.loser?.name}
+          withoutMerged
           onChange={(id) => go({ survivor, loser: id ?? undefined })}
         />
         {isPair && (

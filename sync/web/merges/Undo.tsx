@@ -7,14 +7,21 @@ import { useState } from 'react';
 import parts from '../parts/parts.module.css';
 import { sayName } from './MergeList.tsx';
 import classes from './merges.module.css';
-import { type MergeHead, type UndoReport, undoMerge, undoPreviewQuery } from './queries.ts';
+import {
+  type MergeHead,
+  type MergeRecord,
+  type Names,
+  type UndoReport,
+  undoMerge,
+  undoPreviewQuery,
+} from './queries.ts';
 import { sayField, sayRow, sayRows, sayValue } from './words.ts';
 
 type Decision = 'home' | 'stay';
 type Decide = (row: string, to: Decision) => void;
 
 /** What taking a merge apart would do, the choices that are left to a person, and the act. */
-export function Undo({ merge, onClose }: { merge: MergeHead; onClose: () => void }) {
+export function Undo({ merge, onClose }: { merge: MergeRecord; onClose: () => void }) {
   const client = useQueryClient();
   const { data, error, refetch } = useQuery({ ...undoPreviewQuery(merge.id), retry: false });
   const [choices, setChoices] = useState<Record<string, Decision>>({});
@@ -41,6 +48,7 @@ export function Undo({ merge, onClose }: { merge: MergeHead; onClose: () => void
         <UndoWords
           report={data}
           merge={merge}
+          names={data.names}
           choices={choices}
           onDecide={(row, to) => setChoices((before) => ({ ...before, [row]: to }))}
         />
@@ -60,13 +68,14 @@ export function Undo({ merge, onClose }: { merge: MergeHead; onClose: () => void
 type UndoWordsProps = {
   report: UndoReport;
   merge: MergeHead;
+  names: Names;
   isDone?: boolean;
   choices?: Record<string, Decision>;
   onDecide?: Decide;
 };
 
 /** What goes home and what stays, of the preview and of the report alike. */
-export function UndoWords({ report, merge, isDone = false, choices = {}, onDecide }: UndoWordsProps) {
+export function UndoWords({ report, merge, names, isDone = false, choices = {}, onDecide }: UndoWordsProps) {
   const { fieldsBack, fieldsKept, home, kept, ambiguous } = report;
   const [survivor, loser] = [sayName(merge.survivor.name), sayName(merge.loser.name)];
   const goes = Object.entries(home);
@@ -83,8 +92,8 @@ export function UndoWords({ report, merge, isDone = false, choices = {}, onDecid
         <ul className={classes.rows} aria-label="Fields that stay">
           {fieldsKept.map(({ field, written, present }) => (
             <li key={field}>
-              {sayField(field)} of {survivor} stays {sayValue(field, present, {})}: somebody changed it since the merge,
-              from {sayValue(field, written, {})}
+              {sayField(field)} of {survivor} stays {sayValue(field, present, names)}: somebody changed it since the
+              merge, from {sayValue(field, written, names)}
             </li>
           ))}
         </ul>

@@ -88,7 +88,8 @@ export const previewQuery = (survivor: string, loser: string, choices: Choices) 
 export const undoPreviewQuery = (id: string) =>
   queryOptions({
     queryKey: ['merges', id, 'undo'],
-    queryFn: ({ signal }) => ask<UndoReport & { refused: Refused }>(`/api/merges/${id}/undo/preview`, signal),
+    queryFn: ({ signal }) =>
+      ask<UndoReport & { refused: Refused; names: Names }>(`/api/merges/${id}/undo/preview`, signal),
   });
 
 type Merging = { survivor: Party; loser: Party; choices: Choices; reason: string };

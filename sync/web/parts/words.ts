@@ -40,3 +40,12 @@ export function without<Search extends object>(
 ): { [Name in keyof Search]: Exclude<Search[Name], undefined> } {
   return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as never;
 }
+
+const appNames: Record<string, string> = {
+  foundation: 'Foundation',
+  support: 'Support',
+  console: 'the console',
+  sync: 'the worker',
+};
+/** An app as a person calls it; a third app by its own name. Pure. */
+export const nameApp = (app: string): string => appNames[app] ?? app;
