@@ -2002,6 +2002,13 @@ begin
     exists (
       select from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
       where m.survivor_id = c.id and m.undone_at is null and d.ours ->> 'email_key' = a.email_key) desc,
+    -- If that one was removed meanwhile, one that could take its place then: without the merge it would be the primary one since.
+    a.created_at <= coalesce((
+      select max(x.removed_at)
+      from platform.removed_emails x
+        join platform.merge_fields d on d.field = 'email' and d.side = 'loser' and d.ours ->> 'email_key' = x.email_key
+        join platform.merges m on m.id = d.merge and m.survivor_id = c.id and m.undone_at is null
+      where x.customer_id = c.id), 'infinity') desc,
     a.verified_at desc nulls last, a.created_at desc, a.id
   limit 1;
   if e.email_key is null then
@@ -2066,7 +2073,7 @@ begin
       perform set_config('lock_timeout', former_timeout, true);
       return jsonb_build_object('survivor', survivor, 'version', answer -> 'version', 'merges', merged);
     exception when lock_not_available or deadlock_detected then
-      null; -- Everything is free again, and whoever held the row can go on.
+      null; -- The savepoint has released every lock, so the transaction that held the row can go on.
     end;
     perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
   end loop;
@@ -3386,7 +3393,7 @@ begin
       perform set_config('lock_timeout', former_timeout, true);
       return answer;
     exception when lock_not_available or deadlock_detected then
-      null;
+      null; -- The savepoint has released every lock, so the transaction that held the row can go on.
     end;
     perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
   end loop;
@@ -3462,9 +3469,9 @@ begin
       why := platform.write_row_back(r, v.was, l.id);
       if why is not null then kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why); end if;
     end if;
-    -- Where later merges chose, they chose over nothing from now on.
+    -- Where later merges chose, they chose over nothing from now on. Earlier ones chose for the customer that goes home.
     update platform.merge_fields d set row_key = new_key, ours = null
-    from platform.merges x where x.id = d.merge and x.undone_at is null and x.id <> m.id and d.row_key = v.key;
+    from platform.merges x where x.id = d.merge and x.undone_at is null and x.merged_at > m.merged_at and d.row_key = v.key;
     update platform.merge_moves x set released = 'unmerged'
     where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null;
     kept_fields := kept_fields || jsonb_build_object('field', 'custom.' || (v.was ->> 'field_key'), 'written', v.was -> 'value',
@@ -5313,6 +5320,7 @@ CREATE OR REPLACE FUNCTION sync.apply_import(of_run bigint, lines_max integer, O
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
   r sync.import_runs;
@@ -10251,6 +10259,7 @@ CREATE OR REPLACE FUNCTION sync.plan_import(of_run bigint)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
   r sync.import_runs;
@@ -10422,6 +10431,7 @@ CREATE OR REPLACE FUNCTION sync.preview_import_undo(of_run bigint, from_n intege
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
   places integer[];
@@ -10766,11 +10776,7 @@ begin
   delete from platform.customers c where c.id = any (gone);
   get diagnostics removed = row_count;
   -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
-  delete from sync.import_keys k
-  using (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key
-         from sync.import_rows q where q.customer = any (gone)) p, sync.import_files f
-  where f.run = p.run and f.file = p.file and k.source = f.source and k.customer = any (gone)
-    and k.key = sync.import_key(p.external_id, p.own_key, p.digest);
+  delete from sync.import_keys k where k.customer = any (gone);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.remove_import_upload(of_upload bigint)
@@ -11772,6 +11778,7 @@ CREATE OR REPLACE FUNCTION sync.undo_import(of_run bigint, lines_max integer, OU
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
   r sync.import_runs;
@@ -11804,10 +11811,12 @@ begin
     for older in
       select k.run, array_agg(distinct k.n) as places from sync.import_kept k
         join sync.import_runs o on o.id = k.run and o.state = 'undone' and o.id <> of_run
-        join sync.import_rows p on p.run = k.run and p.n = k.n and p.outcome = 'created'
       where k.customer in (select w.customer from sync.import_writes w where w.run = of_run and w.n = any (places))
       group by k.run order by k.run
     loop
+      older.places := array(
+        select p.n from sync.import_rows p where p.run = older.run and p.n = any (older.places) and p.outcome = 'created');
+      continue when older.places = '{}';
       perform from sync.remove_import_customers(older.run, older.places);
     end loop;
   end if;
@@ -11880,6 +11889,7 @@ CREATE OR REPLACE FUNCTION sync.verify_import(of_run bigint, OUT question text, 
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
   r sync.import_runs;
@@ -12680,6 +12690,7 @@ create table sync.import_keys (
 );
 comment on column sync.import_keys.key is 'The row''s id in its source; of a row without one its address. See sync.import_key.';
 comment on column sync.import_keys.customer is 'As it was then; it may have been merged since. No reference: an undo removes customers.';
+CREATE INDEX import_keys_customer_idx ON sync.import_keys USING btree (customer);
 alter table sync.import_keys enable row level security, force row level security;
 create policy owner_all on sync.import_keys for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_keys for select to sync_role using (true);
@@ -12741,7 +12752,6 @@ comment on column sync.import_rows.customer is 'The customer that the line becam
 comment on column sync.import_rows.digest is 'Of the line as it was read: the same line again needs no comparison.';
 comment on column sync.import_rows.raw is 'The line as it was, of rejected, excluded and held lines: they are downloaded, mended and imported again.';
 CREATE INDEX import_rows_changed ON ONLY sync.import_rows USING btree (run) WHERE (planned IS NOT NULL);
-CREATE INDEX import_rows_customer ON ONLY sync.import_rows USING btree (customer) WHERE (customer IS NOT NULL);
 CREATE INDEX import_rows_lead ON ONLY sync.import_rows USING btree (run, lead) WHERE (lead <> n);
 CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outcome, n);
 alter table sync.import_rows enable row level security, force row level security;

@@ -802,7 +802,7 @@ create function sync.check_bus() returns setof sync.check_row
 language sql volatile
 begin atomic
   with relays as materialized (
-    -- The one that relays: another worker stands by and says nothing of the bus.
+    -- The process that relays events. A worker that stands by does not report about the bus.
     select p.process, p.state, p.silent_seconds, p.report -> 'bus' as bus
     from sync.list_processes() p
     where p.app = 'sync' and p.report ? 'bus' and p.state <> 'ended'

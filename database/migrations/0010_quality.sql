@@ -146,7 +146,7 @@ return exists (
   select from platform.review_candidates r
   where r.customer_id = least(one, other) and r.other_id = greatest(one, other) and r.state = 'different');
 
--- The version that an unmerge gave a customer: its event is that of the other one, from which it was taken out (0014_merge.sql).
+-- The version that an unmerge gave a customer: its event is that of the other one, from which it was taken out (0019_unmerge.sql).
 create function sync.version_of_unmerge(of_customer uuid) returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -414,8 +414,9 @@ begin
   set customer_id = excluded.customer_id, other_id = excluded.other_id, detail = excluded.detail;
 end $$;
 
--- Held by whoever looks at rows and stores what is found, and by repairs, until they commit: one after another. A look that began before a
--- repair would store what is no longer true, and nobody would look at that row again until the next round. Taken before any row.
+-- The key of an advisory lock. Scans and repairs take it before they lock any row and keep it until they commit, so that they run one after
+-- another. Otherwise a scan that began before a repair would store a finding that the repair has mended, and the next scan of that row
+-- comes only with the next round.
 create function sync.findings_lock() returns bigint
 language sql immutable
 return hashtextextended('sync.quality_findings', 0);
@@ -477,10 +478,11 @@ begin
 end $$;
 
 -- One step of one scan: the one that somebody asked for, otherwise the one whose last step is longest ago. The worker calls it about once
--- a second, and again without a pause while is_asked. A scan that has ended rests for five minutes, and one that another worker is at is
--- left out. scan: null if there is none, or while a repair is at work. Writers of its rows may wait as long as a step takes, so that the
--- next one has as many rows as would have taken 50 ms, at most twice as many as this one. A step that ends in an error, or at the caller's
--- time limit, is undone: the other scans have their turns before it is tried again with fewer rows. fault: its SQLSTATE.
+-- a second, and without a pause while `is_asked`. A scan that has ended rests for five minutes. The function skips a scan on which another
+-- worker is busy. `scan` is null if no scan is due, or while a repair runs. Writers of the scanned rows may wait as long as a step takes.
+-- Therefore the next step gets as many rows as would have taken 50 ms, and at most twice as many as this step. A step that ends in an
+-- error, or at the caller's time limit, is undone, and the other scans have their turns before it is tried again with fewer rows. `fault`
+-- is the SQLSTATE of the error.
 create function sync.quality_step(
   rows_max integer default 2000, out scan text, out looked integer, out is_asked boolean, out fault text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

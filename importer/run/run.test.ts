@@ -196,3 +196,57 @@ describe('matching', () => {
     expect(counts.updated + candidates.length).toBe(1);
   });
 });
+
+test('a run locks the lines of no other run, so that thousands of runs may be in the history', async () => {
+  const locked = new Map<string, Set<string>>();
+  /** Runs a statement as it would run alone, and notes which runs' lines it has locked. */
+  const noting = async (run: string, text: string, values: unknown[]) => {
+    await sync.query('begin');
+    const answer = await sync.query(text, values);
+    const { rows } = await sync.query(`
+      select distinct c.relname from pg_locks l join pg_class c on c.oid = l.relation
+      where l.pid = pg_backend_pid() and c.relname ~ '^import_rows_p[0-9]+$'`);
+    await sync.query('commit');
+    const name = text.match(/sync\.(\w+)/)?.[1] as string;
+    const others = rows.map(({ relname }) => relname).filter((relname) => relname !== `import_rows_p${run}`);
+    locked.set(name, new Set([...(locked.get(name) ?? []), ...others]));
+    return answer.rows;
+  };
+  const noted = new Proxy(sync, {
+    get(target, property) {
+      if (property !== 'query') return Reflect.get(target, property).bind?.(target) ?? Reflect.get(target, property);
+      return (text: string, values: unknown[] = []) =>
+        typeof text === 'string' && /sync\.(plan_import|keep_import_candidates)\(/.test(text)
+          ? noting(String(values[0]), text, values).then((rows) => ({ rows }))
+          : target.query(text as never, values as never);
+    },
+  });
+  // PostgreSQL may take another plan for a statement from its sixth execution on.
+  for (let turn = 1; turn <= 7; turn++) {
+    const [known, made] = [address(), address()];
+    await addCustomer(foundation, known);
+    const { run } = await planRows(noted, [
+      person(2, {
+        email: known,
+        name: 'Ada',
+        timezone: 'Europe/Rome',
+        company: { externalId: null, name: `Lock ${turn}`, domain: null },
+      }),
+      person(3, { email: made, name: 'Ben' }),
+    ]);
+    await noting(run, 'select sync.make_import_companies($1, $2)', [run, 100]);
+    await noting(run, 'select sync.apply_import($1, $2)', [run, 100]);
+    await noting(run, 'select sync.verify_import($1)', [run]);
+    await noting(run, 'select sync.preview_import_undo($1, 1, 2)', [run]);
+    await noting(run, 'select sync.undo_import($1, $2)', [run, 100]);
+  }
+  expect(Object.fromEntries([...locked].map(([name, others]) => [name, [...others]]))).toEqual({
+    keep_import_candidates: [],
+    plan_import: [],
+    make_import_companies: [],
+    apply_import: [],
+    verify_import: [],
+    preview_import_undo: [],
+    undo_import: [],
+  });
+});

@@ -2,7 +2,7 @@ import type { Counts, Field, Verified } from '@aether/importer';
 import { rowsOf, type Sql } from '../sql.ts';
 
 /*
- * What a worker does for imports: see 0013_import_files.sql. The console asks for a job and watches it; the worker takes it, renews its term
+ * What a worker does for imports: see 0016_import_files.sql. The console asks for a job and watches it; the worker takes it, renews its term
  * and ends it.
  */
 

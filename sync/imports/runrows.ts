@@ -98,8 +98,8 @@ export async function showCandidates(sql: Sql, run: string, { limit, offset }: {
   }>(
     sql,
     `select c.score, c.reasons,
-       (select ${sideColumns} from sync.import_rows p where p.run = c.run and p.n = c.n) as first,
-       (select ${sideColumns} from sync.import_rows p where p.run = c.run and p.n = c.other_n) as second,
+       (select ${sideColumns} from sync.import_rows p where p.run = $1::bigint and p.n = c.n) as first,
+       (select ${sideColumns} from sync.import_rows p where p.run = $1::bigint and p.n = c.other_n) as second,
        (select jsonb_build_object('id', k.id, 'name', k.name, 'email', k.email) from platform.customers k
         where k.id = c.other_customer) as customer
      from sync.import_candidates c where c.run = $1::bigint order by c.score desc, c.n, c.other_n limit $2 offset $3`,

@@ -5,7 +5,7 @@ import { createImportThread, type ThreadEnd } from './importthread.ts';
 import { createLine, type Line } from './line.ts';
 
 /*
- * Does the jobs of imports: see 0013_import_files.sql. A lane takes one job after another, each for a term that it renews while a thread
+ * Does the jobs of imports: see 0016_import_files.sql. A lane takes one job after another, each for a term that it renews while a thread
  * does the work. To recognise a file takes seconds and has a lane of its own, because somebody waits for it. When the worker stops, the
  * thread ends at once and the job's term too, so that another worker goes on; when it is killed, the term runs out.
  */

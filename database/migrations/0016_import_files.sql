@@ -365,7 +365,7 @@ end $$;
 
 -- What an undo of these lines would do: it is done, noted and taken back, so that the answer is that of the undo itself.
 create function sync.preview_import_undo(of_run bigint, from_n integer, to_n integer) returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   places integer[];
   removed integer := 0;
