@@ -158,6 +158,30 @@ describe('a customer as of a past moment', () => {
     expect(rewind(file, { at: before })).toMatchObject({ state: 'not yet', customer: null });
   });
 
+  test('is not told of a time before a merge or an unmerge, whose events do not say which rows moved', async () => {
+    const survivor = (await foundation.createCustomer({ email: 'goes-on@acme.org', name: 'Go' })).id;
+    const loser = (await foundation.createCustomer({ email: 'is-merged@acme.org', name: 'Me', phone: number(7) })).id;
+    const before = await snapshot(survivor);
+    const { rows } = await sync.query(
+      `select platform.merge_customers($1, array[$2]::uuid[]) -> 'merges' -> 0 ->> 'merge' as id`,
+      [survivor, loser],
+    );
+    const merged = await snapshot(survivor);
+    await foundation.updateCustomer(survivor, { name: 'Go On' });
+    const renamed = await snapshot(survivor);
+    const whole = await fileOf(survivor);
+    for (const { position, ...state } of [merged, renamed]) expect(shown(rewind(whole, { position }))).toEqual(state);
+    const unknown = { state: 'unknown', knowledge: 'nothing', customer: null, phones: [] };
+    expect(rewind(whole, { position: before.position })).toMatchObject(unknown);
+    expect(rewind(await fileOf(loser), { position: before.position })).toMatchObject(unknown);
+    await sync.query('select platform.unmerge_customers($1)', [rows[0].id]);
+    const apart = await snapshot(survivor);
+    const { position, ...state } = apart;
+    expect(shown(rewind(await fileOf(survivor), { position }))).toEqual(state);
+    for (const id of [survivor, loser])
+      expect(rewind(await fileOf(id), { position: renamed.position })).toMatchObject(unknown);
+  });
+
   test('is the merged customer itself before the merge, and the survivor after it', async () => {
     const loser = (await foundation.createCustomer({ email: 'loser@acme.org', name: 'Lo' })).id;
     const survivor = (await foundation.createCustomer({ email: 'survivor@acme.org', name: 'Su' })).id;

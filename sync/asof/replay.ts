@@ -206,6 +206,9 @@ const numberOf = (row: Row) => ({
 
 type Reach = { wholeSince: string | null; partlySince: string | null };
 
+/** A merge and an unmerge have one event each, which does not tell which rows moved. So a replay does not go back behind them. */
+const isOfMerge = ({ type }: FileEvent) => type === 'customer.merged' || type === 'customer.unmerged';
+
 /** How far back the customer is known: as far as the versions of its events follow each other without a gap. */
 function reachOf(file: CustomerFile, subjectId: string): Reach {
   const row = file.customers.find(({ id }) => id === subjectId);
@@ -216,6 +219,7 @@ function reachOf(file: CustomerFile, subjectId: string): Reach {
   for (const event of own) {
     if (event.version !== expected) break;
     oldest = event;
+    if (isOfMerge(event)) return { wholeSince: event.occurred_at, partlySince: null };
     expected -= 1;
   }
   const created = row.created_at as string;

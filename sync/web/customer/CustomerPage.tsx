@@ -123,7 +123,7 @@ function Moment({ moment, id, onMoment }: MomentProps) {
       )}
       {state === 'unknown' && (
         <Nothing title="Nobody knows any more">
-          The history does not reach so far back.{' '}
+          The history does not reach so far back, or the customer was merged or taken apart since.{' '}
           {moment.wholeSince && (
             <>
               Everything is known from <When at={moment.wholeSince} as="moment" /> on.
