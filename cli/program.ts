@@ -4,6 +4,7 @@ import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
 import { importCommand } from './import.ts';
 import { matchCommand } from './match.ts';
+import { mergeCommand, unmergeCommand } from './merge.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { serviceBusCommand } from './servicebus.ts';
@@ -79,6 +80,8 @@ function createProgram(): Command {
   program.addCommand(healthCommand().copyInheritedSettings(program));
   program.addCommand(importCommand().copyInheritedSettings(program));
   program.addCommand(matchCommand().copyInheritedSettings(program));
+  program.addCommand(mergeCommand().copyInheritedSettings(program));
+  program.addCommand(unmergeCommand().copyInheritedSettings(program));
   program.addCommand(serviceBusCommand().copyInheritedSettings(program));
   return program;
 }

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import { requireOwnSession } from '@aether/platform/log';
+import { refuseConstraint } from '@aether/platform/bulk';
+import { type Connection, openConnection, readSettings, requireOwnSession } from '@aether/platform/log';
 import type { Command } from 'commander';
 import pg from 'pg';
 import { requireDatabaseUrl } from './databaseurl.ts';
@@ -25,11 +26,7 @@ export async function asSync(
   work: (client: pg.Client) => Promise<void>,
   { answerMs = answerTimeoutMs } = {},
 ): Promise<void> {
-  const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
-  if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
-  const setting = options.url ? '--url' : 'SYNC_APP_URL';
-  requireDatabaseUrl(setting, url);
-  await requireOwnSession(url, setting);
+  const url = await findUrl(options);
   const client = new pg.Client({
     connectionString: url,
     application_name: 'aether-events',
@@ -46,6 +43,35 @@ export async function asSync(
   } finally {
     await client.end();
   }
+}
+
+/** Runs work on a connection of platformDb's kind as sync_app, which ends with it. @throws as asSync */
+export async function withSync(
+  options: Common,
+  work: (connection: Connection, actor: string) => Promise<void>,
+): Promise<void> {
+  const actor = actorOf(options);
+  const connection = openConnection('sync', {
+    ...readSettings({ PLATFORM_DB_URL: await findUrl(options) }),
+    poolMax: 1,
+    searchPath: 'sync,platform',
+    refuseConstraint,
+  });
+  try {
+    await work(connection, actor);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @throws when no database is named, its URL cannot be read, or it is behind a transaction pooler */
+async function findUrl(options: Common): Promise<string> {
+  const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
+  if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
+  const setting = options.url ? '--url' : 'SYNC_APP_URL';
+  requireDatabaseUrl(setting, url);
+  await requireOwnSession(url, setting);
+  return url;
 }
 
 /** `command:` and a name: who uses the command, by --actor, AETHER_ACTOR or the name of the machine's user. @throws if it is too long */
