@@ -192,14 +192,7 @@ test('may Support change the tier of a customer? It is tried, and the answer say
 
 test('a list is dropped, mapped, planned and applied; its people are in Foundation at once, and an undo takes them away again', async () => {
   const found: string[] = [];
-  const check = async (name: string) => {
-    await look(`console-${name}`, 'light', wide);
-    found.push(...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280])));
-    await look(`console-${name}`, 'light', narrow);
-    await look(`console-${name}`, 'dark', wide);
-    found.push(...(await findBarriers(maya, 'colours')));
-    await maya.setViewportSize(wide);
-  };
+  const check = async (name: string) => void found.push(...(await findFaults(name)));
   const listed = async () =>
     (await stack.call('GET', `${stack.foundation}/api/customers?search=Importer`, { as: 'maya' })).body;
   await follow(maya, `${stack.console}/imports`);
@@ -242,14 +235,7 @@ test('a list is dropped, mapped, planned and applied; its people are in Foundati
 
 test('two records of one person are merged from Foundation, both apps follow at once, and they are taken apart again', async () => {
   const found: string[] = [];
-  const check = async (name: string) => {
-    await look(`console-${name}`, 'light', wide);
-    found.push(...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280])));
-    await look(`console-${name}`, 'light', narrow);
-    await look(`console-${name}`, 'dark', wide);
-    found.push(...(await findBarriers(maya, 'colours')));
-    await maya.setViewportSize(wide);
-  };
+  const check = async (name: string) => void found.push(...(await findFaults(name)));
   const make = async (body: object) =>
     (await stack.call('POST', `${stack.foundation}/api/customers`, { as: 'maya', body })).body;
   const goesOn = await make({ email: 'ida@twofold.example', name: 'Ida Twofold', phone: '+49 30 1234567' });
@@ -317,6 +303,50 @@ test('two records of one person are merged from Foundation, both apps follow at 
   await desk.getByRole('heading', { level: 1, name: 'I. Twofold' }).waitFor();
   expect([...found, ...crmErrors, ...deskErrors]).toEqual([]);
 });
+
+test('the pages of one event, one failure, one subscription, one customer, one finding and one runbook fit and have no barrier', async () => {
+  const found: Record<string, string[]> = {};
+  const [event] = (await stack.call('GET', `${stack.console}/api/log?type=customer.created&limit=1`, { as: 'maya' }))
+    .body.events;
+  const subscription = 'foundation.history';
+  await stack.asOwner(`
+    insert into sync.parked (subscription, position, key, customer, state, attempts, error, cause)
+    select '${subscription}', e.position, e.key, e.customer, 'dead', 12, 'Error: the printer is off', lpad('1', 16, '0')
+    from sync.events e where e.position = ${event.position}`);
+  const pages: Record<string, [path: string, shown: string]> = {
+    event: [`/events/${event.position}`, 'customer.created'],
+    'failures-of': [`/failures/${subscription}`, 'the printer is off'],
+    failure: [`/failures/${subscription}/${event.position}`, 'Dead after 12 attempts'],
+    subscription: [`/subscriptions/${subscription}`, 'Replay…'],
+    customer: [`/customers/${event.customer}`, 'What has changed since'],
+    finding: ['/quality?finding=address.unreachable', 'Correct'],
+    runbook: ['/runbooks/sequencer', 'Likely causes'],
+  };
+  for (const [name, [path, shown]] of Object.entries(pages)) {
+    await maya.setViewportSize(wide);
+    await follow(maya, `${stack.console}${path}`);
+    await maya.getByRole('main').getByText(shown).first().waitFor();
+    found[name] = await findFaults(name);
+  }
+  await follow(maya, `${stack.console}/subscriptions/${subscription}`);
+  await maya.getByRole('button', { name: 'Replay…' }).press('Enter');
+  await maya.getByRole('dialog').getByText(`Replay to ${subscription}`).waitFor();
+  found.replay = await findFaults('replay');
+  await maya.keyboard.press('Escape');
+  await stack.asOwner(`delete from sync.parked where subscription = '${subscription}'`);
+  expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, []])));
+});
+
+/** What is wrong with what the page shows: in light and dark, and at three widths. */
+async function findFaults(name: string): Promise<string[]> {
+  await look(`console-${name}`, 'light', wide);
+  const found = [...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280]))];
+  await look(`console-${name}`, 'light', narrow);
+  await look(`console-${name}`, 'dark', wide);
+  found.push(...(await findBarriers(maya, 'colours')));
+  await maya.setViewportSize(wide);
+  return found;
+}
 
 async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
   await maya.emulateMedia({ colorScheme });

@@ -7,7 +7,7 @@ import { eventQuery, type LoggedEvent } from '../api/operations.ts';
 import classes from '../parts/parts.module.css';
 import { When } from '../times/When.tsx';
 import { Effects } from './Effects.tsx';
-import { sayValue } from './words.ts';
+import { isTime, sayValue } from './words.ts';
 
 const route = getRouteApi('/events/$position');
 
@@ -96,10 +96,12 @@ function Change({ event: { data, previous, withheld } }: { event: LoggedEvent })
         </p>
       )}
       {columns.length > 0 && (
-        <table className={classes.changes}>
+        <table className={`${classes.changes} ${classes.stacked}`}>
           <thead>
             <tr>
-              <th scope="col">Column</th>
+              <th scope="col" className={classes.column}>
+                Column
+              </th>
               <th scope="col">Before</th>
               <th scope="col">After</th>
             </tr>
@@ -108,8 +110,8 @@ function Change({ event: { data, previous, withheld } }: { event: LoggedEvent })
             {columns.map((column) => (
               <tr key={column}>
                 <th scope="row">{column}</th>
-                <td>{column in previous ? sayValue(previous[column]) : ''}</td>
-                <td>{column in data ? sayValue(data[column]) : ''}</td>
+                <td data-label="Before">{column in previous && <Value value={previous[column]} />}</td>
+                <td data-label="After">{column in data && <Value value={data[column]} />}</td>
               </tr>
             ))}
           </tbody>
@@ -118,3 +120,5 @@ function Change({ event: { data, previous, withheld } }: { event: LoggedEvent })
     </>
   );
 }
+
+const Value = ({ value }: { value: unknown }) => (isTime(value) ? <When at={value} as="moment" /> : sayValue(value));

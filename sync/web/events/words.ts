@@ -6,3 +6,7 @@ export function sayValue(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;
 }
+
+/** Whether a value of a column is a time as PostgreSQL writes it. Pure. */
+export const isTime = (value: unknown): value is string =>
+  typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$/.test(value);

@@ -163,7 +163,7 @@ function PersonLink({ person, fallback }: { person: Person | null; fallback: str
   if (!person) return <span>{fallback}</span>;
   return (
     <Link to="/customers/$id" params={{ id: person.id }} title={person.email}>
-      {person.name} <small>{person.email}</small>
+      {person.name} <small className={classes.email}>{person.email}</small>
     </Link>
   );
 }
