@@ -1127,7 +1127,7 @@ CREATE OR REPLACE FUNCTION platform.describe_merge_field(c platform.customers, f
 BEGIN ATOMIC
  SELECT
          CASE
-             WHEN (describe_merge_field.value IS NULL) THEN NULL::jsonb
+             WHEN ((describe_merge_field.value IS NULL) OR ((describe_merge_field.field = 'email'::text) AND ((describe_merge_field.value ->> 'email_key'::text) = platform.no_address((describe_merge_field.c).id)))) THEN NULL::jsonb
              ELSE jsonb_build_object('value', platform.show_customer_field(describe_merge_field.field, describe_merge_field.value), 'source', COALESCE(h.app, (describe_merge_field.c).created_by_app), 'at', COALESCE(h.occurred_at, (describe_merge_field.c).created_at))
          END AS jsonb_build_object
     FROM (( SELECT 1 AS "?column?") one
@@ -1993,8 +1993,13 @@ declare
   e platform.customer_emails;
   p platform.customer_phones;
   mark jsonb;
+  gone_at timestamptz;
 begin
   select k.* into c from platform.customers k where k.id = of_customer;
+  select coalesce(max(x.removed_at), 'infinity') into gone_at from platform.removed_emails x
+  where x.customer_id = c.id and (x.email_key = c.email_key or x.email_key in (
+    select d.ours ->> 'email_key' from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
+    where m.survivor_id = c.id and m.undone_at is null and d.side = 'loser'));
   select a.* into e from platform.customer_emails a
   where a.customer_id = c.id
   order by (a.email_key = c.email_key) desc,
@@ -2002,14 +2007,8 @@ begin
     exists (
       select from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
       where m.survivor_id = c.id and m.undone_at is null and d.ours ->> 'email_key' = a.email_key) desc,
-    -- If that one was removed meanwhile, one that could take its place then: without the merge it would be the primary one since.
-    a.created_at <= coalesce((
-      select max(x.removed_at)
-      from platform.removed_emails x
-        join platform.merge_fields d on d.field = 'email' and d.side = 'loser' and d.ours ->> 'email_key' = x.email_key
-        join platform.merges m on m.id = d.merge and m.survivor_id = c.id and m.undone_at is null
-      where x.customer_id = c.id), 'infinity') desc,
-    a.verified_at desc nulls last, a.created_at desc, a.id
+    -- If the primary one was removed meanwhile, the one that would have taken its place then.
+    a.created_at <= gone_at desc, case when a.verified_at <= gone_at then a.verified_at end desc nulls last, a.created_at desc, a.id
   limit 1;
   if e.email_key is null then
     -- The mark that a merge took away, if there was one.
@@ -3243,12 +3242,11 @@ begin
   get diagnostics gone = row_count;
   perform set_config('enable_nestloop', former_plans, true);
   if cardinality(path) = 0 then return gone; end if;
-  if gone > 0 then
-    update platform.merge_moves x set released = 'unmerged'
-    from platform.merge_moves v
-    where v.merge = m.id and v.reference = r.reference and v.released is null
-      and x.merge = any (path) and x.reference = v.reference and x.key = v.key and x.released is null;
-  end if;
+  -- Also of a row that was removed meanwhile: what is kept of it goes home as well.
+  update platform.merge_moves x set released = 'unmerged'
+  from platform.merge_moves v
+  where v.merge = m.id and v.reference = r.reference and v.released is null
+    and x.merge = any (path) and x.reference = v.reference and x.key = v.key and x.released is null;
   -- A later merge has put some of them away.
   for p in
     select x.* from platform.merge_suppressed x join platform.merge_moves v on v.reference = x.reference and v.key = x.key
@@ -3569,11 +3567,11 @@ begin
     elsif r.relation = 'platform.removed_emails' then
       gone := gone + platform.let_follow(r.relation, m, root, path, '
         t.id in (select (x.was ->> ''id'')::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
-          where x.merge = $1 and o.relation = ''platform.customer_emails'')');
+          where x.merge = $1 and o.relation = ''platform.customer_emails'' and x.released is null)');
     elsif r.relation = 'platform.removed_phones' then
       gone := gone + platform.let_follow(r.relation, m, root, path, '
         t.id in (select x.key::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
-          where x.merge = $1 and o.relation = ''platform.customer_phones'')');
+          where x.merge = $1 and o.relation = ''platform.customer_phones'' and x.released is null)');
     end if;
     if gone > 0 then home := home || jsonb_build_object(r.relation, gone); end if;
   end loop;
@@ -8529,11 +8527,14 @@ declare
   former constant text := current_setting('lock_timeout');
 begin
   if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
-  execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  begin
+    execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  exception when undefined_table then return; -- another run that began at the same time has dropped it
+  end;
   begin
     perform set_config('lock_timeout', '200ms', true);
     execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
-  exception when lock_not_available then null;
+  exception when lock_not_available or undefined_table then null;
   end;
   perform set_config('lock_timeout', former, true);
 end $function$;

@@ -154,6 +154,14 @@ describe('a merge', () => {
     expect(await state(survivor, loser)).toEqual(before);
   });
 
+  test('offers no choice of an address that is only the mark of having none', async () => {
+    const [survivor, loser] = [await customer(), await customer({ address: false })];
+    const [preview] = await db.transaction(steward, (tx) => db.previewMerge(survivor, [loser], { tx }));
+    expect(preview?.fields.find(({ field }) => field === 'email')).toMatchObject({ loser: null, chosen: 'survivor' });
+    const refused = db.mergeCustomers(survivor, [loser], { ...steward, fields: { email: 'loser' } });
+    await expect(refused).rejects.toBeInstanceOf(InvalidField);
+  });
+
   test('takes an address and a name over that are only marks of having none', async () => {
     const survivor = await customer({ address: false });
     const loser = await customer({ name: 'Grace Hopper' });
@@ -401,6 +409,63 @@ describe('an unmerge', () => {
     expect((await db.getCustomerByEmail(email))?.id).toBe(taker.id);
     // What was removed was the loser's: it could be given back there.
     expect(await value('select customer_id from platform.removed_emails where id = $1', [address])).toBe(b);
+  });
+
+  test('gives back the address that took the place of a removed primary one when that was removed, not one of today', async () => {
+    const remove = async (id: string, address: string) =>
+      foundation.removeAddress(
+        id,
+        (await value('select id from platform.customer_emails where email_key = $1', [address])) as string,
+      );
+    const emailOf = (id: string) => value('select email from platform.customers where id = $1', [id]);
+    const [survivor, loser] = [await customer(), await customer()];
+    const [own, others] = [await emailOf(survivor), await emailOf(loser)];
+    await foundation.addAddress(survivor, `next-${own}`);
+    await foundation.addAddress(loser, `next-${others}`);
+    const merged = await merge(survivor, loser, { email: 'loser' });
+    await remove(survivor, own as string);
+    await foundation.addAddress(survivor, `late-${own}`);
+    await foundation.makeAddressPrimary(
+      survivor,
+      (await value('select id from platform.customer_emails where email_key = $1', [`late-${own}`])) as string,
+    );
+    await remove(survivor, others as string);
+    // Verified too late to have been the next one.
+    await superuser.query(
+      `update platform.customer_emails set verified_at = now(), verified_by = 'signed_identity'
+       where customer_id = $1 and email_key like 'other%'`,
+      [survivor],
+    );
+    await unmerge(merged);
+    expect(await emailOf(loser)).toBe(`next-${others}`);
+    expect(await emailOf(survivor)).toBe(`late-${own}`);
+    const [second, third] = [await customer(), await customer()];
+    const was = await emailOf(second);
+    await foundation.addAddress(second, `next-${was}`);
+    const again = await merge(second, third, { email: 'loser' });
+    await remove(second, was as string);
+    await foundation.addAddress(second, `late-${was}`);
+    await unmerge(again);
+    expect(await emailOf(second)).toBe(`next-${was}`);
+  });
+
+  test('takes a removed number home once, and no later unmerge of a stack takes it from there', async () => {
+    const [inner, middle, outer, other] = [await customer(), await customer(), await customer(), await customer()];
+    const number = (await value('select id from platform.customer_phones where customer_id = $1 and is_primary', [
+      inner,
+    ])) as string;
+    const holder = () => value('select customer_id from platform.removed_phones where id = $1', [number]);
+    const first = await merge(middle, inner);
+    const second = await merge(outer, middle);
+    await foundation.removePhone(outer, number);
+    await unmerge(first);
+    expect(await holder()).toBe(inner);
+    const third = await merge(other, inner);
+    const fourth = await merge(other, outer);
+    await unmerge(second);
+    await unmerge(third);
+    await unmerge(fourth);
+    expect(await holder()).toBe(inner);
   });
 
   test('leaves an address that was added since, takes home one that was verified, and asks about one that was made primary', async () => {

@@ -300,11 +300,14 @@ declare
   former constant text := current_setting('lock_timeout');
 begin
   if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
-  execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  begin
+    execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  exception when undefined_table then return; -- another run that began at the same time has dropped it
+  end;
   begin
     perform set_config('lock_timeout', '200ms', true);
     execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
-  exception when lock_not_available then null;
+  exception when lock_not_available or undefined_table then null;
   end;
   perform set_config('lock_timeout', former, true);
 end $$;

@@ -257,8 +257,13 @@ declare
   e platform.customer_emails;
   p platform.customer_phones;
   mark jsonb;
+  gone_at timestamptz;
 begin
   select k.* into c from platform.customers k where k.id = of_customer;
+  select coalesce(max(x.removed_at), 'infinity') into gone_at from platform.removed_emails x
+  where x.customer_id = c.id and (x.email_key = c.email_key or x.email_key in (
+    select d.ours ->> 'email_key' from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
+    where m.survivor_id = c.id and m.undone_at is null and d.side = 'loser'));
   select a.* into e from platform.customer_emails a
   where a.customer_id = c.id
   order by (a.email_key = c.email_key) desc,
@@ -266,14 +271,8 @@ begin
     exists (
       select from platform.merges m join platform.merge_fields d on d.merge = m.id and d.field = 'email'
       where m.survivor_id = c.id and m.undone_at is null and d.ours ->> 'email_key' = a.email_key) desc,
-    -- If that one was removed meanwhile, one that could take its place then: without the merge it would be the primary one since.
-    a.created_at <= coalesce((
-      select max(x.removed_at)
-      from platform.removed_emails x
-        join platform.merge_fields d on d.field = 'email' and d.side = 'loser' and d.ours ->> 'email_key' = x.email_key
-        join platform.merges m on m.id = d.merge and m.survivor_id = c.id and m.undone_at is null
-      where x.customer_id = c.id), 'infinity') desc,
-    a.verified_at desc nulls last, a.created_at desc, a.id
+    -- If the primary one was removed meanwhile, the one that would have taken its place then.
+    a.created_at <= gone_at desc, case when a.verified_at <= gone_at then a.verified_at end desc nulls last, a.created_at desc, a.id
   limit 1;
   if e.email_key is null then
     -- The mark that a merge took away, if there was one.
@@ -455,11 +454,13 @@ begin
     hint = 'Try again.';
 end $$;
 
--- A field's value with the app that wrote it last and the time, as far as the history tells.
+-- A field's value with the app that wrote it last and the time, as far as the history tells. The mark of having no address is no value.
 create function platform.describe_merge_field(c platform.customers, field text, value jsonb) returns jsonb
 language sql stable
 begin atomic
-  select case when value is null then null else jsonb_build_object('value', platform.show_customer_field(field, value),
+  select case
+    when value is null or field = 'email' and value ->> 'email_key' = platform.no_address(c.id) then null
+    else jsonb_build_object('value', platform.show_customer_field(field, value),
     'source', coalesce(h.app, c.created_by_app), 'at', coalesce(h.occurred_at, c.created_at)) end
   from (select 1) one left join lateral (
     select k.app, k.occurred_at from crm.changes k

@@ -347,12 +347,11 @@ begin
   get diagnostics gone = row_count;
   perform set_config('enable_nestloop', former_plans, true);
   if cardinality(path) = 0 then return gone; end if;
-  if gone > 0 then
-    update platform.merge_moves x set released = 'unmerged'
-    from platform.merge_moves v
-    where v.merge = m.id and v.reference = r.reference and v.released is null
-      and x.merge = any (path) and x.reference = v.reference and x.key = v.key and x.released is null;
-  end if;
+  -- Also of a row that was removed meanwhile: what is kept of it goes home as well.
+  update platform.merge_moves x set released = 'unmerged'
+  from platform.merge_moves v
+  where v.merge = m.id and v.reference = r.reference and v.released is null
+    and x.merge = any (path) and x.reference = v.reference and x.key = v.key and x.released is null;
   -- A later merge has put some of them away.
   for p in
     select x.* from platform.merge_suppressed x join platform.merge_moves v on v.reference = x.reference and v.key = x.key
@@ -545,11 +544,11 @@ begin
     elsif r.relation = 'platform.removed_emails' then
       gone := gone + platform.let_follow(r.relation, m, root, path, '
         t.id in (select (x.was ->> ''id'')::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
-          where x.merge = $1 and o.relation = ''platform.customer_emails'')');
+          where x.merge = $1 and o.relation = ''platform.customer_emails'' and x.released is null)');
     elsif r.relation = 'platform.removed_phones' then
       gone := gone + platform.let_follow(r.relation, m, root, path, '
         t.id in (select x.key::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
-          where x.merge = $1 and o.relation = ''platform.customer_phones'')');
+          where x.merge = $1 and o.relation = ''platform.customer_phones'' and x.released is null)');
     end if;
     if gone > 0 then home := home || jsonb_build_object(r.relation, gone); end if;
   end loop;

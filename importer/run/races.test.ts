@@ -87,6 +87,22 @@ test('a plan that was cut off is cleared away without waiting for those who read
   expect(await there()).toEqual({ there: false });
 });
 
+test('two plans that begin at once and clear away what an earlier one has staged do not get in each other’s way', async () => {
+  const { run } = await planRows(sync, people('staged.example', 1));
+  await superuser.query(`set role platform_owner;
+    create unlogged table staging.import_lines_p${run} partition of staging.import_lines for values in (${run});
+    create unlogged table staging.import_groups_p${run} partition of staging.import_groups for values in (${run}); reset role`);
+  await superuser.query('begin');
+  await superuser.query(`drop table staging.import_lines_p${run}, staging.import_groups_p${run}`);
+  const planned = planRows(sync, people('staged.example', 2));
+  await expect
+    .poll(async () => (await other.query('select from pg_locks where not granted')).rowCount, { timeout: 10_000 })
+    .toBeGreaterThan(0);
+  await superuser.query('commit');
+  const { counts } = await planned;
+  expect(counts).toMatchObject({ created: 2 });
+});
+
 describe('a run while both apps write', () => {
   test('gives way to them, and says what changed since the plan', async () => {
     const { run, counts } = await planRows(sync, people('busy.example', 150, { phone: '+49301234567' }));
@@ -99,9 +115,10 @@ describe('a run while both apps write', () => {
           'Somebody Else',
         ]);
       while (!isOver)
-        await app.query(`update platform.customers set name = name || '.' where email = $1`, [
-          `p${place}@busy.example`,
-        ]);
+        await app.query(
+          `update platform.customers set name = case when name like '%.' then rtrim(name, '.') else name || '.' end where email = $1`,
+          [`p${place}@busy.example`],
+        );
     });
     const applied = await applyImport(sync, run, { linesPerStep: 10 });
     isOver = true;
