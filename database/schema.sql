@@ -1374,6 +1374,7 @@ CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], 
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   asked_at constant timestamptz := now();
@@ -3602,6 +3603,7 @@ CREATE OR REPLACE FUNCTION platform.update_customers(customers uuid[], expected_
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   writable constant text[] := '{email,email_key,name,phone,phone_key,phone_extension,company_id,crm_id,account_tier,account_manager_id,'
@@ -8416,6 +8418,31 @@ END;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to console_role;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.delete_import_customers(gone uuid[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
+AS $function$
+declare
+  deleted integer;
+begin
+  delete from crm.changes h where h.customer_id = any (gone);
+  delete from crm.activities a where a.customer_id = any (gone);
+  delete from crm.custom_field_values v where v.customer_id = any (gone);
+  delete from platform.review_candidates q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from sync.quality_findings q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from platform.customer_external_ids x where x.customer_id = any (gone);
+  delete from platform.customer_phones h where h.customer_id = any (gone);
+  delete from platform.customer_emails e where e.customer_id = any (gone);
+  delete from crm.customer_order o where o.customer_id = any (gone);
+  delete from platform.customers c where c.id = any (gone);
+  get diagnostics deleted = row_count;
+  -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
+  delete from sync.import_keys k where k.customer = any (gone);
+  return deleted;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.delete_old_events(keep interval, batch_max integer, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -9847,6 +9874,19 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_import_fields() to console_role;
 
+CREATE OR REPLACE FUNCTION sync.list_line_sources(of_run bigint, places integer[])
+ RETURNS TABLE(n integer, source text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  return query
+    select p.n, f.source from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+    where p.run = of_run and p.n = any (places);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  RETURNS uuid[]
  LANGUAGE sql
@@ -10765,19 +10805,7 @@ begin
   select array_agg(p.customer) into gone from sync.import_rows p
   where p.run = of_run and p.n = any (places) and not exists (select from sync.import_kept k where k.run = of_run and k.n = p.n);
   select count(distinct k.n) into kept from sync.import_kept k where k.run = of_run and k.n = any (places);
-  delete from crm.changes h where h.customer_id = any (gone);
-  delete from crm.activities a where a.customer_id = any (gone);
-  delete from crm.custom_field_values v where v.customer_id = any (gone);
-  delete from platform.review_candidates q where q.customer_id = any (gone) or q.other_id = any (gone);
-  delete from sync.quality_findings q where q.customer_id = any (gone) or q.other_id = any (gone);
-  delete from platform.customer_external_ids x where x.customer_id = any (gone);
-  delete from platform.customer_phones h where h.customer_id = any (gone);
-  delete from platform.customer_emails e where e.customer_id = any (gone);
-  delete from crm.customer_order o where o.customer_id = any (gone);
-  delete from platform.customers c where c.id = any (gone);
-  get diagnostics removed = row_count;
-  -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
-  delete from sync.import_keys k where k.customer = any (gone);
+  removed := sync.delete_import_customers(gone);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.remove_import_upload(of_upload bigint)
@@ -10991,6 +11019,7 @@ CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, places inte
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   ids uuid[];
@@ -11011,8 +11040,7 @@ begin
       -- Another run may have written the same note: each is known by its source.
       'import:' || f.source || ':' || x.customer || ':' || substr(x.field, 6) as note_key
     from sync.import_writes x
-      join sync.import_rows p on p.run = x.run and p.n = x.n
-      join sync.import_files f on f.run = p.run and f.file = p.file
+      join sync.list_line_sources(of_run, places) f on f.n = x.n
       left join platform.customers k on k.id = x.customer
       left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
       cross join lateral (select case x.field
@@ -12083,6 +12111,7 @@ CREATE OR REPLACE FUNCTION sync.write_import_extras(of_run bigint, of_n integer,
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   x record;

@@ -134,7 +134,7 @@ return jsonb_build_object('row', place, 'code', '23502', 'column', field, 'messa
 -- Creates many customers. Of a row, the database gives what is missing: the id, the key of an address in ASCII, the time, and the number
 -- of the app in created_by_app. It counts the version and ignores updated_at. ids: of each row, in their order; null for a refused one.
 create function platform.insert_customers(rows platform.customers[], out ids uuid[], out refusals jsonb)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
 declare
   asked_at constant timestamptz := now();
   refused jsonb[] := '{}';
@@ -257,7 +257,7 @@ end $$;
 -- second change of one customer. versions: of each customer afterwards; a change that changes nothing keeps the version.
 create function platform.update_customers(
   customers uuid[], expected_versions bigint[], changes jsonb[], out versions bigint[], out refusals jsonb)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
 declare
   writable constant text[] := '{email,email_key,name,phone,phone_key,phone_extension,company_id,crm_id,account_tier,account_manager_id,'
     'support_id,preferred_language,timezone}';

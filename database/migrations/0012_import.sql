@@ -111,7 +111,8 @@ create index on sync.import_steps (run, id);
 
 -- A partition for each run. Thousands of runs may be in the history, and a statement that locks all partitions fills the server's table of
 -- locks. So every statement about lines names its run by a value that is known when it is planned, and the functions with such statements
--- set plan_cache_mode: a plan that is kept for all values locks every partition.
+-- set plan_cache_mode: a plan that is kept for all values locks every
+-- partition. What those functions call to write row by row sets it back.
 create table sync.import_rows (
   run bigint not null,
   n integer not null,

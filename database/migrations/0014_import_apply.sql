@@ -31,7 +31,7 @@ end $$;
 -- Gives a customer what a person of a run has beyond its columns, and records it. Returns what another customer has already.
 create function sync.write_import_extras(of_run bigint, of_n integer, of_customer uuid, extra jsonb, source text, overwrite text[])
 returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
 declare
   x record;
   conflicts jsonb := '{}';

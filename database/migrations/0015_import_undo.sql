@@ -19,6 +19,29 @@ begin
   end loop;
 end $$;
 
+-- Deletes customers to which nothing refers, with what the database has written for them, and frees their lines. Returns how many there
+-- were. The plans of triggers and references are kept, whatever the caller has set: a plan for each row takes five times as long.
+create function sync.delete_import_customers(gone uuid[]) returns integer
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
+declare
+  deleted integer;
+begin
+  delete from crm.changes h where h.customer_id = any (gone);
+  delete from crm.activities a where a.customer_id = any (gone);
+  delete from crm.custom_field_values v where v.customer_id = any (gone);
+  delete from platform.review_candidates q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from sync.quality_findings q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from platform.customer_external_ids x where x.customer_id = any (gone);
+  delete from platform.customer_phones h where h.customer_id = any (gone);
+  delete from platform.customer_emails e where e.customer_id = any (gone);
+  delete from crm.customer_order o where o.customer_id = any (gone);
+  delete from platform.customers c where c.id = any (gone);
+  get diagnostics deleted = row_count;
+  -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
+  delete from sync.import_keys k where k.customer = any (gone);
+  return deleted;
+end $$;
+
 -- Takes back the creation of customers by a run, as if they had never been: the rows go, so that no list, search, lookup or cache can show
 -- them and their addresses and numbers are free; customer.deleted tells everybody. A customer that was changed
 -- or got something since is kept and listed. The customers are locked first: a session that adds a child to one waits, and is then refused.
@@ -93,25 +116,22 @@ begin
   select array_agg(p.customer) into gone from sync.import_rows p
   where p.run = of_run and p.n = any (places) and not exists (select from sync.import_kept k where k.run = of_run and k.n = p.n);
   select count(distinct k.n) into kept from sync.import_kept k where k.run = of_run and k.n = any (places);
-  delete from crm.changes h where h.customer_id = any (gone);
-  delete from crm.activities a where a.customer_id = any (gone);
-  delete from crm.custom_field_values v where v.customer_id = any (gone);
-  delete from platform.review_candidates q where q.customer_id = any (gone) or q.other_id = any (gone);
-  delete from sync.quality_findings q where q.customer_id = any (gone) or q.other_id = any (gone);
-  delete from platform.customer_external_ids x where x.customer_id = any (gone);
-  delete from platform.customer_phones h where h.customer_id = any (gone);
-  delete from platform.customer_emails e where e.customer_id = any (gone);
-  delete from crm.customer_order o where o.customer_id = any (gone);
-  delete from platform.customers c where c.id = any (gone);
-  get diagnostics removed = row_count;
-  -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
-  delete from sync.import_keys k where k.customer = any (gone);
+  removed := sync.delete_import_customers(gone);
+end $$;
+
+-- The sources of lines of a run.
+create function sync.list_line_sources(of_run bigint, places integer[]) returns table (n integer, source text)
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
+begin
+  return query
+    select p.n, f.source from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+    where p.run = of_run and p.n = any (places);
 end $$;
 
 -- Puts back what a run wrote to customers that were there before it: each value that is still as the run wrote it. A value that a later
 -- run wrote over is that run's to put back, so that run gets what was there before this one.
 create function sync.restore_import_writes(of_run bigint, places integer[], out restored integer, out kept integer)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = auto as $$
 declare
   ids uuid[];
   changes jsonb[];
@@ -131,8 +151,7 @@ begin
       -- Another run may have written the same note: each is known by its source.
       'import:' || f.source || ':' || x.customer || ':' || substr(x.field, 6) as note_key
     from sync.import_writes x
-      join sync.import_rows p on p.run = x.run and p.n = x.n
-      join sync.import_files f on f.run = p.run and f.file = p.file
+      join sync.list_line_sources(of_run, places) f on f.n = x.n
       left join platform.customers k on k.id = x.customer
       left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
       cross join lateral (select case x.field
