@@ -56,7 +56,7 @@ test('aether import plans, applies, verifies and undoes a file, and the mended r
   expect(await addresses()).toContain('ben@cli.example +49301234568');
 
   await foundation.query(`update platform.customers set name = 'Ada Lovelace' where email = 'ada@cli.example'`);
-  const undone = await run('undo', plan.run);
+  const undone = await run('undo', plan.run, '--reason', 'an old list');
   expect(undone.output).toMatch(/^1 customers removed, 0 values put back, 1 kept\.[\s\S]*name +Ada King +Ada Lovelace/);
   expect(await addresses()).toEqual(['ada@cli.example +49301234567', 'ben@cli.example +49301234568']);
 });
@@ -73,4 +73,8 @@ test('aether import refuses a column, a run and a state that are not there, and 
     code: 1,
     output: expect.stringContaining('only what was applied'),
   });
+  expect(await run('abandon', plan.run)).toMatchObject({ code: 1, output: expect.stringContaining('--reason') });
+  const given = await run('abandon', plan.run, '--reason', 'a test', '--json');
+  expect(given.records()).toEqual([{ run: plan.run, state: 'abandoned' }]);
+  expect((await run('rows', plan.run)).code).toBe(0);
 });

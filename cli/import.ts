@@ -1,5 +1,7 @@
+import { createInterface } from 'node:readline/promises';
 import {
   type Answers,
+  abandonImport,
   applyImport,
   type Counts,
   type Field,
@@ -73,7 +75,12 @@ export function importCommand(): Command {
     .action((run, options) => asSync(options, (client) => verify(client, run, options), { answerMs }));
   add('undo', 'take a run back; what was changed since is kept and listed')
     .argument('<run>')
+    .option('--reason <text>', 'why, for the record; on a terminal it is asked for')
     .action((run, options) => asSync(options, (client) => undo(client, run, options), { answerMs }));
+  add('abandon', 'give up a plan that nobody will apply: its lines go, and the run stays in the history')
+    .argument('<run>')
+    .requiredOption('--reason <text>', 'why, for the record')
+    .action((run, options) => asSync(options, (client) => abandon(client, run, options), { answerMs }));
   add('runs', 'all runs, the newest first')
     .option('--limit <n>', 'at most so many', readWhole, 50)
     .action((options) => asSync(options, (client) => printRuns(client, options)));
@@ -266,8 +273,9 @@ async function verify(client: pg.Client, run: string, options: Common): Promise<
     );
 }
 
-async function undo(client: pg.Client, run: string, options: Common): Promise<void> {
-  const undone = await undoImport(client, run, { actor: actorOf(options) });
+async function undo(client: pg.Client, run: string, options: Common & { reason?: string }): Promise<void> {
+  const reason = options.reason ?? (await askWhy(`Why is run ${run} undone? (Enter: no reason)`));
+  const undone = await undoImport(client, run, { actor: actorOf(options), ...(reason && { reason }) });
   if (options.json) {
     console.log(JSON.stringify({ run, ...undone }));
     return;
@@ -282,6 +290,23 @@ async function undo(client: pg.Client, run: string, options: Common): Promise<vo
     );
 }
 
+/** Asks a person; a script gives its reason with the command, or none. */
+async function askWhy(question: string): Promise<string> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return '';
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await asking.question(`${question} `)).trim();
+  } finally {
+    asking.close();
+  }
+}
+
+async function abandon(client: pg.Client, run: string, options: Common & { reason: string }): Promise<void> {
+  await abandonImport(client, run, { reason: options.reason, actor: actorOf(options) });
+  const { state } = await readRun(client, run);
+  console.log(options.json ? JSON.stringify({ run, state }) : `Run ${run} is given up. It stays in the history.`);
+}
+
 const word = (value: unknown) => (value === null || typeof value === 'string' ? value : JSON.stringify(value));
 
 async function printRuns(client: pg.Client, options: Common & { limit: number }): Promise<void> {
@@ -291,7 +316,7 @@ async function printRuns(client: pg.Client, options: Common & { limit: number })
   else
     console.log(
       formatTable(
-        ['run', 'state', 'files', 'lines', 'planned', 'at', 'by'],
+        ['run', 'state', 'files', 'lines', 'planned', 'at', 'by', 'given up at'],
         runs.map((run) => [
           run.id,
           run.state,
@@ -300,6 +325,7 @@ async function printRuns(client: pg.Client, options: Common & { limit: number })
           describeCounts(run.planned),
           run.createdAt.toISOString(),
           run.createdBy,
+          run.goesAt?.toISOString(),
         ]),
       ),
     );

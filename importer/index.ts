@@ -34,6 +34,7 @@ export { countRows, type ReadingOptions, type ReadingProgress, readPersons } fro
 export { type Question, type Recognition, recognise } from './reading/recognition.ts';
 export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';
+export { abandonImport } from './run/abandon.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
 export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
 export { type PlannedSourceOptions, plannedSource, sourceOf } from './run/plannedsource.ts';

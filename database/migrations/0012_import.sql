@@ -74,6 +74,9 @@ create table sync.import_runs (
   unmapped jsonb not null default '{}',
   applied_to integer not null default 0,
   undone_to integer,
+  removed integer not null default 0,
+  restored integer not null default 0,
+  used_at timestamptz not null default clock_timestamp(),
   created_at timestamptz not null default clock_timestamp(),
   created_by text collate "C" default platform.current_actor(),
   created_by_login name not null default session_user
@@ -84,6 +87,9 @@ comment on column sync.import_runs.planned is 'How many lines have each outcome,
 comment on column sync.import_runs.unmapped is 'What has no place in the database: kind → { name: lines }.';
 comment on column sync.import_runs.applied_to is 'Every line up to here is applied.';
 comment on column sync.import_runs.undone_to is 'Every line from here on is undone; null: no undo has begun.';
+comment on column sync.import_runs.removed is 'Customers that its undo has removed, by all processes that worked on it.';
+comment on column sync.import_runs.restored is 'Values that its undo has put back.';
+comment on column sync.import_runs.used_at is 'A plan is given up import_plan_keep_days (sync.health_limits) after this.';
 
 create table sync.import_files (
   run bigint not null references sync.import_runs,
@@ -100,11 +106,12 @@ comment on column sync.import_files.source is 'Where the ids of its rows come fr
 create table sync.import_steps (
   id bigint generated always as identity primary key,
   run bigint not null references sync.import_runs,
-  step text collate "C" not null check (step in ('plan', 'apply', 'undo')),
+  step text collate "C" not null check (step in ('plan', 'apply', 'undo', 'abandon')),
   began_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   actor text collate "C" default platform.current_actor(),
   login name not null default session_user,
+  reason text check (char_length(reason) between 1 and 500),
   outcome jsonb not null default '{}'
 );
 create index on sync.import_steps (run, id);
@@ -328,7 +335,7 @@ begin
   perform set_config('lock_timeout', former, true);
 end $$;
 
--- Forgets a plan that nobody will apply. The run stays in the history, without its lines.
+-- Forgets a plan that was cut off or given up. The run stays in the history, without its lines.
 create function sync.abandon_import(of_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

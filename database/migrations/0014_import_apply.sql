@@ -271,10 +271,10 @@ begin
 end $$;
 
 -- Records that somebody begins, or goes on with, a step of a run.
-create function sync.begin_import_step(of_run bigint, of_step text) returns bigint
+create function sync.begin_import_step(of_run bigint, of_step text, because text default null) returns bigint
 language sql security definer set search_path = pg_catalog, pg_temp
 begin atomic
-  insert into sync.import_steps (run, step) values (of_run, of_step) returning id;
+  insert into sync.import_steps (run, step, reason) values (of_run, of_step, nullif(btrim(because), '')) returning id;
 end;
 create function sync.end_import_step(of_step bigint, with_outcome jsonb) returns void
 language sql security definer set search_path = pg_catalog, pg_temp
@@ -283,6 +283,6 @@ begin atomic
 end;
 
 grant execute on function
-    sync.make_import_companies(bigint, integer), sync.apply_import(bigint, integer), sync.begin_import_step(bigint, text),
+    sync.make_import_companies(bigint, integer), sync.apply_import(bigint, integer), sync.begin_import_step(bigint, text, text),
     sync.end_import_step(bigint, jsonb)
   to sync_role;

@@ -243,6 +243,7 @@ declare
   places integer[];
   companies uuid[];
   older record;
+  older_removed integer;
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state not in ('applying', 'applied', 'undoing', 'undone') then
@@ -274,7 +275,8 @@ begin
       older.places := array(
         select p.n from sync.import_rows p where p.run = older.run and p.n = any (older.places) and p.outcome = 'created');
       continue when older.places = '{}';
-      perform from sync.remove_import_customers(older.run, older.places);
+      select x.removed into older_removed from sync.remove_import_customers(older.run, older.places) x;
+      update sync.import_runs x set removed = x.removed + older_removed where x.id = older.run;
     end loop;
   end if;
 
@@ -317,7 +319,8 @@ begin
     is_done := cardinality(companies) < lines_max;
   end if;
   update sync.import_runs x
-  set undone_to = from_n, state = case when is_done then 'undone' else 'undoing' end
+  set undone_to = from_n, state = case when is_done then 'undone' else 'undoing' end, removed = x.removed + undo_import.removed,
+      restored = x.restored + undo_import.restored
   where x.id = of_run;
 end $$;
 

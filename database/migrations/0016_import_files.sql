@@ -29,7 +29,19 @@ comment on column sync.import_uploads.recognition is 'What was recognised: forma
 comment on column sync.import_uploads.settings is
   'What a person chose: source, mapping (a list of column and field), answers, phoneCountry. What is absent keeps what was recognised.';
 comment on column sync.import_uploads.is_remembered is 'Whether the settings began as those of an earlier file with the same columns.';
-comment on column sync.import_uploads.used_at is 'Thirty days later its bytes are removed; of an incomplete file one day later.';
+comment on column sync.import_uploads.used_at is
+  'Its bytes are removed import_file_keep_days (sync.health_limits) after this; those of an incomplete file one day after it.';
+
+insert into sync.health_limits (name, value, meaning) values
+  ('import_plan_keep_days', 30, 'A planned import that nobody applies is given up after so many days, and not within one.'),
+  ('import_file_keep_days', 30, 'The bytes of a file for imports that nobody uses are removed after so many days, and not within one.');
+create function sync.import_plans_kept() returns interval
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return make_interval(days => least(greatest(sync.health_limit('import_plan_keep_days'), 1), 36500)::integer);
+create function sync.import_files_kept(state text) returns interval
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return case when state = 'uploading' then interval '1 day'
+  else make_interval(days => least(greatest(sync.health_limit('import_file_keep_days'), 1), 36500)::integer) end;
 
 -- A whole chunk is a mebibyte; only the last one is shorter.
 create function sync.import_chunk_bytes() returns integer language sql immutable parallel safe return 1048576;
@@ -74,7 +86,8 @@ create table sync.import_jobs (
 );
 comment on table sync.import_jobs is 'What the worker does for imports, one row for each wish.';
 comment on column sync.import_jobs.run is 'Of a plan: the run that it made.';
-comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers.';
+comment on column sync.import_jobs.settings is
+  'Of a plan: app and files, each with its source, mapping and answers. Of an undo: the reason.';
 comment on column sync.import_jobs.leased_until is 'Until then nobody else takes it; the worker renews it while it works.';
 comment on column sync.import_jobs.attempts is 'How often a worker has taken it; more than once: the one before was stopped.';
 create index import_jobs_open on sync.import_jobs (id) where state in ('waiting', 'working');
@@ -225,7 +238,7 @@ declare
   found_state text;
 begin
   perform sync.require_operator();
-  if reason is not null then perform sync.require_reason(reason); end if;
+  if reason is not null or of_kind = 'undo' then perform sync.require_reason(reason); end if;
   if of_kind = 'plan' then
     for file in select f.value from jsonb_array_elements(with_settings -> 'files') f loop
       update sync.import_uploads u set used_at = clock_timestamp()
@@ -253,13 +266,45 @@ begin
   else
     raise exception 'there is no such step of an import' using errcode = 'invalid_parameter_value';
   end if;
-  insert into sync.import_jobs (kind, run, settings) values (of_kind, of_run, with_settings) returning id into new_job;
+  insert into sync.import_jobs (kind, run, settings)
+  values (of_kind, of_run, jsonb_strip_nulls(with_settings || jsonb_build_object('reason', btrim(reason)))) returning id into new_job;
   perform pg_notify('sync_import_jobs', '');
   if of_kind in ('plan', 'apply', 'undo') then
     perform sync.record_operation('import.' || of_kind, jsonb_strip_nulls(jsonb_build_object('job', new_job, 'run', of_run,
       'files', (select jsonb_agg(f.value -> 'upload') from jsonb_array_elements(with_settings -> 'files') f))), btrim(reason), '{}');
   end if;
   return new_job;
+end $$;
+
+-- Gives up a run that nobody will apply. Its lines go, and the run stays in the history with who gave it up and why.
+create function sync.give_up_import(of_run bigint, because text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  r sync.import_runs;
+begin
+  perform sync.require_operator();
+  perform sync.require_reason(because);
+  if not pg_try_advisory_xact_lock(7272, of_run::integer) then
+    raise exception 'run % is being planned at this moment: stop that first', of_run
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  end if;
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+  if r.state not in ('reading', 'planned') then
+    raise exception '%', case r.state
+        when 'applying' then format('run %s is applied up to line %s of %s: go on with that, or undo it', of_run, r.applied_to, r.lines)
+        when 'applied' then format('run %s is applied: undo it instead', of_run)
+        when 'undoing' then format('run %s is partly undone: go on with that', of_run)
+        else format('run %s is %s already: nothing of it is left to give up', of_run, r.state) end
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  elsif exists (select from sync.import_jobs j where j.run = of_run and j.state in ('waiting', 'working')) then
+    raise exception 'the worker is at a step of run %: wait for it, or stop it', of_run
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  end if;
+  perform sync.abandon_import(of_run);
+  insert into sync.import_steps (run, step, ended_at, reason) values (of_run, 'abandon', clock_timestamp(), btrim(because));
+  perform sync.record_operation('import.abandon', jsonb_build_object('run', of_run), btrim(because),
+    jsonb_build_object('lines', r.lines, 'planned', r.planned));
 end $$;
 
 -- Stops a job. What it has done stays: a run that was being applied can go on later, or be undone.
@@ -395,16 +440,15 @@ begin
   return jsonb_build_object('removed', removed, 'restored', restored, 'kept', coalesce(found_kept, '[]'));
 end $$;
 
--- Removes the bytes of files that nobody has used for thirty days, and of uploads that were not ended within a day; jobs of files that are
--- gone, and ended jobs, have the age of records of operations.
+-- Removes what has had its time, a bounded part at each call: the bytes of a file that nobody has used, or whose upload was not ended, a plan
+-- that nobody has applied, and jobs as old as records of operations. It drops the lines of abandoned runs that could not be dropped before.
 create function sync.trim_import_files() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   old bigint;
 begin
   select u.id into old from sync.import_uploads u
-  where u.state <> 'removed'
-    and u.used_at < clock_timestamp() - case u.state when 'uploading' then interval '1 day' else interval '30 days' end
+  where u.state <> 'removed' and u.used_at < clock_timestamp() - sync.import_files_kept(u.state)
     and not exists (select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = u.id
       or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', u.id))))
   order by u.used_at limit 1 for update skip locked;
@@ -412,6 +456,14 @@ begin
     delete from sync.import_chunks c where c.upload = old;
     update sync.import_uploads u set state = 'removed', recognition = null where u.id = old;
   end if;
+  select r.id into old from sync.import_runs r
+  where r.state = 'planned' and r.used_at < clock_timestamp() - sync.import_plans_kept()
+    and not exists (select from sync.import_jobs j where j.run = r.id and j.state in ('waiting', 'working'))
+  order by r.used_at limit 1 for update skip locked;
+  if found then perform sync.give_up_import(old, 'Nobody has applied it within ' || sync.import_plans_kept() || '.'); end if;
+  select r.id into old from sync.import_runs r
+  where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null order by r.id limit 1;
+  if found then perform sync.drop_import_rows(old); end if;
   delete from sync.import_jobs j where j.ended_at < clock_timestamp() - sync.operations_kept() and j.run is null;
 end $$;
 
@@ -419,6 +471,8 @@ grant execute on function sync.begin_import_upload(text, bigint), sync.add_impor
   sync.list_missing_chunks(bigint), sync.end_import_upload(bigint), sync.remove_import_upload(bigint),
   sync.set_import_upload(bigint, jsonb), sync.ask_import(text, bigint, jsonb, text), sync.cancel_import_job(bigint)
   to console_role;
+grant execute on function sync.give_up_import(bigint, text), sync.import_plans_kept(), sync.import_files_kept(text)
+  to console_role, sync_role;
 grant execute on function sync.take_import_job(text[], text, interval), sync.keep_import_job(bigint, text, interval, jsonb),
   sync.end_import_job(bigint, text, text, bigint, jsonb, text), sync.store_import_recognition(bigint, text, jsonb, text),
   sync.preview_import_undo(bigint, integer, integer), sync.trim_import_files()

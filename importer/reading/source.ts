@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { makeCopyFolder } from './copies.ts';
 import { SourceRefused } from './refusal.ts';
 
 /** Bytes that can be read several times: a file, a copy of a stream, or bytes in memory. */
@@ -50,8 +50,7 @@ export async function openSource(
 ): Promise<ByteSource> {
   if (Buffer.isBuffer(input)) return bytesSource(input, name ?? 'bytes');
   if (typeof input === 'string') return fileSource(input, name ?? basename(input), async () => {});
-  const folder = await mkdtemp(join(tmpdir(), 'aether-import-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const { path: folder, remove } = await makeCopyFolder();
   try {
     const path = join(folder, 'source');
     await pipeline(input, createWriteStream(path, { mode: 0o600 }));

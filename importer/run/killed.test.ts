@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import type { ReadRow } from '../person.ts';
+import { abandonImport } from './abandon.ts';
 import { applyImport } from './apply.ts';
 import { outcomes } from './records.ts';
 import { readRun } from './runs.ts';
@@ -107,7 +108,19 @@ test('a run that is killed at any statement ends the same as an unbroken one, an
     [7, 'before'],
   ] as [number, string][])
     expect(await killAt('undo', killed.run, statement, when)).toBe('SIGKILL');
-  expect(await undoImport(sync, killed.run)).toMatchObject({ kept: [] });
+  const { rows: made } = await superuser.query(
+    `select count(*)::integer as customers from sync.import_rows where run = $1 and outcome = 'created' and lead = n`,
+    [killed.run],
+  );
+  // The report is of the whole run, and not of the process that came last.
+  const undone = await undoImport(sync, killed.run);
+  expect(undone).toMatchObject({ kept: [], removed: made[0].customers });
+  const ledger = await superuser.query(
+    `select count(*)::integer as writes from sync.import_writes w join sync.import_rows p on p.run = w.run and p.n = w.n
+     where w.run = $1 and p.outcome = 'updated'`,
+    [killed.run],
+  );
+  expect(undone.restored).toBe(ledger.rows[0].writes);
   expect(await readAll(superuser, { versions: false })).toEqual(before);
   expect((await readRun(sync, killed.run)).state).toBe('undone');
 });
@@ -132,4 +145,48 @@ test('a plan that is cut off leaves nothing, and the next plan clears it away', 
   );
   expect(rows.filter(({ state }) => state === 'reading')).toEqual([]);
   expect((await readRun(sync, run)).state).toBe('planned');
+});
+
+test('a plan is given up: its lines go, the run stays with who and why, and the same file can be planned again', async () => {
+  const lines = linesFor('given-up.example');
+  const { run, counts } = await planRows(sync, lines, { source: 'given-up' });
+  await abandonImport(sync, run, { reason: 'the wrong list', actor: 'command:ann' });
+  const found = await readRun(sync, run);
+  expect(found).toMatchObject({ state: 'abandoned', counts, goesAt: null });
+  expect(found.steps.at(-1)).toMatchObject({ step: 'abandon', actor: 'command:ann', reason: 'the wrong list' });
+  const { rows } = await superuser.query('select count(*)::integer as lines from sync.import_rows where run = $1', [
+    run,
+  ]);
+  expect(rows).toEqual([{ lines: 0 }]);
+  await expect(applyImport(sync, run)).rejects.toThrow('It is abandoned: only a planned run is applied.');
+  await expect(abandonImport(sync, run, { reason: 'again' })).rejects.toThrow(`Run ${run} is abandoned already`);
+  expect((await planRows(sync, lines, { source: 'given-up' })).counts).toEqual(counts);
+});
+
+test('a run that is partly applied cannot be given up: it goes on, or is undone', async () => {
+  const { run } = await planRows(sync, linesFor('partly.example'), { source: 'partly' });
+  await sync.query('select sync.apply_import($1, 20)', [run]);
+  const refused = abandonImport(sync, run, { reason: 'no' });
+  await expect(refused).rejects.toThrow(/^Run \d+ is applied up to line 20 of 200: go on with that, or undo it\.$/);
+  await undoImport(sync, run, { reason: 'never mind' });
+  expect((await readRun(sync, run)).steps.at(-1)).toMatchObject({ step: 'undo', reason: 'never mind' });
+  await expect(abandonImport(sync, run, { reason: 'no' })).rejects.toThrow('is undone already');
+  await expect(abandonImport(sync, run, { reason: ' ' })).rejects.toThrow('a reason has 1 to 500 characters');
+});
+
+test('a plan that nobody applies is given up when its time is over, and says before when that is', async () => {
+  const { run } = await planRows(sync, linesFor('old.example'), { source: 'old' });
+  const days = (from: Date) => ((from.getTime() - Date.now()) / 86_400_000).toFixed(1);
+  expect(days((await readRun(sync, run)).goesAt as Date)).toBe('30.0');
+  await sync.query(`select sync.set_health_limit('import_plan_keep_days', 2, 'a test')`);
+  expect(days((await readRun(sync, run)).goesAt as Date)).toBe('2.0');
+  await superuser.query(`update sync.import_runs set used_at = now() - interval '47 hours' where id = $1`, [run]);
+  await sync.query('select sync.trim_import_files()');
+  expect((await readRun(sync, run)).state).toBe('planned');
+  await superuser.query(`update sync.import_runs set used_at = now() - interval '49 hours' where id = $1`, [run]);
+  await sync.query('select sync.trim_import_files()');
+  expect(await readRun(sync, run)).toMatchObject({
+    state: 'abandoned',
+    steps: [{ step: 'plan' }, { step: 'abandon', reason: 'Nobody has applied it within 2 days.' }],
+  });
 });

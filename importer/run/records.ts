@@ -14,12 +14,14 @@ export type Conflict = { ours: unknown; theirs: unknown };
 
 export type RunFile = { source: string; name: string; sha256: string | null; lines: number };
 export type RunStep = {
-  step: 'plan' | 'apply' | 'undo';
+  step: 'plan' | 'apply' | 'undo' | 'abandon';
   beganAt: Date;
   /** Null: it is under way, or was cut off. */
   endedAt: Date | null;
   actor: string | null;
   login: string;
+  /** Why it was done, if that was said. */
+  reason: string | null;
   outcome: Record<string, unknown>;
 };
 
@@ -40,6 +42,8 @@ export type Run = {
   unmapped: Record<string, Record<string, number>>;
   /** Lines that are applied. */
   appliedTo: number;
+  /** When a plan that nobody applies is given up; null: the run is no plan. */
+  goesAt: Date | null;
   createdAt: Date;
   createdBy: string | null;
   steps: RunStep[];
@@ -87,9 +91,11 @@ export class ImportRefused extends Error {
 export function throwRefusal(error: unknown): never {
   const { constraint, hint, message } = error as Partial<pg.DatabaseError>;
   if (constraint === 'import_runs_state')
-    throw new ImportRefused([message, hint].filter(Boolean).join('. '), { cause: error });
+    throw new ImportRefused(sentenceOf([message, hint].filter(Boolean).join('. ')), { cause: error });
   throw error;
 }
+
+const sentenceOf = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1).replace(/\.$/, '')}.`;
 
 export const emptyCounts = (): Counts => ({
   created: 0,

@@ -16,6 +16,7 @@ import {
 
 const runColumns = `
   select r.id, r.app, r.state, r.settings, r.rules, r.lines, r.planned, r.unmapped, r.applied_to, r.created_at, r.created_by,
+    case r.state when 'planned' then r.used_at + sync.import_plans_kept() end as goes_at,
     (select coalesce(jsonb_agg(jsonb_build_object('source', f.source, 'name', f.name, 'sha256', f.sha256, 'lines', f.lines)
        order by f.file), '[]') from sync.import_files f where f.run = r.id) as files
   from sync.import_runs r`;
@@ -29,6 +30,7 @@ type RunColumns = {
   planned: Partial<Counts>;
   unmapped: Run['unmapped'];
   applied_to: number;
+  goes_at: Date | null;
   created_at: Date;
   created_by: string | null;
   files: RunFile[];
@@ -51,7 +53,7 @@ export async function readRun(client: ImportClient, run: string): Promise<Run> {
   const row = found?.rows[0];
   if (!row) throw new ImportRefused(`There is no run ${run}: \`aether import runs\` lists them.`);
   const { rows: steps } = await client.query<RunStep>(
-    `select step, began_at as "beganAt", ended_at as "endedAt", actor, login::text, outcome
+    `select step, began_at as "beganAt", ended_at as "endedAt", actor, login::text, reason, outcome
      from sync.import_steps where run = $1 order by id`,
     [run],
   );
@@ -75,11 +77,12 @@ export async function readRun(client: ImportClient, run: string): Promise<Run> {
 }
 
 function toRun(row: RunColumns): Omit<Run, 'counts' | 'changed' | 'steps'> {
-  const { applied_to, created_at, created_by, planned, ...same } = row;
+  const { applied_to, goes_at, created_at, created_by, planned, ...same } = row;
   return {
     ...same,
     planned: { ...emptyCounts(), ...planned },
     appliedTo: applied_to,
+    goesAt: goes_at,
     createdAt: created_at,
     createdBy: created_by,
   };

@@ -3,6 +3,7 @@ import type { ImportClient, Kept } from './records.ts';
 import { readKept } from './runs.ts';
 import { prepareSteps, runStep } from './steps.ts';
 
+/** Of the whole run, also if several processes have undone it, one after another. */
 export type Undone = {
   /** Customers that the run had created and that are gone. */
   removed: number;
@@ -22,25 +23,30 @@ const linesPerUndo = 500;
 export async function undoImport(
   client: ImportClient,
   run: string,
-  { actor, linesPerStep = linesPerUndo, onProgress, signal }: StepOptions = {},
+  { actor, reason, linesPerStep = linesPerUndo, onProgress, signal }: StepOptions & { reason?: string } = {},
 ): Promise<Undone> {
   await prepareSteps(client, actor);
-  const step = await runStep<{ step: string }>(client, 'select sync.begin_import_step($1, $2) as step', [run, 'undo']);
-  let removed = 0;
-  let restored = 0;
+  const step = await runStep<{ step: string }>(client, 'select sync.begin_import_step($1, $2, $3) as step', [
+    run,
+    'undo',
+    reason ?? null,
+  ]);
   for (;;) {
     signal?.throwIfAborted();
-    const each = await runStep<{ from_n: number; removed: number; restored: number; is_done: boolean }>(
+    const each = await runStep<{ from_n: number; is_done: boolean }>(
       client,
-      'select from_n, removed, restored, is_done from sync.undo_import($1, $2)',
+      'select from_n, is_done from sync.undo_import($1, $2)',
       [run, linesPerStep],
     );
-    removed += each.removed;
-    restored += each.restored;
     onProgress?.(each.from_n, 0);
     if (each.is_done) break;
   }
   const kept = await readKept(client, run);
+  const { removed, restored } = await runStep<Pick<Undone, 'removed' | 'restored'>>(
+    client,
+    'select removed, restored from sync.import_runs where id = $1',
+    [run],
+  );
   await client.query('select sync.end_import_step($1, $2)', [
     step.step,
     JSON.stringify({ removed, restored, kept: kept.length }),

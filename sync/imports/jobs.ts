@@ -53,7 +53,7 @@ export type Job = {
   kind: JobKind;
   upload: number | null;
   run: string | null;
-  settings: Partial<PlanSettings>;
+  settings: Partial<PlanSettings> & { reason?: string };
   state: 'waiting' | 'working' | 'done' | 'failed' | 'cancelled';
   progress: Partial<JobProgress>;
   outcome: JobOutcome | null;

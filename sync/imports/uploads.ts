@@ -35,12 +35,14 @@ export type Upload = {
   is_remembered: boolean;
   began_at: Date;
   stored_at: Date | null;
+  /** When its bytes are removed, unless somebody uses it before. */
+  goes_at: Date | null;
   actor: string | null;
   login: string;
 };
 
 const columns = `u.id::float8 as id, u.name, u.size::float8 as size, u.state, u.refusal, u.settings, u.is_remembered, u.began_at,
-  u.stored_at, u.actor, u.login`;
+  u.stored_at, u.actor, u.login, case when u.state <> 'removed' then u.used_at + sync.import_files_kept(u.state) end as goes_at`;
 
 /** The files that are not removed, the newest first, without their columns. */
 export function listUploads(client: Sql, { limit = 50 } = {}): Promise<(Upload & { label: string | null })[]> {

@@ -244,11 +244,12 @@ async function previewUndo({ run }: Job, { client, onProgress, signal }: JobCont
   return { state: 'done', outcome };
 }
 
-async function undoRun({ run, actor }: Job, { client, onProgress, signal }: JobContext): Promise<JobEnd> {
+async function undoRun({ run, actor, settings: { reason } }: Job, { client, onProgress, signal }: JobContext): Promise<JobEnd> {
   const { appliedTo } = await readRun(client, run as string);
   const tell = measure('undoing', appliedTo, onProgress);
   const { removed, restored, kept } = await undoImport(client, run as string, {
     ...(actor !== null && { actor }),
+    ...(reason && { reason }),
     signal,
     onProgress: (from) => tell(appliedTo - from + 1),
   });

@@ -61,6 +61,7 @@ const UploadSchema = z
     is_remembered: z.boolean(),
     began_at: moment(),
     stored_at: moment().nullable(),
+    goes_at: moment().nullable().openapi({ description: 'Its bytes are removed then, unless it is used before.' }),
     actor: z.string().nullable(),
     actor_name: z.string().nullable(),
   })

@@ -70,6 +70,16 @@ test('a file goes the whole way: plan, apply, verify, a preview of the undo fiel
   const kept = { person: { name: 'Bo Changed' }, field: 'name', written: 'Bo Berg', present: 'Bo Changed' };
   expect((await app.call('GET', `/api/imports/runs/${run}/kept`)).body).toMatchObject({ preview: [kept], undone: [] });
   expect(await find('ada@acme.org')).toHaveLength(1); // a preview changes nothing
+  const refusals = [
+    await boss('POST', `/api/imports/runs/${run}/undo`, {}),
+    await boss('POST', `/api/imports/runs/${run}/abandon`, { reason: 'no' }),
+    await app.call('POST', `/api/imports/runs/${run}/abandon`, { reason: 'no' }),
+  ].map(({ status, body }) => [status, body.detail]);
+  expect(refusals).toMatchObject([
+    [422, 'A reason has 1 to 500 characters.'],
+    [409, `Run ${run} is applied: undo it instead.`],
+    [403, expect.any(String)],
+  ]);
   expect(await step(run, 'undo', 'the wrong list')).toMatchObject({ outcome: { removed: 1, restored: 1, kept: 1 } });
   expect((await app.call('GET', `/api/imports/runs/${run}/kept`)).body).toMatchObject({ undone: [kept] });
   expect([await find('ada@acme.org'), await find('bo@acme.org')]).toMatchObject([[], [{ name: 'Bo Changed' }]]);
@@ -110,6 +120,13 @@ test('rejected lines download as they were with their reasons, and the mended fi
   const { body } = await calls.boss('POST', '/api/imports/plans', { app: 'foundation', files: [mended.id] });
   const { run: second } = await calls.ended(body.job);
   expect((await app.call('GET', `/api/imports/runs/${second}`)).body.counts).toMatchObject({ created: 1, rejected: 0 });
+  expect((await calls.boss('POST', `/api/imports/runs/${second}/abandon`, {})).status).toBe(422);
+  expect((await calls.boss('POST', `/api/imports/runs/${second}/abandon`, { reason: 'a trial' })).status).toBe(204);
+  expect((await app.call('GET', `/api/imports/runs/${second}`)).body).toMatchObject({
+    state: 'abandoned',
+    goesAt: null,
+    steps: [{ step: 'plan' }, { step: 'abandon', actor_name: 'Bo Boss', reason: 'a trial' }],
+  });
 });
 
 test('a job goes on with another worker when its worker is killed, and one that is cancelled stops', async () => {

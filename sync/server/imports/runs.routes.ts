@@ -21,6 +21,7 @@ const RunSchema = z
     lines: z.int(),
     planned: CountsSchema,
     appliedTo: z.int(),
+    goesAt: moment().nullable().openapi({ description: 'A plan that nobody applies is given up then.' }),
     unmapped: z.record(z.string(), z.record(z.string(), z.int())),
     createdAt: moment(),
     createdBy: z.string().nullable(),
@@ -71,12 +72,13 @@ const get = createStaffRoute({
         changed: z.record(z.string(), z.int()),
         steps: z.array(
           z.object({
-            step: z.enum(['plan', 'apply', 'undo']),
+            step: z.enum(['plan', 'apply', 'undo', 'abandon']),
             beganAt: moment(),
             endedAt: moment().nullable(),
             actor: z.string().nullable(),
             actor_name: z.string().nullable(),
             login: z.string(),
+            reason: z.string().nullable(),
           }),
         ),
         candidates: z.int(),
@@ -167,12 +169,21 @@ const step = createStaffRoute({
   path: '/api/imports/runs/{run}/{step}',
   right: 'administrator',
   summary: 'Let the worker apply a plan, verify it, undo it, or say what an undo would do',
-  description: 'Applying and undoing go on where they were cut off.',
+  description: 'Applying and undoing go on where they were cut off. An undo needs a reason.',
   request: {
     params: runKey.extend({ step: z.enum(['apply', 'verify', 'preview', 'undo']) }),
     body: jsonBody(object({ reason: reason().optional() })),
   },
   responses: { 202: json('The job.', begun), ...problems(404, 409, 422) },
+});
+
+const abandon = createStaffRoute({
+  method: 'post',
+  path: '/api/imports/runs/{run}/abandon',
+  right: 'administrator',
+  summary: 'Give up a plan that nobody will apply: its lines go, and the run stays in the history',
+  request: { params: runKey, body: jsonBody(object({ reason: reason() })) },
+  responses: { 204: { description: 'It is given up.' }, ...problems(404, 409, 422) },
 });
 
 /** Runs of imports: their lines, and what is done with them. */
@@ -259,6 +270,15 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const headers = csvHeaders(`run-${run}-${outcome}`);
       headers['Content-Disposition'] = `attachment; filename="run-${run}-${outcome}.${extension}"`;
       return c.body(body, 200, headers) as never;
+    })
+    .openapi(abandon, async (c) => {
+      const { run } = c.req.valid('param');
+      await orProblem(() =>
+        db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+          act(tx, 'sync.give_up_import($1::bigint, $2)', [run, c.req.valid('json').reason]),
+        ),
+      );
+      return c.body(null, 204);
     })
     .openapi(step, async (c) => {
       const { run, step: kind } = c.req.valid('param');

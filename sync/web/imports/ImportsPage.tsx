@@ -125,7 +125,14 @@ function FileItem({ file }: { file: ListedFile }) {
             {file.name}
           </Link>
         )}
-        <span className={parts.quiet}>{words.join(' · ')}</span>
+        <span className={parts.quiet}>
+          {words.join(' · ')}
+          {file.goes_at && (
+            <>
+              {' · '}removed <When at={file.goes_at} as="moment" /> unless it is used
+            </>
+          )}
+        </span>
       </div>
       <span className={parts.quiet}>
         {sayActor(file)} <When at={file.began_at} />
@@ -157,6 +164,11 @@ function RunItem({ run }: { run: ListedRun }) {
         </Link>
         <span className={parts.quiet}>
           {run.app === 'support' ? 'Support' : 'Foundation'} · {counts.join(', ') || 'no lines'}
+          {run.goesAt && (
+            <>
+              {' · '}given up <When at={run.goesAt} as="moment" /> unless it is applied
+            </>
+          )}
         </span>
       </div>
       <b>{stateNames[run.state]}</b>

@@ -38,6 +38,11 @@ export function RunPage() {
         {run && job && <JobProgress job={job} />}
         {run && !job && run.jobs[0]?.state === 'failed' && <JobProgress job={run.jobs[0]} />}
         {run && <RunSteps run={run} isBusy={job !== undefined} />}
+        {run?.goesAt && (
+          <p className={parts.quiet}>
+            If nobody applies it, this plan is given up <When at={run.goesAt} as="moment" />.
+          </p>
+        )}
         {run && <Outcomes run={run} show={show ?? firstShown(run)} />}
         {run && <History run={run} />}
       </div>
@@ -94,15 +99,18 @@ function Outcomes({ run, show }: { run: Run; show: Shown }) {
           because somebody changed customers since.
         </p>
       )}
+      {run.state === 'abandoned' && <p className={parts.quiet}>Its lines are removed: nobody applied it.</p>}
       {show === 'candidates' && <Candidates run={run} />}
       {show === 'unmapped' && <Unmapped run={run} />}
       {show === 'undo' && <KeptList run={run} />}
-      {show !== 'candidates' && show !== 'unmapped' && show !== 'undo' && <RunRows key={show} run={run} show={show} />}
+      {run.state !== 'abandoned' && show !== 'candidates' && show !== 'unmapped' && show !== 'undo' && (
+        <RunRows key={show} run={run} show={show} />
+      )}
     </section>
   );
 }
 
-const stepNames = { plan: 'Planned', apply: 'Applied', undo: 'Undone' };
+const stepNames = { plan: 'Planned', apply: 'Applied', undo: 'Undone', abandon: 'Given up' };
 
 function History({ run }: { run: Run }) {
   const isThere = run.state === 'applying' || run.state === 'applied';
@@ -136,6 +144,7 @@ function History({ run }: { run: Run }) {
           <li key={`${step.step} ${step.beganAt}`} className={parts.item}>
             <span className={parts.what}>
               {step.endedAt ? stepNames[step.step] : `${stepNames[step.step]}: not to the end`}
+              {step.reason && `: ${step.reason}`}
             </span>
             <span className={parts.quiet}>
               {sayActor(step)} <When at={step.endedAt ?? step.beganAt} />

@@ -6,15 +6,16 @@ import { useState } from 'react';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
 import { useMe } from '../shell/person.ts';
 import classes from './imports.module.css';
-import { askStep, type Run } from './queries.ts';
+import { abandonRun, askStep, type Run } from './queries.ts';
 
+type Asked = 'apply' | 'undo' | 'abandon';
 type RunStepsProps = { run: Run; isBusy: boolean };
 
 /** What an administrator can do with a run in its state, and the files that can be downloaded. */
 export function RunSteps({ run, isBusy }: RunStepsProps) {
   const { isAdmin } = useMe();
   const client = useQueryClient();
-  const [asked, setAsked] = useState<'apply' | 'undo'>();
+  const [asked, setAsked] = useState<Asked>();
   const again = () => client.invalidateQueries({ queryKey: ['imports'] });
   const asking = useMutation({
     mutationFn: (step: 'verify' | 'preview') => askStep(run.id, step),
@@ -47,8 +48,14 @@ export function RunSteps({ run, isBusy }: RunStepsProps) {
           {run.state === 'undone' ? 'Try the rest again…' : run.state === 'undoing' ? 'Go on undoing…' : 'Undo…'}
         </Button>
       )}
+      {isAdmin && run.state === 'planned' && (
+        <Button variant="default" disabled={isBusy} onClick={() => setAsked('abandon')}>
+          Give up…
+        </Button>
+      )}
       {(['rejected', 'held', 'excluded'] as const).map(
         (outcome) =>
+          run.state !== 'abandoned' &&
           run.counts[outcome] > 0 && (
             <Button
               key={outcome}
@@ -63,23 +70,35 @@ export function RunSteps({ run, isBusy }: RunStepsProps) {
       )}
       {asked && (
         <ReasonDialog
-          title={asked === 'apply' ? 'Apply this import' : 'Undo this import'}
-          verb={asked === 'apply' ? 'Apply' : 'Undo'}
+          title={`${verbs[asked]} this import`}
+          verb={verbs[asked]}
           {...(asked === 'undo' && { color: 'red' })}
           isOptional={asked === 'apply'}
-          act={(reason) => askStep(run.id, asked, reason || undefined)}
+          act={async (reason) => {
+            if (asked === 'abandon') await abandonRun(run.id, reason);
+            else await askStep(run.id, asked, reason || undefined);
+          }}
           onDone={() => {
             setAsked(undefined);
             void again();
-            showDone('The worker has it. It goes on also when you leave this page.');
+            showDone(
+              asked === 'abandon'
+                ? 'The plan is given up.'
+                : 'The worker has it. It goes on also when you leave this page.',
+            );
           }}
           onClose={() => setAsked(undefined)}
         >
-          {asked === 'apply'
-            ? `${formatNumber(created)} lines make customers, and ${formatNumber(updated)} give something to customers that are there. All of it can be undone.`
-            : 'Customers that this import made go, and values that it wrote go back. What somebody has changed since is kept, and listed field by field.'}
+          {asked === 'apply' &&
+            `${formatNumber(created)} lines make customers, and ${formatNumber(updated)} give something to customers that are there. All of it can be undone.`}
+          {asked === 'undo' &&
+            'Customers that this import made go, and values that it wrote go back. What somebody has changed since is kept, and listed field by field.'}
+          {asked === 'abandon' &&
+            'Nothing of it was written. Its lines are removed, and the run stays in the history. The same file can be planned again.'}
         </ReasonDialog>
       )}
     </div>
   );
 }
+
+const verbs: Record<Asked, string> = { apply: 'Apply', undo: 'Undo', abandon: 'Give up' };

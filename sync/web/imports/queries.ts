@@ -52,6 +52,7 @@ type UploadFacts = {
   actor: string | null;
   actor_name: string | null;
   login?: string;
+  goes_at: string | null;
 };
 export type ImportFile = UploadFacts & { recognition: Recognition | null; settings: Settings };
 export type ListedFile = UploadFacts & { label: string | null; recognition: { rows?: number } | null };
@@ -99,6 +100,8 @@ export type ListedRun = {
   lines: number;
   planned: Counts;
   appliedTo: number;
+  /** When a plan that nobody applies is given up. */
+  goesAt: string | null;
   unmapped: Record<string, Record<string, number>>;
   createdAt: string;
   createdBy: string | null;
@@ -108,12 +111,13 @@ export type Run = ListedRun & {
   counts: Counts;
   changed: Record<string, number>;
   steps: {
-    step: 'plan' | 'apply' | 'undo';
+    step: 'plan' | 'apply' | 'undo' | 'abandon';
     beganAt: string;
     endedAt: string | null;
     actor: string | null;
     actor_name: string | null;
     login: string;
+    reason: string | null;
   }[];
   candidates: number;
   kept: number;
@@ -206,4 +210,6 @@ export const askPlan = (wish: { app: string; files: number[]; overwrite: string[
   act<{ job: number }>('POST', '/api/imports/plans', wish);
 export const askStep = (run: string, step: 'apply' | 'verify' | 'preview' | 'undo', reason?: string) =>
   act<{ job: number }>('POST', `/api/imports/runs/${run}/${step}`, { ...(reason && { reason }) });
+export const abandonRun = (run: string, reason: string) =>
+  act('POST', `/api/imports/runs/${run}/abandon`, { reason });
 export const cancelJob = (job: number) => act('DELETE', `/api/imports/jobs/${job}`);
