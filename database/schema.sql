@@ -5523,7 +5523,7 @@ declare
   found_state text;
 begin
   perform sync.require_operator();
-  if reason is not null then perform sync.require_reason(reason); end if;
+  if reason is not null or of_kind = 'undo' then perform sync.require_reason(reason); end if;
   if of_kind = 'plan' then
     for file in select f.value from jsonb_array_elements(with_settings -> 'files') f loop
       update sync.import_uploads u set used_at = clock_timestamp()
@@ -5551,7 +5551,8 @@ begin
   else
     raise exception 'there is no such step of an import' using errcode = 'invalid_parameter_value';
   end if;
-  insert into sync.import_jobs (kind, run, settings) values (of_kind, of_run, with_settings) returning id into new_job;
+  insert into sync.import_jobs (kind, run, settings)
+  values (of_kind, of_run, jsonb_strip_nulls(with_settings || jsonb_build_object('reason', btrim(reason)))) returning id into new_job;
   perform pg_notify('sync_import_jobs', '');
   if of_kind in ('plan', 'apply', 'undo') then
     perform sync.record_operation('import.' || of_kind, jsonb_strip_nulls(jsonb_build_object('job', new_job, 'run', of_run,
@@ -5682,17 +5683,17 @@ begin
 end $function$;
 grant execute on function sync.begin_import(of_app text, with_settings jsonb, by_rules text, files jsonb) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.begin_import_step(of_run bigint, of_step text)
+CREATE OR REPLACE FUNCTION sync.begin_import_step(of_run bigint, of_step text, because text DEFAULT NULL::text)
  RETURNS bigint
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
- INSERT INTO sync.import_steps (run, step)
-   VALUES (begin_import_step.of_run, begin_import_step.of_step)
+ INSERT INTO sync.import_steps (run, step, reason)
+   VALUES (begin_import_step.of_run, begin_import_step.of_step, NULLIF(btrim(begin_import_step.because), ''::text))
    RETURNING import_steps.id;
 END;
-grant execute on function sync.begin_import_step(of_run bigint, of_step text) to sync_role;
+grant execute on function sync.begin_import_step(of_run bigint, of_step text, because text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.begin_import_upload(of_name text, of_size bigint)
  RETURNS bigint
@@ -9479,6 +9480,42 @@ end $function$;
 grant execute on function sync.freeze_findings(of_finding text, OUT run bigint, OUT total bigint) to console_role;
 grant execute on function sync.freeze_findings(of_finding text, OUT run bigint, OUT total bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.give_up_import(of_run bigint, because text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+begin
+  perform sync.require_operator();
+  perform sync.require_reason(because);
+  if not pg_try_advisory_xact_lock(7272, of_run::integer) then
+    raise exception 'run % is being planned at this moment: stop that first', of_run
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  end if;
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+  if r.state not in ('reading', 'planned') then
+    raise exception '%', case r.state
+        when 'applying' then format('run %s is applied up to line %s of %s: go on with that, or undo it', of_run, r.applied_to, r.lines)
+        when 'applied' then format('run %s is applied: undo it instead', of_run)
+        when 'undoing' then format('run %s is partly undone: go on with that', of_run)
+        else format('run %s is %s already: nothing of it is left to give up', of_run, r.state) end
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  elsif exists (select from sync.import_jobs j where j.run = of_run and j.state in ('waiting', 'working')) then
+    raise exception 'the worker is at a step of run %: wait for it, or stop it', of_run
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  end if;
+  perform sync.abandon_import(of_run);
+  insert into sync.import_steps (run, step, ended_at, reason) values (of_run, 'abandon', clock_timestamp(), btrim(because));
+  perform sync.record_operation('import.abandon', jsonb_build_object('run', of_run), btrim(because),
+    jsonb_build_object('lines', r.lines, 'planned', r.planned));
+end $function$;
+grant execute on function sync.give_up_import(of_run bigint, because text) to console_role;
+grant execute on function sync.give_up_import(of_run bigint, because text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.give_up_parked(of_subscription text, positions bigint[])
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -9591,12 +9628,30 @@ CREATE OR REPLACE FUNCTION sync.import_company_key(company text, domain text)
  IMMUTABLE PARALLEL SAFE
 RETURN COALESCE(('domain:'::text || domain), ('name:'::text || lower((company COLLATE pg_c_utf8))));
 
+CREATE OR REPLACE FUNCTION sync.import_files_kept(state text)
+ RETURNS interval
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN CASE WHEN (state = 'uploading'::text) THEN '1 day'::interval ELSE make_interval(days => (LEAST(GREATEST(sync.health_limit('import_file_keep_days'::text), (1)::double precision), (36500)::double precision))::integer) END;
+grant execute on function sync.import_files_kept(state text) to console_role;
+grant execute on function sync.import_files_kept(state text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.import_key(external_id text, email_key text, digest bigint)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || digest));
 grant execute on function sync.import_key(external_id text, email_key text, digest bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.import_plans_kept()
+ RETURNS interval
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN make_interval(days => (LEAST(GREATEST(sync.health_limit('import_plan_keep_days'::text), (1)::double precision), (36500)::double precision))::integer);
+grant execute on function sync.import_plans_kept() to console_role;
+grant execute on function sync.import_plans_kept() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid)
  RETURNS boolean
@@ -11631,8 +11686,7 @@ declare
   old bigint;
 begin
   select u.id into old from sync.import_uploads u
-  where u.state <> 'removed'
-    and u.used_at < clock_timestamp() - case u.state when 'uploading' then interval '1 day' else interval '30 days' end
+  where u.state <> 'removed' and u.used_at < clock_timestamp() - sync.import_files_kept(u.state)
     and not exists (select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = u.id
       or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', u.id))))
   order by u.used_at limit 1 for update skip locked;
@@ -11640,6 +11694,14 @@ begin
     delete from sync.import_chunks c where c.upload = old;
     update sync.import_uploads u set state = 'removed', recognition = null where u.id = old;
   end if;
+  select r.id into old from sync.import_runs r
+  where r.state = 'planned' and r.used_at < clock_timestamp() - sync.import_plans_kept()
+    and not exists (select from sync.import_jobs j where j.run = r.id and j.state in ('waiting', 'working'))
+  order by r.used_at limit 1 for update skip locked;
+  if found then perform sync.give_up_import(old, 'Nobody has applied it within ' || sync.import_plans_kept() || '.'); end if;
+  select r.id into old from sync.import_runs r
+  where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null order by r.id limit 1;
+  if found then perform sync.drop_import_rows(old); end if;
   delete from sync.import_jobs j where j.ended_at < clock_timestamp() - sync.operations_kept() and j.run is null;
 end $function$;
 grant execute on function sync.trim_import_files() to sync_role;
@@ -11815,6 +11877,7 @@ declare
   places integer[];
   companies uuid[];
   older record;
+  older_removed integer;
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state not in ('applying', 'applied', 'undoing', 'undone') then
@@ -11846,7 +11909,8 @@ begin
       older.places := array(
         select p.n from sync.import_rows p where p.run = older.run and p.n = any (older.places) and p.outcome = 'created');
       continue when older.places = '{}';
-      perform from sync.remove_import_customers(older.run, older.places);
+      select x.removed into older_removed from sync.remove_import_customers(older.run, older.places) x;
+      update sync.import_runs x set removed = x.removed + older_removed where x.id = older.run;
     end loop;
   end if;
 
@@ -11889,7 +11953,8 @@ begin
     is_done := cardinality(companies) < lines_max;
   end if;
   update sync.import_runs x
-  set undone_to = from_n, state = case when is_done then 'undone' else 'undoing' end
+  set undone_to = from_n, state = case when is_done then 'undone' else 'undoing' end, removed = x.removed + undo_import.removed,
+      restored = x.restored + undo_import.restored
   where x.id = of_run;
 end $function$;
 grant execute on function sync.undo_import(of_run bigint, lines_max integer, OUT from_n integer, OUT removed integer, OUT restored integer, OUT kept integer, OUT is_done boolean) to sync_role;
@@ -12678,7 +12743,7 @@ create table sync.import_jobs (
 );
 comment on table sync.import_jobs is 'What the worker does for imports, one row for each wish.';
 comment on column sync.import_jobs.run is 'Of a plan: the run that it made.';
-comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers.';
+comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers. Of an undo: the reason.';
 comment on column sync.import_jobs.attempts is 'How often a worker has taken it; more than once: the one before was stopped.';
 comment on column sync.import_jobs.leased_until is 'Until then nobody else takes it; the worker renews it while it works.';
 CREATE INDEX import_jobs_open ON sync.import_jobs USING btree (id) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
@@ -12802,6 +12867,9 @@ create table sync.import_runs (
   unmapped jsonb default '{}'::jsonb not null,
   applied_to integer default 0 not null,
   undone_to integer,
+  removed integer default 0 not null,
+  restored integer default 0 not null,
+  used_at timestamp with time zone default clock_timestamp() not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   created_by text collate "C" default platform.current_actor(),
   created_by_login name default SESSION_USER not null,
@@ -12816,6 +12884,9 @@ comment on column sync.import_runs.planned is 'How many lines have each outcome,
 comment on column sync.import_runs.unmapped is 'What has no place in the database: kind → { name: lines }.';
 comment on column sync.import_runs.applied_to is 'Every line up to here is applied.';
 comment on column sync.import_runs.undone_to is 'Every line from here on is undone; null: no undo has begun.';
+comment on column sync.import_runs.removed is 'Customers that its undo has removed, by all processes that worked on it.';
+comment on column sync.import_runs.restored is 'Values that its undo has put back.';
+comment on column sync.import_runs.used_at is 'A plan is given up import_plan_keep_days (sync.health_limits) after this.';
 alter table sync.import_runs enable row level security, force row level security;
 create policy console_read on sync.import_runs for select to console_role using (true);
 create policy owner_all on sync.import_runs for all to platform_owner using (true) with check (true);
@@ -12831,10 +12902,12 @@ create table sync.import_steps (
   ended_at timestamp with time zone,
   actor text collate "C" default platform.current_actor(),
   login name default SESSION_USER not null,
+  reason text,
   outcome jsonb default '{}'::jsonb not null,
   constraint import_steps_pkey PRIMARY KEY (id),
   constraint import_steps_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
-  constraint import_steps_step_check CHECK ((step = ANY (ARRAY['plan'::text, 'apply'::text, 'undo'::text])))
+  constraint import_steps_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
+  constraint import_steps_step_check CHECK ((step = ANY (ARRAY['plan'::text, 'apply'::text, 'undo'::text, 'abandon'::text])))
 );
 CREATE INDEX import_steps_run_id_idx ON sync.import_steps USING btree (run, id);
 alter table sync.import_steps enable row level security, force row level security;
@@ -12896,7 +12969,7 @@ comment on column sync.import_uploads.sha256 is 'Of the stored bytes, as the wor
 comment on column sync.import_uploads.recognition is 'What was recognised: format, encoding, columns with samples, questions.';
 comment on column sync.import_uploads.settings is 'What a person chose: source, mapping (a list of column and field), answers, phoneCountry. What is absent keeps what was recognised.';
 comment on column sync.import_uploads.is_remembered is 'Whether the settings began as those of an earlier file with the same columns.';
-comment on column sync.import_uploads.used_at is 'Thirty days later its bytes are removed; of an incomplete file one day later.';
+comment on column sync.import_uploads.used_at is 'Its bytes are removed import_file_keep_days (sync.health_limits) after this; those of an incomplete file one day after it.';
 alter table sync.import_uploads enable row level security, force row level security;
 create policy console_read on sync.import_uploads for select to console_role using (true);
 create policy owner_all on sync.import_uploads for all to platform_owner using (true) with check (true);
