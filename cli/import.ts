@@ -79,7 +79,7 @@ export function importCommand(): Command {
     .action((run, options) => asSync(options, (client) => undo(client, run, options), { answerMs }));
   add('abandon', 'give up a plan that nobody will apply: its lines go, and the run stays in the history')
     .argument('<run>')
-    .requiredOption('--reason <text>', 'why, for the record')
+    .option('--reason <text>', 'why, for the record; needed')
     .action((run, options) => asSync(options, (client) => abandon(client, run, options), { answerMs }));
   add('runs', 'all runs, the newest first')
     .option('--limit <n>', 'at most so many', readWhole, 50)
@@ -301,7 +301,8 @@ async function askWhy(question: string): Promise<string> {
   }
 }
 
-async function abandon(client: pg.Client, run: string, options: Common & { reason: string }): Promise<void> {
+async function abandon(client: pg.Client, run: string, options: Common & { reason?: string }): Promise<void> {
+  if (!options.reason) throw new Error('Say why: --reason.');
   await abandonImport(client, run, { reason: options.reason, actor: actorOf(options) });
   const { state } = await readRun(client, run);
   console.log(options.json ? JSON.stringify({ run, state }) : `Run ${run} is given up. It stays in the history.`);
