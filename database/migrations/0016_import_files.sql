@@ -440,8 +440,9 @@ begin
   return jsonb_build_object('removed', removed, 'restored', restored, 'kept', coalesce(found_kept, '[]'));
 end $$;
 
--- Removes what has had its time, a bounded part at each call: the bytes of a file that nobody has used, or whose upload was not ended, a plan
--- that nobody has applied, and jobs as old as records of operations. It drops the lines of abandoned runs that could not be dropped before.
+-- Removes what has had its time, a bounded part at each call: the bytes of a file that nobody has used, or whose upload was not ended, a
+-- plan that nobody has applied, and jobs as old as records of operations. It drops the lines of abandoned runs that could not be dropped
+-- before.
 create function sync.trim_import_files() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

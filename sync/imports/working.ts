@@ -244,7 +244,10 @@ async function previewUndo({ run }: Job, { client, onProgress, signal }: JobCont
   return { state: 'done', outcome };
 }
 
-async function undoRun({ run, actor, settings: { reason } }: Job, { client, onProgress, signal }: JobContext): Promise<JobEnd> {
+async function undoRun(
+  { run, actor, settings: { reason } }: Job,
+  { client, onProgress, signal }: JobContext,
+): Promise<JobEnd> {
   const { appliedTo } = await readRun(client, run as string);
   const tell = measure('undoing', appliedTo, onProgress);
   const { removed, restored, kept } = await undoImport(client, run as string, {

@@ -210,6 +210,5 @@ export const askPlan = (wish: { app: string; files: number[]; overwrite: string[
   act<{ job: number }>('POST', '/api/imports/plans', wish);
 export const askStep = (run: string, step: 'apply' | 'verify' | 'preview' | 'undo', reason?: string) =>
   act<{ job: number }>('POST', `/api/imports/runs/${run}/${step}`, { ...(reason && { reason }) });
-export const abandonRun = (run: string, reason: string) =>
-  act('POST', `/api/imports/runs/${run}/abandon`, { reason });
+export const abandonRun = (run: string, reason: string) => act('POST', `/api/imports/runs/${run}/abandon`, { reason });
 export const cancelJob = (job: number) => act('DELETE', `/api/imports/jobs/${job}`);
