@@ -112,7 +112,12 @@ async function replay(subscription: string, options: ReplayOptions): Promise<voi
     const ask = async (text: string, values: unknown[]) => (await client.query(text, values)).rows as never;
     const wish = { subscription, audiences, since, fromPosition, customer, key, types, run };
     const done = await replayToConsumer(ask, settings, wish);
-    report(options, { subscription, ...done }, `${done.sent} events were sent to ${subscription}, as ${done.run}.`);
+    const left = done.tooLarge > 0 ? ` ${done.tooLarge} were not, because they are too large for the namespace.` : '';
+    report(
+      options,
+      { subscription, ...done },
+      `${done.sent} events were sent to ${subscription}, as ${done.run}.${left}`,
+    );
   });
 }
 

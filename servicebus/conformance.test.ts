@@ -166,6 +166,54 @@ describe('dead letters', () => {
     expect(await listDeadLetters(bus.settings, feed.name)).toEqual([]);
     await Promise.all([sender.close(), consumer.stop()]);
   });
+
+  test('all are resubmitted once, also while a consumer refuses them again at once', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const good = toMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
+    const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
+    const broken = ['broken-a', 'broken-b'].map((id) => ({ ...good, messageId: id, body: Buffer.from('{"half') }));
+    await sender.send(broken);
+    const unreadable = () => consumer.happenings.filter(({ kind }) => kind === 'message.unreadable').length;
+    await until(() => unreadable() === 2);
+    expect(await resubmitDeadLetters(bus.settings, feed.name)).toBe(2);
+    await until(() => unreadable() === 4);
+    expect((await listDeadLetters(bus.settings, feed.name)).map(({ messageId }) => messageId.slice(0, 15))).toEqual([
+      'broken-a.again.',
+      'broken-b.again.',
+    ]);
+    await Promise.all([sender.close(), consumer.stop()]);
+  });
+
+  test('one that can be read by now has its effect once when it is resubmitted, marked as sent again, under a new id', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    await feed.send(versionsOf(customer, 2));
+    const client = openClient(bus.settings);
+    const receiver = await client.acceptSession(bus.settings.topic, feed.name, customer);
+    const [first] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    if (first)
+      await receiver.deadLetterMessage(first, {
+        deadLetterReason: 'unreadable',
+        deadLetterErrorDescription: 'by a version before',
+      });
+    await client.close();
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    await until(async () => (await effects.list(feed.name)).length === 1);
+    expect(await resubmitDeadLetters(bus.settings, feed.name)).toBe(1);
+    await until(async () => (await effects.list(feed.name)).length === 2);
+    expect(inOrder(await effects.list(feed.name), customer)).toEqual([2, 1]);
+    const { rows } = await effects.pool.query(
+      'select version::integer, is_replay from public.effects where subscription = $1 order by n',
+      [feed.name],
+    );
+    expect(rows).toEqual([
+      { version: 2, is_replay: false },
+      { version: 1, is_replay: true },
+    ]);
+    await consumer.stop();
+  });
 });
 
 describe('the topology', () => {

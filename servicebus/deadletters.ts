@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '@aether/platform/log';
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus';
 import { openClient } from './client.ts';
-import { toConfigurationError } from './failures.ts';
+import { kindOf, toConfigurationError } from './failures.ts';
 import { openSender } from './relay/sending.ts';
 import { requireSubscriptionName, type ServiceBusSettings } from './settings.ts';
+import { resubmittedProperty } from './wire.ts';
 import { within } from './within.ts';
 
 /*
@@ -25,6 +27,8 @@ export type DeadLetter = {
 const pageMax = 100;
 /** When nothing more comes for so long, there is no more. */
 const lastWaitMs = 1_500;
+/** To see that a session is empty takes as long as its wait. */
+const drainsAtOnce = 16;
 
 /** @param limit at most so many, the oldest first */
 export function listDeadLetters(
@@ -60,16 +64,29 @@ export function resubmitDeadLetters(
   return withReceiver(settings, subscription, { subQueueType: 'deadLetter' }, async (receiver) => {
     const sender = openSender(() => openClient(settings), settings.topic);
     const kept: ServiceBusReceivedMessage[] = [];
+    const run = randomBytes(4).toString('hex');
     let sent = 0;
     try {
       for (;;) {
         const page = await within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
         if (page.length === 0) break;
-        const chosen = page.filter((message) => !wanted || wanted.has(String(message.sequenceNumber)));
+        // One that the consumer could not read again comes back at once: without this there would be no end.
+        const isOfThis = ({ applicationProperties }: ServiceBusReceivedMessage) =>
+          applicationProperties?.[resubmittedProperty] === run;
+        const chosen = page.filter((message) =>
+          wanted ? wanted.has(String(message.sequenceNumber)) : !isOfThis(message),
+        );
+        if (!wanted && chosen.length === 0) {
+          kept.push(...page);
+          break;
+        }
         kept.push(...page.filter((message) => !chosen.includes(message)));
-        const { error, tooLarge } = await sender.send(chosen.map((message) => toResubmission(message, subscription)));
+        const { error, tooLarge } = await sender.send(
+          chosen.map((message) => toResubmission(message, subscription, run)),
+        );
         if (error !== undefined) throw error;
         const failed = new Set(tooLarge.map((index) => chosen[index]));
+        kept.push(...chosen.filter((message) => failed.has(message)));
         for (const message of chosen.filter((each) => !failed.has(each))) {
           await within(receiver.completeMessage(message));
           sent++;
@@ -115,18 +132,23 @@ async function removeAll(receiver: Pick<ServiceBusReceiver, 'receiveMessages'>):
 async function drainSessions(settings: ServiceBusSettings, subscription: string): Promise<number> {
   requireSubscriptionName(subscription);
   const client = openClient(settings, { timeoutInMs: lastWaitMs });
-  try {
+  /** Takes one session after another until there is none with a message. */
+  async function drainOn(): Promise<number> {
     for (let removed = 0; ; ) {
-      const receiver = await client
-        .acceptNextSession(settings.topic, subscription, { receiveMode: 'receiveAndDelete' })
-        .catch((error) => {
-          if (['ServiceTimeout', 'SessionCannotBeLocked'].includes(error.code)) return undefined;
-          throw toConfigurationError(error, settings, subscription);
-        });
+      const receiver = await within(
+        client.acceptNextSession(settings.topic, subscription, { receiveMode: 'receiveAndDelete' }),
+      ).catch((error) => {
+        if (kindOf(error) === 'idle') return undefined;
+        throw toConfigurationError(error, settings, subscription);
+      });
       if (!receiver) return removed;
       removed += await removeAll(receiver);
       await within(receiver.close()).catch(() => {});
     }
+  }
+  try {
+    const removed = await Promise.all(Array.from({ length: drainsAtOnce }, drainOn));
+    return removed.reduce((sum, each) => sum + each, 0);
   } finally {
     await within(client.close()).catch(() => {});
   }
@@ -160,7 +182,7 @@ const toDeadLetter = (message: ServiceBusReceivedMessage): DeadLetter => ({
   enqueuedAt: message.enqueuedTimeUtc,
 });
 
-function toResubmission(message: ServiceBusReceivedMessage, recipient: string) {
+function toResubmission(message: ServiceBusReceivedMessage, recipient: string, run: string) {
   const {
     DeadLetterReason: _reason,
     DeadLetterErrorDescription: _description,
@@ -172,6 +194,6 @@ function toResubmission(message: ServiceBusReceivedMessage, recipient: string) {
     body: message.body,
     ...(message.subject !== undefined && { subject: message.subject }),
     ...(message.contentType !== undefined && { contentType: message.contentType }),
-    applicationProperties: { ...applicationProperties, recipient },
+    applicationProperties: { ...applicationProperties, recipient, [resubmittedProperty]: run },
   };
 }

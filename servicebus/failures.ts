@@ -41,6 +41,34 @@ const kinds: Record<string, FailureKind> = {
   ServerBusyError: 'throttled',
 };
 
+/**
+ * A failed call of the service. Of the SDK's error it keeps the words and the code alone: that error carries the request with its token, and
+ * what is thrown may be logged whole.
+ */
+export class BusFailure extends Error {
+  readonly kind: FailureKind;
+  readonly code: string | undefined;
+
+  constructor(kind: FailureKind, message: string, code?: string) {
+    super(message);
+    this.name = 'BusFailure';
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+export function toBusFailure(error: unknown): BusFailure {
+  if (error instanceof BusFailure) return error;
+  const { message, code } = reasonOf(error);
+  return new BusFailure(kindOf(error), withoutSecrets(message), typeof code === 'string' ? code : undefined);
+}
+
+/** Keys and tokens as the SDK and the service may quote them. Pure. */
+export const withoutSecrets = (text: string): string =>
+  text
+    .replaceAll(/\b(SharedAccessKey|SharedAccessSignature|sig)(=|%3d)[^;&\s"']+/gi, '$1=…')
+    .replaceAll(/\b(SharedAccessSignature|Bearer)\s+[^\s"']+/gi, '$1 …');
+
 /** The error that says why: the SDK wraps what it tried several times. */
 export function reasonOf(error: unknown): Error & { code?: string; statusCode?: number } {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors.at(-1));
@@ -49,6 +77,7 @@ export function reasonOf(error: unknown): Error & { code?: string; statusCode?: 
 
 /** Pure. An error that nothing names counts as a line that is gone: trying again is safe, because ids make repetitions harmless. */
 export function kindOf(error: unknown): FailureKind {
+  if (error instanceof BusFailure) return error.kind;
   const { code, message, statusCode } = reasonOf(error);
   if (/requires? sessions|sessionful|session-?enabled/i.test(message)) return 'misconfigured';
   if (
@@ -64,7 +93,7 @@ export function kindOf(error: unknown): FailureKind {
 
 /** One sentence for the operator: what is wrong, and what to do. */
 export function describeBusFailure(error: unknown, settings: ServiceBusSettings, subscription?: string): string {
-  const { message } = reasonOf(error);
+  const message = withoutSecrets(reasonOf(error).message);
   const entity = subscription ? `subscription ${subscription} of topic ${settings.topic}` : `topic ${settings.topic}`;
   const login = settings.connectionString ? 'the key of SERVICEBUS_CONNECTION_STRING' : 'the identity of this process';
   switch (kindOf(error)) {

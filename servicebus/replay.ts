@@ -27,13 +27,13 @@ type Ask = <Row>(text: string, values: unknown[]) => Promise<Row[]>;
  * it. The consumer's handler gets them marked `isReplay`, behind what waits for it already: compare versions.
  *
  * @param ask asks the platform database as sync_app
- * @returns how many were sent, and the name of the run
+ * @returns how many were sent, how many were not because no message of the namespace may be so large, and the name of the run
  */
 export async function replayToConsumer(
   ask: Ask,
   settings: ServiceBusSettings,
   wish: ReplayWish,
-): Promise<{ sent: number; run: string }> {
+): Promise<{ sent: number; tooLarge: number; run: string }> {
   const { subscription, audiences, since, customer, key, fromPosition = 1, types, onProgress = () => {} } = wish;
   requireSubscriptionName(subscription);
   const run = wish.run ?? `replay-${randomBytes(4).toString('hex')}`;
@@ -45,6 +45,7 @@ export async function replayToConsumer(
   let after = Math.max(fromPosition, since ? Number(bounds?.first ?? 1) : 1) - 1;
   const sender = openSender(() => openClient(settings), settings.topic);
   let sent = 0;
+  let tooLarge = 0;
   try {
     while (after < head) {
       const rows = await ask<EventRow & { audience: string }>(readReplay, [
@@ -64,15 +65,14 @@ export async function replayToConsumer(
         }),
         audience: row.audience,
       }));
-      const { error, settled } = await sender.send(
-        events.map((event) => toMessage(event, { recipient: subscription, run })),
-      );
-      sent += settled;
-      if (error !== undefined) throw toConfigurationError(error, settings, subscription);
+      const outcome = await sender.send(events.map((event) => toMessage(event, { recipient: subscription, run })));
+      sent += outcome.settled - outcome.tooLarge.length;
+      tooLarge += outcome.tooLarge.length;
+      if (outcome.error) throw toConfigurationError(outcome.error, settings, subscription);
       after = rows.length < pageMax ? head : Number(rows.at(-1)?.position);
       onProgress(sent, after);
     }
-    return { sent, run };
+    return { sent, tooLarge, run };
   } finally {
     await sender.close();
   }

@@ -109,7 +109,7 @@ export async function openEffects(): Promise<Effects> {
   const database = await createTestDatabase();
   // The owner of a database of its own, as a consumer is.
   const url = database.url('postgres');
-  const pool = new pg.Pool({ connectionString: url, max: 2 });
+  const pool = new pg.Pool({ connectionString: url, max: 4 });
   pool.on('error', () => {});
   atEnd(() => pool.end());
   await pool.query(

@@ -1,7 +1,10 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { readServiceBusSettings } from './settings.ts';
+import { describeBusFailure } from './failures.ts';
+import { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
 import { rulesOf } from './topology.ts';
 import { type OutgoingEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';
+import { within } from './within.ts';
 
 const event: OutgoingEvent = {
   id: 9_007_199_254_740_991,
@@ -142,11 +145,35 @@ describe('an event on the wire', () => {
     ['half a JSON', { ...message, body: Buffer.from('{"data"') }, /not JSON in UTF-8/],
     ['bytes that are no UTF-8', { ...message, body: Buffer.from([0x22, 0xff, 0x22]) }, /not JSON in UTF-8/],
     ['an array', { ...message, body: Buffer.from('[1]') }, /not JSON in UTF-8|no JSON object/],
+    [
+      'an id that no database stores',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': 'a\0b' } },
+      /attribute id has a character that no database stores/,
+    ],
+    ['a session that no database stores', { ...message, sessionId: 'a\ud800' }, /session has a character/],
+    [
+      'an id that is too long for an index',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': 'ä'.repeat(501) } },
+      /longer than 1000 bytes/,
+    ],
     ['XML', { ...message, contentType: 'application/xml' }, /content type is application\/xml/],
   ])('with %s is refused by name', (_, broken, reason) => {
     expect(() => toBusEvent(broken as never)).toThrow(UnreadableMessage);
     expect(() => toBusEvent(broken as never)).toThrow(reason);
   });
+});
+
+test('what the SDK’s errors carry of keys and tokens is in no error and no sentence of ours', async () => {
+  const sdk = Object.assign(
+    new Error('put-token with SharedAccessSignature sr=x&sig=abc%3D&se=1 of SharedAccessKey=abc= failed'),
+    { name: 'RestError', code: 'UnauthorizedError', statusCode: 401, request: { headers: { authorization: 'abc' } } },
+  );
+  const failure = await within(Promise.reject(new AggregateError([sdk]))).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ kind: 'unauthorized', code: 'UnauthorizedError' });
+  const settings = readServiceBusSettings({ SERVICEBUS_CONNECTION_STRING: keyed }) as ServiceBusSettings;
+  expect(inspect([failure, describeBusFailure(failure, settings), describeBusFailure(sdk, settings)])).not.toContain(
+    'abc',
+  );
 });
 
 const keyed = 'Endpoint=sb://harbour.servicebus.windows.net/;SharedAccessKeyName=relay;SharedAccessKey=abc=';

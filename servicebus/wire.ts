@@ -49,7 +49,7 @@ export type BusEvent = {
   data: Record<string, unknown>;
   previous: Record<string, unknown>;
   trace: string | null;
-  /** It was sent again because somebody asked for it: the handler may have handled it before. */
+  /** It was sent again because somebody asked for it: the handler may have handled it, or later ones, before. Compare versions. */
   isReplay: boolean;
   /** Names this handling among all of this subscription: a repetition of the message has the same one, a replay has one of its own. */
   deliveryId: string;
@@ -69,6 +69,8 @@ export type Copy = { recipient: string; run: string };
 const everybody = '*';
 const prefix = 'cloudEvents:';
 const schema = 'urn:aether:event:1';
+/** An inbox has an index of them. */
+const deliveryBytesMax = 1_000;
 const jsonType = 'application/json';
 const structuredType = 'application/cloudevents+json';
 
@@ -108,6 +110,9 @@ export function toMessage(event: OutgoingEvent, copy?: Copy): ServiceBusMessage 
   };
 }
 
+/** On a dead letter that was sent again: what came after it may have been handled before it. Its value names the resubmission. */
+export const resubmittedProperty = 'resubmitted';
+
 /** What messages for everybody have as their recipient: see the rules of a subscription. */
 export const recipientOfAll = everybody;
 
@@ -126,11 +131,8 @@ export function toBusEvent(
   const data = isStructured ? structuredData(content) : content;
   const attribute = (name: string): string | undefined => {
     const value = attributes[name];
-    return value === undefined || value === null
-      ? undefined
-      : value instanceof Date
-        ? value.toISOString()
-        : String(value);
+    if (value === undefined || value === null) return undefined;
+    return storable(`The CloudEvents attribute ${name}`, value instanceof Date ? value.toISOString() : String(value));
   };
   const need = (name: string): string => {
     const value = attribute(name);
@@ -142,10 +144,14 @@ export function toBusEvent(
   const occurredAt = new Date(attribute('time') ?? 0);
   if (Number.isNaN(occurredAt.getTime())) throw new UnreadableMessage('The CloudEvents attribute time is no time.');
   const source = need('source');
-  const session = message.sessionId || attribute('partitionkey') || need('id');
+  const session = storable('The session', message.sessionId || attribute('partitionkey') || need('id'));
   const isOurs = attribute('dataschema') === schema;
   const id = need('id');
-  const run = typeof properties.replay === 'string' ? ` ${properties.replay}` : '';
+  const run = typeof properties.replay === 'string' ? ` ${storable('The name of a replay', properties.replay)}` : '';
+  // Ids of the platform are unique among its apps; those of others only with their source.
+  const deliveryId = `${source.startsWith('/aether/') ? '' : `${source} `}${id}${run}`;
+  if (Buffer.byteLength(deliveryId) > deliveryBytesMax)
+    throw new UnreadableMessage(`Source and id together are longer than ${deliveryBytesMax} bytes.`);
   const inner = isOurs ? data : { data };
   const text = (value: unknown) => (typeof value === 'string' ? value : null);
   return {
@@ -164,10 +170,18 @@ export function toBusEvent(
     data: asObject(inner.data),
     previous: asObject(inner.previous),
     trace: attribute('traceparent') ?? null,
-    isReplay: run !== '',
-    // Ids of the platform are unique among its apps; those of others only with their source.
-    deliveryId: `${source.startsWith('/aether/') ? '' : `${source} `}${id}${run}`,
+    isReplay: run !== '' || properties[resubmittedProperty] !== undefined,
+    deliveryId,
   };
+}
+
+/** PostgreSQL stores neither: an inbox that cannot write an id down would wait for ever. */
+function storable(what: string, text: string): string {
+  if (text.includes('\0') || !text.isWellFormed())
+    throw new UnreadableMessage(
+      `${what} has a character that no database stores: U+0000, or half of a pair of surrogates.`,
+    );
+  return text;
 }
 
 /** Both separators are allowed: `_` is for clients of JMS. */

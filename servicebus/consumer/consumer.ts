@@ -5,14 +5,15 @@ import { ConfigurationError, retryDelayMs, TargetUnavailable } from '@aether/pla
 import type { ServiceBusClient, ServiceBusSessionReceiver } from '@azure/service-bus';
 import pg from 'pg';
 import { openClient } from '../client.ts';
-import { describeBusFailure, kindOf, reasonOf, toConfigurationError } from '../failures.ts';
+import { BusFailure, describeBusFailure, toBusFailure, toConfigurationError } from '../failures.ts';
 import { openSender } from '../relay/sending.ts';
 import { toReportMessage } from '../reports.ts';
 import { readServiceBusSettings, requireSubscriptionName, type ServiceBusSettings } from '../settings.ts';
 import type { BusEvent } from '../wire.ts';
 import { within } from '../within.ts';
+import { createBell } from './bell.ts';
 import { type BusHandler, createHandling } from './handling.ts';
-import { HandlerTimeout, type Inbox, type InboxState, openInbox } from './inbox.ts';
+import { ConsumerPaused, HandlerTimeout, type Inbox, type InboxState, openInbox, SessionBusy } from './inbox.ts';
 import { workSession } from './session.ts';
 
 /*
@@ -88,6 +89,8 @@ const acceptAnswerMs = 3_000;
 /** Service Bus is asked for so many sessions at once while there are many. */
 const acceptsMax = 4;
 const lookMs = 500;
+/** While something is parked that is tried again. */
+const dueLookMs = 50;
 const refusedWithinMs = 250;
 const reportEveryMs = 5_000;
 const trimEveryMs = 3_600_000;
@@ -123,13 +126,16 @@ export function consumeEvents({
     keepAlive: true,
   });
   pool.on('error', () => {}); // a connection at rest is gone: the next query opens another one
-  const inbox = openInbox(pool, { subscription, ...(schema !== undefined && { schema }) });
+  const inbox = openInbox(pool, { subscription, handlerTimeoutMs, ...(schema !== undefined && { schema }) });
   const handling = createHandling({
     inbox,
     handler,
     policy: { attemptsMax, firstMs: retryFirstMs, maxMs: retryMaxMs },
     handlerTimeoutMs,
-    onFailed: (event, failure) => tell({ kind: 'event.failed', event, ...failure }),
+    onFailed(event, failure) {
+      tell({ kind: 'event.failed', event, ...failure });
+      inboxBell.ring();
+    },
   });
   const reporter = reports ? openSender(() => openClient(settings), settings.topic) : undefined;
   const processName = `${
@@ -140,11 +146,16 @@ export function consumeEvents({
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => {}); // also told as a happening
   const sessions = new Set<Promise<void>>();
+  /** Rings when a session may be accepted again, when something has been parked, and at the end. */
+  const placeBell = createBell();
+  const inboxBell = createBell();
+  const parkedBell = createBell();
   let client: ServiceBusClient | undefined;
   let seen: InboxState = { isPaused: false, pauseReason: null, parked: 0, dead: 0 };
   let handled = 0;
   let lagSeconds: number | undefined;
-  let accepting = 0;
+  /** The calls under way that ask for a session. Those of a client that was thrown away may not know it for long, and do not count. */
+  const accepting = new Set<object>();
   let isBusy = false;
   let failures = 0;
   let failed: unknown;
@@ -180,39 +191,41 @@ export function consumeEvents({
     const closing = client;
     client = undefined;
     closing?.close().catch(() => {});
+    accepting.clear();
+    placeBell.ring();
   }
 
   async function acceptOne(): Promise<void> {
-    accepting++;
     const startedAt = performance.now();
     client ??= openClient(settings, { timeoutInMs: acceptMs });
     const used = client;
     let receiver: ServiceBusSessionReceiver;
+    const accepted = used.acceptNextSession(settings.topic, subscription, {
+      maxAutoLockRenewalDurationInMs: renewForMs,
+      skipParsingBodyAsJson: true,
+      abortSignal: stopping.signal,
+    });
     try {
-      receiver = await within(
-        used.acceptNextSession(settings.topic, subscription, {
-          maxAutoLockRenewalDurationInMs: renewForMs,
-          skipParsingBodyAsJson: true,
-          abortSignal: stopping.signal,
-        }),
-        acceptMs + acceptAnswerMs,
-      );
+      receiver = await within(accepted, acceptMs + acceptAnswerMs);
     } catch (error) {
       isBusy = false;
+      // One that comes too late would keep its customer for as long as the SDK renews its lock.
+      accepted.then((late) => late.close()).catch(() => {});
       if (stopping.signal.aborted) return;
-      const kind = kindOf(error);
+      const { kind } = error as BusFailure;
       if (kind === 'idle') {
         started.resolve();
         return;
       }
-      if (client === used || kind !== 'unreachable') refuse(error);
+      if (client === used || kind !== 'unreachable') refuse(error as BusFailure);
       return;
-    } finally {
-      accepting--;
     }
     started.resolve();
     isBusy = performance.now() - startedAt < 1_000;
-    const working = work(receiver, used).finally(() => sessions.delete(working));
+    const working = work(receiver, used).finally(() => {
+      sessions.delete(working);
+      placeBell.ring();
+    });
     sessions.add(working);
   }
 
@@ -222,7 +235,7 @@ export function consumeEvents({
         receiver,
         handling,
         batchMax,
-        isCrowded: () => sessions.size + accepting >= sessionsMax,
+        isCrowded: () => sessions.size + accepting.size >= sessionsMax,
         isStopping: () => stopping.signal.aborted || seen.isPaused,
         onHandled(events, fresh) {
           handled += fresh;
@@ -235,13 +248,24 @@ export function consumeEvents({
           tell({ kind: 'message.unreadable', messageId: String(message.messageId), error }),
       });
     } catch (error) {
-      if (error instanceof TargetUnavailable)
-        rest(error, `The target of the handler is out of reach: ${error.message}`);
-      else if (error instanceof HandlerTimeout) tell({ kind: 'consumer.failed', sentence: error.message, error });
-      else if (isOfBus(error)) {
-        // A lock that was lost, or a line: what was not completed comes again.
-        if (kindOf(error) !== 'lock-lost' && client === from) throwClientAway();
-      } else rest(error, `The consumer's database does not take its effects: ${reasonOf(error).message}`);
+      if (!(error instanceof BusFailure)) stand(error);
+      // What was not completed comes again, and the inbox knows it.
+      else if (error.kind === 'throttled') refuse(error);
+      else if (error.kind !== 'lock-lost' && client === from) throwClientAway();
+    }
+  }
+
+  /** Handling has failed, and not for one event's sake. */
+  function stand(error: unknown): void {
+    if (error instanceof ConsumerPaused) seen = { ...seen, isPaused: true };
+    if (error instanceof ConsumerPaused || error instanceof SessionBusy) return;
+    if (error instanceof HandlerTimeout) tell({ kind: 'consumer.failed', sentence: error.message, error });
+    else if (error instanceof TargetUnavailable)
+      rest(error, `The target of the handler is out of reach: ${error.message}`);
+    else {
+      const sentence = `The consumer's database does not take its effects: ${messageOf(error)}`;
+      if (isSetting(error)) started.reject(new ConfigurationError(sentence));
+      rest(error, sentence);
     }
   }
 
@@ -253,7 +277,7 @@ export function consumeEvents({
       await within(receiver.peekMessages(1));
       return true;
     } catch (error) {
-      refuse(error);
+      refuse(error as BusFailure);
       return false;
     } finally {
       receiver.close().catch(() => {});
@@ -261,9 +285,9 @@ export function consumeEvents({
   }
 
   /** A call of the broker has failed. */
-  function refuse(error: unknown): void {
+  function refuse(error: BusFailure): void {
     if (stopping.signal.aborted) return;
-    const kind = kindOf(error);
+    const { kind } = error;
     if (kind === 'unauthorized' || kind === 'missing' || kind === 'misconfigured')
       started.reject(toConfigurationError(error, settings, subscription));
     if (kind === 'unreachable') throwClientAway();
@@ -277,25 +301,30 @@ export function consumeEvents({
     // A subscription without sessions refuses the first call for one within this time.
     setTimeout(started.resolve, refusedWithinMs).unref();
     while (!stopping.signal.aborted) {
-      const mayAccept =
-        !seen.isPaused &&
-        performance.now() >= restsUntil &&
-        sessions.size + accepting < sessionsMax &&
-        accepting < (isBusy ? acceptsMax : 1);
-      if (mayAccept) {
-        const one = acceptOne();
-        if (isBusy && accepting < acceptsMax) continue;
-        await Promise.race([one, sleep(lookMs, undefined, { signal: stopping.signal }).catch(() => {})]);
-      } else await Promise.race([...sessions, sleep(10)]);
+      const hasPlace = sessions.size + accepting.size < sessionsMax && accepting.size < (isBusy ? acceptsMax : 1);
+      if (hasPlace && !isAtRest()) {
+        const one = {};
+        accepting.add(one);
+        acceptOne()
+          .catch((error) => refuse(toBusFailure(error)))
+          .finally(() => {
+            accepting.delete(one);
+            placeBell.ring();
+          });
+      } else {
+        const restMs = restsUntil - performance.now();
+        await placeBell.next(restMs > 0 ? Math.min(restMs + 1, lookMs) : lookMs);
+      }
     }
   }
 
-  /** Looks into the inbox: what is due, whether somebody has paused it. */
+  const isAtRest = () => stopping.signal.aborted || seen.isPaused || performance.now() < restsUntil;
+
+  /** Looks into the inbox: how much is parked, and whether somebody has paused the consumer. */
   async function lookAfter(): Promise<void> {
     let trimmedAt = Number.NEGATIVE_INFINITY;
     let isPrepared = false;
     while (!stopping.signal.aborted) {
-      let hadDue = false;
       try {
         if (!isPrepared) {
           await inbox.prepare();
@@ -303,19 +332,31 @@ export function consumeEvents({
           prepared.resolve();
         }
         seen = await inbox.look();
-        if (!seen.isPaused && performance.now() >= restsUntil) hadDue = await handling.workParked();
         if (performance.now() - trimmedAt > trimEveryMs) {
           trimmedAt = performance.now();
           await inbox.trim(keepDays);
         }
       } catch (error) {
-        if (error instanceof TargetUnavailable)
-          rest(error, `The target of the handler is out of reach: ${error.message}`);
-        else if (!(error instanceof HandlerTimeout))
-          rest(error, `The consumer's database does not answer: ${reasonOf(error).message}`);
+        stand(error);
       }
-      const waitMs = hadDue || seen.parked > seen.dead ? 50 : lookMs;
-      await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
+      parkedBell.ring();
+      await inboxBell.next(lookMs);
+    }
+  }
+
+  /** Tries what is parked when it is due. */
+  async function workParked(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let hadDue = false;
+      try {
+        if (!isAtRest() && seen.parked > seen.dead) {
+          hadDue = await handling.workParked(isAtRest);
+          if (hadDue) seen = await inbox.look();
+        }
+      } catch (error) {
+        stand(error);
+      }
+      if (!hadDue) await parkedBell.next(seen.parked > seen.dead ? dueLookMs : lookMs);
     }
   }
 
@@ -329,7 +370,7 @@ export function consumeEvents({
         dead: seen.dead,
         paused: seen.isPaused,
         lag_seconds: lagSeconds,
-        error: failed === undefined ? undefined : reasonOf(failed).name,
+        error: failed === undefined ? undefined : nameOf(failed),
         ends,
       }),
     ]);
@@ -344,21 +385,24 @@ export function consumeEvents({
 
   const prepared = Promise.withResolvers<void>();
   const looking = lookAfter();
+  const working = prepared.promise.then(workParked);
   const accepted = prepared.promise.then(accept);
   const reporting = reporter ? reportOn() : undefined;
 
   async function stop(): Promise<void> {
     stopping.abort();
+    for (const bell of [placeBell, inboxBell, parkedBell]) bell.ring();
     prepared.resolve();
     started.reject(new Error('The consumer was stopped before it was ready.'));
     const end = async () => {
-      await Promise.all([looking, accepted, reporting]);
+      await Promise.all([looking, working, accepted, reporting]);
       await Promise.all(sessions);
       await report(true).catch(() => {});
-      await Promise.all([client?.close().catch(() => {}), reporter?.close()]);
     };
     await Promise.race([end(), sleep(stopWithinMs, undefined, { ref: false })]);
-    await Promise.race([pool.end(), sleep(1_000, undefined, { ref: false })]);
+    // Also when something of the above does not end: the broker then gives its session to another process.
+    const closing = Promise.all([client?.close().catch(() => {}), reporter?.close(), pool.end()]);
+    await Promise.race([closing, sleep(1_000, undefined, { ref: false })]);
   }
 
   const ready = Promise.all([prepared.promise, started.promise]).then(() => {});
@@ -370,7 +414,7 @@ export function consumeEvents({
       ...seen,
       sessions: sessions.size,
       handled,
-      error: failed === undefined ? undefined : reasonOf(failed).message,
+      error: failed === undefined ? undefined : messageOf(failed),
     }),
     async pause(reason) {
       await inbox.pause(reason);
@@ -379,6 +423,7 @@ export function consumeEvents({
     async resume() {
       await inbox.resume();
       seen = await inbox.look();
+      placeBell.ring();
     },
     parked: { list: inbox.listParked, retry: inbox.retry, skip: inbox.skip },
     stop() {
@@ -396,14 +441,12 @@ function requireSettings(): ServiceBusSettings {
   );
 }
 
-/** Whether it comes from the SDK, and not from the consumer's database or handler. */
-const isOfBus = (error: unknown): boolean => {
-  const { name, message } = reasonOf(error);
-  return (
-    ['ServiceBusError', 'MessagingError', 'AbortError', 'InvalidOperationError'].includes(name) ||
-    /Service Bus gave no answer|receiver|AMQP|link/i.test(message)
-  );
-};
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'Error');
+
+/** The database refuses the login, or what the login wants to do: waiting does not help. */
+const isSetting = (error: unknown): boolean =>
+  /^(28...|3D000|3F000|42501)$/.test(String((error as { code?: unknown } | undefined)?.code));
 
 /** Without a listener a failure is a warning of the process, so that none is silent. */
 function warn(happening: ConsumerHappening): void {

@@ -1,6 +1,14 @@
 import { causeOf, TargetUnavailable } from '@aether/platform/log';
 import type { BusEvent } from '../wire.ts';
-import { HandlerTimeout, type Inbox, type InboxTransaction, type RetryPolicy } from './inbox.ts';
+import {
+  EffectsAborted,
+  HandlerTimeout,
+  type Inbox,
+  type InboxTransaction,
+  type RetryPolicy,
+  SessionBusy,
+  TransactionEnded,
+} from './inbox.ts';
 
 /*
  * Handling: the events of one session, in order, each with one effect.
@@ -32,17 +40,31 @@ export type Handling = {
    * Handles the events of a session.
    *
    * @returns how many were new
-   * @throws TargetUnavailable, HandlerTimeout and the errors of the inbox's database: nothing of the batch is kept then, and none counts as failed
+   * @throws TargetUnavailable, HandlerTimeout, SessionBusy, ConsumerPaused and the errors of the inbox's database: nothing of the batch is kept
+   *   then, and none counts as failed
    */
   handle(session: string, events: BusEvent[]): Promise<number>;
-  /** Tries what is parked and due, session by session. @returns whether there was any */
-  workParked(): Promise<boolean>;
+  /**
+   * Tries what is parked and due, some sessions at once, so that one whose handler hangs does not keep the others waiting for long.
+   *
+   * @returns whether there was any
+   * @throws as handle, but for the first two of a session alone
+   */
+  workParked(isStopping: () => boolean): Promise<boolean>;
 };
 
 /** The batch failed as a whole: it is taken again one by one. */
 class BatchFailed extends Error {}
 
-const sessionsAtOnce = 20;
+/** How many due sessions are looked up, and how many of them are worked on at once. */
+const sessionsMax = 20;
+const sessionsAtOnce = 4;
+/** A session with many parked events gives others a turn after so many. */
+const turnMax = 100;
+
+/** Not a failure of this event, or none after which its transaction can go on. */
+const isOfAll = (error: unknown): boolean =>
+  error instanceof TargetUnavailable || error instanceof HandlerTimeout || error instanceof TransactionEnded;
 
 export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFailed }: HandlingOptions): Handling {
   /** Deliveries whose handler has not come back: the next time they are parked without another attempt. */
@@ -65,12 +87,18 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
   async function attempt(tx: InboxTransaction, event: BusEvent, number: number): Promise<unknown> {
     if (late.delete(event.deliveryId)) return new HandlerTimeout(handlerTimeoutMs);
     await tx.query('savepoint event');
+    let isBack = false;
     try {
       await call(event, { tx, attempt: number });
+      isBack = true;
       await tx.query('release savepoint event');
       return undefined;
-    } catch (error) {
-      if (error instanceof TargetUnavailable || error instanceof HandlerTimeout) throw error;
+    } catch (thrown) {
+      if (isOfAll(thrown)) throw thrown;
+      const code = isBack ? (thrown as { code?: string }).code : undefined;
+      // No transaction: what follows would be kept piece by piece.
+      if (code === '25P01') throw new TransactionEnded();
+      const error = code === '25P02' ? new EffectsAborted() : thrown;
       // Fails as well if the connection is gone: then it was not the event.
       await tx.query('rollback to savepoint event');
       return error ?? new Error('The handler threw nothing.');
@@ -84,8 +112,10 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
         session,
         events.map(({ deliveryId }) => deliveryId),
       );
+      const count = fresh.size;
       for (const event of events) {
-        if (!fresh.has(event.deliveryId)) continue;
+        // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
+        if (!fresh.delete(event.deliveryId)) continue;
         if (hasParked) {
           await inbox.park(tx, event);
           continue;
@@ -93,26 +123,27 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
         try {
           await call(event, { tx, attempt: 1 });
         } catch (error) {
-          if (error instanceof TargetUnavailable || error instanceof HandlerTimeout) throw error;
+          if (isOfAll(error)) throw error;
           throw new BatchFailed('one by one', { cause: error });
         }
       }
-      return fresh.size;
+      return count;
     });
   }
 
   async function handleSingly(session: string, events: BusEvent[]): Promise<number> {
     const failures: (() => void)[] = [];
-    const count = await inbox.inSession(session, async (tx) => {
+    const handled = await inbox.inSession(session, async (tx) => {
       failures.length = 0;
       const { fresh, hasParked } = await inbox.take(
         tx,
         session,
         events.map(({ deliveryId }) => deliveryId),
       );
+      const count = fresh.size;
       let isHeld = hasParked;
       for (const event of events) {
-        if (!fresh.has(event.deliveryId)) continue;
+        if (!fresh.delete(event.deliveryId)) continue;
         if (isHeld) {
           await inbox.park(tx, event);
           continue;
@@ -123,10 +154,10 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
         await inbox.park(tx, event, { cause: causeOf(error), policy });
         failures.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
       }
-      return fresh.size;
+      return count;
     });
     for (const tell of failures) tell();
-    return count;
+    return handled;
   }
 
   /** @returns whether the session may have more that is due */
@@ -155,14 +186,28 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
       try {
         return await handleWhole(session, events);
       } catch (error) {
-        if (error instanceof BatchFailed) return handleSingly(session, events);
+        if (error instanceof BatchFailed || error instanceof EffectsAborted) return handleSingly(session, events);
         throw error;
       }
     },
-    async workParked() {
-      const sessions = await inbox.findDueSessions(sessionsAtOnce);
-      for (const session of sessions) while (await tryFirst(session));
+    async workParked(isStopping) {
+      const sessions = await inbox.findDueSessions(sessionsMax);
+      const left = [...sessions];
+      const workOn = async () => {
+        for (let session = left.shift(); session !== undefined && !isStopping(); session = left.shift())
+          await workSessionParked(session, isStopping);
+      };
+      await Promise.all(Array.from({ length: sessionsAtOnce }, workOn));
       return sessions.length > 0;
     },
   };
+
+  async function workSessionParked(session: string, isStopping: () => boolean): Promise<void> {
+    try {
+      for (let tried = 0; tried < turnMax && !isStopping(); tried++) if (!(await tryFirst(session))) return;
+    } catch (error) {
+      // Of this session alone: the next look tries again.
+      if (!(error instanceof HandlerTimeout || error instanceof SessionBusy)) throw error;
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { type FailureCause, retryDelayMs } from '@aether/platform/log';
-import type pg from 'pg';
+import pg from 'pg';
 import type { BusEvent } from '../wire.ts';
 
 /*
@@ -13,12 +13,16 @@ export type InboxTransaction = Pick<pg.ClientBase, 'query'>;
 export type Inbox = {
   /** Creates the tables if they are missing. Any number of processes may call it. */
   prepare(): Promise<void>;
-  /** Runs work in a transaction that has the session: two processes never handle one session at once, also if its lock was lost. */
+  /**
+   * Runs work in a transaction that has the session: two processes never handle one session at once, also if its lock was lost.
+   *
+   * @throws SessionBusy when another transaction keeps the session, EffectsAborted when PostgreSQL undid what the handler wrote
+   */
   inSession<T>(session: string, work: (tx: InboxTransaction) => Promise<T>): Promise<T>;
-  /** Marks deliveries as handled. @returns those that were not, and whether an event of the session is parked */
+  /** Marks deliveries as handled. @returns those that were not, and whether an event of the session is parked. @throws ConsumerPaused */
   take(tx: InboxTransaction, session: string, ids: string[]): Promise<{ fresh: Set<string>; hasParked: boolean }>;
   park(tx: InboxTransaction, event: BusEvent, failure?: { cause: FailureCause; policy: RetryPolicy }): Promise<void>;
-  /** The first parked event of a session if it is due. */
+  /** The first parked event of a session if it is due, and the consumer is not paused. */
   takeDue(tx: InboxTransaction, session: string): Promise<ParkedEvent | undefined>;
   /** It is handled: the next one of its session is due. */
   unpark(tx: InboxTransaction, event: ParkedEvent): Promise<void>;
@@ -56,40 +60,85 @@ export type ParkedSummary = {
 export type InboxState = { isPaused: boolean; pauseReason: string | null; parked: number; dead: number };
 
 const setupLock = 4_915_211;
+/** The server ends a statement somewhat later than the handler is given up, and a transaction whose process is out of reach. */
+const graceMs = 1_000;
 
 export function openInbox(
   pool: pg.Pool,
-  { subscription, schema = 'aether_inbox' }: { subscription: string; schema?: string },
+  {
+    subscription,
+    handlerTimeoutMs,
+    schema = 'aether_inbox',
+    sessionWaitMs = 5_000,
+  }: {
+    subscription: string;
+    handlerTimeoutMs: number;
+    schema?: string;
+    /** How long a session waits for a transaction that has it: its lock on the bus was lost, and the handler is still at work. */
+    sessionWaitMs?: number;
+  },
 ): Inbox {
   if (!/^[a-z][a-z0-9_]{0,62}$/.test(schema))
     throw new Error(`The schema of an inbox is a lower-case name: it is ${schema}.`);
 
-  async function transaction<T>(work: (tx: InboxTransaction) => Promise<T>): Promise<T> {
+  const limits = `set local statement_timeout = ${handlerTimeoutMs + graceMs}; set local idle_in_transaction_session_timeout = ${handlerTimeoutMs + graceMs}`;
+
+  /** @param beginning what is sent with `begin`, in the same round trip */
+  async function transaction<T>(work: (tx: InboxTransaction) => Promise<T>, beginning = ''): Promise<T> {
     const client = await pool.connect();
     let isLost = true;
+    let isOver = false;
     // The query under way reports it; without a listener it would end the process.
     const onError = () => {};
     client.on('error', onError);
+    const tx = {
+      query(...args: unknown[]) {
+        // The connection may be at work for another session by then.
+        if (isOver) throw new Error('This transaction is over: await every query before the handler returns.');
+        if (client.getTransactionStatus() === 'I') throw new TransactionEnded();
+        return Reflect.apply(client.query, client, args);
+      },
+    } as InboxTransaction;
     try {
-      await client.query('begin');
       try {
-        const result = await work(client);
-        await client.query('commit');
+        await client.query(`begin; ${limits}; ${beginning}`);
+        const result = await work(tx);
+        if (client.getTransactionStatus() === 'I') throw new TransactionEnded();
+        const { command } = await client.query('commit');
         isLost = false;
+        // PostgreSQL answers with a rollback when a statement had failed, even if the handler caught the error.
+        if (command !== 'COMMIT') throw new EffectsAborted();
         return result;
       } catch (error) {
-        // A handler that is still at work must not get its connection back into the pool: see HandlerTimeout.
-        if (!(error instanceof HandlerTimeout)) {
+        // A handler that is still at work must not get its connection back into the pool: see HandlerTimeout. A server that does not
+        // answer would not answer this either.
+        if (isLost && !(error instanceof HandlerTimeout) && !isUnanswered(error)) {
           await client.query('rollback');
           isLost = false;
         }
         throw error;
       }
     } finally {
+      isOver = true;
       client.off('error', onError);
       client.release(isLost);
     }
   }
+
+  /** Takes the session. What keeps it is another try at it, such as a handler that does not come back: it has a limit, and so has the wait. */
+  const inSession: Inbox['inSession'] = async (session, work) => {
+    const name = pg.escapeLiteral(`${subscription} ${session}`);
+    let hasSession = false;
+    try {
+      return await transaction((tx) => {
+        hasSession = true;
+        return work(tx);
+      }, `set local lock_timeout = ${sessionWaitMs}; select pg_advisory_xact_lock(hashtextextended(${name}, 0)); set local lock_timeout to default`);
+    } catch (error) {
+      if (!hasSession && isLockTimeout(error)) throw new SessionBusy(sessionWaitMs);
+      throw error;
+    }
+  };
 
   return {
     async prepare() {
@@ -100,26 +149,25 @@ export function openInbox(
         await tx.query(`insert into ${schema}.subscriptions (name) values ($1) on conflict do nothing`, [subscription]);
       });
     },
-    inSession: (session, work) =>
-      transaction(async (tx) => {
-        await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${subscription} ${session}`]);
-        return work(tx);
-      }),
+    inSession,
     async take(tx, session, ids) {
-      const { rows } = await tx.query<{ id: string; has_parked: boolean }>(
+      const { rows } = await tx.query<{ ids: string[]; has_parked: boolean; is_paused: boolean }>(
         `with fresh as (
            insert into ${schema}.handled (subscription, id) select $1, g.id from unnest($2::text[]) with ordinality g (id, n) order by g.n
            on conflict do nothing returning id)
-         select f.id, exists (select from ${schema}.parked p where p.subscription = $1 and p.session = $3) as has_parked from fresh f`,
+         select array(select f.id from fresh f) as ids, s.is_paused,
+           exists (select from ${schema}.parked p where p.subscription = $1 and p.session = $3) as has_parked
+         from ${schema}.subscriptions s where s.name = $1`,
         [subscription, ids, session],
       );
-      return { fresh: new Set(rows.map(({ id }) => id)), hasParked: rows[0]?.has_parked ?? false };
+      if (rows[0]?.is_paused) throw new ConsumerPaused();
+      return { fresh: new Set(rows[0]?.ids), hasParked: rows[0]?.has_parked ?? false };
     },
     async park(tx, event, failure) {
       const isDead = failure !== undefined && failure.policy.attemptsMax <= 1;
       await tx.query(
-        `insert into ${schema}.parked (subscription, session, delivery, state, attempts, attempt_at, error, event)
-         values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7, $8)`,
+        `insert into ${schema}.parked (subscription, session, delivery, state, attempts, attempt_at, error, event_id, event_type, event)
+         values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7, $8, $9, $10)`,
         [
           subscription,
           event.session,
@@ -128,6 +176,8 @@ export function openInbox(
           failure === undefined ? 0 : 1,
           failure === undefined || isDead ? null : retryDelayMs(1, failure.policy.firstMs, failure.policy.maxMs),
           failure?.cause.text ?? null,
+          event.id,
+          event.type,
           JSON.stringify(event),
         ],
       );
@@ -138,15 +188,17 @@ export function openInbox(
         state: string;
         is_due: boolean;
         attempts: number;
-        event: BusEvent;
+        event: string;
       }>(
-        `select number::text, state, attempt_at <= clock_timestamp() as is_due, attempts, event from ${schema}.parked
-         where subscription = $1 and session = $2 order by number limit 1`,
+        `select p.number::text, p.state, p.attempt_at <= clock_timestamp() and not s.is_paused as is_due, p.attempts, p.event
+         from ${schema}.parked p join ${schema}.subscriptions s on s.name = p.subscription
+         where p.subscription = $1 and p.session = $2 order by p.number limit 1`,
         [subscription, session],
       );
       const [first] = rows;
       if (first?.state !== 'retrying' || !first.is_due) return undefined;
-      const { number, attempts, event } = first;
+      const { number, attempts } = first;
+      const event = JSON.parse(first.event) as BusEvent;
       return { number, session, attempts, event: { ...event, occurredAt: new Date(event.occurredAt) } };
     },
     async unpark(tx, { number, session }) {
@@ -195,7 +247,7 @@ export function openInbox(
     },
     async listParked(limit = 100) {
       const { rows } = await pool.query<ParkedSummary>(
-        `select event ->> 'id' as id, event ->> 'type' as type, session, state, attempts, error, parked_at from ${schema}.parked
+        `select event_id as id, event_type as type, session, state, attempts, error, parked_at from ${schema}.parked
          where subscription = $1 order by number limit $2`,
         [subscription, limit],
       );
@@ -210,8 +262,7 @@ export function openInbox(
       return rowCount ?? 0;
     },
     skip: (session) =>
-      transaction(async (tx) => {
-        await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${subscription} ${session}`]);
+      inSession(session, async (tx) => {
         const { rowCount } = await tx.query(
           `delete from ${schema}.parked where number = (
              select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)`,
@@ -239,6 +290,44 @@ export function openInbox(
     );
   }
 }
+
+/** Somebody has paused the consumer: nothing of the batch is kept, and the bus keeps the messages. */
+export class ConsumerPaused extends Error {
+  constructor() {
+    super('The consumer is paused.');
+    this.name = 'ConsumerPaused';
+  }
+}
+
+/** Another transaction has the session: nothing is wrong with the database, and the messages come again. */
+export class SessionBusy extends Error {
+  constructor(waitedMs: number) {
+    super(`Another transaction has kept the session for ${waitedMs} ms.`);
+    this.name = 'SessionBusy';
+  }
+}
+
+/** A statement of the handler failed, and its error was caught: PostgreSQL has undone the transaction. */
+export class EffectsAborted extends Error {
+  constructor() {
+    super(
+      'A statement of the handler failed and its error was caught, so PostgreSQL undid all of it. Let the error through, or use a savepoint.',
+    );
+    this.name = 'EffectsAborted';
+  }
+}
+
+/** The handler has ended the transaction, which is the inbox's: what it wrote may be kept without the mark of its delivery. */
+export class TransactionEnded extends Error {
+  constructor() {
+    super('The handler has ended the transaction of the inbox: it must not send commit or rollback.');
+    this.name = 'TransactionEnded';
+  }
+}
+
+/** As the driver says it, which gives the error no code. */
+const isUnanswered = (error: unknown): boolean => error instanceof Error && error.message === 'Query read timeout';
+const isLockTimeout = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '55P03';
 
 /** The handler waits for something that does not come. Its transaction is gone, because it may still use it. */
 export class HandlerTimeout extends Error {
@@ -271,7 +360,10 @@ const tablesOf = (schema: string): string => `
     attempts integer not null default 0,
     attempt_at timestamptz,
     error text,
-    event jsonb not null,
+    event_id text not null,
+    event_type text not null,
+    -- JSON as text: values of other publishers may have what jsonb refuses, such as \\u0000.
+    event text not null,
     parked_at timestamptz not null default clock_timestamp(),
     check ((state = 'retrying') = (attempt_at is not null)),
     unique (subscription, delivery)

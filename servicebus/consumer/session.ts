@@ -1,4 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusSessionReceiver } from '@azure/service-bus';
+import { BusFailure, toBusFailure } from '../failures.ts';
 import { type BusEvent, toBusEvent, UnreadableMessage } from '../wire.ts';
 import { within } from '../within.ts';
 import type { Handling } from './handling.ts';
@@ -55,7 +56,8 @@ export async function workSession(work: SessionWork): Promise<void> {
   }
   // The SDK closes the receiver of a line that has dropped without a word to whoever completes a message, and lets that hang.
   const watch = setInterval(() => {
-    if (receiver.isClosed) lose(new Error('The receiver of the session was closed: its line has dropped.'));
+    if (receiver.isClosed)
+      lose(new BusFailure('unreachable', 'The receiver of the session was closed: its line has dropped.'));
   }, closedLookMs);
 
   receiver.subscribe(
@@ -68,7 +70,7 @@ export async function workSession(work: SessionWork): Promise<void> {
           wake();
         }),
       async processError({ error }) {
-        lose(error);
+        lose(toBusFailure(error));
       },
     },
     { autoCompleteMessages: false, maxConcurrentCalls: batchMax },
@@ -95,6 +97,7 @@ export async function workSession(work: SessionWork): Promise<void> {
 
   try {
     while (await waitForOne()) {
+      if (isStopping()) break;
       const batch = queue.splice(0, batchMax);
       const { events, readable } = await sortOut(batch, work);
       if (events.length > 0) work.onHandled(events, await handling.handle(receiver.sessionId, events));

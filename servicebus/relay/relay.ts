@@ -68,6 +68,8 @@ export type RelayOptions = {
 const pollMs = 1_000;
 const answerMs = 10_000;
 const stopWithinMs = 3_000;
+/** The lease is renewed so long after the last turn: a send in several batches, or a rest, may take longer than its term. */
+const renewAfterMs = 1_000;
 /** A failure that goes on is reported so often. */
 const repeatMs = 60_000;
 const silent = { info() {}, error() {} };
@@ -116,6 +118,11 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
     log.info('relay: Service Bus takes the events again.');
   }
 
+  let turnedAt = 0;
+  const renewing = setInterval(() => {
+    if (isRelaying && performance.now() - turnedAt > renewAfterMs) relayLog.renew().catch(() => {}); // the next turn says why
+  }, renewAfterMs);
+
   async function run(): Promise<void> {
     let isRegistered = false;
     let sent: Sent | undefined;
@@ -128,6 +135,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
           isRegistered = true;
         }
         turn = await relayLog.turn(sent);
+        turnedAt = performance.now();
         progress.turns++;
       } catch (error) {
         // What was sent is written down, or sent again, when the database answers.
@@ -222,6 +230,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
 
   async function stop(): Promise<void> {
     stopping.abort();
+    clearInterval(renewing);
     const end = async () => {
       await Promise.race([running, sleep(stopWithinMs / 2, undefined, { ref: false })]);
       await Promise.all([sender.close(), watch.stop(), wakeups.close()]);

@@ -63,6 +63,8 @@ export type Sent = {
 
 export type RelayLog = {
   turn(sent: Sent | undefined): Promise<Turn>;
+  /** Keeps the lease between two turns, if this worker still has it. */
+  renew(): Promise<void>;
   /** Gives the lease up, so that another worker need not wait for its end. */
   release(): Promise<void>;
 };
@@ -71,7 +73,8 @@ export type RelayLog = {
 const positionsMax = 2_000;
 const eventsMax = 1_000;
 const bytesMax = 4_000_000;
-const leaseMs = 15_000;
+/** Another worker takes over as soon after the death of this one. A turn renews the lease, and so does the relay while it sends or rests. */
+const leaseMs = 3_000;
 
 const renewLease: Statement = {
   name: 'relay-lease',
@@ -223,6 +226,12 @@ export function openRelayLog(
 
   return {
     turn,
+    async renew() {
+      await connection.query(
+        'update sync.relay set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000) where holder = $1',
+        [holder, leaseMs],
+      );
+    },
     async release() {
       await connection.query(`update sync.relay set leased_until = '-infinity' where holder = $1`, [holder]);
     },

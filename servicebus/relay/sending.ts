@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
-import { kindOf } from '../failures.ts';
+import { type BusFailure, toBusFailure } from '../failures.ts';
 import { within } from '../within.ts';
 
 /*
@@ -17,7 +17,7 @@ export type Outcome = {
   /** Indexes of messages that are larger than the namespace allows. */
   tooLarge: number[];
   /** Why it stopped before the last message. */
-  error?: unknown;
+  error?: BusFailure;
 };
 
 export type BusSender = {
@@ -88,8 +88,8 @@ export function openSender(open: () => ServiceBusClient, topic: string, answerMs
       } catch (error) {
         // Those found too large in the batch that failed are looked at again.
         outcome.tooLarge = outcome.tooLarge.filter((index) => index < outcome.settled);
-        outcome.error = error;
-        if (!['throttled', 'quota'].includes(kindOf(error))) discard();
+        outcome.error = toBusFailure(error);
+        if (!['throttled', 'quota'].includes(outcome.error.kind)) discard();
       }
       return outcome;
     },

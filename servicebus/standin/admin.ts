@@ -1,4 +1,5 @@
 import http from 'node:http';
+import type { QueueOptions } from './queue.ts';
 import { type Rule, Topic } from './topic.ts';
 
 /*
@@ -49,7 +50,21 @@ const trueRule =
 
 type Entry = { path: string; name: string; inner: string };
 
-export function createAdminServer(topics: Map<string, Topic>): http.Server {
+export type Admin = {
+  server: http.Server;
+  /** As a client does it, with the path of the entity. */
+  put(path: string, body: string): { status: number; text: string };
+  remove(path: string): number;
+};
+
+export function createAdmin(
+  topics: Map<string, Topic>,
+  {
+    onPut,
+    onRemove,
+    onLeft,
+  }: { onPut(path: string, body: string): void; onRemove(path: string): void; onLeft: QueueOptions['onLeft'] },
+): Admin {
   const entries = new Map<string, Entry>();
 
   function put(path: string, body: string): { status: number; text: string } {
@@ -76,6 +91,7 @@ export function createAdminServer(topics: Map<string, Topic>): http.Server {
             requiresSession: tag(inner, 'RequiresSession') === 'true',
             lockMs: readDuration(tag(inner, 'LockDuration')),
             deliveriesMax: Number(tag(inner, 'MaxDeliveryCount')) || 10,
+            onLeft,
           },
           rules,
         );
@@ -130,9 +146,15 @@ export function createAdminServer(topics: Map<string, Topic>): http.Server {
     if (request.method === 'PUT') {
       if (entries.has(path.toLowerCase()) && !request.headers['if-match'])
         return { status: 409, text: refusal(409, `SubCode=40900. Conflict. Entity '${path}' already exists.`) };
-      return put(path, body);
+      const done = put(path, body);
+      if (done.status < 300) onPut(path, body);
+      return done;
     }
-    if (request.method === 'DELETE') return { status: remove(path), text: '' };
+    if (request.method === 'DELETE') {
+      const status = remove(path);
+      if (status < 300) onRemove(path);
+      return { status, text: '' };
+    }
     const skip = Number(url.searchParams.get('$skip') ?? 0);
     const listed = list(path, skip, Number(url.searchParams.get('$top') ?? 100));
     if (listed !== undefined)
@@ -145,7 +167,7 @@ export function createAdminServer(topics: Map<string, Topic>): http.Server {
     return { status: 200, text };
   }
 
-  return http.createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part) => parts.push(part));
     request.on('end', () => {
@@ -154,6 +176,7 @@ export function createAdminServer(topics: Map<string, Topic>): http.Server {
       response.end(text);
     });
   });
+  return { server, put, remove };
 }
 
 const refusal = (code: number, detail: string) => `<Error><Code>${code}</Code><Detail>${detail}</Detail></Error>`;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import rhea from 'rhea';
-import { createAdminServer } from './admin.ts';
+import { createAdmin } from './admin.ts';
 import {
   type BrokerConnection,
   type Condition,
@@ -14,6 +14,7 @@ import {
   splitBatch,
   wrapTicks,
 } from './amqp.ts';
+import { type Entry, noJournal, openJournal } from './journal.ts';
 import { type Answer, manage } from './management.ts';
 import { messageLockLost, Queue, receivingOf, remember, type Session, sessionLockLost, storedOf } from './queue.ts';
 import { Topic } from './topic.ts';
@@ -73,6 +74,8 @@ export type StandInOptions = {
   port?: number;
   adminPort?: number;
   messageBytesMax?: number;
+  /** A file in which the messages outlive the process. By default they are in memory alone. */
+  journal?: string | undefined;
 };
 
 type Context = {
@@ -106,7 +109,9 @@ export async function startStandIn({
   port: wantedPort = 0,
   adminPort = 0,
   messageBytesMax = 262_144,
+  journal: journalPath,
 }: StandInOptions = {}): Promise<StandIn> {
+  const journal = journalPath === undefined ? noJournal : openJournal(journalPath);
   const topics = new Map<string, Topic>();
   const faults: Fault[] = [];
   const sockets = new Set<Socket>();
@@ -315,7 +320,9 @@ export async function startStandIn({
         ),
       );
     const sent = (format ?? message.format) === batchFormat ? splitBatch(bytes) : [bytes];
-    for (const each of sent) topic.publish(parseMessage(each), nextSequence);
+    const at = Date.now();
+    journal.write({ topic: topic.name, at, messages: journalPath ? sent.map((each) => each.toString('base64')) : [] });
+    for (const each of sent) topic.publish(parseMessage(each), nextSequence, at);
     if (fault?.cut === 'after') return connection.socket.destroy();
     delivery.accept();
   }
@@ -409,9 +416,42 @@ export async function startStandIn({
     await closed;
   }
 
+  /** Makes again what the journal knows. */
+  function restore(entries: Entry[]): void {
+    const left = new Map<string, Map<number, Record<string, unknown> | undefined>>();
+    for (const entry of entries) {
+      if ('put' in entry) management.put(entry.put, entry.body);
+      else if ('remove' in entry) management.remove(entry.remove);
+      else if ('topic' in entry)
+        for (const message of entry.messages)
+          topics
+            .get(entry.topic.toLowerCase())
+            ?.publish(parseMessage(Buffer.from(message, 'base64')), nextSequence, entry.at);
+      else {
+        const of = left.get(entry.queue) ?? new Map();
+        left.set(
+          entry.queue,
+          of.set('gone' in entry ? entry.gone : entry.dead, 'dead' in entry ? entry.added : undefined),
+        );
+      }
+    }
+    // Those of a subscription before its dead letters, whose name is longer.
+    for (const path of [...left.keys()].sort((one, other) => one.length - other.length)) {
+      const queue = resolve(path);
+      if (queue instanceof Queue) queue.restore(left.get(path) as never);
+    }
+  }
+
+  const management = createAdmin(topics, {
+    onPut: (put, body) => journal.write({ put, body }),
+    onRemove: (remove) => journal.write({ remove }),
+    onLeft: (queue, { sequence }, added) =>
+      journal.write(added ? { queue, dead: sequence, added } : { queue, gone: sequence }),
+  });
+  const { server: admin } = management;
+  restore(journal.entries);
   let server = await listen(wantedPort);
   const { port } = server.address() as AddressInfo;
-  const admin = createAdminServer(topics);
   admin.listen(adminPort, '127.0.0.1');
   await once(admin, 'listening');
   return {

@@ -56,6 +56,8 @@ export type QueueOptions = {
   requiresSession?: boolean | undefined;
   lockMs?: number | undefined;
   deliveriesMax?: number | undefined;
+  /** Told of each message that is settled or has become a dead letter. */
+  onLeft?: (path: string, stored: Stored, deadBecause: Record<string, unknown> | undefined) => void;
 };
 
 export class Queue {
@@ -70,6 +72,7 @@ export class Queue {
   readonly sessions = new Map<string, Session>();
   waiting: Waiting[] = [];
   readonly #byToken = new Map<string, Stored>();
+  readonly #onLeft: NonNullable<QueueOptions['onLeft']>;
   #ready: Stored[] = [];
 
   constructor(path: string, options: QueueOptions, isDeadLetters = false) {
@@ -77,9 +80,9 @@ export class Queue {
     this.requiresSession = options.requiresSession ?? false;
     this.lockMs = options.lockMs ?? 60_000;
     this.deliveriesMax = options.deliveriesMax ?? 10;
-    this.deadLetters = isDeadLetters
-      ? undefined
-      : new Queue(`${path}/$DeadLetterQueue`, { lockMs: this.lockMs, deliveriesMax: Number.POSITIVE_INFINITY }, true);
+    this.#onLeft = options.onLeft ?? (() => {});
+    const ofDead = { lockMs: this.lockMs, deliveriesMax: Number.POSITIVE_INFINITY, onLeft: this.#onLeft };
+    this.deadLetters = isDeadLetters ? undefined : new Queue(`${path}/$DeadLetterQueue`, ofDead, true);
   }
 
   enqueue(stored: Stored): void {
@@ -102,7 +105,7 @@ export class Queue {
     let taken = 0;
     while (room > 0 && taken < ready.length) {
       const stored = ready[taken++] as Stored;
-      if (stored.expiresAt <= Date.now()) this.all.delete(stored.sequence);
+      if (stored.expiresAt <= Date.now()) this.complete(stored);
       else {
         this.#deliver(link, receiving, stored);
         room--;
@@ -114,7 +117,7 @@ export class Queue {
   #deliver(link: Link, { session, removesAtOnce }: Receiving, stored: Stored): void {
     const tag = newTag();
     if (removesAtOnce) {
-      this.all.delete(stored.sequence);
+      this.complete(stored);
       link.send(encodeMessage(stored.sent, stored), tag, 0).settled = true;
       return;
     }
@@ -135,8 +138,29 @@ export class Queue {
   }
 
   complete(stored: Stored): void {
+    this.#onLeft(this.path, stored, undefined);
+    this.#remove(stored);
+  }
+
+  #remove(stored: Stored): void {
     this.#unlock(stored);
     this.all.delete(stored.sequence);
+  }
+
+  /** Of a broker that starts again: these messages have left before. Nobody receives yet. */
+  restore(left: Map<number, Record<string, unknown> | undefined>): void {
+    const stays = ({ sequence }: Stored) => !left.has(sequence);
+    this.#ready = this.#ready.filter(stays);
+    for (const session of this.sessions.values()) {
+      session.ready = session.ready.filter(stays);
+      if (session.ready.length === 0) this.sessions.delete(session.id);
+    }
+    for (const [sequence, deadBecause] of left) {
+      const stored = this.all.get(sequence);
+      if (!stored) continue;
+      this.#remove(stored);
+      if (deadBecause) this.#bury(stored, deadBecause);
+    }
   }
 
   abandon(stored: Stored, added?: Record<string, unknown>): void {
@@ -146,14 +170,19 @@ export class Queue {
   }
 
   deadLetter(stored: Stored, reason?: unknown, description?: unknown, added?: Record<string, unknown>): void {
-    this.complete(stored);
-    if (!this.deadLetters) return;
-    stored.added = {
-      ...stored.added,
+    const because = {
       ...added,
       ...(reason != null && { DeadLetterReason: reason }),
       ...(description != null && { DeadLetterErrorDescription: description }),
     };
+    this.#onLeft(this.path, stored, because);
+    this.#remove(stored);
+    this.#bury(stored, because);
+  }
+
+  #bury(stored: Stored, because: Record<string, unknown>): void {
+    if (!this.deadLetters) return;
+    stored.added = { ...stored.added, ...because };
     stored.deadLetterSource = this.path;
     stored.expiresAt = Number.POSITIVE_INFINITY;
     this.deadLetters.enqueue(stored);

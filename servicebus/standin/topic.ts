@@ -39,8 +39,7 @@ export class Topic {
   }
 
   /** Gives the message to each subscription with a rule that it fits, unless its id was seen within the window. */
-  publish(sent: Sent, nextSequence: () => number): void {
-    const now = Date.now();
+  publish(sent: Sent, nextSequence: () => number, now = Date.now()): void {
     this.received++;
     if (this.#isDuplicate(sent.messageId, now)) {
       this.duplicates++;
