@@ -64,6 +64,7 @@ export function showRefusal(title: string, error: unknown, { isKept = false } = 
   const message = <ErrorText error={error} isKept={isKept} />;
   notifications.show({
     color: 'red',
+    className: 'refusal',
     title: isUncertain ? 'No answer came' : title,
     message,
     closeButtonProps,
