@@ -30,6 +30,15 @@ export function median(values: number[]): number {
   );
 }
 
+/** The median, and the interval that holds the true one with 95 %, by the ranks of the sorted values (binomial, normal approximation). */
+export function medianWithin(values: number[]): { least: number; middle: number; most: number } {
+  const sorted = values.toSorted((a, b) => a - b);
+  const reach = (1.96 * Math.sqrt(sorted.length)) / 2;
+  const rank = (at: number) => sorted[Math.min(Math.max(Math.round(at), 0), sorted.length - 1)] ?? Number.NaN;
+  const middle = (sorted.length - 1) / 2;
+  return { least: rank(middle - reach), middle: quantile(sorted, 0.5), most: rank(middle + reach) };
+}
+
 export function quantile(sorted: number[], fraction: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
 }

@@ -296,6 +296,7 @@ test('two records of one person are merged from Foundation, both apps follow at 
   await maya.getByRole('button', { name: 'Take apart', exact: true }).press('Enter');
   await maya.getByText('Ida Twofold got back: Telephone', { exact: false }).waitFor();
   await check('merge-undone');
+  await maya.mouse.move(wide.width / 2, wide.height - 1);
   await crm.getByText('Was merged from').waitFor({ state: 'detached' });
   await crm.getByText('Two of each').waitFor({ state: 'detached' });
   await follow(crm, `${stack.foundation}/customers/${other.id}`);
