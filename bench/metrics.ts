@@ -81,8 +81,8 @@ async function run(server: Server): Promise<Slice> {
 try {
   for (const name of [...names, ...names]) await run(servers[name]); // warms up
   const scrape = setInterval(() => {
-    void fetch(`${servers.measured.address}/metrics`, { headers: { Authorization: `Bearer ${token}` } }).then((answer) =>
-      answer.text(),
+    void fetch(`${servers.measured.address}/metrics`, { headers: { Authorization: `Bearer ${token}` } }).then(
+      (answer) => answer.text(),
     );
   }, 5_000);
   const slices: Record<Name, Slice[]> = { plain: [], alike: [], measured: [] };

@@ -302,31 +302,35 @@ describe.concurrent('of apps and subscriptions', () => {
     },
   );
 
-  test('the live feed of a process that may open no new connection is cut, and live again when it may', inTurn, async () => {
-    const stopping = new AbortController();
-    const seen: string[] = [];
-    const following = (async () => {
-      for await (const { key } of support.events.follow({ types: ['customer.created'], signal: stopping.signal }))
-        seen.push(key);
-    })();
-    await turned('feed:support', 'ok');
-    const limit = (connections: number) =>
-      superuser.query(`alter database ${database.name} connection limit ${connections}`);
-    // The heartbeat goes on over the connections that are open.
-    await limit(0);
-    await superuser.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
+  test(
+    'the live feed of a process that may open no new connection is cut, and live again when it may',
+    inTurn,
+    async () => {
+      const stopping = new AbortController();
+      const seen: string[] = [];
+      const following = (async () => {
+        for await (const { key } of support.events.follow({ types: ['customer.created'], signal: stopping.signal }))
+          seen.push(key);
+      })();
+      await turned('feed:support', 'ok');
+      const limit = (connections: number) =>
+        superuser.query(`alter database ${database.name} connection limit ${connections}`);
+      // The heartbeat goes on over the connections that are open.
+      await limit(0);
+      await superuser.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and application_name = 'aether-listener' and usename = 'support_app'`,
-    );
-    await turned('feed:support', 'failing');
-    await turned('process:support', 'ok');
-    const { customer } = await addCustomer();
-    await limit(-1);
-    await turned('feed:support', 'ok');
-    await until(() => seen.includes(customer.id));
-    stopping.abort();
-    await following.catch(() => {});
-  });
+      );
+      await turned('feed:support', 'failing');
+      await turned('process:support', 'ok');
+      const { customer } = await addCustomer();
+      await limit(-1);
+      await turned('feed:support', 'ok');
+      await until(() => seen.includes(customer.id));
+      stopping.abort();
+      await following.catch(() => {});
+    },
+  );
 
   test('a customer that a chat made waits for its number, and gets it', inTurn, async () => {
     const { customer } = await addCustomer();
