@@ -48,6 +48,26 @@ test('only the command knows the local identity provider, so that what installs 
   expect(knowers.sort()).toEqual(['cli', 'identity']);
 });
 
+test('an example is no room: it imports its own files and packages that its package.json names, and of this repository what is published', () => {
+  const published = ['@aether/platform', '@aether/servicebus'];
+  for (const folder of globSync('examples/*', { cwd: import.meta.dirname })) {
+    const { dependencies } = JSON.parse(read(`./${folder}/package.json`));
+    const foreign = Object.keys(dependencies).filter(
+      (name) => name.startsWith('@aether/') && !published.includes(name),
+    );
+    expect([folder, foreign]).toEqual([folder, []]);
+    const files = globSync(`${folder}/*.ts`, { cwd: import.meta.dirname }).filter((file) => !/test/.test(file));
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      const froms = [...read(`./${file}`).matchAll(/\bfrom '([^']+)'|\bimport\('([^']+)'\)/g)].map(
+        ([, one, other]) => one ?? other ?? '',
+      );
+      const allowed = (from: string) => /^(?:node:|\.\/)/.test(from) || Object.keys(dependencies).includes(from);
+      expect([file, froms.filter((from) => !allowed(from))]).toEqual([file, []]);
+    }
+  }
+});
+
 test('the linter refuses paths into every room', () => {
   const { group } = linter.style.noRestrictedImports.options.patterns[0];
   expect(group.sort()).toEqual(workspaces.map((room) => `../**/${room}/**`).sort());

@@ -35,12 +35,18 @@ function createProgram(): Command {
     .command('start')
     .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
     .option('--reset', 'remove the data and start over', false)
+    .option(
+      '--with-bus',
+      'also a Service Bus (a stand-in, unless SERVICEBUS_… names one), the relay, and examples/billing',
+      false,
+    )
     .action(async (options) => (await import('./start/start.ts')).start(options)); // loaded only here: it imports the servers
 
   program
     .command('demo')
     .description('play the three scenarios over HTTP against what npm start runs')
     .option('--widget <key>', 'the widget that the visitor uses')
+    .option('--bus', 'and then: a tier that is raised arrives in billing (npm start -- --with-bus)', false)
     .action(async (options) => (await import('./demo/demo.ts')).playDemo(options));
 
   program
@@ -93,7 +99,7 @@ function describeFailure(error: unknown): string {
   if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
     return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
   if (code === 'EACCES' && syscall === 'listen')
-    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT or DEMO_SHOP_PORT.`;
+    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT, DEMO_SHOP_PORT or BILLING_PORT.`;
   if (code === '28P01')
     return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
   if (message.startsWith('Connection terminated'))

@@ -1,6 +1,7 @@
 import type { ServiceBusSettings } from '@aether/servicebus';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { Command, InvalidArgumentError } from 'commander';
+import { readRunning } from './start/running.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -121,11 +122,13 @@ async function replay(subscription: string, options: ReplayOptions): Promise<voi
   });
 }
 
-/** @throws when no namespace is named */
+/** Those of the environment, or of what `npm start -- --with-bus` runs. @throws when no namespace is named */
 function requireSettings(): ServiceBusSettings {
-  const settings = readServiceBusSettings(process.env);
+  const settings = readServiceBusSettings(process.env) ?? readServiceBusSettings(readRunning() ?? {});
   if (settings) return settings;
-  throw new Error('Which Service Bus? Set SERVICEBUS_CONNECTION_STRING, or SERVICEBUS_NAMESPACE with Entra.');
+  throw new Error(
+    'Which Service Bus? Set SERVICEBUS_CONNECTION_STRING, or SERVICEBUS_NAMESPACE with Entra; or run npm start -- --with-bus.',
+  );
 }
 
 function print<Row extends object>({ json }: Json, rows: Row[], columns: (keyof Row & string)[]): void {

@@ -1,3 +1,4 @@
+export { TargetUnavailable } from '@aether/platform/log';
 export {
   type Consumer,
   type ConsumerHappening,

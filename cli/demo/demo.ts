@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readRunning } from '../start/running.ts';
 import { readToken } from '../token.ts';
 
@@ -8,11 +9,11 @@ const patienceMs = 10_000;
 
 /**
  * `aether demo`: plays the three scenarios over HTTP against the servers of `npm start`, with a new visitor each time,
- * and prints each step and the time of each request.
+ * and prints each step and the time of each request. With `bus` a fourth one follows: a tier arrives in billing over Service Bus.
  *
  * @throws if nothing runs, or if a step does not keep the promise of its scenario.
  */
-export async function playDemo({ widget }: { widget?: string }): Promise<void> {
+export async function playDemo({ widget, bus = false }: { widget?: string; bus?: boolean }): Promise<void> {
   const running = readRunning();
   if (!running?.FOUNDATION_URL || !running.SUPPORT_URL)
     throw new Error('Nothing runs here. Start it in another terminal: npm start.');
@@ -21,6 +22,9 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
   if (!widgetKey)
     throw new Error('There is no demo data here, and so no widget of the demo: name one of yours with --widget <key>.');
+  const billing = running.BILLING_URL;
+  if (bus && !billing)
+    throw new Error('Billing does not run here. Start it in another terminal: npm start -- --with-bus.');
   const bearer = async (who: string, app: 'foundation' | 'support') => ({
     Authorization: `Bearer ${await readToken(who, app)}`,
   });
@@ -108,8 +112,47 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const entries = timeline.entries as Json[];
   for (const entry of entries) tell(`${entry.app}: ${entry.description}`);
   if (!entries.some((entry) => entry.type === 'support_chat')) throw new Error('The timeline lacks the chat.');
-  console.log('\nAll three scenarios hold.');
+  if (bus && billing) await followTier({ foundation, billing, customer, asJonas });
+  console.log(`\nAll ${bus ? 'four' : 'three'} scenarios hold.`);
 }
+
+/** Raises the tier once more, and waits until billing has it: another process, with a database of its own. */
+async function followTier(places: {
+  foundation: string;
+  billing: string;
+  customer: Json;
+  asJonas: Record<string, string>;
+}): Promise<void> {
+  const { foundation, billing, customer, asJonas } = places;
+  heading('4', 'the tier arrives in billing, which shares no database with the platform');
+  const { account_tier: tier } = await call(
+    'Foundation',
+    'the tier is raised again',
+    'PATCH',
+    `${foundation}/api/customers/${customer.id}`,
+    { account_tier: 'enterprise' },
+    asJonas,
+  );
+  const answeredAt = performance.now();
+  for (;;) {
+    const { status, text } = await send(`${billing}/customers/${customer.id}`, {});
+    const shown = status === 200 ? (parseObject(text) as Shown) : undefined;
+    if (shown && shown.customer.tier === tier) {
+      const seenMs = performance.now() - answeredAt;
+      tell(
+        `billing has ${tier}: ${shown.changes[0]?.lag_ms.toFixed(0)} ms from the change in Foundation to its commit in billing`,
+      );
+      tell(`(asked again and again over HTTP, it was seen ${seenMs.toFixed(0)} ms after Foundation’s answer)`);
+      return;
+    }
+    if (performance.now() - answeredAt > patienceMs)
+      throw new Error(`Billing does not have the tier after ${patienceMs / 1000} s: see npx aether servicebus status.`);
+    await sleep(5);
+  }
+}
+
+/** What billing shows of a customer. */
+type Shown = { customer: { tier: string | null }; changes: { lag_ms: number }[] };
 
 /** Sends a request and prints it with its time. @throws if there is no successful answer with JSON in time */
 async function call(

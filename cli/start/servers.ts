@@ -10,6 +10,8 @@ import { apps } from '../apps.ts';
 import { loadDemoData, personas } from '../demo/data.ts';
 import { startDemoShop } from '../demo/shop/server.ts';
 import { demoWidgetKey, readDemoSecret } from '../demo/support.ts';
+import type { Billing, OnStarted } from './billing.ts';
+import type { Bus } from './bus.ts';
 import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder } from './running.ts';
@@ -27,6 +29,9 @@ export type Servers = {
   /** Undefined if SIGNIN_ISSUER names another provider. */
   identity?: LocalProvider;
   shop?: Served & { widgetKey: string };
+  /** With --with-bus. */
+  bus?: Bus;
+  billing?: Billing;
 };
 
 /**
@@ -35,17 +40,19 @@ export type Servers = {
  * core, which PostgreSQL needs at that time.
  *
  * @param options.withDemo whether the database is our own and gets the demo's data.
+ * @param options.withBus whether a Service Bus, the relay and billing run too.
  * @param options.web settles when the web apps are built. Their pages wait for that.
- * @param options.onStarted is called as soon as a server runs, so that it is stopped if the next one fails.
+ * @param options.onStarted is called as soon as a server runs, so that it is stopped if the next one fails; `cut` ends it at once.
  */
 export async function startServers(options: {
   urlOf(login: Login): string;
   withDemo: boolean;
+  withBus: boolean;
   web: Promise<unknown>;
   stop: StopSignal;
-  onStarted(name: string, stop: () => Promise<void>): void;
+  onStarted: OnStarted;
 }): Promise<Servers> {
-  const { urlOf, withDemo, web, stop, onStarted } = options;
+  const { urlOf, withDemo, withBus, web, stop, onStarted } = options;
   const log = createLog('aether');
   if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
   const loginOf = (login: Login) => ({
@@ -55,7 +62,12 @@ export async function startServers(options: {
     DB_ROLE: undefined,
     PLATFORM_DB_URL: urlOf(login),
   });
-  const worker = await startSync({ variables: loginOf('sync_app'), log });
+  // The SDK takes a second to load, so that only a start that asks for it does.
+  const bus = withBus
+    ? await step('Service Bus', async ({ note }) => noted(await (await import('./bus.ts')).startBus(), note))
+    : undefined;
+  if (bus) onStarted('Service Bus', bus.stop);
+  const worker = await startSync({ variables: { ...loginOf('sync_app'), ...bus?.variables }, log });
   onStarted('Sync', worker.close);
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
@@ -82,7 +94,16 @@ export async function startServers(options: {
       startConsole({ variables: { ...variables, ...simulatorOf(urlOf) }, ...rest }),
     ),
   ]);
-  if (!withDemo) return { foundation, support, console, identity };
+  const billing =
+    bus &&
+    (await step('billing', async ({ doing }) => {
+      const { startBilling } = await import('./billing.ts');
+      const platform = billingSettings(identity, foundation.url);
+      const variables = { ...bus.variables, ...platform, ...(bus.isStandIn && { BILLING_BUS_KEEPS_DAYS: '0' }) };
+      return startBilling(variables, doing, onStarted);
+    }));
+  const started = { foundation, support, console, identity, ...(bus && { bus }), ...(billing && { billing }) };
+  if (!withDemo) return started;
 
   const shop = await step('demo shop', async () => {
     const secret = await readWidgetSecret(urlOf('support_app'));
@@ -90,7 +111,24 @@ export async function startServers(options: {
     return startDemoShop({ supportUrl: support.url, widgetKey: demoWidgetKey, secret, port, log });
   });
   onStarted('Demo shop', shop.close);
-  return { foundation, support, console, identity, shop: { ...shop, widgetKey: demoWidgetKey } };
+  return { ...started, shop: { ...shop, widgetKey: demoWidgetKey } };
+}
+
+function noted(bus: Bus, note: (what: string) => void): Bus {
+  note(bus.isStandIn ? 'the stand-in, in memory' : 'the namespace of SERVICEBUS_…');
+  return bus;
+}
+
+/** How billing signs in at Foundation. With another provider the settings BILLING_… of the environment say it. */
+function billingSettings(identity: LocalProvider | undefined, foundationUrl: string): Record<string, string> {
+  if (!identity) return { BILLING_PLATFORM_URL: foundationUrl };
+  const { SIGNIN_CLIENT_ID = '', SIGNIN_CLIENT_SECRET = '' } = identity.settingsOf('billing');
+  return {
+    BILLING_PLATFORM_URL: foundationUrl,
+    BILLING_ISSUER: identity.issuer,
+    BILLING_CLIENT_ID: SIGNIN_CLIENT_ID,
+    BILLING_CLIENT_SECRET: SIGNIN_CLIENT_SECRET,
+  };
 }
 
 /** On a server that is not our own, the login of trials may have no password here: then the console tries nothing. */

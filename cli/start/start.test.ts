@@ -129,6 +129,11 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     expect(readEnv(home).FOUNDATION_URL).not.toContain(`:${takenPort}`);
   });
 
+  test('the demo over the bus is refused where no bus runs, and says how to start one', async () => {
+    expect(await ask(home, ['demo', '--bus'])).toEqual([1, expect.stringContaining('npm start -- --with-bus')]);
+    expect(await ask(home, ['servicebus', 'status'])).toEqual([1, expect.stringContaining('Which Service Bus?')]);
+  });
+
   test('the demo plays its three scenarios', async () => {
     expect(await ask(home, ['demo'])).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
     expect(await search('harbour.example')).toHaveLength(1);
@@ -192,10 +197,10 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
       after[1 - index] = { found: (await search('was.here.first')).length, output: winner.output() };
       await addCustomer('was.here.then@example.com');
       await kill(winner);
-      last = run(commands[index] as string[]);
+      last = run([...(commands[index] as string[]), '--with-bus']);
       await untilReady(last);
       after[index] = { found: (await search('was.here.then')).length, output: last.output() };
-    }, 60_000);
+    }, 120_000);
 
     test('one of two starts at the same moment runs, though one has --reset, and the other one is refused', () => {
       expect(refused).toEqual([1, expect.stringMatching(/Aether runs already|Another start or stop/)]);
@@ -210,12 +215,23 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
       expect(await search('fjordlight')).toHaveLength(2);
     });
 
+    test('with the bus, a tier that is raised in Foundation arrives in billing, on a server of its own', async () => {
+      const { BILLING_DB_URL = '', FOUNDATION_APP_URL = '', BILLING_URL } = readEnv(home);
+      expect(new URL(BILLING_DB_URL).port).not.toBe(new URL(FOUNDATION_APP_URL).port);
+      expect(last.output()).toContain(`Billing      ${BILLING_URL}`);
+      expect(await ask(home, ['servicebus', 'status'])).toEqual([0, expect.stringMatching(/billing +0 +0/)]);
+      expect(await ask(home, ['demo', '--bus'])).toEqual([
+        0,
+        expect.stringMatching(/billing has enterprise: \d+ ms from the change.*All four scenarios hold\./s),
+      ]);
+    });
+
     test('Ctrl-C stops everything that a later start runs', async () => {
       const port = portOfPostgres();
       expect(await isListening(port)).toBe(true);
       last.child.kill('SIGINT');
       expect(await last.ends()).toBe(0);
-      for (const server of ['Support', 'Foundation', 'Console'])
+      for (const server of ['Billing', 'Support', 'Foundation', 'Console'])
         expect(last.output()).toMatch(new RegExp(`${server} stopped.*PostgreSQL stopped`, 's'));
       expect(await isListening(port)).toBe(false);
       expect(existsSync(join(home, 'env'))).toBe(false);

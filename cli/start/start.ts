@@ -11,6 +11,8 @@ import {
   urlFor,
 } from '@aether/database';
 import { requireDatabaseUrl } from '../databaseurl.ts';
+import { billingFolder, stopLeftover } from './billing.ts';
+import type { Bus } from './bus.ts';
 import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
@@ -33,9 +35,10 @@ type Platform = {
  * `npm start`: starts PostgreSQL, migrates it, and runs the servers until Ctrl-C. If PLATFORM_DB_URL is set, that
  * server is used instead of our own; the passwords of its logins come from <LOGIN>_PASSWORD.
  *
+ * @param options.withBus a Service Bus, the relay, and examples/billing on a PostgreSQL of its own run too.
  * @throws if a part cannot start. The parts that had started are stopped again.
  */
-export async function start({ reset }: { reset: boolean }): Promise<void> {
+export async function start({ reset, withBus = false }: { reset: boolean; withBus?: boolean }): Promise<void> {
   process.env.LOG_LEVEL ??= 'warn'; // the terminal shows starts and stops only
   const hosted = process.env.PLATFORM_DB_URL;
   if (hosted && reset)
@@ -45,10 +48,11 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   requirePorts();
   const release = claimFolder();
   const started: { name: string; stop(): Promise<void> }[] = [];
+  const cuts: (() => Promise<void>)[] = [];
   let platform: Platform | undefined;
   const stop = listenForStop(async () => {
     console.log('Cut short: open requests are dropped.');
-    await platform?.cut?.();
+    await Promise.all([platform?.cut?.(), ...cuts.map((cut) => cut())]);
   });
   const givenUp = new AbortController();
   stop.asked.then(() => givenUp.abort());
@@ -56,7 +60,12 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   web.catch(() => {}); // the await further down reports it
   try {
     console.log('\nAether\n');
-    if (reset) await step('data removed', () => removeLocal(aetherFolder()));
+    if (reset)
+      await step('data removed', async () => {
+        await removeLocal(aetherFolder());
+        await removeLocal(billingFolder());
+      });
+    else if (!withBus) await stopLeftover();
     // This must not be interrupted: every server that starts here must be recorded, so that it is stopped.
     const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
     platform = used;
@@ -78,9 +87,13 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     const servers = await startServers({
       urlOf: used.urlOf,
       withDemo: used.stop !== undefined,
+      withBus,
       web,
       stop,
-      onStarted: (name, stop) => started.push({ name, stop }),
+      onStarted(name, stop, cut) {
+        started.push({ name, stop });
+        if (cut) cuts.push(cut);
+      },
     });
     await writeRunning(describeRunning(used, servers));
     const building = step('web apps', ({ note }) => web.then(note));
@@ -115,7 +128,7 @@ function loadServers(): Promise<typeof import('./servers.ts')> {
 /** The settings that .aether/env lists. */
 function describeRunning(
   { logins, urlOf }: Platform,
-  { foundation, support, console, identity, shop }: Servers,
+  { foundation, support, console, identity, shop, bus, billing }: Servers,
 ): Record<string, string> {
   return {
     FOUNDATION_URL: foundation.url,
@@ -123,12 +136,14 @@ function describeRunning(
     CONSOLE_URL: console.url,
     ...(shop && { SUPPORT_WIDGET_KEY: shop.widgetKey, DEMO_SHOP_URL: shop.url }),
     ...(identity && { IDENTITY_URL: identity.issuer }),
+    ...bus?.variables,
+    ...(billing && { BILLING_URL: billing.url, BILLING_DB_URL: billing.databaseUrl }),
     ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
   };
 }
 
 function printReady({ urlOf }: Platform, servers: Servers, isBuilt: boolean): void {
-  const { foundation, support, identity, shop } = servers;
+  const { foundation, support, identity, shop, bus, billing } = servers;
   const { host, pathname } = new URL(urlOf('foundation_app'));
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
@@ -136,14 +151,19 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
-${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}${billing ? `  Billing      ${billing.url}   a third app, which follows the customers over Service Bus\n` : ''}${bus ? `  Service Bus  ${busPlace(bus)}\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
-  Try it:      open ${foundation.url}, ${support.url} and ${servers.console.url}${shop ? ', or npx aether demo' : ''}
+  Try it:      open ${foundation.url}, ${support.url} and ${servers.console.url}${shop ? ', or npx aether demo' : ''}${billing ? ' --bus' : ''}
 ${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
 `);
 }
+
+const busPlace = ({ variables, isStandIn }: Bus): string =>
+  isStandIn
+    ? `${/^Endpoint=sb:\/\/([^;/]+)/.exec(variables.SERVICEBUS_CONNECTION_STRING ?? '')?.[1]}   a stand-in, in memory; npx aether servicebus status`
+    : 'the namespace of SERVICEBUS_…   npx aether servicebus status';
 
 async function ownPlatform(onRunning: () => void): Promise<Platform> {
   const local = await step('PostgreSQL', async ({ doing, note }) => {
@@ -175,7 +195,14 @@ function hostedPlatform(given: string): Platform {
 
 /** Checks the settings before anything is started, so that a typing mistake does not cost ten seconds. */
 function requirePorts(): void {
-  for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'CONSOLE_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT'])
+  for (const setting of [
+    'FOUNDATION_PORT',
+    'SUPPORT_PORT',
+    'CONSOLE_PORT',
+    'IDENTITY_PORT',
+    'DEMO_SHOP_PORT',
+    'BILLING_PORT',
+  ])
     readPort(setting, 0);
 }
 

@@ -115,7 +115,20 @@ export async function startEmbedded(options: {
  *
  * @throws Error if the folder holds something else; the folder is left alone then.
  */
-export async function removeEmbedded(dataFolder: string): Promise<void> {
+export function removeEmbedded(dataFolder: string): Promise<void> {
+  return endEmbedded(dataFolder, 'immediate', (folder) => rm(folder, { recursive: true, force: true }));
+}
+
+/** Stops the server of a data folder if a process that was killed has left one. @throws as removeEmbedded */
+export function stopEmbedded(dataFolder: string): Promise<void> {
+  return endEmbedded(dataFolder, 'fast', async () => {});
+}
+
+async function endEmbedded(
+  dataFolder: string,
+  mode: 'fast' | 'immediate',
+  andThen: (folder: string) => Promise<void>,
+): Promise<void> {
   const folder = await locate(dataFolder);
   const names: string[] = await readdir(folder).catch(() => []);
   if (names.length === 0) return;
@@ -128,8 +141,8 @@ export async function removeEmbedded(dataFolder: string): Promise<void> {
   await withLock(
     `${folder}.lock`,
     async () => {
-      await stopPostmaster(cluster, 'immediate');
-      await rm(folder, { recursive: true, force: true });
+      await stopPostmaster(cluster, mode);
+      await andThen(folder);
     },
     () => {},
   );

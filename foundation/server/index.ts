@@ -15,6 +15,7 @@ import { addDealRoutes } from './deals/deals.routes.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { foundationScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
+import { addSnapshotRoutes } from './snapshots/snapshots.routes.ts';
 import { addTierRoutes } from './tiers/tiers.routes.ts';
 import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
@@ -63,6 +64,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addUserRoutes(app, db);
         addViewRoutes(app, db);
         addSearchRoutes(app, db);
+        addSnapshotRoutes(app, db);
       },
     },
     options,

@@ -13,6 +13,7 @@ export const foundationScopes = {
     'activities.read': 'Read timelines and tasks.',
     'activities.write': 'Add and change activities and tasks.',
     'users.read': 'Read the list of staff.',
+    'snapshots.read': 'Read all customers, to begin or to check a copy of them in another system.',
     'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
   },
   ofEvents: {

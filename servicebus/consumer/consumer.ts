@@ -53,6 +53,11 @@ export type ConsumerOptions = {
   retryMaxMs?: number;
   /** How long the inbox knows what it has handled: longer than a message may live on the bus. By default 21 days. */
   keepDays?: number;
+  /**
+   * Called once, when the subscription is known to be there and before its first event is handled: for a snapshot, which misses nothing then. If
+   * it fails, it is called again.
+   */
+  begin?: () => Promise<unknown>;
   /** Whether it reports to Sync Health over the bus, which needs the right to send. By default it does. */
   reports?: boolean;
   onHappening?: (happening: ConsumerHappening) => void;
@@ -71,7 +76,7 @@ export type ConsumerHappening =
 export type ConsumerState = InboxState & { sessions: number; handled: number; error: string | undefined };
 
 export type Consumer = {
-  /** Settles when the consumer's database is ready and Service Bus has answered. Rejects with what is wrong with its settings. */
+  /** Settles when the consumer's database is ready, Service Bus has answered, and `begin` is done. Rejects with what is wrong with its settings. */
   readonly ready: Promise<void>;
   state(): ConsumerState;
   /** For all processes of this consumer, until it is resumed. */
@@ -111,6 +116,7 @@ export function consumeEvents({
   retryFirstMs = 200,
   retryMaxMs = 10_000,
   keepDays = 21,
+  begin,
   reports = true,
   onHappening = warn,
 }: ConsumerOptions): Consumer {
@@ -157,6 +163,7 @@ export function consumeEvents({
   /** The calls under way that ask for a session. Those of a client that was thrown away may not know it for long, and do not count. */
   const accepting = new Set<object>();
   let isBusy = false;
+  let hasBegun = false;
   let failures = 0;
   let failed: unknown;
   /** Until then nothing is accepted. */
@@ -284,6 +291,20 @@ export function consumeEvents({
     }
   }
 
+  async function beginOnce(): Promise<void> {
+    while (!hasBegun && !stopping.signal.aborted) {
+      try {
+        await begin?.();
+        hasBegun = true;
+      } catch (error) {
+        rest(error, `The consumer cannot begin: ${error instanceof Error ? error.message : error}`);
+        await sleep(Math.max(restsUntil - performance.now(), 50), undefined, { signal: stopping.signal }).catch(
+          () => {},
+        );
+      }
+    }
+  }
+
   /** A call of the broker has failed. */
   function refuse(error: BusFailure): void {
     if (stopping.signal.aborted) return;
@@ -297,6 +318,7 @@ export function consumeEvents({
   async function accept(): Promise<void> {
     while (!stopping.signal.aborted && !(await probe()))
       await sleep(Math.max(restsUntil - performance.now(), 50), undefined, { signal: stopping.signal }).catch(() => {});
+    await beginOnce();
     recover();
     // A subscription without sessions refuses the first call for one within this time.
     setTimeout(started.resolve, refusedWithinMs).unref();
@@ -318,7 +340,7 @@ export function consumeEvents({
     }
   }
 
-  const isAtRest = () => stopping.signal.aborted || seen.isPaused || performance.now() < restsUntil;
+  const isAtRest = () => stopping.signal.aborted || !hasBegun || seen.isPaused || performance.now() < restsUntil;
 
   /** Looks into the inbox: how much is parked, and whether somebody has paused the consumer. */
   async function lookAfter(): Promise<void> {

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Consumer, type ConsumerOptions, consumeEvents } from '@aether/servicebus';
+import type pg from 'pg';
+import { applyEvent, fromPlatform, writeRows } from './copy.ts';
+import type { Platform } from './platform.ts';
+import type { Settings } from './settings.ts';
+
+/*
+ * Following the platform. The first start takes a snapshot, once the subscription is there to keep what comes meanwhile. Every later start goes on
+ * with what the bus has kept. If this app was off, or could not work, for longer than the bus keeps messages, some may be gone: it takes a new
+ * snapshot first. `followed_until` says until when it certainly worked.
+ */
+
+export type Following = {
+  /** Settles when the copy is there and follows. Rejects when a setting or a right is wrong. */
+  ready: Promise<void>;
+  consumer(): Consumer;
+  stop(): Promise<void>;
+};
+
+export type FollowingOptions = {
+  pool: pg.Pool;
+  platform: Platform;
+  settings: Settings;
+  /** For tests: the bus and its limits. */
+  consumer?: Partial<ConsumerOptions>;
+  tell?: (sentence: string) => void;
+  beatMs?: number;
+};
+
+const setupLock = 4_600_000;
+
+/** Makes the tables that are missing. */
+export async function prepareDatabase(pool: pg.Pool): Promise<void> {
+  const schema = await readFile(new URL('schema.sql', import.meta.url), 'utf8');
+  await pool.query(`begin; select pg_advisory_xact_lock(${setupLock}); ${schema}; commit`);
+}
+
+export function follow({
+  pool,
+  platform,
+  settings,
+  consumer,
+  tell = console.log,
+  beatMs = 30_000,
+}: FollowingOptions): Following {
+  const stopping = new AbortController();
+  let present = start();
+
+  function start(): Consumer {
+    return consumeEvents({
+      subscription: settings.subscription,
+      inbox: { url: settings.databaseUrl },
+      handler: (event, { tx }) => applyEvent(event, tx, platform),
+      async begin() {
+        const why = await needsSnapshot(pool, settings.busKeepsDays);
+        if (!why) return;
+        tell(`A snapshot is taken: ${why}.`);
+        const customers = await takeSnapshot(pool, platform);
+        tell(`The snapshot is there: ${customers} customers.`);
+      },
+      ...consumer,
+    });
+  }
+
+  /** While all is well it moves `followed_until` on; when that is too long ago, as after a long pause, it begins again. */
+  async function beat(): Promise<void> {
+    await present.ready;
+    while (!stopping.signal.aborted) {
+      const { isPaused, error } = present.state();
+      if (!isPaused && error === undefined) {
+        const why = await needsSnapshot(pool, settings.busKeepsDays).catch(() => undefined);
+        if (why && settings.busKeepsDays > 0) {
+          tell(`Following begins again: ${why}.`);
+          await present.stop();
+          present = start();
+          await present.ready;
+        } else await pool.query('update billing.following set followed_until = now()').catch(() => {});
+      }
+      await sleep(beatMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+  const beating = beat();
+  beating.catch((error) => tell(error.message));
+
+  return {
+    ready: present.ready,
+    consumer: () => present,
+    async stop() {
+      stopping.abort();
+      await present.stop();
+      await beating.catch(() => {});
+    },
+  };
+}
+
+/** @returns why a snapshot is needed; undefined: what the bus has kept is enough */
+async function needsSnapshot(pool: pg.Pool, busKeepsDays: number): Promise<string | undefined> {
+  const { rows } = await pool.query<{ is_there: boolean; days: number | null }>(
+    `select snapshot_at is not null as is_there, extract(epoch from now() - followed_until) / 86400 as days from billing.following`,
+  );
+  const [{ is_there: isThere, days } = { is_there: false, days: null }] = rows;
+  if (!isThere) return 'there is no copy yet';
+  if (busKeepsDays === 0) return 'the bus keeps nothing over a restart';
+  if (days !== null && days > busKeepsDays)
+    return `billing has not followed for ${Math.floor(days)} days, and the bus keeps messages for ${busKeepsDays}`;
+  return undefined;
+}
+
+/**
+ * Reads all customers and removes what the platform no longer has. Nothing else writes the copy meanwhile. If it is cut short, the next one begins
+ * at the beginning.
+ *
+ * @returns how many customers there are
+ */
+async function takeSnapshot(pool: pg.Pool, platform: Platform): Promise<number> {
+  const snapshot = randomUUID();
+  let position: number | undefined;
+  let count = 0;
+  for await (const page of platform.pages()) {
+    position ??= page.position;
+    count += page.customers.length;
+    await writeRows(pool, fromPlatform(page), snapshot);
+  }
+  await pool.query(
+    `with gone as (delete from billing.customers where snapshot is distinct from $1)
+     update billing.following set snapshot = $1, snapshot_position = $2, snapshot_at = now(), followed_until = now()`,
+    [snapshot, position],
+  );
+  return count;
+}
