@@ -4613,6 +4613,10 @@ create table staging.import_lines (
   code text collate "C",
   reason text,
   raw text,
+  first_name text,
+  last_name text,
+  city text,
+  birth_date text collate "C",
   external_id text collate "C",
   email text,
   email_key text collate "C",
@@ -4631,11 +4635,13 @@ create table staging.import_lines (
   digest bigint,
   is_known boolean not null
 ) partition by LIST (run);
-comment on table staging.import_lines is 'The lines of plans that are being made: a partition for each, which is not logged, and is dropped when its plan is made.';
+comment on table staging.import_lines is 'The lines of plans, in a partition for each, which is not logged. They stay until the plan is applied or given up.';
+comment on column staging.import_lines.first_name is 'This and the next three are for matching only: what becomes of the person is in the others.';
 comment on column staging.import_lines.digest is 'Of what was read of a person (importer/run/knownlines.ts); null: the line is no person.';
 comment on column staging.import_lines.is_known is 'The line was imported before and has not changed, as the plan''s process found: nothing was compared with it.';
 alter table staging.import_lines disable row level security, no force row level security;
-grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known) on staging.import_lines to sync_role;
+grant insert (run, n, file, line, kind, code, reason, raw, first_name, last_name, city, birth_date, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known) on staging.import_lines to sync_role;
+grant select (run, n, file, kind, first_name, last_name, city, birth_date, external_id, email_key, name, phone_key, company, company_domain, extra, is_known) on staging.import_lines to sync_role;
 
 create schema support;
 grant usage on schema support to bulk_role;
@@ -5346,6 +5352,10 @@ begin
     raise exception 'this run cannot be applied' using errcode = 'check_violation', constraint = 'import_runs_state',
       hint = 'It is ' || coalesce(r.state, 'not there') || ': only a planned run is applied.';
   end if;
+  if r.state = 'planned' and sync.count_new_answers(of_run) > 0 then
+    raise exception 'answers were given since this plan was decided' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'Decide it again (`aether import replan`), so that it follows them';
+  end if;
   perform set_config('aether.trace', 'import:' || of_run, true);
   overwrite := array(select jsonb_array_elements_text(r.settings -> 'overwrite'));
   from_n := r.applied_to + 1;
@@ -5496,12 +5506,20 @@ begin
     else excluded.customer end
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
 
+  if exists (select from sync.import_decisions) then
+    perform sync.follow_import_answers(of_run, array(
+      select p.n from sync.import_rows p
+      where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
+        and p.code is distinct from 'same-line'));
+  end if;
+
   is_done := to_n >= r.lines;
   -- The next plan joins these tables: without their new sizes it would search one of them for each row of another.
   if is_done and r.lines - coalesce((r.planned ->> 'unchanged')::integer, 0) > 5000 then
     analyze sync.import_keys, sync.import_writes, platform.customers, platform.customer_emails, platform.customer_phones;
   end if;
   update sync.import_runs x set applied_to = to_n, state = case when is_done then 'applied' else 'applying' end where x.id = of_run;
+  if is_done then perform sync.drop_import_staging(of_run); end if;
 end $function$;
 grant execute on function sync.apply_import(of_run bigint, lines_max integer, OUT to_n integer, OUT created integer, OUT is_done boolean) to sync_role;
 
@@ -5522,7 +5540,7 @@ declare
   new_job bigint;
   found_state text;
 begin
-  perform sync.require_operator();
+  if of_kind in ('replan', 'whatif') then perform platform.require_steward(); else perform sync.require_operator(); end if;
   if reason is not null or of_kind = 'undo' then perform sync.require_reason(reason); end if;
   if of_kind = 'plan' then
     for file in select f.value from jsonb_array_elements(with_settings -> 'files') f loop
@@ -5539,14 +5557,16 @@ begin
       on conflict (fingerprint) do update
         set settings = excluded.settings, used_at = clock_timestamp(), actor = platform.current_actor();
     end loop;
-  elsif of_kind in ('apply', 'verify', 'preview', 'undo') then
+  elsif of_kind in ('replan', 'whatif', 'apply', 'verify', 'preview', 'undo') then
     select r.state into found_state from sync.import_runs r where r.id = of_run for update;
     if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
-    if of_kind = 'apply' and found_state not in ('planned', 'applying')
+    if of_kind = 'apply' and found_state not in ('planned', 'applying') or of_kind in ('replan', 'whatif') and found_state <> 'planned'
        or of_kind in ('preview', 'undo', 'verify') and found_state not in ('applying', 'applied', 'undoing', 'undone') then
       raise exception 'run % is %', of_run, found_state using errcode = 'object_not_in_prerequisite_state';
     elsif exists (select from sync.import_jobs j where j.run = of_run and j.state in ('waiting', 'working')) then
       raise exception 'the worker is at another step of run %', of_run using errcode = 'object_not_in_prerequisite_state';
+    elsif of_kind = 'apply' and found_state = 'planned' and sync.count_new_answers(of_run) > 0 then
+      raise exception 'answers were given since this plan was decided: decide it again' using errcode = 'object_not_in_prerequisite_state';
     end if;
   else
     raise exception 'there is no such step of an import' using errcode = 'invalid_parameter_value';
@@ -5554,7 +5574,7 @@ begin
   insert into sync.import_jobs (kind, run, settings)
   values (of_kind, of_run, jsonb_strip_nulls(with_settings || jsonb_build_object('reason', btrim(reason)))) returning id into new_job;
   perform pg_notify('sync_import_jobs', '');
-  if of_kind in ('plan', 'apply', 'undo') then
+  if of_kind in ('plan', 'replan', 'apply', 'undo') then
     perform sync.record_operation('import.' || of_kind, jsonb_strip_nulls(jsonb_build_object('job', new_job, 'run', of_run,
       'files', (select jsonb_agg(f.value -> 'upload') from jsonb_array_elements(with_settings -> 'files') f))), btrim(reason), '{}');
   end if;
@@ -5666,7 +5686,7 @@ begin
   perform sync.drop_import_staging(l.run)
   from (select substring(i.inhrelid::regclass::text from '_p(\d+)$')::bigint as run from pg_catalog.pg_inherits i
         where i.inhparent = 'staging.import_lines'::regclass) l
-    join sync.import_runs r on r.id = l.run and r.state <> 'reading';
+    join sync.import_runs r on r.id = l.run and r.state not in ('reading', 'planned');
   perform sync.drop_import_rows(r.id)
   from sync.import_runs r where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null;
   perform set_config('lock_timeout', '5s', true);
@@ -5715,6 +5735,31 @@ begin
   return new_id;
 end $function$;
 grant execute on function sync.begin_import_upload(of_name text, of_size bigint) to console_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_replan(of_run bigint, with_settings jsonb, as_of timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state is distinct from 'planned' then
+    raise exception 'this run is %', coalesce(r.state, 'not there') using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'Only a planned run is decided again';
+  end if;
+  update sync.import_runs x set state = 'reading', settings = x.settings || with_settings, unmapped = '{}', decided_at = as_of
+  where x.id = of_run;
+  -- A truncation would keep readers of the former plan waiting.
+  execute format('delete from sync.import_rows_p%s', of_run);
+  execute format('delete from staging.import_groups_p%s', of_run);
+  delete from sync.import_targets t where t.run = of_run;
+  delete from sync.import_candidates c where c.run = of_run;
+  insert into sync.import_steps (run, step) values (of_run, 'plan');
+end $function$;
+grant execute on function sync.begin_replan(of_run bigint, with_settings jsonb, as_of timestamp with time zone) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.cancel_import_job(of_job bigint)
  RETURNS void
@@ -8254,6 +8299,25 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.count_new_answers(of_run bigint)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  since constant timestamptz := (select r.decided_at from sync.import_runs r where r.id = of_run);
+begin
+  if not exists (select from sync.import_decisions d where d.decided_at > since and d.changes_plan) then return 0; end if;
+  return (
+    select count(*) from sync.import_decisions d
+    where d.decided_at > since and d.changes_plan and (d.run = of_run or exists (
+      select from sync.list_import_persons(of_run, array(select p.n from sync.import_rows p where p.run = of_run)) p
+      where p.person in (d.one, d.other) or p.whole in (d.one, d.other))));
+end $function$;
+grant execute on function sync.count_new_answers(of_run bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.customer_file(of_customer uuid, events_max integer DEFAULT 5000)
  RETURNS jsonb
  LANGUAGE sql
@@ -8419,6 +8483,86 @@ END;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to console_role;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+  a record;
+  b record;
+  mine text collate "C";
+  theirs text collate "C";
+  before sync.import_decisions;
+  base text;
+  changes boolean;
+  left_side text[];
+  right_side text[];
+begin
+  perform platform.require_steward();
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+  if r.state <> 'planned' then
+    raise exception 'run % is %: answers are for a plan; afterwards, merge the customers', of_run, r.state
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  elsif num_nonnulls(with_n, with_customer) <> 1 or of_n = with_n then
+    raise exception 'an answer is about a line and another line, or a customer' using errcode = 'invalid_parameter_value';
+  elsif answered not in ('same', 'different', 'later') then
+    raise exception 'an answer is same, different or later' using errcode = 'invalid_parameter_value';
+  end if;
+  select * into a from sync.list_import_persons(of_run, array[of_n]);
+  select * into b from sync.list_import_persons(of_run, array[with_n]);
+  if a.n is null or with_n is not null and b.n is null then
+    raise exception 'line % of run % is no person', case when a.n is null then of_n else with_n end, of_run
+      using errcode = 'no_data_found';
+  end if;
+  if with_customer is not null then
+    select 'customer:' || coalesce(c.merged_into, c.id) into theirs from platform.customers c
+    where c.id = with_customer and c.erased_at is null;
+    if theirs is null then raise exception 'there is no customer %', with_customer using errcode = 'no_data_found'; end if;
+    mine := a.person;
+  elsif a.person = b.person then
+    mine := a.whole;
+    theirs := b.whole;
+  else
+    mine := a.person;
+    theirs := b.person;
+  end if;
+  if mine = theirs then raise exception 'both lines say exactly the same' using errcode = 'invalid_parameter_value'; end if;
+  -- One answer at a time, so that none contradicts another.
+  perform pg_advisory_xact_lock(hashtextextended('sync.import_decisions', 0));
+  select * into before from sync.import_decisions d where d.one = least(mine, theirs) and d.other = greatest(mine, theirs);
+  left_side := sync.list_same_persons(mine, before.one, before.other);
+  right_side := sync.list_same_persons(theirs, before.one, before.other);
+  if answered = 'different' and theirs = any (left_side) then
+    raise exception 'other answers say that these two are one person: change those first'
+      using errcode = 'object_not_in_prerequisite_state';
+  elsif answered = 'same' and (exists (
+      select from sync.import_decisions d
+      where d.answer = 'different' and (d.one = any (left_side) and d.other = any (right_side)
+        or d.other = any (left_side) and d.one = any (right_side)))
+    or (select count(distinct p) from unnest(left_side || right_side) p where starts_with(p, 'customer:')) > 1) then
+    raise exception 'other answers say that these two are different, or make each of them another customer: change those first'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  base := coalesce(case when before.decided_at > r.decided_at then before.former else before.answer end, 'later');
+  changes := base <> answered and (answered = 'same' or base <> 'later'
+    or coalesce(a.lead = b.lead, a.customer = with_customer, false));
+  insert into sync.import_decisions as d (one, other, answer, former, run, changes_plan)
+  values (least(mine, theirs), greatest(mine, theirs), answered, base, of_run, changes)
+  on conflict (one, other) do update
+  set answer = excluded.answer, former = excluded.former, run = excluded.run, changes_plan = excluded.changes_plan,
+      decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
+  update sync.import_runs x set used_at = clock_timestamp() where x.id = of_run;
+  perform sync.record_operation('import.answer', jsonb_strip_nulls(jsonb_build_object('run', of_run, 'line', of_n, 'other_line', with_n,
+    'customer', with_customer)), null, jsonb_strip_nulls(jsonb_build_object('answer', answered, 'before', before.answer)));
+  return changes;
+end $function$;
+grant execute on function sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text) to console_role;
+grant execute on function sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.delete_import_customers(gone uuid[])
  RETURNS integer
  LANGUAGE plpgsql
@@ -8556,11 +8700,13 @@ declare
 begin
   if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
   begin
+    perform set_config('lock_timeout', '200ms', true);
     execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
-  exception when undefined_table then return; -- another run that began at the same time has dropped it
+  exception when lock_not_available or undefined_table then -- another run that began at the same time has dropped it
+    perform set_config('lock_timeout', former, true);
+    return;
   end;
   begin
-    perform set_config('lock_timeout', '200ms', true);
     execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
   exception when lock_not_available or undefined_table then null;
   end;
@@ -9406,6 +9552,35 @@ BEGIN ATOMIC
                    GROUP BY u.id) v ON ((v.id = s.id))) ON CONFLICT(step_seconds, at) DO UPDATE SET measured = excluded.measured;
 END;
 
+CREATE OR REPLACE FUNCTION sync.follow_import_answers(of_run bigint, places integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  with became as materialized (
+    select u.person, max(p.customer::text)::uuid as customer from sync.list_import_persons(of_run, places) p
+      cross join lateral (values (p.person), (p.whole)) u (person)
+    where p.customer is not null group by u.person
+  ), noted as (
+    update sync.import_decisions d
+    set one_customer = coalesce((select b.customer from became b where b.person = d.one), d.one_customer),
+        other_customer = coalesce((select b.customer from became b where b.person = d.other), d.other_customer)
+    where d.one in (select b.person from became b) or d.other in (select b.person from became b)
+    returning d.*
+  )
+  insert into platform.review_candidates (customer_id, other_id, reason, evidence, state, decided_at, decided_by)
+  select distinct on (least(a.id, b.id), greatest(a.id, b.id)) least(a.id, b.id), greatest(a.id, b.id), 'import',
+    jsonb_build_object('run', of_run), 'different', d.decided_at, d.actor
+  from noted d
+    join platform.customers a on a.id = coalesce(d.one_customer, case when starts_with(d.one, 'customer:') then substr(d.one, 10)::uuid end)
+    join platform.customers b
+      on b.id = coalesce(d.other_customer, case when starts_with(d.other, 'customer:') then substr(d.other, 10)::uuid end)
+  where d.answer = 'different' and a.id <> b.id and num_nulls(a.merged_into, a.erased_at, b.merged_into, b.erased_at) = 4
+  on conflict (customer_id, other_id, reason) do nothing;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.forget_processes()
  RETURNS void
  LANGUAGE sql
@@ -9643,6 +9818,13 @@ CREATE OR REPLACE FUNCTION sync.import_key(external_id text, email_key text, dig
  IMMUTABLE PARALLEL SAFE
 RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || digest));
 grant execute on function sync.import_key(external_id text, email_key text, digest bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.import_person(source text, external_id text, email_key text, name text, digest bigint)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((('line:'::text || source) || ':'::text) || encode(sha256(convert_to(COALESCE(('id:'::text || external_id), (('email:'::text || email_key) || COALESCE((' '::text || lower((name COLLATE pg_c_utf8))), ''::text)), ('row:'::text || digest)), 'UTF8'::name)), 'hex'::text));
+grant execute on function sync.import_person(source text, external_id text, email_key text, name text, digest bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.import_plans_kept()
  RETURNS interval
@@ -9895,6 +10077,10 @@ begin
     ), found as (
       select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from addresses w)
       union
+      -- Of whom somebody has said that a line is they.
+      select coalesce(c.merged_into, c.id) from sync.list_import_decisions(%1$s) d join platform.customers c on c.id = d.customer
+      where d.answer = 'same'
+      union
       select p.customer_id from platform.customer_phones p join shared s on s.phone_key = p.phone_key
     )
     select c.id, c.name, array(select e.email_key from platform.customer_emails e where e.customer_id = c.id),
@@ -9914,6 +10100,46 @@ begin
 end $function$;
 grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_import_decisions(of_run bigint, OUT n integer, OUT other_n integer, OUT customer uuid, OUT other_customer uuid, OUT answer text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from sync.import_decisions) then
+    return query execute format($f$
+      with lines as materialized (
+        select l.n, case when l.is_known then k.customer end as known,
+          array[sync.import_person(f.source, l.external_id, l.email_key, l.name, l.digest),
+            sync.import_person(f.source, null, null, null, l.digest)] as persons
+        from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+          left join sync.import_keys k on l.is_known and k.source = f.source
+            and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        where l.kind = 'person'
+      ), sides as materialized (
+        select d.one, d.other, d.answer, v.side, v.person,
+          coalesce(case when starts_with(v.person, 'customer:') then substr(v.person, 10)::uuid end, v.became) as customer
+        from sync.import_decisions d
+          cross join lateral (values (1, d.one, d.one_customer), (2, d.other, d.other_customer)) v (side, person, became)
+      ), found as materialized (
+        select distinct u.person, l.known, case when l.known is null then l.n end as n from lines l cross join unnest(l.persons) u (person)
+        where u.person in (select s.person from sides s)
+      ), places as (
+        select s.one, s.other, s.answer, s.side, f.n, coalesce(c.merged_into, c.id) as customer
+        from sides s left join found f on f.person = s.person
+          left join platform.customers c on c.id = case when f.n is null then coalesce(f.known, s.customer) end
+        where f.n is not null or c.id is not null
+      )
+      select a.n, b.n, a.customer, b.customer, a.answer from places a join places b on b.one = a.one and b.other = a.other
+      where a.side = 1 and b.side = 2 and (a.n is not null or b.n is not null) and a.n is distinct from b.n$f$, of_run);
+  end if;
+  return query
+    select null::integer, null::integer, q.customer_id, q.other_id, q.state from platform.review_candidates q
+    where q.state = 'different';
+end $function$;
+grant execute on function sync.list_import_decisions(of_run bigint, OUT n integer, OUT other_n integer, OUT customer uuid, OUT other_customer uuid, OUT answer text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.list_import_fields()
  RETURNS TABLE(key text, label text, type text)
  LANGUAGE sql
@@ -9928,6 +10154,25 @@ BEGIN ATOMIC
    ORDER BY f."position", f.id;
 END;
 grant execute on function sync.list_import_fields() to console_role;
+
+CREATE OR REPLACE FUNCTION sync.list_import_persons(of_run bigint, places integer[])
+ RETURNS TABLE(n integer, person text, whole text, lead integer, customer uuid)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  return query
+    select p.n, sync.import_person(f.source, p.external_id,
+        case when not coalesce(p.detail -> 'taken' ? 'email', false) then p.email_key end,
+        case when not coalesce(p.detail -> 'taken' ? 'name', false) then p.name end, p.digest),
+      sync.import_person(f.source, null, null, null, p.digest), p.lead, p.customer
+    from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+    where p.run = of_run and p.n = any (places) and p.digest is not null;
+end $function$;
+grant execute on function sync.list_import_persons(of_run bigint, places integer[]) to console_role;
+grant execute on function sync.list_import_persons(of_run bigint, places integer[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_line_sources(of_run bigint, places integer[])
  RETURNS TABLE(n integer, source text)
@@ -10042,6 +10287,27 @@ begin
       reference.child, reference.attname, reference.child::text) using ids;
   end loop;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.list_same_persons(of_person text, but_one text, but_other text)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH RECURSIVE reach(person) AS (
+          SELECT (list_same_persons.of_person COLLATE "C") AS of_person
+         UNION
+          SELECT
+                 CASE
+                     WHEN (d.one = r_1.person) THEN d.other
+                     ELSE d.one
+                 END AS one
+            FROM (reach r_1
+              JOIN sync.import_decisions d ON ((((d.one = r_1.person) OR (d.other = r_1.person)) AND (d.answer = 'same'::text) AND ((d.one IS DISTINCT FROM list_same_persons.but_one) OR (d.other IS DISTINCT FROM list_same_persons.but_other)))))
+         )
+  SELECT array_agg(r.person) AS array_agg
+    FROM reach r;
+END;
 
 CREATE OR REPLACE FUNCTION sync.list_stage_names(ids bigint[], OUT id bigint, OUT name text)
  RETURNS SETOF record
@@ -10410,19 +10676,26 @@ begin
       select f.leading, min(f.n) filter (where not f.is_same) as first,
         count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
         min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
-        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line.
-        coalesce(bool_or(not f.is_same and f.key_customer <> f.address_customer), false) as is_split
+        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
+        -- does a line that a person has given to one customer while another one has its address.
+        coalesce(bool_or(not f.is_same and coalesce(f.key_customer, f.group_customer) <> f.address_customer), false) as is_split
       from found f where f.is_grouped group by f.leading
     ), groups as (
-      select w.*, uuidv7() as new_customer, v.*
+      select w.*, uuidv7() as new_customer, v.of, v.emails[1] as email, v.email_keys[1] as email_key, v.name, v.phones[1] as phone,
+        v.phone_keys[1] as phone_key, v.phone_extensions[1] as phone_extension, v.company, v.company_domain, v.tier, v.owner, v.language,
+        v.timezone, v.created_at, v.taken || coalesce(o.taken, '{}') as taken,
+        case when cardinality(v.extras || o.extras) > 1 then sync.merge_import_extras(v.extras || o.extras)
+          else (v.extras || o.extras)[1] end as extra
       from news w left join (
         select f.leading as of,
-          (array_agg(f.email order by f.n) filter (where f.email is not null))[1] as email,
-          (array_agg(f.email_key order by f.n) filter (where f.email is not null))[1] as email_key,
+          array_agg(f.n order by f.n) filter (where f.email is not null) as email_lines,
+          array_agg(f.email order by f.n) filter (where f.email is not null) as emails,
+          array_agg(f.email_key order by f.n) filter (where f.email is not null) as email_keys,
           (array_agg(f.name order by f.n) filter (where f.name is not null))[1] as name,
-          (array_agg(f.phone order by f.n) filter (where f.phone_key is not null))[1] as phone,
-          (array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null))[1] as phone_key,
-          (array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null))[1] as phone_extension,
+          array_agg(f.n order by f.n) filter (where f.phone_key is not null) as phone_lines,
+          array_agg(f.phone order by f.n) filter (where f.phone_key is not null) as phones,
+          array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null) as phone_keys,
+          array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null) as phone_extensions,
           (array_agg(f.company order by f.n) filter (where f.has_company))[1] as company,
           (array_agg(f.company_domain order by f.n) filter (where f.has_company))[1] as company_domain,
           (array_agg(f.tier order by f.n) filter (where f.tier is not null))[1] as tier,
@@ -10430,8 +10703,8 @@ begin
           (array_agg(f.language order by f.n) filter (where f.language is not null))[1] as language,
           (array_agg(f.timezone order by f.n) filter (where f.timezone is not null))[1] as timezone,
           min(f.created_at) as created_at,
-          case when count(f.extra) > 1 then sync.merge_import_extras(array_agg(f.extra order by f.n) filter (where f.extra is not null))
-            else (array_agg(f.extra) filter (where f.extra is not null))[1] end as extra,
+          array_agg(f.extra order by f.n) filter (where f.extra is not null) as extras,
+          min(f.email_key) <> max(f.email_key) is true or min(f.phone_key) <> max(f.phone_key) is true as has_contacts,
           jsonb_strip_nulls(jsonb_build_object(
             'email', min(f.n) filter (where f.email is not null), 'name', min(f.n) filter (where f.name is not null),
             'phone', min(f.n) filter (where f.phone_key is not null), 'company', min(f.n) filter (where f.has_company),
@@ -10440,6 +10713,18 @@ begin
             'extra', min(f.n) filter (where f.extra is not null))) as taken
         from (select x.*, coalesce(x.company, x.company_domain) is not null as has_company from found x) f
         where f.is_grouped and not f.is_same group by f.leading) v on v.of = w.leading
+        -- The other addresses and numbers of the person, whichever line says them.
+        left join lateral (
+          select array_agg(c.extra order by c.n) as extras, jsonb_object_agg(c.label, c.n order by c.n desc) as taken
+          from (
+            select distinct on (e.key) e.n, 'address:' || e.key as label,
+              jsonb_build_object('emails', jsonb_build_array(jsonb_build_object('address', e.address, 'key', e.key))) as extra
+            from unnest(v.email_lines, v.emails, v.email_keys) e (n, address, key) where e.key <> v.email_keys[1]
+            union all
+            select distinct on (p.key) p.n, 'phone:' || p.key, jsonb_build_object('phones', jsonb_build_array(
+              jsonb_build_object('phone', p.phone, 'key', p.key, 'extension', p.extension)))
+            from unnest(v.phone_lines, v.phones, v.phone_keys, v.phone_extensions) p (n, phone, key, extension)
+            where p.key <> v.phone_keys[1]) c) o on v.has_contacts
     )
     insert into sync.import_rows_p%1$s (
       run, n, file, line, outcome, code, detail, lead, customer, external_id, email, email_key, name, phone, phone_key, phone_extension,
@@ -10464,7 +10749,8 @@ begin
       f.digest, case when d.outcome in ('rejected', 'excluded', 'held') then f.raw end
     from found f left join groups g on g.leading = f.leading and f.is_grouped
       cross join lateral (
-        select
+        select o.*, o.outcome <> 'held' and f.n = g.first is true as leads
+        from (select
           case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
             when f.is_held or g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'held'
@@ -10478,9 +10764,8 @@ begin
             when f.is_held then f.held_code
             when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
-            when f.n <> g.first then 'same-person' end as code,
-          coalesce(f.n = g.first, false) as leads
-        offset 0) d$f$, of_run);
+            when f.n <> g.first then 'same-person' end as code
+        offset 0) o) d$f$, of_run);
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.find_import_targets(of_run);
   perform sync.compare_planned(of_run);
@@ -10490,11 +10775,11 @@ begin
   from (select p.file, count(*) as lines from sync.import_rows p where p.run = of_run group by p.file) c
   where f.run = of_run and f.file = c.file;
   update sync.import_runs x
-  set state = 'planned', planned = counts, lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
+  set state = 'planned', used_at = clock_timestamp(), planned = counts,
+      lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
   where x.id = of_run;
   update sync.import_steps s set ended_at = clock_timestamp(), outcome = counts
   where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
-  perform sync.drop_import_staging(of_run);
   return counts;
 end $function$;
 grant execute on function sync.plan_import(of_run bigint) to sync_role;
@@ -10847,7 +11132,7 @@ begin
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
     from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
-    where q.state <> 'open' and q.reason <> 'unmerged' or q.reason = 'verified_claim' group by m.n, m.id
+    where q.state <> 'open' and q.reason not in ('unmerged', 'import') or q.reason = 'verified_claim' group by m.n, m.id
     union all
     select m.n, m.id, x.part, null, to_jsonb(x.rows)
     from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,
@@ -12692,6 +12977,37 @@ create policy owner_all on sync.import_chunks for all to platform_owner using (t
 create policy sync_read on sync.import_chunks for select to sync_role using (true);
 grant select on sync.import_chunks to sync_role;
 
+create table sync.import_decisions (
+  one text collate "C" not null,
+  other text collate "C" not null,
+  answer text collate "C" not null,
+  former text collate "C" not null,
+  changes_plan boolean not null,
+  run bigint not null,
+  one_customer uuid,
+  other_customer uuid,
+  decided_at timestamp with time zone default clock_timestamp() not null,
+  actor text collate "C" default platform.current_actor(),
+  login name default SESSION_USER not null,
+  constraint import_decisions_pkey PRIMARY KEY (one, other),
+  constraint import_decisions_answer_check CHECK ((answer = ANY (ARRAY['same'::text, 'different'::text, 'later'::text]))),
+  constraint import_decisions_check CHECK ((one < other)),
+  constraint import_decisions_former_check CHECK ((former = ANY (ARRAY['same'::text, 'different'::text, 'later'::text])))
+);
+comment on column sync.import_decisions.one is '`line:` and a hash (sync.import_person), or `customer:` and an id.';
+comment on column sync.import_decisions.former is 'The answer that the plan of the run follows until it is decided again; later: none.';
+comment on column sync.import_decisions.changes_plan is 'Whether that plan is another one with this answer.';
+comment on column sync.import_decisions.run is 'Where it was answered the last time.';
+comment on column sync.import_decisions.one_customer is 'What the line became, once it was applied. No reference: an undo removes customers.';
+CREATE INDEX import_decisions_decided_at_idx ON sync.import_decisions USING btree (decided_at);
+CREATE INDEX import_decisions_other_idx ON sync.import_decisions USING btree (other);
+alter table sync.import_decisions enable row level security, force row level security;
+create policy console_read on sync.import_decisions for select to console_role using (true);
+create policy owner_all on sync.import_decisions for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_decisions for select to sync_role using (true);
+grant select on sync.import_decisions to console_role;
+grant select on sync.import_decisions to sync_role;
+
 create table sync.import_files (
   run bigint not null,
   file smallint not null,
@@ -12736,14 +13052,15 @@ create table sync.import_jobs (
   constraint import_jobs_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id) ON DELETE CASCADE,
   constraint import_jobs_upload_fkey FOREIGN KEY (upload) REFERENCES sync.import_uploads(id) ON DELETE CASCADE,
   constraint import_jobs_error_check CHECK ((char_length(error) <= 2000)),
-  constraint import_jobs_kind_check CHECK ((kind = ANY (ARRAY['recognise'::text, 'plan'::text, 'apply'::text, 'verify'::text, 'preview'::text, 'undo'::text]))),
+  constraint import_jobs_kind_check CHECK ((kind = ANY (ARRAY['recognise'::text, 'plan'::text, 'replan'::text, 'whatif'::text, 'apply'::text, 'verify'::text, 'preview'::text, 'undo'::text]))),
   constraint import_jobs_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
   constraint import_jobs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'working'::text, 'done'::text, 'failed'::text, 'cancelled'::text]))),
   constraint import_jobs_worker_check CHECK ((char_length(worker) <= 120))
 );
 comment on table sync.import_jobs is 'What the worker does for imports, one row for each wish.';
 comment on column sync.import_jobs.run is 'Of a plan: the run that it made.';
-comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers. Of an undo: the reason.';
+comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers. Of a replan and a what-if: the settings of matching. Of an undo:
+the reason.';
 comment on column sync.import_jobs.attempts is 'How often a worker has taken it; more than once: the one before was stopped.';
 comment on column sync.import_jobs.leased_until is 'Until then nobody else takes it; the worker renews it while it works.';
 CREATE INDEX import_jobs_open ON sync.import_jobs USING btree (id) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
@@ -12870,6 +13187,7 @@ create table sync.import_runs (
   removed integer default 0 not null,
   restored integer default 0 not null,
   used_at timestamp with time zone default clock_timestamp() not null,
+  decided_at timestamp with time zone default clock_timestamp() not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   created_by text collate "C" default platform.current_actor(),
   created_by_login name default SESSION_USER not null,
@@ -12887,6 +13205,7 @@ comment on column sync.import_runs.undone_to is 'Every line from here on is undo
 comment on column sync.import_runs.removed is 'Customers that its undo has removed, by all processes that worked on it.';
 comment on column sync.import_runs.restored is 'Values that its undo has put back.';
 comment on column sync.import_runs.used_at is 'A plan is given up import_plan_keep_days (sync.health_limits) after this.';
+comment on column sync.import_runs.decided_at is 'The plan follows the answers that were given before this.';
 alter table sync.import_runs enable row level security, force row level security;
 create policy console_read on sync.import_runs for select to console_role using (true);
 create policy owner_all on sync.import_runs for all to platform_owner using (true) with check (true);

@@ -35,7 +35,9 @@ export { type Question, type Recognition, recognise } from './reading/recognitio
 export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';
 export { abandonImport } from './run/abandon.ts';
+export { type Answer, type AnswerPair, answerPair, answers } from './run/answers.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
+export type { Place } from './run/grouping.ts';
 export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
 export { type PlannedSourceOptions, plannedSource, sourceOf } from './run/plannedsource.ts';
 export {
@@ -53,7 +55,9 @@ export {
   type RunState,
   type RunStep,
 } from './run/records.ts';
+export { replanImport } from './run/replan.ts';
 export { writeRowsFile } from './run/rowsfile.ts';
 export { type Candidate, listCandidates, listRows, listRuns, type RowQuery, readKept, readRun } from './run/runs.ts';
 export { type Undone, undoImport } from './run/undo.ts';
 export { type Verified, verifyImport } from './run/verify.ts';
+export { type PreparedRun, prepareRun, type RunChange, type RunWhatIf, whatIfRun } from './run/whatif.ts';

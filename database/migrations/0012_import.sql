@@ -24,6 +24,10 @@ create table staging.import_lines (
   code text collate "C",
   reason text,
   raw text,
+  first_name text,
+  last_name text,
+  city text,
+  birth_date text collate "C",
   external_id text collate "C",
   email text,
   email_key text collate "C",
@@ -43,7 +47,9 @@ create table staging.import_lines (
   is_known boolean not null
 ) partition by list (run);
 comment on table staging.import_lines is
-  'The lines of plans that are being made: a partition for each, which is not logged, and is dropped when its plan is made.';
+  'The lines of plans, in a partition for each, which is not logged. They stay until the plan is applied or given up.';
+comment on column staging.import_lines.first_name is
+  'This and the next three are for matching only: what becomes of the person is in the others.';
 comment on column staging.import_lines.digest is 'Of what was read of a person (importer/run/knownlines.ts); null: the line is no person.';
 comment on column staging.import_lines.is_known is
   'The line was imported before and has not changed, as the plan''s process found: nothing was compared with it.';
@@ -55,8 +61,11 @@ create table staging.import_groups (
   code text collate "C",
   reason text
 ) partition by list (run);
-grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company,
-    company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known)
+grant insert (run, n, file, line, kind, code, reason, raw, first_name, last_name, city, birth_date, external_id, email, email_key, name,
+    phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known),
+  -- Those that are compared again when a plan is decided again.
+  select (run, n, file, kind, first_name, last_name, city, birth_date, external_id, email_key, name, phone_key, company, company_domain,
+    extra, is_known)
   on staging.import_lines to sync_role;
 comment on table staging.import_groups is
   'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
@@ -77,6 +86,7 @@ create table sync.import_runs (
   removed integer not null default 0,
   restored integer not null default 0,
   used_at timestamptz not null default clock_timestamp(),
+  decided_at timestamptz not null default clock_timestamp(),
   created_at timestamptz not null default clock_timestamp(),
   created_by text collate "C" default platform.current_actor(),
   created_by_login name not null default session_user
@@ -89,6 +99,7 @@ comment on column sync.import_runs.applied_to is 'Every line up to here is appli
 comment on column sync.import_runs.undone_to is 'Every line from here on is undone; null: no undo has begun.';
 comment on column sync.import_runs.removed is 'Customers that its undo has removed, by all processes that worked on it.';
 comment on column sync.import_runs.restored is 'Values that its undo has put back.';
+comment on column sync.import_runs.decided_at is 'The plan follows the answers that were given before this.';
 comment on column sync.import_runs.used_at is 'A plan is given up import_plan_keep_days (sync.health_limits) after this.';
 
 create table sync.import_files (
@@ -240,11 +251,38 @@ create table sync.import_candidates (
 );
 create index on sync.import_candidates (run, n);
 
+-- What people have said of two persons, of whom at least one is a line. A line is known by its source and by what it is known by there,
+-- as a hash, so that the same file again does not ask again, and no answer holds what the line says.
+create table sync.import_decisions (
+  one text collate "C" not null,
+  other text collate "C" not null,
+  answer text collate "C" not null check (answer in ('same', 'different', 'later')),
+  former text collate "C" not null check (former in ('same', 'different', 'later')),
+  changes_plan boolean not null,
+  run bigint not null,
+  one_customer uuid,
+  other_customer uuid,
+  decided_at timestamptz not null default clock_timestamp(),
+  actor text collate "C" default platform.current_actor(),
+  login name not null default session_user,
+  primary key (one, other),
+  check (one < other)
+);
+create index on sync.import_decisions (other);
+create index on sync.import_decisions (decided_at);
+comment on column sync.import_decisions.one is '`line:` and a hash (sync.import_person), or `customer:` and an id.';
+comment on column sync.import_decisions.former is 'The answer that the plan of the run follows until it is decided again; later: none.';
+comment on column sync.import_decisions.changes_plan is 'Whether that plan is another one with this answer.';
+comment on column sync.import_decisions.run is 'Where it was answered the last time.';
+comment on column sync.import_decisions.one_customer is
+  'What the line became, once it was applied. No reference: an undo removes customers.';
+
 do $$
 declare t regclass;
 begin
   foreach t in array array['sync.import_runs', 'sync.import_files', 'sync.import_steps', 'sync.import_rows', 'sync.import_keys',
-    'sync.import_targets', 'sync.import_writes', 'sync.import_kept', 'sync.import_candidates']::regclass[] loop
+    'sync.import_targets', 'sync.import_writes', 'sync.import_kept', 'sync.import_candidates',
+    'sync.import_decisions']::regclass[] loop
     execute format('call platform.protect_table(%L)', t);
     execute format('create policy sync_read on %s for select to sync_role using (true)', t);
     execute format('grant select on %s to sync_role', t);
@@ -257,6 +295,13 @@ end $$;
 create function sync.import_key(external_id text, email_key text, digest bigint) returns text
 language sql immutable parallel safe
 return coalesce('id:' || external_id, 'email:' || email_key, 'row:' || digest);
+
+-- What a line is in the answers of people: its id in the source, else its address with its name, because a family may share one; else the
+-- whole line.
+create function sync.import_person(source text, external_id text, email_key text, name text, digest bigint) returns text
+language sql immutable parallel safe
+return 'line:' || source || ':' || encode(sha256(convert_to(coalesce('id:' || external_id,
+  'email:' || email_key || coalesce(' ' || lower(name collate pg_catalog.pg_c_utf8), ''), 'row:' || digest), 'UTF8')), 'hex');
 
 create function sync.import_company_key(company text, domain text) returns text
 language sql immutable parallel safe
@@ -284,7 +329,7 @@ begin
   perform sync.drop_import_staging(l.run)
   from (select substring(i.inhrelid::regclass::text from '_p(\d+)$')::bigint as run from pg_catalog.pg_inherits i
         where i.inhparent = 'staging.import_lines'::regclass) l
-    join sync.import_runs r on r.id = l.run and r.state <> 'reading';
+    join sync.import_runs r on r.id = l.run and r.state not in ('reading', 'planned');
   perform sync.drop_import_rows(r.id)
   from sync.import_runs r where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null;
   perform set_config('lock_timeout', '5s', true);
@@ -300,8 +345,8 @@ begin
   return new_run;
 end $$;
 
--- Empties what a run has staged, and drops it. Dropping a partition waits for every other run that reads: then it stays, empty, until
--- another run begins.
+-- Empties what a run has staged, and drops it. Dropping a partition waits for every other run that reads, and emptying it for those that
+-- read it: then it stays until another run begins.
 create function sync.drop_import_staging(of_run bigint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -309,11 +354,13 @@ declare
 begin
   if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
   begin
+    perform set_config('lock_timeout', '200ms', true);
     execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
-  exception when undefined_table then return; -- another run that began at the same time has dropped it
+  exception when lock_not_available or undefined_table then -- another run that began at the same time has dropped it
+    perform set_config('lock_timeout', former, true);
+    return;
   end;
   begin
-    perform set_config('lock_timeout', '200ms', true);
     execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
   exception when lock_not_available or undefined_table then null;
   end;
@@ -351,5 +398,6 @@ begin
 end $$;
 
 grant execute on function
-    sync.import_key(text, text, bigint), sync.begin_import(text, jsonb, text, jsonb), sync.abandon_import(bigint)
+    sync.import_key(text, text, bigint), sync.import_person(text, text, text, text, bigint),
+    sync.begin_import(text, jsonb, text, jsonb), sync.abandon_import(bigint)
   to sync_role;

@@ -15,6 +15,44 @@ return (
     select distinct on (x.key) x.key, x.value as first
     from unnest(extras) with ordinality e (extra, place) cross join jsonb_each(e.extra) x order by x.key, e.place) k);
 
+-- What people have said that concerns a staged run: of a line and another one, of a line and a customer, and that two customers are
+-- different. A line of another run is the customer that it became.
+create function sync.list_import_decisions(
+  of_run bigint, out n integer, out other_n integer, out customer uuid, out other_customer uuid, out answer text) returns setof record
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from sync.import_decisions) then
+    return query execute format($f$
+      with lines as materialized (
+        select l.n, case when l.is_known then k.customer end as known,
+          array[sync.import_person(f.source, l.external_id, l.email_key, l.name, l.digest),
+            sync.import_person(f.source, null, null, null, l.digest)] as persons
+        from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+          left join sync.import_keys k on l.is_known and k.source = f.source
+            and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        where l.kind = 'person'
+      ), sides as materialized (
+        select d.one, d.other, d.answer, v.side, v.person,
+          coalesce(case when starts_with(v.person, 'customer:') then substr(v.person, 10)::uuid end, v.became) as customer
+        from sync.import_decisions d
+          cross join lateral (values (1, d.one, d.one_customer), (2, d.other, d.other_customer)) v (side, person, became)
+      ), found as materialized (
+        select distinct u.person, l.known, case when l.known is null then l.n end as n from lines l cross join unnest(l.persons) u (person)
+        where u.person in (select s.person from sides s)
+      ), places as (
+        select s.one, s.other, s.answer, s.side, f.n, coalesce(c.merged_into, c.id) as customer
+        from sides s left join found f on f.person = s.person
+          left join platform.customers c on c.id = case when f.n is null then coalesce(f.known, s.customer) end
+        where f.n is not null or c.id is not null
+      )
+      select a.n, b.n, a.customer, b.customer, a.answer from places a join places b on b.one = a.one and b.other = a.other
+      where a.side = 1 and b.side = 2 and (a.n is not null or b.n is not null) and a.n is distinct from b.n$f$, of_run);
+  end if;
+  return query
+    select null::integer, null::integer, q.customer_id, q.other_id, q.state from platform.review_candidates q
+    where q.state = 'different';
+end $$;
+
 -- The customers that share an address or a telephone number with a staged line that is new or has changed: who groups the lines must know
 -- them. A number that more than twenty customers have says nothing. A line that has not changed and shares an address, a number or an id
 -- with such a line comes as well, as what its customer says too; `file` is the first file of its source.
@@ -46,6 +84,10 @@ begin
           where v.value ->> 'key' in (select w.email_key from addresses w union all select w.phone_key from numbers w)))
     ), found as (
       select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from addresses w)
+      union
+      -- Of whom somebody has said that a line is they.
+      select coalesce(c.merged_into, c.id) from sync.list_import_decisions(%1$s) d join platform.customers c on c.id = d.customer
+      where d.answer = 'same'
       union
       select p.customer_id from platform.customer_phones p join shared s on s.phone_key = p.phone_key
     )
@@ -130,19 +172,26 @@ begin
       select f.leading, min(f.n) filter (where not f.is_same) as first,
         count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
         min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
-        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line.
-        coalesce(bool_or(not f.is_same and f.key_customer <> f.address_customer), false) as is_split
+        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
+        -- does a line that a person has given to one customer while another one has its address.
+        coalesce(bool_or(not f.is_same and coalesce(f.key_customer, f.group_customer) <> f.address_customer), false) as is_split
       from found f where f.is_grouped group by f.leading
     ), groups as (
-      select w.*, uuidv7() as new_customer, v.*
+      select w.*, uuidv7() as new_customer, v.of, v.emails[1] as email, v.email_keys[1] as email_key, v.name, v.phones[1] as phone,
+        v.phone_keys[1] as phone_key, v.phone_extensions[1] as phone_extension, v.company, v.company_domain, v.tier, v.owner, v.language,
+        v.timezone, v.created_at, v.taken || coalesce(o.taken, '{}') as taken,
+        case when cardinality(v.extras || o.extras) > 1 then sync.merge_import_extras(v.extras || o.extras)
+          else (v.extras || o.extras)[1] end as extra
       from news w left join (
         select f.leading as of,
-          (array_agg(f.email order by f.n) filter (where f.email is not null))[1] as email,
-          (array_agg(f.email_key order by f.n) filter (where f.email is not null))[1] as email_key,
+          array_agg(f.n order by f.n) filter (where f.email is not null) as email_lines,
+          array_agg(f.email order by f.n) filter (where f.email is not null) as emails,
+          array_agg(f.email_key order by f.n) filter (where f.email is not null) as email_keys,
           (array_agg(f.name order by f.n) filter (where f.name is not null))[1] as name,
-          (array_agg(f.phone order by f.n) filter (where f.phone_key is not null))[1] as phone,
-          (array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null))[1] as phone_key,
-          (array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null))[1] as phone_extension,
+          array_agg(f.n order by f.n) filter (where f.phone_key is not null) as phone_lines,
+          array_agg(f.phone order by f.n) filter (where f.phone_key is not null) as phones,
+          array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null) as phone_keys,
+          array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null) as phone_extensions,
           (array_agg(f.company order by f.n) filter (where f.has_company))[1] as company,
           (array_agg(f.company_domain order by f.n) filter (where f.has_company))[1] as company_domain,
           (array_agg(f.tier order by f.n) filter (where f.tier is not null))[1] as tier,
@@ -150,8 +199,8 @@ begin
           (array_agg(f.language order by f.n) filter (where f.language is not null))[1] as language,
           (array_agg(f.timezone order by f.n) filter (where f.timezone is not null))[1] as timezone,
           min(f.created_at) as created_at,
-          case when count(f.extra) > 1 then sync.merge_import_extras(array_agg(f.extra order by f.n) filter (where f.extra is not null))
-            else (array_agg(f.extra) filter (where f.extra is not null))[1] end as extra,
+          array_agg(f.extra order by f.n) filter (where f.extra is not null) as extras,
+          min(f.email_key) <> max(f.email_key) is true or min(f.phone_key) <> max(f.phone_key) is true as has_contacts,
           jsonb_strip_nulls(jsonb_build_object(
             'email', min(f.n) filter (where f.email is not null), 'name', min(f.n) filter (where f.name is not null),
             'phone', min(f.n) filter (where f.phone_key is not null), 'company', min(f.n) filter (where f.has_company),
@@ -160,6 +209,18 @@ begin
             'extra', min(f.n) filter (where f.extra is not null))) as taken
         from (select x.*, coalesce(x.company, x.company_domain) is not null as has_company from found x) f
         where f.is_grouped and not f.is_same group by f.leading) v on v.of = w.leading
+        -- The other addresses and numbers of the person, whichever line says them.
+        left join lateral (
+          select array_agg(c.extra order by c.n) as extras, jsonb_object_agg(c.label, c.n order by c.n desc) as taken
+          from (
+            select distinct on (e.key) e.n, 'address:' || e.key as label,
+              jsonb_build_object('emails', jsonb_build_array(jsonb_build_object('address', e.address, 'key', e.key))) as extra
+            from unnest(v.email_lines, v.emails, v.email_keys) e (n, address, key) where e.key <> v.email_keys[1]
+            union all
+            select distinct on (p.key) p.n, 'phone:' || p.key, jsonb_build_object('phones', jsonb_build_array(
+              jsonb_build_object('phone', p.phone, 'key', p.key, 'extension', p.extension)))
+            from unnest(v.phone_lines, v.phones, v.phone_keys, v.phone_extensions) p (n, phone, key, extension)
+            where p.key <> v.phone_keys[1]) c) o on v.has_contacts
     )
     insert into sync.import_rows_p%1$s (
       run, n, file, line, outcome, code, detail, lead, customer, external_id, email, email_key, name, phone, phone_key, phone_extension,
@@ -184,7 +245,8 @@ begin
       f.digest, case when d.outcome in ('rejected', 'excluded', 'held') then f.raw end
     from found f left join groups g on g.leading = f.leading and f.is_grouped
       cross join lateral (
-        select
+        select o.*, o.outcome <> 'held' and f.n = g.first is true as leads
+        from (select
           case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
             when f.is_held or g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'held'
@@ -198,9 +260,8 @@ begin
             when f.is_held then f.held_code
             when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
-            when f.n <> g.first then 'same-person' end as code,
-          coalesce(f.n = g.first, false) as leads
-        offset 0) d$f$, of_run);
+            when f.n <> g.first then 'same-person' end as code
+        offset 0) o) d$f$, of_run);
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.find_import_targets(of_run);
   perform sync.compare_planned(of_run);
@@ -210,12 +271,178 @@ begin
   from (select p.file, count(*) as lines from sync.import_rows p where p.run = of_run group by p.file) c
   where f.run = of_run and f.file = c.file;
   update sync.import_runs x
-  set state = 'planned', planned = counts, lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
+  set state = 'planned', used_at = clock_timestamp(), planned = counts,
+      lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
   where x.id = of_run;
   update sync.import_steps s set ended_at = clock_timestamp(), outcome = counts
   where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
-  perform sync.drop_import_staging(of_run);
   return counts;
+end $$;
+
+-- Begins to decide a planned run again, after answers or with other rules. The caller groups what is staged and calls sync.plan_import in
+-- the same transaction; others see the former plan until that commits. The plan follows the answers that were given before `as_of`.
+create function sync.begin_replan(of_run bigint, with_settings jsonb, as_of timestamptz) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  r sync.import_runs;
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state is distinct from 'planned' then
+    raise exception 'this run is %', coalesce(r.state, 'not there') using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'Only a planned run is decided again';
+  end if;
+  update sync.import_runs x set state = 'reading', settings = x.settings || with_settings, unmapped = '{}', decided_at = as_of
+  where x.id = of_run;
+  -- A truncation would keep readers of the former plan waiting.
+  execute format('delete from sync.import_rows_p%s', of_run);
+  execute format('delete from staging.import_groups_p%s', of_run);
+  delete from sync.import_targets t where t.run = of_run;
+  delete from sync.import_candidates c where c.run = of_run;
+  insert into sync.import_steps (run, step) values (of_run, 'plan');
+end $$;
+
+-- What lines of a planned run, or a customer, are in the answers of people. A line that leads its person may have others' address and name.
+create function sync.list_import_persons(of_run bigint, places integer[])
+returns table (n integer, person text, whole text, lead integer, customer uuid)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
+begin
+  return query
+    select p.n, sync.import_person(f.source, p.external_id,
+        case when not coalesce(p.detail -> 'taken' ? 'email', false) then p.email_key end,
+        case when not coalesce(p.detail -> 'taken' ? 'name', false) then p.name end, p.digest),
+      sync.import_person(f.source, null, null, null, p.digest), p.lead, p.customer
+    from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+    where p.run = of_run and p.n = any (places) and p.digest is not null;
+end $$;
+
+-- The persons that are one with this one by other answers than that of this pair.
+create function sync.list_same_persons(of_person text, but_one text, but_other text) returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  with recursive reach (person) as (
+    select of_person collate "C"
+    union
+    select case when d.one = r.person then d.other else d.one end
+    from reach r join sync.import_decisions d on (d.one = r.person or d.other = r.person) and d.answer = 'same'
+      and (d.one, d.other) is distinct from (but_one, but_other)
+  )
+  select array_agg(r.person) from reach r;
+end;
+
+-- Keeps what a person says of two lines of a planned run, or of a line and a customer. Returns whether the plan must be decided again.
+create function sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  r sync.import_runs;
+  a record;
+  b record;
+  mine text collate "C";
+  theirs text collate "C";
+  before sync.import_decisions;
+  base text;
+  changes boolean;
+  left_side text[];
+  right_side text[];
+begin
+  perform platform.require_steward();
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+  if r.state <> 'planned' then
+    raise exception 'run % is %: answers are for a plan; afterwards, merge the customers', of_run, r.state
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'import_runs_state';
+  elsif num_nonnulls(with_n, with_customer) <> 1 or of_n = with_n then
+    raise exception 'an answer is about a line and another line, or a customer' using errcode = 'invalid_parameter_value';
+  elsif answered not in ('same', 'different', 'later') then
+    raise exception 'an answer is same, different or later' using errcode = 'invalid_parameter_value';
+  end if;
+  select * into a from sync.list_import_persons(of_run, array[of_n]);
+  select * into b from sync.list_import_persons(of_run, array[with_n]);
+  if a.n is null or with_n is not null and b.n is null then
+    raise exception 'line % of run % is no person', case when a.n is null then of_n else with_n end, of_run
+      using errcode = 'no_data_found';
+  end if;
+  if with_customer is not null then
+    select 'customer:' || coalesce(c.merged_into, c.id) into theirs from platform.customers c
+    where c.id = with_customer and c.erased_at is null;
+    if theirs is null then raise exception 'there is no customer %', with_customer using errcode = 'no_data_found'; end if;
+    mine := a.person;
+  elsif a.person = b.person then
+    mine := a.whole;
+    theirs := b.whole;
+  else
+    mine := a.person;
+    theirs := b.person;
+  end if;
+  if mine = theirs then raise exception 'both lines say exactly the same' using errcode = 'invalid_parameter_value'; end if;
+  -- One answer at a time, so that none contradicts another.
+  perform pg_advisory_xact_lock(hashtextextended('sync.import_decisions', 0));
+  select * into before from sync.import_decisions d where d.one = least(mine, theirs) and d.other = greatest(mine, theirs);
+  left_side := sync.list_same_persons(mine, before.one, before.other);
+  right_side := sync.list_same_persons(theirs, before.one, before.other);
+  if answered = 'different' and theirs = any (left_side) then
+    raise exception 'other answers say that these two are one person: change those first'
+      using errcode = 'object_not_in_prerequisite_state';
+  elsif answered = 'same' and (exists (
+      select from sync.import_decisions d
+      where d.answer = 'different' and (d.one = any (left_side) and d.other = any (right_side)
+        or d.other = any (left_side) and d.one = any (right_side)))
+    or (select count(distinct p) from unnest(left_side || right_side) p where starts_with(p, 'customer:')) > 1) then
+    raise exception 'other answers say that these two are different, or make each of them another customer: change those first'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  base := coalesce(case when before.decided_at > r.decided_at then before.former else before.answer end, 'later');
+  changes := base <> answered and (answered = 'same' or base <> 'later'
+    or coalesce(a.lead = b.lead, a.customer = with_customer, false));
+  insert into sync.import_decisions as d (one, other, answer, former, run, changes_plan)
+  values (least(mine, theirs), greatest(mine, theirs), answered, base, of_run, changes)
+  on conflict (one, other) do update
+  set answer = excluded.answer, former = excluded.former, run = excluded.run, changes_plan = excluded.changes_plan,
+      decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
+  update sync.import_runs x set used_at = clock_timestamp() where x.id = of_run;
+  perform sync.record_operation('import.answer', jsonb_strip_nulls(jsonb_build_object('run', of_run, 'line', of_n, 'other_line', with_n,
+    'customer', with_customer)), null, jsonb_strip_nulls(jsonb_build_object('answer', answered, 'before', before.answer)));
+  return changes;
+end $$;
+
+-- How many answers that concern a planned run were given since it was decided, and change it.
+create function sync.count_new_answers(of_run bigint) returns integer
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
+declare
+  since constant timestamptz := (select r.decided_at from sync.import_runs r where r.id = of_run);
+begin
+  if not exists (select from sync.import_decisions d where d.decided_at > since and d.changes_plan) then return 0; end if;
+  return (
+    select count(*) from sync.import_decisions d
+    where d.decided_at > since and d.changes_plan and (d.run = of_run or exists (
+      select from sync.list_import_persons(of_run, array(select p.n from sync.import_rows p where p.run = of_run)) p
+      where p.person in (d.one, d.other) or p.whole in (d.one, d.other))));
+end $$;
+
+-- What the lines of a step became is noted with the answers about them. Customers of whom somebody has said that they are different are
+-- never proposed as one again.
+create function sync.follow_import_answers(of_run bigint, places integer[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  with became as materialized (
+    select u.person, max(p.customer::text)::uuid as customer from sync.list_import_persons(of_run, places) p
+      cross join lateral (values (p.person), (p.whole)) u (person)
+    where p.customer is not null group by u.person
+  ), noted as (
+    update sync.import_decisions d
+    set one_customer = coalesce((select b.customer from became b where b.person = d.one), d.one_customer),
+        other_customer = coalesce((select b.customer from became b where b.person = d.other), d.other_customer)
+    where d.one in (select b.person from became b) or d.other in (select b.person from became b)
+    returning d.*
+  )
+  insert into platform.review_candidates (customer_id, other_id, reason, evidence, state, decided_at, decided_by)
+  select distinct on (least(a.id, b.id), greatest(a.id, b.id)) least(a.id, b.id), greatest(a.id, b.id), 'import',
+    jsonb_build_object('run', of_run), 'different', d.decided_at, d.actor
+  from noted d
+    join platform.customers a on a.id = coalesce(d.one_customer, case when starts_with(d.one, 'customer:') then substr(d.one, 10)::uuid end)
+    join platform.customers b
+      on b.id = coalesce(d.other_customer, case when starts_with(d.other, 'customer:') then substr(d.other, 10)::uuid end)
+  where d.answer = 'different' and a.id <> b.id and num_nulls(a.merged_into, a.erased_at, b.merged_into, b.erased_at) = 4
+  on conflict (customer_id, other_id, reason) do nothing;
 end $$;
 
 -- The value of a custom field that a text says; null if it says none.
@@ -408,5 +635,7 @@ begin
 end $$;
 
 grant execute on function
-    sync.list_import_customers(bigint), sync.keep_import_candidates(bigint, jsonb), sync.plan_import(bigint)
+    sync.list_import_customers(bigint), sync.list_import_decisions(bigint), sync.keep_import_candidates(bigint, jsonb),
+    sync.plan_import(bigint), sync.begin_replan(bigint, jsonb, timestamptz), sync.count_new_answers(bigint),
+    sync.decide_import_pair(bigint, integer, integer, uuid, text), sync.list_import_persons(bigint, integer[])
   to sync_role;

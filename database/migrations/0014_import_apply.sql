@@ -112,6 +112,10 @@ begin
     raise exception 'this run cannot be applied' using errcode = 'check_violation', constraint = 'import_runs_state',
       hint = 'It is ' || coalesce(r.state, 'not there') || ': only a planned run is applied.';
   end if;
+  if r.state = 'planned' and sync.count_new_answers(of_run) > 0 then
+    raise exception 'answers were given since this plan was decided' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'Decide it again (`aether import replan`), so that it follows them';
+  end if;
   perform set_config('aether.trace', 'import:' || of_run, true);
   overwrite := array(select jsonb_array_elements_text(r.settings -> 'overwrite'));
   from_n := r.applied_to + 1;
@@ -262,12 +266,20 @@ begin
     else excluded.customer end
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
 
+  if exists (select from sync.import_decisions) then
+    perform sync.follow_import_answers(of_run, array(
+      select p.n from sync.import_rows p
+      where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
+        and p.code is distinct from 'same-line'));
+  end if;
+
   is_done := to_n >= r.lines;
   -- The next plan joins these tables: without their new sizes it would search one of them for each row of another.
   if is_done and r.lines - coalesce((r.planned ->> 'unchanged')::integer, 0) > 5000 then
     analyze sync.import_keys, sync.import_writes, platform.customers, platform.customer_emails, platform.customer_phones;
   end if;
   update sync.import_runs x set applied_to = to_n, state = case when is_done then 'applied' else 'applying' end where x.id = of_run;
+  if is_done then perform sync.drop_import_staging(of_run); end if;
 end $$;
 
 -- Records that somebody begins, or goes on with, a step of a run.

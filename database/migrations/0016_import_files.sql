@@ -66,7 +66,7 @@ comment on table sync.import_mappings is 'What was chosen the last time for a fi
 
 create table sync.import_jobs (
   id bigint generated always as identity primary key,
-  kind text collate "C" not null check (kind in ('recognise', 'plan', 'apply', 'verify', 'preview', 'undo')),
+  kind text collate "C" not null check (kind in ('recognise', 'plan', 'replan', 'whatif', 'apply', 'verify', 'preview', 'undo')),
   upload bigint references sync.import_uploads on delete cascade,
   run bigint references sync.import_runs on delete cascade,
   settings jsonb not null default '{}' check (jsonb_typeof(settings) = 'object'),
@@ -87,7 +87,8 @@ create table sync.import_jobs (
 comment on table sync.import_jobs is 'What the worker does for imports, one row for each wish.';
 comment on column sync.import_jobs.run is 'Of a plan: the run that it made.';
 comment on column sync.import_jobs.settings is
-  'Of a plan: app and files, each with its source, mapping and answers. Of an undo: the reason.';
+  'Of a plan: app and files, each with its source, mapping and answers. Of a replan and a what-if: the settings of matching. Of an undo:
+the reason.';
 comment on column sync.import_jobs.leased_until is 'Until then nobody else takes it; the worker renews it while it works.';
 comment on column sync.import_jobs.attempts is 'How often a worker has taken it; more than once: the one before was stopped.';
 create index import_jobs_open on sync.import_jobs (id) where state in ('waiting', 'working');
@@ -107,7 +108,7 @@ begin
   end loop;
   -- The console shows runs and files, and only the worker reads the bytes.
   foreach t in array array['sync.import_uploads', 'sync.import_jobs', 'sync.import_runs', 'sync.import_files', 'sync.import_steps',
-    'sync.import_rows', 'sync.import_writes', 'sync.import_kept', 'sync.import_candidates']::regclass[] loop
+    'sync.import_rows', 'sync.import_writes', 'sync.import_kept', 'sync.import_candidates', 'sync.import_decisions']::regclass[] loop
     execute format('create policy console_read on %s for select to console_role using (true)', t);
     execute format('grant select on %s to console_role', t);
   end loop;
@@ -237,7 +238,7 @@ declare
   new_job bigint;
   found_state text;
 begin
-  perform sync.require_operator();
+  if of_kind in ('replan', 'whatif') then perform platform.require_steward(); else perform sync.require_operator(); end if;
   if reason is not null or of_kind = 'undo' then perform sync.require_reason(reason); end if;
   if of_kind = 'plan' then
     for file in select f.value from jsonb_array_elements(with_settings -> 'files') f loop
@@ -254,14 +255,16 @@ begin
       on conflict (fingerprint) do update
         set settings = excluded.settings, used_at = clock_timestamp(), actor = platform.current_actor();
     end loop;
-  elsif of_kind in ('apply', 'verify', 'preview', 'undo') then
+  elsif of_kind in ('replan', 'whatif', 'apply', 'verify', 'preview', 'undo') then
     select r.state into found_state from sync.import_runs r where r.id = of_run for update;
     if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
-    if of_kind = 'apply' and found_state not in ('planned', 'applying')
+    if of_kind = 'apply' and found_state not in ('planned', 'applying') or of_kind in ('replan', 'whatif') and found_state <> 'planned'
        or of_kind in ('preview', 'undo', 'verify') and found_state not in ('applying', 'applied', 'undoing', 'undone') then
       raise exception 'run % is %', of_run, found_state using errcode = 'object_not_in_prerequisite_state';
     elsif exists (select from sync.import_jobs j where j.run = of_run and j.state in ('waiting', 'working')) then
       raise exception 'the worker is at another step of run %', of_run using errcode = 'object_not_in_prerequisite_state';
+    elsif of_kind = 'apply' and found_state = 'planned' and sync.count_new_answers(of_run) > 0 then
+      raise exception 'answers were given since this plan was decided: decide it again' using errcode = 'object_not_in_prerequisite_state';
     end if;
   else
     raise exception 'there is no such step of an import' using errcode = 'invalid_parameter_value';
@@ -269,7 +272,7 @@ begin
   insert into sync.import_jobs (kind, run, settings)
   values (of_kind, of_run, jsonb_strip_nulls(with_settings || jsonb_build_object('reason', btrim(reason)))) returning id into new_job;
   perform pg_notify('sync_import_jobs', '');
-  if of_kind in ('plan', 'apply', 'undo') then
+  if of_kind in ('plan', 'replan', 'apply', 'undo') then
     perform sync.record_operation('import.' || of_kind, jsonb_strip_nulls(jsonb_build_object('job', new_job, 'run', of_run,
       'files', (select jsonb_agg(f.value -> 'upload') from jsonb_array_elements(with_settings -> 'files') f))), btrim(reason), '{}');
   end if;
@@ -474,6 +477,8 @@ grant execute on function sync.begin_import_upload(text, bigint), sync.add_impor
   to console_role;
 grant execute on function sync.give_up_import(bigint, text), sync.import_plans_kept(), sync.import_files_kept(text)
   to console_role, sync_role;
+grant execute on function sync.decide_import_pair(bigint, integer, integer, uuid, text), sync.list_import_persons(bigint, integer[])
+  to console_role;
 grant execute on function sync.take_import_job(text[], text, interval), sync.keep_import_job(bigint, text, interval, jsonb),
   sync.end_import_job(bigint, text, text, bigint, jsonb, text), sync.store_import_recognition(bigint, text, jsonb, text),
   sync.preview_import_undo(bigint, integer, integer), sync.trim_import_files()

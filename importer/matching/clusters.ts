@@ -58,6 +58,7 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
 
   for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
   const decided = decisions.length === 0 ? [] : [...groups.members()];
+  const decidedRows = new Set(decided.flat());
   for (let i = 0; i < sure.length; i += 2) groups.join(sure.values[i] as number, sure.values[i + 1] as number);
   const broken = dissolveImpossible(groups, decided);
   for (let i = 0; broken.size > 0 && i < sure.length; i += 2) {
@@ -70,7 +71,13 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     softIsPlace.push(0);
   }
   joinBest();
-  return { groups, held };
+  return { groups, held: held.filter(isOpen) };
+
+  /** What holds rows is a doubt whether they are one person. There is none if a person has said it of them, and they are in one group. */
+  function isOpen({ rows }: Held): boolean {
+    if (decidedRows.size === 0 || !rows.some((row) => decidedRows.has(row))) return true;
+    return rows.some((row) => groups.of(row) !== groups.of(rows[0] as number));
+  }
 
   /** Takes sure groups apart that have two rows which cannot be one person. @returns their rows */
   function dissolveImpossible(groups: Groups, decided: number[][]): Set<number> {

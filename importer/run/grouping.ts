@@ -1,15 +1,17 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { HeldReason } from '../matching/addresses.ts';
+import type { Decision } from '../matching/clusters.ts';
 import type { Matchable } from '../matching/keys.ts';
 import { type MatchResult, matchTable } from '../matching/matching.ts';
 import { PersonTable } from '../matching/persontable.ts';
 import { TooManyRows } from '../matching/preparing.ts';
+import type { MatchSettings } from '../matching/rules.ts';
 import { type ImportClient, ImportRefused } from './records.ts';
 
 /*
- * Who is the same person, for a plan. The lines are added to the table of matching while they are copied; then the customers that share an
- * address or a telephone number with a line that is new or has changed. A line that has not changed is not among them: what it says is added
+ * Who is the same person, for a plan. The lines are added to the table of matching while they are copied, or read from the staging; then the
+ * customers that share an address or a telephone number with a line that is new or has changed, and what people have answered. A line that has not changed is not among them: what it says is added
  * to its customer, if it shares an address, a number or an id with another line. Groups and held lines go back to the database by COPY, and
  * only those: most lines are a person alone. What is likely but not sure is kept as candidates.
  */
@@ -21,7 +23,7 @@ export type Grouping = {
 };
 
 const customersPerFetch = 5_000;
-const candidatesMax = 10_000;
+const reviewsMax = 10_000;
 const flushCharacters = 1 << 16;
 
 const heldMessages: Record<HeldReason, string> = {
@@ -39,17 +41,34 @@ export function addLine({ table, lineOf }: Grouping, n: number, person: Matchabl
   lineOf.push(n);
 }
 
-/** Decides who is the same person, and stages what it found. @throws ImportRefused if there are more lines than fit */
-export async function groupLines(client: ImportClient, run: string, grouping: Grouping): Promise<void> {
-  if (grouping.lineOf.length === 0) return;
+/** What was found for the lines of a plan; nothing of it is written yet. */
+export type Groups = { customers: string[]; found: MatchResult };
+
+/** Decides who is the same person, after what people have answered. @throws ImportRefused if there are more lines than fit */
+export async function findGroups(
+  client: ImportClient,
+  run: string,
+  grouping: Grouping,
+  settings: MatchSettings,
+): Promise<Groups | undefined> {
+  if (grouping.lineOf.length === 0) return undefined;
   const customers = await addCustomers(client, run, grouping);
-  const found = matchLines(grouping);
+  const decisions = await readDecisions(client, run, grouping, customers);
+  return { customers, found: refuseTooMany(() => matchTable(grouping.table, { settings, decisions, reviewsMax })) };
+}
+
+/** Stages the groups, and keeps the candidates. */
+export async function keepGroups(
+  client: ImportClient,
+  run: string,
+  grouping: Grouping,
+  groups: Groups | undefined,
+): Promise<void> {
+  if (groups === undefined) return;
+  const { customers, found } = groups;
   await copyGroups(client, run, grouping, customers, found);
-  const lines = grouping.lineOf.length;
-  const placeOf = (row: number) =>
-    row < lines ? { n: grouping.lineOf[row] } : { customer: customers[row - lines] as string };
   const candidates = found.review.flatMap(({ rows, score, reasons }) => {
-    const [first, second] = rows.map(placeOf) as [{ n?: number; customer?: string }, { n?: number; customer?: string }];
+    const [first, second] = rows.map((row) => placeOf(grouping, customers, row)) as [Place, Place];
     if (first.n === undefined && second.n === undefined) return [];
     const [line, other] = first.n === undefined ? [second, first] : [first, second];
     return [{ n: line.n, other_n: other.n ?? null, customer: other.customer ?? null, score, reasons }];
@@ -58,17 +77,52 @@ export async function groupLines(client: ImportClient, run: string, grouping: Gr
     await client.query('select sync.keep_import_candidates($1, $2)', [run, JSON.stringify(candidates)]);
 }
 
-function matchLines({ table }: Grouping): MatchResult {
+/** @throws ImportRefused if there are more lines than fit */
+export function refuseTooMany<Result>(match: () => Result): Result {
   try {
-    return matchTable(table, { reviewsMax: candidatesMax });
+    return match();
   } catch (error) {
     if (error instanceof TooManyRows) throw new ImportRefused(error.message, { cause: error });
     throw error;
   }
 }
 
+/** A line of the run or a customer. */
+export type Place = { n?: number; customer?: string };
+
+export const placeOf = ({ lineOf }: Grouping, customers: string[], row: number): Place =>
+  row < lineOf.length ? { n: lineOf[row] as number } : { customer: customers[row - lineOf.length] as string };
+
+/** What people have answered, by the rows of the table. What is about somebody who is not in it says nothing about this plan. */
+export async function readDecisions(
+  client: ImportClient,
+  run: string,
+  { lineOf }: Grouping,
+  customers: string[],
+): Promise<Decision[]> {
+  const { rows } = await client.query<{
+    n: number | null;
+    other_n: number | null;
+    customer: string | null;
+    other_customer: string | null;
+    answer: Decision['answer'] | 'later';
+  }>('select * from sync.list_import_decisions($1)', [run]);
+  if (rows.length === 0) return [];
+  const rowsOf = new Map<string | number, number[]>();
+  const asked = new Set(rows.flatMap(({ n, other_n, customer, other_customer }) => [n, other_n, customer, other_customer]));
+  for (const [row, n] of lineOf.entries()) if (asked.has(n)) rowsOf.set(n, [row]);
+  for (const [at, id] of customers.entries())
+    if (asked.has(id)) rowsOf.set(id, [...(rowsOf.get(id) ?? []), lineOf.length + at]);
+  return rows.flatMap(({ n, other_n, customer, other_customer, answer }) => {
+    if (answer === 'later') return [];
+    const ones = rowsOf.get(n ?? customer ?? '') ?? [];
+    const others = rowsOf.get(other_n ?? other_customer ?? '') ?? [];
+    return ones.flatMap((one) => others.map((other): Decision => ({ rows: [one, other], answer })));
+  });
+}
+
 /** @returns the ids of the customers, in the order of their rows; a customer may have several. */
-async function addCustomers(client: ImportClient, run: string, { table }: Grouping): Promise<string[]> {
+export async function addCustomers(client: ImportClient, run: string, { table }: Grouping): Promise<string[]> {
   const ids: string[] = [];
   const numbers = new Map<string, number>();
   await client.query('begin read only');

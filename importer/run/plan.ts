@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { ReadRow } from '../person.ts';
-import { addLine, beginGrouping, type Grouping, groupLines } from './grouping.ts';
+import { readSettings } from '../matching/settings.ts';
+import { addLine, beginGrouping, findGroups, type Grouping, keepGroups } from './grouping.ts';
 import { askForLines, type Digests, type LineKey, loadLines } from './knownlines.ts';
 import {
   type Counts,
@@ -45,7 +46,7 @@ const flushCharacters = 1 << 16;
 /** So many lines are asked for one by one. */
 const askedMax = 10_000;
 /** Six million lines are planned within some minutes. */
-const planTimeoutMs = 1_800_000;
+export const planTimeoutMs = 1_800_000;
 
 /**
  * Reads the sources and decides what each line will be. Nothing that an app sees is written. A plan that is cut off leaves a run that the
@@ -56,6 +57,7 @@ const planTimeoutMs = 1_800_000;
 export async function planImport(client: ImportClient, options: PlanOptions): Promise<Plan> {
   const { app, sources, settings = {}, actor = '' } = options;
   if (sources.length === 0) throw new ImportRefused('An import has at least one file.');
+  const matching = readSettings(settings.matching ?? []);
   await client.query(`set statement_timeout = ${planTimeoutMs}`);
   await client.query('select set_config($1, $2, false)', ['aether.actor', actor]);
   const files = sources.map(({ source, name, sha256 }, place) => ({ file: place + 1, source, name, sha256 }));
@@ -71,7 +73,7 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
   try {
     const grouping = beginGrouping();
     await copyRows(client, run, options, grouping);
-    await groupLines(client, run, grouping);
+    await keepGroups(client, run, grouping, await findGroups(client, run, grouping, matching));
     const planned = await client.query<{ counts: Partial<Counts> }>('select sync.plan_import($1) as counts', [run]);
     return { run, counts: { ...emptyCounts(), ...planned.rows[0]?.counts } };
   } catch (error) {
@@ -127,8 +129,7 @@ async function copyRows(client: ImportClient, run: string, options: PlanOptions,
       const staged = stageRow(run, n, file, row);
       const isKnown = staged.key !== null && knows(source, staged.key.digest);
       writer.add(lineOf(staged, isKnown));
-      if (row.kind === 'person' && staged.key !== null && !isKnown)
-        addLine(grouping, n, row.person, firstFile.get(source) as number);
+      if (staged.person !== null && !isKnown) addLine(grouping, n, staged.person, firstFile.get(source) as number);
     }
     await writer.flush();
     onProgress?.(batch.at(-1)?.n ?? 0);

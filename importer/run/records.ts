@@ -56,6 +56,8 @@ export type RunSettings = {
   mapping?: Record<string, string | null>;
   timezone?: string | null;
   phoneCountry?: string | null;
+  /** Rules and thresholds of matching that differ from the standard ones, such as `name-and-place=off`. */
+  matching?: string[];
   /** Of each file, how a line that was kept as it was is taken apart. */
   layouts?: FileLayout[];
 };

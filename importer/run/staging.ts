@@ -8,7 +8,7 @@ import { digestOf } from './knownlines.ts';
 
 /** The columns in their order; those of staging.import_lines without `run`. */
 export const stagedColumns =
-  'run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, ' +
+  'run, n, file, line, kind, code, reason, raw, first_name, last_name, city, birth_date, external_id, email, email_key, name, phone, phone_key, phone_extension, ' +
   'company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known';
 
 const nothing = '\\N';
@@ -27,6 +27,8 @@ export type StagedRow = {
   text: string;
   /** Of a person: what the line is known by when it comes again. Null: the line is no person. */
   key: { externalId: string | null; emailKey: string | null; digest: bigint } | null;
+  /** The person as it is staged, which is what is compared. */
+  person: Person | null;
 };
 
 /** @param run and n of the line: which one of the run it is, counted over all files. */
@@ -34,15 +36,17 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): St
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
   if (row.kind !== 'person') {
     const rest = row.bytes ? noFacts + bytesOf(row.bytes) : noPerson;
-    return { key: null, text: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}` };
+    return { key: null, person: null, text: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}` };
   }
   const person = fitted(row.person);
   const name = nameOf(person);
   const refusal = refuseName(name);
-  if (refusal) return { key: null, text: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
+  if (refusal)
+    return { key: null, person: null, text: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
   if (person.externalId !== null && person.externalId.length > idMax)
     return {
       key: null,
+      person: null,
       text: `${head}rejected\tlong-id\tThe id is longer than ${idMax} characters.\t${text(row.raw)}${noPerson}`,
     };
   const [email] = person.emails;
@@ -56,9 +60,11 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): St
   ])
     facts += `${text(fact)}\t`;
   facts += `${time(person.createdAt)}\t${extraOf(person, phone)}`;
+  const compared = [person.firstName, person.lastName, person.city, person.birthDate].map(text).join('\t');
   return {
+    person,
     key: { externalId: person.externalId, emailKey: email?.key ?? null, digest: digestOf(facts) },
-    text: `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t${facts}`,
+    text: `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t${compared}\t${facts}`,
   };
 }
 
@@ -66,7 +72,7 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): St
 export const lineOf = ({ text, key }: StagedRow, isKnown: boolean): string =>
   key === null ? `${text}\t${nothing}\tf\n` : `${text}\t${key.digest}\t${isKnown ? 't' : 'f'}\n`;
 
-const noFacts = `\t${nothing}`.repeat(14);
+const noFacts = `\t${nothing}`.repeat(18);
 const noPerson = `${noFacts}\t${nothing}`;
 /** A line that is no text of its encoding is kept as its bytes. */
 const bytesOf = (bytes: Uint8Array) => `\t${JSON.stringify({ bytes: Buffer.from(bytes).toString('base64') })}`;

@@ -1,4 +1,4 @@
-import type { Counts, Field, Verified } from '@aether/importer';
+import type { Counts, Field, RuleName, Verified } from '@aether/importer';
 import { rowsOf, type Sql } from '../sql.ts';
 
 /*
@@ -6,7 +6,7 @@ import { rowsOf, type Sql } from '../sql.ts';
  * and ends it.
  */
 
-export type JobKind = 'recognise' | 'plan' | 'apply' | 'verify' | 'preview' | 'undo';
+export type JobKind = 'recognise' | 'plan' | 'replan' | 'whatif' | 'apply' | 'verify' | 'preview' | 'undo';
 
 /** How far a job is. What is absent is not known (yet). */
 export type JobProgress = {
@@ -35,12 +35,21 @@ export type PlanFile = {
 export type PlanSettings = { app: 'foundation' | 'support'; overwrite: string[]; files: PlanFile[] };
 
 export type KeptField = { n: number; customer: string; field: string; written: unknown; present: unknown };
+/** A line of the run, or a customer. */
+export type Side = { n?: number; line?: number; customer?: string; name: string | null; email: string | null };
+export type PairChange = {
+  pairs: number;
+  groups: number;
+  examples: { sides: [Side, Side]; rule: RuleName | null; reasons: string[] }[];
+};
 export type JobOutcome = {
   counts?: Counts;
   changed?: Record<string, number>;
   /** Lines that differ from what a customer has. */
   conflicts?: number;
   verified?: Verified;
+  /** Of a what-if: the pairs that the plan would join and no longer join with the rules of the question. */
+  whatIf?: { matching: string[]; gained: PairChange; lost: PairChange };
   /** Of an undo and of its preview: customers that go, values that go back, what is kept (of a preview the first ones), and how much. */
   removed?: number;
   restored?: number;
@@ -53,7 +62,7 @@ export type Job = {
   kind: JobKind;
   upload: number | null;
   run: string | null;
-  settings: Partial<PlanSettings> & { reason?: string };
+  settings: Partial<PlanSettings> & { reason?: string; matching?: string[] };
   state: 'waiting' | 'working' | 'done' | 'failed' | 'cancelled';
   progress: Partial<JobProgress>;
   outcome: JobOutcome | null;

@@ -1,4 +1,4 @@
-import { type ImportClient, listRows, type Outcome, type RunRow } from '@aether/importer';
+import { type Answer, type ImportClient, listRows, type Outcome, type RunRow } from '@aether/importer';
 import { rowsOf, type Sql } from '../sql.ts';
 
 /** A client as the importer takes it. It only reads. */
@@ -95,14 +95,30 @@ export async function showCandidates(sql: Sql, run: string, { limit, offset }: {
     first: Side;
     second: Side | null;
     customer: Person | null;
+    answer: Answer | null;
+    answered_by: string | null;
   }>(
     sql,
-    `select c.score, c.reasons,
+    `select c.score, c.reasons, d.answer, d.actor as answered_by,
        (select ${sideColumns} from sync.import_rows p where p.run = $1::bigint and p.n = c.n) as first,
        (select ${sideColumns} from sync.import_rows p where p.run = $1::bigint and p.n = c.other_n) as second,
        (select jsonb_build_object('id', k.id, 'name', k.name, 'email', k.email) from platform.customers k
         where k.id = c.other_customer) as customer
-     from sync.import_candidates c where c.run = $1::bigint order by c.score desc, c.n, c.other_n limit $2 offset $3`,
+     from sync.import_candidates c
+       left join sync.list_import_persons($1::bigint, array(
+         select x.n from sync.import_candidates x where x.run = $1::bigint
+         union select x.other_n from sync.import_candidates x where x.run = $1::bigint)) a on a.n = c.n
+       left join sync.list_import_persons($1::bigint, array(
+         select x.other_n from sync.import_candidates x where x.run = $1::bigint)) b on b.n = c.other_n
+       left join lateral (
+         select e.answer, e.actor from (values
+             (a.person, coalesce('customer:' || c.other_customer, case when a.person <> b.person then b.person end)),
+             (a.whole, case when a.person = b.person then b.whole end)) v (one, other)
+           join sync.import_decisions e on e.one = least(v.one collate "C", v.other) and e.other = greatest(v.one collate "C", v.other)
+         limit 1) d on true
+     where c.run = $1::bigint
+     order by case d.answer when 'later' then 1 when 'same' then 2 when 'different' then 2 else 0 end, c.score desc, c.n, c.other_n
+     limit $2 offset $3`,
     [run, limit, offset],
   );
   return rows.map(({ reasons, ...row }) => ({ ...row, reasons: Array.isArray(reasons) ? reasons.map(String) : [] }));

@@ -5,17 +5,24 @@ import {
   type Field,
   ImportRefused,
   type Mapping,
+  type Place,
+  type PreparedRun,
   planImport,
+  prepareRun,
   readCompanions,
   readPersons,
   readRun,
+  type RunChange,
   recognise,
+  replanImport,
   SourceRefused,
+  UnknownSetting,
   undoImport,
   verifyImport,
+  whatIfRun,
 } from '@aether/importer';
 import type pg from 'pg';
-import type { Job, JobEnd, JobProgress, KeptField, PlanSettings } from './jobs.ts';
+import type { Job, JobEnd, JobProgress, KeptField, PairChange, PlanSettings, Side } from './jobs.ts';
 import { type KeptRecognition, openUpload, readUploads, type Upload } from './uploads.ts';
 
 /*
@@ -36,10 +43,11 @@ const keptShownMax = 1_000;
 
 /** Does a job to its end. @throws what was not foreseen, and the reason of the signal */
 export async function workJob(job: Job, context: JobContext): Promise<JobEnd> {
+  if (job.kind !== 'whatif') compared = undefined;
   try {
     return await works[job.kind](job, context);
   } catch (error) {
-    if (error instanceof SourceRefused || error instanceof ImportRefused)
+    if (error instanceof SourceRefused || error instanceof ImportRefused || error instanceof UnknownSetting)
       return { state: 'failed', error: error.message };
     throw error;
   }
@@ -48,6 +56,8 @@ export async function workJob(job: Job, context: JobContext): Promise<JobEnd> {
 const works: Record<Job['kind'], (job: Job, context: JobContext) => Promise<JobEnd>> = {
   recognise: recogniseUpload,
   plan: planUploads,
+  replan: replanRun,
+  whatif: whatIfOfRun,
   apply: applyRun,
   verify: verifyRun,
   preview: previewUndo,
@@ -164,6 +174,51 @@ async function planUploads(job: Job, { client, onProgress, signal }: JobContext)
   } finally {
     for (const { source } of opened) await source.close();
   }
+}
+
+async function replanRun({ run, actor, settings: { matching } }: Job, context: JobContext): Promise<JobEnd> {
+  const { client, onProgress } = context;
+  const { lines } = await readRun(client, run as string);
+  onProgress({ phase: 'deciding', done: lines });
+  const { counts } = await replanImport(client, run as string, {
+    ...(actor !== null && { actor }),
+    ...(matching && { matching }),
+  });
+  return { state: 'done', outcome: { counts, conflicts: await countConflicts(client, run as string) } };
+}
+
+/** The lines of the last what-if: comparing them takes most of its time, and the next question is about the same ones. */
+let compared: PreparedRun | undefined;
+
+async function whatIfOfRun({ run, settings: { matching = [] } }: Job, context: JobContext): Promise<JobEnd> {
+  const { client, onProgress } = context;
+  const { lines } = await readRun(client, run as string);
+  onProgress({ phase: 'deciding', done: lines });
+  const kept = compared;
+  compared = undefined; // two of them would not fit
+  compared = await prepareRun(client, run as string, kept);
+  const { gained, lost } = whatIfRun(compared, matching);
+  const change = async ({ examples, ...counts }: RunChange): Promise<PairChange> => ({
+    ...counts,
+    examples: await Promise.all(
+      examples.map(async ({ places: [one, other], ...example }) => ({
+        ...example,
+        sides: [await readSide(client, run as string, one), await readSide(client, run as string, other)],
+      })),
+    ),
+  });
+  return { state: 'done', outcome: { whatIf: { matching, gained: await change(gained), lost: await change(lost) } } };
+}
+
+async function readSide(client: pg.Client, run: string, { n, customer }: Place): Promise<Side> {
+  const { rows } =
+    n === undefined
+      ? await client.query<Side>('select id as customer, name, email from platform.customers where id = $1', [customer])
+      : await client.query<Side>(
+          `select n, line::float8 as line, name, email from sync.import_rows where run = ${Number(run)} and n = $1`,
+          [n],
+        );
+  return rows[0] ?? { name: null, email: null };
 }
 
 async function countConflicts(client: pg.Client, run: string): Promise<number> {

@@ -18,7 +18,7 @@ export type ImportWorker = {
 type Lane = { name: string; kinds: JobKind[] };
 const lanes: Lane[] = [
   { name: 'files', kinds: ['recognise'] },
-  { name: 'runs', kinds: ['plan', 'apply', 'verify', 'preview', 'undo'] },
+  { name: 'runs', kinds: ['plan', 'replan', 'whatif', 'apply', 'verify', 'preview', 'undo'] },
 ];
 const answerMs = 10_000;
 const stopWithinMs = 2_000;

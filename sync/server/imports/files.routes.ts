@@ -69,7 +69,7 @@ const UploadSchema = z
 export const JobSchema = z
   .object({
     id: z.int(),
-    kind: z.enum(['recognise', 'plan', 'apply', 'verify', 'preview', 'undo']),
+    kind: z.enum(['recognise', 'plan', 'replan', 'whatif', 'apply', 'verify', 'preview', 'undo']),
     upload: z.int().nullable(),
     run: z.string().nullable(),
     files: z.array(z.int()).openapi({ description: 'Of a plan: the files that it reads.' }),

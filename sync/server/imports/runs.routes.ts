@@ -1,5 +1,16 @@
-import { type App, createStaffRoute, csvHeaders, jsonBody, object, Problem, problems, z } from '@aether/http';
-import { ImportRefused, listRuns, mendingFileOf, outcomes, type Run, readKept, readRun } from '@aether/importer';
+import { type App, createStaffRoute, csvHeaders, jsonBody, line, object, Problem, problems, z } from '@aether/http';
+import {
+  answers,
+  ImportRefused,
+  listRuns,
+  mendingFileOf,
+  outcomes,
+  type Run,
+  readKept,
+  readRun,
+  readSettings,
+  UnknownSetting,
+} from '@aether/importer';
 import type { PlatformDb } from '@aether/platform';
 import { type JobKind, listJobsOfRun } from '../../imports/jobs.ts';
 import { asImportClient, showCandidates, showKept, showRows } from '../../imports/runrows.ts';
@@ -82,6 +93,14 @@ const get = createStaffRoute({
           }),
         ),
         candidates: z.int(),
+        newAnswers: z.int().openapi({ description: 'Answers that the plan does not follow yet: replan.' }),
+        matching: z.object({
+          rules: z.record(z.string(), z.boolean()),
+          chance: z.number(),
+          family: z.int(),
+          'group-size': z.int(),
+          review: z.number(),
+        }),
         kept: z.int(),
         jobs: z.array(JobSchema),
         uploads: z.array(z.object({ id: z.int(), name: z.string(), state: z.string() })),
@@ -135,6 +154,8 @@ const candidates = createStaffRoute({
             first: SideSchema,
             second: SideSchema.nullable(),
             customer: person(),
+            answer: z.enum(answers).nullable(),
+            answered_by: z.string().nullable(),
           }),
         ),
       }),
@@ -177,6 +198,57 @@ const step = createStaffRoute({
   responses: { 202: json('The job.', begun), ...problems(404, 409, 422) },
 });
 
+const answer = createStaffRoute({
+  method: 'post',
+  path: '/api/imports/runs/{run}/answers',
+  right: 'steward',
+  summary: 'Say whether two lines of a plan, or a line and a customer, are the same person',
+  description: 'It is kept by the ids of the lines in their source: the same file again does not ask again, and no rule overrides it.',
+  request: {
+    params: runKey,
+    body: jsonBody(
+      object({
+        n: z.int().positive(),
+        other_n: z.int().positive().optional(),
+        customer: z.uuid().optional(),
+        answer: z.enum(answers),
+      }),
+    ),
+  },
+  responses: {
+    200: json('Kept.', z.object({ changes_plan: z.boolean().openapi({ description: 'The plan must be decided again.' }) })),
+    ...problems(404, 409, 422),
+  },
+});
+const matching = () =>
+  z
+    .array(line({ charactersMax: 60 }))
+    .max(20)
+    .superRefine((texts, context) => {
+      try {
+        readSettings(texts);
+      } catch (error) {
+        if (!(error instanceof UnknownSetting)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+      }
+    })
+    .openapi({ description: 'Rules and thresholds, such as `name-and-place=off` and `chance=0.01`.' });
+const replan = createStaffRoute({
+  method: 'post',
+  path: '/api/imports/runs/{run}/replan',
+  right: 'steward',
+  summary: 'Let the worker decide a plan again, so that it follows the answers, or other rules',
+  request: { params: runKey, body: jsonBody(object({ matching: matching().optional() })) },
+  responses: { 202: json('The job.', begun), ...problems(404, 409, 422) },
+});
+const whatIf = createStaffRoute({
+  method: 'post',
+  path: '/api/imports/runs/{run}/what-if',
+  right: 'steward',
+  summary: 'Let the worker say which pairs other rules would join and no longer join; the plan stays as it is',
+  request: { params: runKey, body: jsonBody(object({ matching: matching() })) },
+  responses: { 202: json('The job, whose outcome has the answer.', begun), ...problems(404, 409, 422) },
+});
 const abandon = createStaffRoute({
   method: 'post',
   path: '/api/imports/runs/{run}/abandon',
@@ -202,6 +274,14 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
     }));
   };
   const find = (run: string) => readRun(client, run).catch(refuseMissing);
+  const askFor = async (run: string, kind: JobKind, settings: object, actor: string | undefined) => {
+    const made = await orProblem(() =>
+      db.transaction({ actor }, (tx) =>
+        act<string>(tx, 'sync.ask_import($1, $2::bigint, $3)', [kind, run, JSON.stringify(settings)]),
+      ),
+    );
+    return Number(made);
+  };
   return app
     .openapi(list, async (c) => c.json({ runs: (await named(await listRuns(client))) as never[] }, 200))
     .openapi(get, async (c) => {
@@ -209,8 +289,10 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const found = await find(run);
       const [jobs, numbers, people] = await Promise.all([
         listJobsOfRun(db, run),
-        db.query<{ candidates: number; kept: number }>(
-          `select (select count(*) from sync.import_candidates c where c.run = $1::bigint)::integer as candidates,
+        db.query<{ candidates: number; kept: number; newAnswers: number }>(
+          `select (select count(*) from sync.import_decisions d join sync.import_runs r on r.id = d.run
+              where d.run = $1::bigint and d.decided_at > r.decided_at and d.changes_plan)::integer as "newAnswers",
+             (select count(*) from sync.import_candidates c where c.run = $1::bigint)::integer as candidates,
              (select count(*) from sync.import_kept k where k.run = $1::bigint)::integer as kept`,
           [run],
         ),
@@ -224,7 +306,10 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
         ...each,
         actor_name: (each.actor && people.get(each.actor)) ?? null,
       }));
-      return c.json({ ...withName, ...numbers[0], steps, uploads, jobs: await nameJobs(db, jobs) } as never, 200);
+      const rules = readSettings(found.settings.matching ?? []);
+      const { chanceMax: chance, familyMax: family, groupSizeMax, reviewMin: review } = rules;
+      const matching = { rules: rules.rules, chance, family, 'group-size': groupSizeMax, review };
+      return c.json({ ...withName, ...numbers[0], matching, steps, uploads, jobs: await nameJobs(db, jobs) } as never, 200);
     })
     .openapi(rows, async (c) => {
       const { run } = c.req.valid('param');
@@ -270,6 +355,24 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const headers = csvHeaders(`run-${run}-${outcome}`);
       headers['Content-Disposition'] = `attachment; filename="run-${run}-${outcome}.${extension}"`;
       return c.body(body, 200, headers) as never;
+    })
+    .openapi(answer, async (c) => {
+      const { run } = c.req.valid('param');
+      const { n, other_n: otherN = null, customer = null, answer: said } = c.req.valid('json');
+      const changes = await orProblem(() =>
+        db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+          act<boolean>(tx, 'sync.decide_import_pair($1::bigint, $2, $3, $4, $5)', [run, n, otherN, customer, said]),
+        ),
+      );
+      return c.json({ changes_plan: changes }, 200);
+    })
+    .openapi(replan, async (c) => {
+      const job = await askFor(c.req.valid('param').run, 'replan', c.req.valid('json'), c.get('actor')?.id);
+      return c.json({ job }, 202);
+    })
+    .openapi(whatIf, async (c) => {
+      const job = await askFor(c.req.valid('param').run, 'whatif', c.req.valid('json'), c.get('actor')?.id);
+      return c.json({ job }, 202);
     })
     .openapi(abandon, async (c) => {
       const { run } = c.req.valid('param');
