@@ -78,3 +78,73 @@ test('aether import refuses a column, a run and a state that are not there, and 
   expect(given.records()).toEqual([{ run: plan.run, state: 'abandoned' }]);
   expect((await run('rows', plan.run)).code).toBe(0);
 });
+
+test('aether import asks about pairs of a plan, follows the answers, and says what another rule would change', async () => {
+  const people = await file(
+    'pairs.csv',
+    'Email,Name\nboth@pairs.example,Cleo Moreau\nboth@pairs.example,Dmitri Novak\n',
+  );
+  const [plan] = (await run('plan', people, '--json')).records() as [{ run: string }];
+  expect((await run('candidates', plan.run)).output).toMatch(/1 +Cleo Moreau, both@pairs\.example +2 +Dmitri Novak/);
+  expect((await run('answer', plan.run, '1', 'two', 'same')).output).toContain('or the id of a customer');
+  expect((await run('answer', plan.run, '1', '2', 'same')).output).toContain(`aether import replan ${plan.run}`);
+  expect(await run('apply', plan.run)).toMatchObject({ code: 1, output: expect.stringContaining('import replan') });
+  const follows = await run('replan', plan.run, '--set', 'family=4', '--json');
+  expect(follows.records()).toMatchObject([{ counts: { created: 1, unchanged: 1, held: 0 } }]);
+  expect((await run('what-if', plan.run, '--set', 'address=off')).output).toMatch(
+    /^0 pairs would be gained.*\n0 pairs/,
+  );
+  expect((await run('what-if', plan.run, '--set', 'colour=red')).output).toContain('There is no setting colour');
+  expect((await run('replan', plan.run, '--set', 'standard', '--json')).records()).toMatchObject([
+    { counts: { created: 1 } },
+  ]);
+});
+
+test('aether import --from reads another database, may only read there, and never prints its password', async () => {
+  const other = await createTestDatabase();
+  const owner = await other.connect('postgres');
+  await owner.query(`
+    create table public.old_people (id bigint, full_name text, mail text);
+    insert into public.old_people values (1, 'Eve Elder', 'eve@elder.example'), (2, 'Fay Elder', 'fay@elder.example')`);
+  const url = other.url('postgres');
+  const secret = new URL(url).password || 'secret-of-the-test';
+  const withSecret = Object.assign(new URL(url), { password: secret }).href;
+  const query = 'select id, full_name as name, mail as email from public.old_people order by id';
+  const from = (sql: string, at = withSecret) =>
+    run('plan', '--from', at, '--query', sql, '--source', 'elder', '--json');
+  const planned = await from(query);
+  expect(planned.code, planned.output).toBe(0);
+  const [plan] = planned.records() as [{ run: string }];
+  expect(plan).toMatchObject({
+    counts: { created: 2 },
+    read: [{ mapping: { id: 'id', name: 'name', email: 'email' } }],
+  });
+  await run('apply', plan.run);
+  expect(await addresses()).toEqual(expect.arrayContaining(['eve@elder.example', 'fay@elder.example']));
+  await owner.query(`update public.old_people set full_name = 'Fay Younger' where id = 2`);
+  expect((await from(query)).records()).toMatchObject([{ counts: { unchanged: 2, created: 0 } }]);
+
+  const refused = [
+    [await from('select * from public.no_such_table'), 'relation "public.no_such_table" does not exist'],
+    [await from('with gone as (delete from public.old_people returning id) select id from gone'), 'refuses the query'],
+    [await from('select pg_sleep(5), 1 as id where false; drop table public.old_people'), 'refuses the query'],
+    [await from(`select nextval('public.s') as id`), 'does not exist'],
+    [await from(query, 'mysql://root:hunter2@localhost/old'), 'A database is given as postgres://login@host/database.'],
+    [await from(query, 'postgres://root:hunter2@127.0.0.1:1/old'), '127.0.0.1:1/old cannot be reached'],
+    [await run('plan', '--from', withSecret), '--from and --query go together.'],
+  ] as const;
+  for (const [{ code, output }, words] of refused) {
+    expect([code, output]).toEqual([1, expect.stringContaining(words)]);
+    expect(output).not.toContain('hunter2');
+    expect(output).not.toContain(`:${secret}@`);
+  }
+  expect((await owner.query('select count(*)::integer as people from public.old_people')).rows).toEqual([
+    { people: 2 },
+  ]);
+  const { rows } = await (await database.connect('postgres')).query(
+    `select count(*)::integer as found from sync.import_runs r join sync.import_files f on f.run = r.id
+     where (r.settings::text || f.name) like '%' || $1 || '%' or (r.settings::text || f.name) like '%hunter2%'`,
+    [secret],
+  );
+  expect(rows).toEqual([{ found: 0 }]);
+});

@@ -1,10 +1,14 @@
 import { createInterface } from 'node:readline/promises';
 import {
+  type Answer,
   type Answers,
   abandonImport,
+  answerPair,
+  answers,
   applyImport,
   type Counts,
   type Field,
+  listCandidates,
   listRows,
   listRuns,
   type Mapping,
@@ -12,17 +16,21 @@ import {
   openQuery,
   openSource,
   outcomes,
+  type Place,
   planImport,
   plannedSource,
+  prepareRun,
   type Recognition,
   type Run,
   readCompanions,
   readField,
   readRun,
   recognise,
+  replanImport,
   type Source,
   undoImport,
   verifyImport,
+  whatIfRun,
   writeRowsFile,
 } from '@aether/importer';
 import { Command, InvalidArgumentError } from 'commander';
@@ -43,6 +51,7 @@ type PlanOptions = Common & {
   encoding?: string;
   phoneCountry?: string;
   overwrite: string[];
+  set: string[];
   from?: string;
   query?: string;
 };
@@ -63,9 +72,37 @@ export function importCommand(): Command {
     .option('--encoding <name>', 'of files that are not UTF-8, such as windows-1252')
     .option('--phone-country <country>', 'of telephone numbers without + and their country, such as DE')
     .option('--overwrite <field>', 'the file decides this field also where a customer has another value', collect, [])
+    .option('--set <setting=value>', 'a rule or threshold of matching, such as name-and-place=off', collect, [])
     .option('--from <url>', 'read a table of another PostgreSQL, with --query')
     .option('--query <sql>', 'what to read there')
     .action((files, options) => asSync(options, (client) => plan(client, files, options), { answerMs }));
+  add('candidates', 'pairs of a plan that may be one person, the likeliest first, with the reasons')
+    .argument('<run>')
+    .option('--limit <n>', 'at most so many', readWhole, 20)
+    .action((run, options) => asSync(options, (client) => printCandidates(client, run, options)));
+  add(
+    'answer',
+    'say whether two lines of a plan, or a line and a customer, are the same person; it is kept for the next files',
+  )
+    .argument('<run>')
+    .argument('<line>', 'its number in the run, as `candidates` lists it', readWhole)
+    .argument('<other>', 'the number of another line, or the id of a customer')
+    .argument('<answer>', answers.join(', '), readAnswer)
+    .action((run, n, other, said, options) =>
+      asSync(options, (client) => answer(client, run, { n, other, said }, options)),
+    );
+  add('replan', 'decide a plan again, so that it follows the answers, or other rules; needs no file')
+    .argument('<run>')
+    .option(
+      '--set <setting=value>',
+      'such as name-and-place=off, chance=0.01; `standard` for the standard ones',
+      collect,
+    )
+    .action((run, options) => asSync(options, (client) => replan(client, run, options), { answerMs }));
+  add('what-if', 'which pairs of a plan other rules would gain and lose; writes nothing')
+    .argument('<run>')
+    .option('--set <setting=value>', 'such as name-and-place=off, chance=0.01, family=3', collect, [])
+    .action((run, options) => asSync(options, (client) => whatIf(client, run, options), { answerMs }));
   add('apply', 'write a planned run, or go on with one that was cut off')
     .argument('<run>')
     .option('--rest <ms>', 'a pause after each step, which leaves more of the machine to others', readWhole, 0)
@@ -114,7 +151,13 @@ async function plan(client: pg.Client, files: string[], options: PlanOptions): P
     const { run, counts } = await planImport(client, {
       app,
       actor: actorOf(options),
-      settings: { overwrite, mapping: map, timezone: timezone ?? null, phoneCountry: phoneCountry ?? null },
+      settings: {
+        overwrite,
+        mapping: map,
+        timezone: timezone ?? null,
+        phoneCountry: phoneCountry ?? null,
+        ...(options.set.length > 0 && { matching: options.set }),
+      },
       sources: await Promise.all(
         people.map(({ source, recognition }) =>
           plannedSource(source, recognition, {
@@ -234,6 +277,92 @@ function printUnmapped({ unmapped }: Run): void {
     console.log(
       `No place for ${kind}: ${shown.join(', ')}${entries.length > 8 ? ` and ${entries.length - 8} more` : ''}`,
     );
+  }
+}
+
+async function printCandidates(client: pg.Client, run: string, options: Common & { limit: number }): Promise<void> {
+  await readRun(client, run);
+  const candidates = await listCandidates(client, run, { limit: options.limit });
+  const known = await readPlaces(
+    client,
+    run,
+    candidates.flatMap(({ n, otherN, otherCustomer }) => [
+      { n },
+      otherN === null ? { customer: otherCustomer as string } : { n: otherN },
+    ]),
+  );
+  if (options.json) console.log(JSON.stringify({ run, candidates }));
+  else if (candidates.length === 0) console.log('There is none.');
+  else
+    console.log(
+      formatTable(
+        ['line', 'is', 'other', 'is', 'score', 'why'],
+        candidates.map(({ n, otherN, otherCustomer, score, reasons }) => [
+          n,
+          known.get(String(n)),
+          otherN ?? otherCustomer,
+          known.get(String(otherN ?? otherCustomer)),
+          score,
+          reasons.join('; '),
+        ]),
+      ),
+    );
+}
+
+/** Names and addresses of lines and customers, by the number or the id. */
+async function readPlaces(client: pg.Client, run: string, places: Place[]): Promise<Map<string, string>> {
+  const { rows } = await client.query<{ id: string; name: string | null; email: string | null }>(
+    `select n::text as id, name, email from sync.import_rows where run = ${Number(run)} and n = any ($1::integer[])
+     union all select id::text, name, email from platform.customers where id = any ($2::uuid[])`,
+    [places.flatMap(({ n }) => n ?? []), places.flatMap(({ customer }) => customer ?? [])],
+  );
+  return new Map(rows.map(({ id, name, email }) => [id, [name, email].filter(Boolean).join(', ')]));
+}
+
+type Said = { n: number; other: string; said: Answer };
+
+async function answer(client: pg.Client, run: string, { n, other, said }: Said, options: Common): Promise<void> {
+  const isLine = /^\d{1,9}$/.test(other);
+  if (!isLine && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(other))
+    throw new Error('The other one is the number of a line, or the id of a customer.');
+  const pair = isLine ? { n, otherN: Number(other) } : { n, customer: other };
+  const changesPlan = await answerPair(client, run, pair, said, { actor: actorOf(options) });
+  if (options.json) console.log(JSON.stringify({ run, ...pair, answer: said, changesPlan }));
+  else
+    console.log(
+      changesPlan ? `It is kept. The plan does not follow it yet: aether import replan ${run}` : 'It is kept.',
+    );
+}
+
+async function replan(client: pg.Client, run: string, options: Common & { set?: string[] }): Promise<void> {
+  const { set } = options;
+  const { counts } = await replanImport(client, run, {
+    actor: actorOf(options),
+    ...(set && { matching: set.filter((each) => each !== 'standard') }),
+  });
+  console.log(options.json ? JSON.stringify({ run, counts }) : describeCounts(counts));
+}
+
+async function whatIf(client: pg.Client, run: string, options: Common & { set: string[] }): Promise<void> {
+  const prepared = await prepareRun(client, run);
+  const found = whatIfRun(prepared, options.set);
+  if (options.json) {
+    console.log(JSON.stringify({ run, ...found }));
+    return;
+  }
+  const known = await readPlaces(
+    client,
+    run,
+    [...found.gained.examples, ...found.lost.examples].flatMap(({ places }) => places),
+  );
+  for (const side of ['gained', 'lost'] as const) {
+    const { pairs, groups, examples } = found[side];
+    console.log(`${pairs} pairs would be ${side}, in ${groups} groups.`);
+    const shown = examples.map(({ places, reasons }) => [
+      ...places.map(({ n, customer }) => known.get(String(n ?? customer))),
+      reasons.join('; '),
+    ]);
+    if (shown.length > 0) console.log(formatTable(['', '', ''], shown));
   }
 }
 
@@ -402,7 +531,13 @@ function readOrder(text: string, before: PlanOptions['dayMonth']): PlanOptions['
   return { ...before, [text.slice(0, at)]: order };
 }
 
-const collect = (text: string, before: string[]) => [...before, text];
+const collect = (text: string, before: string[] = []) => [...before, text];
+
+function readAnswer(text: string): Answer {
+  const said = answers.find((each) => each === text);
+  if (!said) throw new InvalidArgumentError(`It is one of ${answers.join(', ')}.`);
+  return said;
+}
 
 function readApp(text: string): 'foundation' | 'support' {
   if (text !== 'foundation' && text !== 'support') throw new InvalidArgumentError('It is foundation or support.');

@@ -4,11 +4,13 @@ import { describe, expect, test } from 'vitest';
 import {
   groupPersons,
   matchPrepared,
+  matchTable,
   measureGroups,
   measureReviews,
   PersonTable,
   prepare,
   readSettings,
+  standardSettings,
   whatIf,
 } from '../index.ts';
 import { shuffle, takePeople } from './testing.people.ts';
@@ -170,12 +172,159 @@ describe('an equal address', () => {
   });
 });
 
+describe('one telephone number', () => {
+  const phone = '+493055500123';
+  const robert = { name: 'Robert Quandt', phone, email: 'robert@quandt-haus.example' };
+
+  test('joins rows with one whole name, whatever their addresses', () => {
+    const { groups } = groupFew([robert, { ...robert, email: 'rq@elsewhere.example' }]);
+    expect(groups).toEqual([[1, 2]]);
+  });
+
+  test.each([
+    ['another first name', { name: 'Ute Quandt' }],
+    ['another date of birth', { birth: '1981-07-19' }],
+    ['a son of one name', { name: 'Robert Quandt Jr' }],
+  ])('does not join a row with %s', (_, more) => {
+    const first = { ...robert, birth: '1950-03-04', name: 'Robert Quandt Sr' };
+    const { groups } = groupFew([first, { ...first, email: 'rq@elsewhere.example', ...more }]);
+    expect(groups).toEqual([]);
+  });
+
+  test('joins by its rule, which can be switched off', () => {
+    const rules = { ...standardSettings.rules, 'phone-and-name': false };
+    const { groups, review } = groupFew([robert, { ...robert, email: 'rq@elsewhere.example' }], {
+      settings: { rules },
+    });
+    expect(groups).toEqual([]);
+    expect(review[0]?.lines).toEqual([1, 2]);
+  });
+
+  test('that more than twenty rows have is not compared, and the limit is reported', () => {
+    const names = takePeople(60, { seed: 41 }).slice(0, 25);
+    const persons = names.map((person, line) => ({
+      ...person,
+      line,
+      phones: [{ written: phone, key: phone, extension: null, isShared: false }],
+    }));
+    const { blocks } = groupPersons(persons);
+    expect(blocks.find(({ block }) => block === 'telephone')).toMatchObject({
+      rowsMax: 20,
+      valuesOverLimit: 1,
+      rowsOverLimit: 25,
+      pairs: 0,
+    });
+  });
+
+  test('does not make a group larger than the limit: then nobody is joined', () => {
+    const rows = Array.from({ length: 3 }, (_, at) => ({ ...robert, email: `r${at}@elsewhere${at}.example` }));
+    expect(groupFew(rows).groups).toEqual([[1, 2, 3]]);
+    expect(groupFew(rows, { settings: { groupSizeMax: 2 } }).groups).toEqual([]);
+  });
+});
+
+/** Two rows with facts beside the person, among many others. @returns whether they are one group, and the reasons for which they are held */
+function joinTwo(rows: [Given, Parameters<PersonTable['add']>[1]][]): { isJoined: boolean; held: string[] } {
+  const table = new PersonTable();
+  for (const [given, facts] of rows) table.add(personOf(given), facts);
+  for (const other of others) table.add(other, { source: 9 });
+  const { groups, held } = matchTable(table);
+  return {
+    isJoined: [...groups].some((group) => group.includes(0) && group.includes(1)),
+    held: held.filter((each) => each.rows.includes(0)).map(({ reason }) => reason),
+  };
+}
+
+describe('an id of a source', () => {
+  const one = { name: 'Robert Quandt', email: 'robert@quandt-haus.example', id: '4711' };
+  const other = { ...one, email: 'rq@elsewhere.example' };
+
+  test('joins rows of one source, and not those of two', () => {
+    expect(
+      joinTwo([
+        [one, { source: 1 }],
+        [other, { source: 1 }],
+      ]).isJoined,
+    ).toBe(true);
+    expect(
+      joinTwo([
+        [one, { source: 1 }],
+        [other, { source: 2 }],
+      ]).isJoined,
+    ).toBe(false);
+  });
+
+  test('that has two names joins nobody, and holds its rows', () => {
+    const clashing = joinTwo([
+      [one, { source: 1 }],
+      [{ ...other, name: 'Ute Meyer' }, { source: 1 }],
+    ]);
+    expect(clashing).toEqual({ isJoined: false, held: ['external-id'] });
+  });
+});
+
+describe('rows that no rule may join', () => {
+  const one = { name: 'Robert Quandt', email: 'robert@quandt-haus.example', phone: '+493055500124' };
+  const other = { ...one, email: 'rq@elsewhere.example' };
+
+  test('are two existing customers, however much they agree in', () => {
+    expect(
+      joinTwo([
+        [one, {}],
+        [other, { customer: 2 }],
+      ]).isJoined,
+    ).toBe(true);
+    expect(
+      joinTwo([
+        [one, { customer: 1 }],
+        [other, { customer: 2 }],
+      ]).isJoined,
+    ).toBe(false);
+    expect(
+      joinTwo([
+        [one, { customer: 1 }],
+        [one, { customer: 2 }],
+      ]).isJoined,
+    ).toBe(false);
+  });
+
+  test('are people with verified addresses of their own', () => {
+    expect(
+      joinTwo([
+        [one, { hasVerifiedAddress: true }],
+        [other, {}],
+      ]).isJoined,
+    ).toBe(true);
+    expect(
+      joinTwo([
+        [one, { hasVerifiedAddress: true }],
+        [other, { hasVerifiedAddress: true }],
+      ]).isJoined,
+    ).toBe(false);
+  });
+});
+
 describe('what a person has decided', () => {
   const same = { name: 'Robert Quandt', email: 'robert@quandt-haus.example' };
   test('is never overridden: different rows stay apart, and are not offered again', () => {
     const { groups, review } = groupFew([same, same], { decisions: [{ lines: [1, 2], answer: 'different' }] });
     expect(groups).toEqual([]);
     expect(review).toEqual([]);
+  });
+
+  test('releases rows that were held for their names, and only if all of them are said to be one person', () => {
+    const address = 'both@quandt-haus.example';
+    const rows = [
+      { name: 'Anna Quandt', email: address },
+      { name: 'Peter Quandt', email: address },
+      { name: 'Kofi Boateng', email: address },
+    ];
+    const two = groupFew(rows.slice(0, 2), { decisions: [{ lines: [1, 2], answer: 'same' }] });
+    expect(two).toMatchObject({ groups: [[1, 2]], held: [] });
+    const three = groupFew(rows, { decisions: [{ lines: [1, 2], answer: 'same' }] });
+    expect(three).toMatchObject({ groups: [[1, 2]], held: [{ lines: [1, 2, 3] }] });
+    const apart = groupFew(rows.slice(0, 2), { decisions: [{ lines: [1, 2], answer: 'different' }] });
+    expect(apart).toMatchObject({ groups: [], held: [{ lines: [1, 2] }], review: [] });
   });
 
   test('joins rows that no rule would join', () => {

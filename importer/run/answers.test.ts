@@ -45,7 +45,13 @@ const addressesOf = async (email: string) =>
     )
   ).rows[0].all;
 const planOf = async (run: string) =>
-  (await listRows(sync, run, { limit: 10_000 })).map(({ n, outcome, code, name, email }) => [n, outcome, code, name, email]);
+  (await listRows(sync, run, { limit: 10_000 })).map(({ n, outcome, code, name, email }) => [
+    n,
+    outcome,
+    code,
+    name,
+    email,
+  ]);
 
 describe('an answer', () => {
   test('same: the plan follows once it is decided again, all addresses are kept, and the same file does not ask again', async () => {
@@ -55,7 +61,7 @@ describe('an answer', () => {
     const asked = await listCandidates(sync, run);
     expect(asked.some(({ n, otherN }) => n === 1 && otherN === 2)).toBe(true);
     expect(await answerPair(sync, run, { n: 1, otherN: 2 }, 'same', { actor: 'command:ann' })).toBe(true);
-    await expect(applyImport(sync, run)).rejects.toThrow(/Answers were given since this plan was decided.*replan/);
+    await expect(applyImport(sync, run)).rejects.toThrow(/^1 answers were given since this plan was decided: `aether import replan/);
 
     const again = await replanImport(sync, run);
     expect(again.counts).toEqual({ ...counts, created: counts.created - 1, updated: counts.updated + 1 });
@@ -69,7 +75,9 @@ describe('an answer', () => {
     const second = await planRows(sync, lines, { source: at });
     expect(second.counts).toMatchObject({ created: 0, updated: 0 });
     // A line that has changed since is compared again, and the answer stays.
-    const changed = lines.map((line, n) => (n === 1 ? person(3, { ...(line as { person: object }).person, language: 'de' }) : line));
+    const changed = lines.map((line, n) =>
+      n === 1 ? person(3, { ...(line as { person: object }).person, language: 'de' }) : line,
+    );
     const third = await planRows(sync, changed as ReadRow[], { source: at, comparesAll: true });
     expect((await listCandidates(sync, third.run)).some(({ n, otherN }) => n === 1 && otherN === 2)).toBe(false);
     expect(third.counts.created).toBe(0);
@@ -121,15 +129,22 @@ describe('an answer', () => {
       [`quandt@${at}`],
     );
     const customer = rows[0].id;
-    const { run, counts } = await planRows(sync, [person(2, { externalId: 'x', name: 'Berta', timezone: 'Europe/Rome' })], {
-      source: at,
-    });
-    expect(counts).toMatchObject({ held: 1 });
-    await expect(answerPair(sync, run, { n: 1, customer: '00000000-0000-7000-8000-000000000000' }, 'same')).rejects.toThrow(
-      'there is no customer',
+    const { run, counts } = await planRows(
+      sync,
+      [person(2, { externalId: 'x', name: 'Berta', timezone: 'Europe/Rome' })],
+      {
+        source: at,
+      },
     );
+    expect(counts).toMatchObject({ held: 1 });
+    await expect(
+      answerPair(sync, run, { n: 1, customer: '00000000-0000-7000-8000-000000000000' }, 'same'),
+    ).rejects.toThrow('there is no customer');
     expect(await answerPair(sync, run, { n: 1, customer }, 'same')).toBe(true);
-    expect((await replanImport(sync, run, { matching: ['phone-and-name=off'] })).counts).toMatchObject({ updated: 1, held: 0 });
+    expect((await replanImport(sync, run, { matching: ['phone-and-name=off'] })).counts).toMatchObject({
+      updated: 1,
+      held: 0,
+    });
     await applyImport(sync, run);
     expect((await superuser.query('select timezone from platform.customers where id = $1', [customer])).rows).toEqual([
       { timezone: 'Europe/Rome' },
@@ -138,10 +153,16 @@ describe('an answer', () => {
 
   test('that contradicts others, is about no person, comes after the plan, or from somebody who may not, is refused', async () => {
     const at = domain();
-    const lines = ['a', 'b', 'c'].map((id, n) => person(n + 2, { externalId: id, email: `${id}@${at}`, name: `Person ${id}` }));
-    const { run } = await planRows(sync, [...lines, { kind: 'rejected', line: 9, raw: '?', code: 'ragged', reason: 'Cut.' }], {
-      source: at,
-    });
+    const lines = ['a', 'b', 'c'].map((id, n) =>
+      person(n + 2, { externalId: id, email: `${id}@${at}`, name: `Person ${id}` }),
+    );
+    const { run } = await planRows(
+      sync,
+      [...lines, { kind: 'rejected', line: 9, raw: '?', code: 'ragged', reason: 'Cut.' }],
+      {
+        source: at,
+      },
+    );
     await answerPair(sync, run, { n: 1, otherN: 2 }, 'same');
     await answerPair(sync, run, { n: 2, otherN: 3 }, 'same');
     await expect(answerPair(sync, run, { n: 1, otherN: 3 }, 'different')).rejects.toThrow('are one person');
@@ -189,7 +210,10 @@ test('a what-if says which pairs other rules would gain and lose, writes nothing
   const { gained, lost } = whatIfRun(prepared, ['address=off']);
   expect(gained.pairs).toBe(0);
   expect(lost.pairs).toBeGreaterThan(10);
-  expect(lost.examples[0]).toMatchObject({ rule: 'address', places: [{ n: expect.any(Number) }, { n: expect.any(Number) }] });
+  expect(lost.examples[0]).toMatchObject({
+    rule: 'address',
+    places: [{ n: expect.any(Number) }, { n: expect.any(Number) }],
+  });
   expect(await prepareRun(sync, run, prepared)).toBe(prepared);
   expect(await planOf(run)).toEqual(plan);
   expect(await readAll(superuser)).toEqual(everything);

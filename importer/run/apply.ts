@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ImportClient, Run } from './records.ts';
+import { type ImportClient, ImportRefused, type Run } from './records.ts';
 import { readRun } from './runs.ts';
 import { prepareSteps, runStep, sortSearch } from './steps.ts';
 
@@ -32,6 +32,7 @@ export async function applyImport(client: ImportClient, run: string, options: St
   const { lines, state } = await readRun(client, run);
   await prepareSteps(client, options.actor);
   if (state === 'applied') return readRun(client, run);
+  if (state === 'planned') await requireFollowed(client, run);
   const { step } = await runStep<{ step: string }>(client, 'select sync.begin_import_step($1, $2) as step', [
     run,
     'apply',
@@ -66,4 +67,14 @@ export async function applyImport(client: ImportClient, run: string, options: St
     JSON.stringify({ counts: applied.counts, changed: applied.changed }),
   ]);
   return readRun(client, run);
+}
+
+/** A plan that does not follow all answers must not be applied: sync.apply_import says so too, but companies are made before it. */
+async function requireFollowed(client: ImportClient, run: string): Promise<void> {
+  const { rows } = await client.query<{ answers: number }>('select sync.count_new_answers($1) as answers', [run]);
+  const answers = rows[0]?.answers ?? 0;
+  if (answers > 0)
+    throw new ImportRefused(
+      `${answers} answers were given since this plan was decided: \`aether import replan ${run}\` decides it again.`,
+    );
 }

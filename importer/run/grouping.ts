@@ -109,7 +109,9 @@ export async function readDecisions(
   }>('select * from sync.list_import_decisions($1)', [run]);
   if (rows.length === 0) return [];
   const rowsOf = new Map<string | number, number[]>();
-  const asked = new Set(rows.flatMap(({ n, other_n, customer, other_customer }) => [n, other_n, customer, other_customer]));
+  const asked = new Set(
+    rows.flatMap(({ n, other_n, customer, other_customer }) => [n, other_n, customer, other_customer]),
+  );
   for (const [row, n] of lineOf.entries()) if (asked.has(n)) rowsOf.set(n, [row]);
   for (const [at, id] of customers.entries())
     if (asked.has(id)) rowsOf.set(id, [...(rowsOf.get(id) ?? []), lineOf.length + at]);

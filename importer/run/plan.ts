@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
-import type { ReadRow } from '../person.ts';
 import { readSettings } from '../matching/settings.ts';
+import type { ReadRow } from '../person.ts';
 import { addLine, beginGrouping, findGroups, type Grouping, keepGroups } from './grouping.ts';
 import { askForLines, type Digests, type LineKey, loadLines } from './knownlines.ts';
 import {

@@ -159,7 +159,7 @@ export type Candidate = {
 export async function listCandidates(client: ImportClient, run: string, { limit = 100 } = {}): Promise<Candidate[]> {
   const { rows } = await client.query<Candidate>(
     `select n, other_n as "otherN", other_customer as "otherCustomer", score, reasons
-     from sync.import_candidates where run = $1 order by score desc, n limit $2`,
+     from sync.import_candidates where run = $1 order by score desc, n, other_n, other_customer limit $2`,
     [run, limit],
   );
   return rows;

@@ -36,7 +36,11 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): St
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
   if (row.kind !== 'person') {
     const rest = row.bytes ? noFacts + bytesOf(row.bytes) : noPerson;
-    return { key: null, person: null, text: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}` };
+    return {
+      key: null,
+      person: null,
+      text: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}`,
+    };
   }
   const person = fitted(row.person);
   const name = nameOf(person);

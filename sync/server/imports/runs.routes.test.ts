@@ -129,6 +129,48 @@ test('rejected lines download as they were with their reasons, and the mended fi
   });
 });
 
+test('a steward answers for a pair of a plan, the plan follows, and a what-if says what another rule would change', async () => {
+  const { boss } = calls;
+  const run = await plan(
+    'two-names.csv',
+    'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n3,ann@asked.org,Ann Lee\n4,ann@asked.org,Ann Lee\n',
+  );
+  const path = `/api/imports/runs/${run}`;
+  const read = async () => (await app.call('GET', path)).body;
+  const pairs = async () => (await app.call('GET', `${path}/candidates`)).body.candidates;
+  expect(await read()).toMatchObject({ counts: { held: 2, created: 1, unchanged: 1 }, newAnswers: 0 });
+  expect(await pairs()).toMatchObject([{ first: { n: 1 }, second: { n: 2 }, answer: null }]);
+  const said = { n: 1, other_n: 2, answer: 'same' };
+  expect((await app.call('POST', `${path}/answers`, said)).status).toBe(403);
+  expect((await boss('POST', `${path}/answers`, { n: 1, answer: 'same' })).status).toBe(422);
+  expect((await boss('POST', `${path}/answers`, { ...said, n: 77 })).status).toBe(404);
+  expect((await boss('POST', `${path}/answers`, said)).body).toEqual({ changes_plan: true });
+  expect([await read(), await pairs()]).toMatchObject([{ newAnswers: 1 }, [{ answer: 'same', answered_by: 'boss' }]]);
+  expect((await boss('POST', `${path}/apply`, {})).body.detail).toContain('decide it again');
+
+  const asked = await boss('POST', `${path}/what-if`, { matching: ['address=off'] });
+  expect(await calls.ended(asked.body.job)).toMatchObject({
+    state: 'done',
+    outcome: {
+      whatIf: {
+        gained: { pairs: 0 },
+        lost: { pairs: 1, examples: [{ sides: [{ line: 4, name: 'Ann Lee' }, { line: 5 }], rule: 'address' }] },
+      },
+    },
+  });
+  expect((await boss('POST', `${path}/what-if`, { matching: ['colour=red'] })).status).toBe(422);
+  expect((await app.call('POST', `${path}/what-if`, { matching: [] })).status).toBe(403);
+  const again = await boss('POST', `${path}/replan`, {});
+  expect(await calls.ended(again.body.job)).toMatchObject({
+    state: 'done',
+    outcome: { counts: { held: 0, created: 2 } },
+  });
+  expect([await read(), await pairs()]).toMatchObject([{ counts: { created: 2, unchanged: 2 }, newAnswers: 0 }, []]);
+  expect(await step(run, 'apply')).toMatchObject({ outcome: { counts: { created: 2 }, verified: { isRight: true } } });
+  expect((await boss('POST', `${path}/answers`, said)).status).toBe(409);
+  expect((await boss('POST', `${path}/replan`, {})).status).toBe(409);
+});
+
 test('a job goes on with another worker when its worker is killed, and one that is cancelled stops', async () => {
   const { boss } = calls;
   const run = await plan(

@@ -203,7 +203,8 @@ const answer = createStaffRoute({
   path: '/api/imports/runs/{run}/answers',
   right: 'steward',
   summary: 'Say whether two lines of a plan, or a line and a customer, are the same person',
-  description: 'It is kept by the ids of the lines in their source: the same file again does not ask again, and no rule overrides it.',
+  description:
+    'It is kept by the ids of the lines in their source: the same file again does not ask again, and no rule overrides it.',
   request: {
     params: runKey,
     body: jsonBody(
@@ -216,7 +217,10 @@ const answer = createStaffRoute({
     ),
   },
   responses: {
-    200: json('Kept.', z.object({ changes_plan: z.boolean().openapi({ description: 'The plan must be decided again.' }) })),
+    200: json(
+      'Kept.',
+      z.object({ changes_plan: z.boolean().openapi({ description: 'The plan must be decided again.' }) }),
+    ),
     ...problems(404, 409, 422),
   },
 });
@@ -309,7 +313,10 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const rules = readSettings(found.settings.matching ?? []);
       const { chanceMax: chance, familyMax: family, groupSizeMax, reviewMin: review } = rules;
       const matching = { rules: rules.rules, chance, family, 'group-size': groupSizeMax, review };
-      return c.json({ ...withName, ...numbers[0], matching, steps, uploads, jobs: await nameJobs(db, jobs) } as never, 200);
+      return c.json(
+        { ...withName, ...numbers[0], matching, steps, uploads, jobs: await nameJobs(db, jobs) } as never,
+        200,
+      );
     })
     .openapi(rows, async (c) => {
       const { run } = c.req.valid('param');

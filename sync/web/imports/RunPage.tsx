@@ -7,10 +7,12 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import parts from '../parts/parts.module.css';
 import { sayActor } from '../parts/words.ts';
 import { When } from '../times/When.tsx';
+import { Candidates, Following } from './Candidates.tsx';
 import classes from './imports.module.css';
 import { JobProgress } from './JobProgress.tsx';
 import { isOpen, outcomes, type Run, runQuery } from './queries.ts';
-import { Candidates, KeptList, RunRows, Unmapped } from './RunRows.tsx';
+import { Rules } from './Rules.tsx';
+import { KeptList, RunRows, Unmapped } from './RunRows.tsx';
 import { RunSteps } from './RunSteps.tsx';
 import type { Shown } from './search.ts';
 import { outcomeNames, sayField, stateNames } from './words.ts';
@@ -38,6 +40,7 @@ export function RunPage() {
         {run && job && <JobProgress job={job} />}
         {run && !job && run.jobs[0]?.state === 'failed' && <JobProgress job={run.jobs[0]} />}
         {run && <RunSteps run={run} isBusy={job !== undefined} />}
+        {run?.state === 'planned' && run.newAnswers > 0 && <Following run={run} />}
         {run?.goesAt && (
           <p className={parts.quiet}>
             If nobody applies it, this plan is given up <When at={run.goesAt} as="moment" />.
@@ -60,6 +63,7 @@ function Outcomes({ run, show }: { run: Run; show: Shown }) {
     ...outcomes.map((key) => ({ key, label: outcomeNames[key], count: run.counts[key] })),
     { key: 'conflicts', label: 'Conflicts', count: conflicts },
     ...(run.candidates > 0 ? [{ key: 'candidates' as const, label: 'Maybe the same', count: run.candidates }] : []),
+    ...(run.state === 'planned' ? [{ key: 'rules' as const, label: 'Rules', count: undefined }] : []),
     ...(unmapped > 0 ? [{ key: 'unmapped' as const, label: 'Not mapped', count: unmapped }] : []),
     ...(preview || run.state === 'undone'
       ? [
@@ -101,14 +105,15 @@ function Outcomes({ run, show }: { run: Run; show: Shown }) {
       )}
       {run.state === 'abandoned' && <p className={parts.quiet}>Its lines are removed: nobody applied it.</p>}
       {show === 'candidates' && <Candidates run={run} />}
+      {show === 'rules' && <Rules key={run.steps.length} run={run} />}
       {show === 'unmapped' && <Unmapped run={run} />}
       {show === 'undo' && <KeptList run={run} />}
-      {run.state !== 'abandoned' && show !== 'candidates' && show !== 'unmapped' && show !== 'undo' && (
-        <RunRows key={show} run={run} show={show} />
-      )}
+      {run.state !== 'abandoned' && isOfLines(show) && <RunRows key={show} run={run} show={show} />}
     </section>
   );
 }
+
+const isOfLines = (show: Shown) => show !== 'candidates' && show !== 'rules' && show !== 'unmapped' && show !== 'undo';
 
 const stepNames = { plan: 'Planned', apply: 'Applied', undo: 'Undone', abandon: 'Given up' };
 

@@ -7,7 +7,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import parts from '../parts/parts.module.css';
 import classes from './imports.module.css';
-import { candidatesQuery, type Kept, keptQuery, type Outcome, type Row, type Run, rowsQuery } from './queries.ts';
+import { type Kept, keptQuery, type Outcome, type Row, type Run, rowsQuery } from './queries.ts';
 import { outcomeMeanings, outcomeNames, sayField, unmappedNames } from './words.ts';
 
 const firstMax = 10;
@@ -74,52 +74,6 @@ function RowItem({ row, isConflict }: { row: Row; isConflict: boolean }) {
         </Link>
       )}
     </li>
-  );
-}
-
-/** Pairs that may be one person, the likeliest first. */
-export function Candidates({ run }: { run: Run }) {
-  const [limit, setLimit] = useState(firstMax);
-  const { data, error, refetch } = useQuery(candidatesQuery(run.id, limit));
-  return (
-    <>
-      <p className={parts.quiet}>These may be the same person. Nothing joins them by itself.</p>
-      {error && <ErrorNotice title="The pairs could not be read" error={error} onRetry={refetch} />}
-      {!data && !error && <Waiting lines={4} />}
-      <ul className={parts.list} aria-label="Maybe the same">
-        {data?.candidates.map(({ first, second, customer, score, reasons }) => (
-          <li key={`${first.n} ${second?.n ?? customer?.id}`} className={parts.item}>
-            <div className={parts.what}>
-              <b>
-                {first.name ?? first.email ?? `Line ${first.line}`}
-                {' and '}
-                {second
-                  ? (second.name ?? second.email ?? `line ${second.line}`)
-                  : (customer?.name ?? 'a customer that is gone')}
-              </b>
-              <span className={parts.quiet}>
-                Line {formatNumber(first.line)} ({[first.email, first.phone].filter(Boolean).join(', ')}) and{' '}
-                {second
-                  ? `line ${formatNumber(second.line)} (${[second.email, second.phone].filter(Boolean).join(', ')})`
-                  : `the customer ${customer?.email ?? ''}`}
-              </span>
-              <span>{reasons.join(' · ')}</span>
-            </div>
-            <span className={parts.numbers}>{Math.round(score * 100)} %</span>
-            {customer && (
-              <Link to="/customers/$id" params={{ id: customer.id }}>
-                Look at the customer
-              </Link>
-            )}
-          </li>
-        ))}
-      </ul>
-      {data && data.candidates.length === limit && limit < moreMax && (
-        <Button variant="default" mb={16} onClick={() => setLimit(moreMax)}>
-          Show more
-        </Button>
-      )}
-    </>
   );
 }
 

@@ -29,7 +29,7 @@ export function RunSteps({ run, isBusy }: RunStepsProps) {
   return (
     <div className={classes.actions}>
       {isAdmin && canApply && (
-        <Button onClick={() => setAsked('apply')} disabled={isBusy}>
+        <Button onClick={() => setAsked('apply')} disabled={isBusy || run.newAnswers > 0}>
           {run.state === 'applying' ? 'Go on applying…' : 'Apply…'}
         </Button>
       )}

@@ -66,10 +66,16 @@ export type Progress = {
   perSecond?: number;
   secondsLeft?: number;
 };
+type ChangeSide = { n?: number; line?: number; customer?: string; name: string | null; email: string | null };
+export type PairChange = {
+  pairs: number;
+  groups: number;
+  examples: { sides: [ChangeSide, ChangeSide]; rule: string | null; reasons: string[] }[];
+};
 type Check = { question: string; expected: number; found: number };
 export type Job = {
   id: number;
-  kind: 'recognise' | 'plan' | 'apply' | 'verify' | 'preview' | 'undo';
+  kind: 'recognise' | 'plan' | 'replan' | 'whatif' | 'apply' | 'verify' | 'preview' | 'undo';
   upload: number | null;
   run: string | null;
   files: number[];
@@ -81,6 +87,7 @@ export type Job = {
     removed?: number;
     restored?: number;
     kept?: number;
+    whatIf?: { matching: string[]; gained: PairChange; lost: PairChange };
   } | null;
   error: string | null;
   attempts: number;
@@ -107,6 +114,8 @@ export type ListedRun = {
   createdBy: string | null;
   createdByName: string | null;
 };
+export const thresholds = ['chance', 'family', 'group-size', 'review'] as const;
+export type Threshold = (typeof thresholds)[number];
 export type Run = ListedRun & {
   counts: Counts;
   changed: Record<string, number>;
@@ -120,6 +129,9 @@ export type Run = ListedRun & {
     reason: string | null;
   }[];
   candidates: number;
+  /** Answers that the plan does not follow yet. */
+  newAnswers: number;
+  matching: { rules: Record<string, boolean> } & Record<Threshold, number>;
   kept: number;
   jobs: Job[];
   uploads: { id: number; name: string; state: string }[];
@@ -140,7 +152,15 @@ export type Row = {
   conflicts: { field: string; ours?: string | null; theirs: string | null }[];
 };
 type Side = { n: number; line: number; name: string | null; email: string | null; phone: string | null };
-export type Candidate = { score: number; reasons: string[]; first: Side; second: Side | null; customer: Person | null };
+export type Answer = 'same' | 'different' | 'later';
+export type Candidate = {
+  score: number;
+  reasons: string[];
+  first: Side;
+  second: Side | null;
+  customer: Person | null;
+  answer: Answer | null;
+};
 export type Kept = { n: number; person: Person | null; field: string; written: string | null; present: string | null };
 
 const busyMs = 1_000;
@@ -191,11 +211,12 @@ export const rowsQuery = (run: string, show: Outcome | 'conflicts', limit: numbe
       ),
     placeholderData: (before) => before,
   });
-export const candidatesQuery = (run: string, limit: number) =>
+export const candidatesQuery = (run: string, limit: number, stamp: string) =>
   queryOptions({
-    queryKey: ['imports', 'run', run, 'candidates', limit],
+    queryKey: ['imports', 'run', run, 'candidates', limit, stamp],
     queryFn: ({ signal }) =>
       ask<{ candidates: Candidate[] }>(`/api/imports/runs/${run}/candidates?limit=${limit}`, signal),
+    placeholderData: (before) => before,
   });
 export const keptQuery = (run: string, stamp: string) =>
   queryOptions({
@@ -210,5 +231,11 @@ export const askPlan = (wish: { app: string; files: number[]; overwrite: string[
   act<{ job: number }>('POST', '/api/imports/plans', wish);
 export const askStep = (run: string, step: 'apply' | 'verify' | 'preview' | 'undo', reason?: string) =>
   act<{ job: number }>('POST', `/api/imports/runs/${run}/${step}`, { ...(reason && { reason }) });
+export const answerPair = (run: string, pair: { n: number; other_n?: number; customer?: string }, answer: Answer) =>
+  act<{ changes_plan: boolean }>('POST', `/api/imports/runs/${run}/answers`, { ...pair, answer });
+export const replanRun = (run: string, matching?: string[]) =>
+  act<{ job: number }>('POST', `/api/imports/runs/${run}/replan`, { ...(matching && { matching }) });
+export const askWhatIf = (run: string, matching: string[]) =>
+  act<{ job: number }>('POST', `/api/imports/runs/${run}/what-if`, { matching });
 export const abandonRun = (run: string, reason: string) => act('POST', `/api/imports/runs/${run}/abandon`, { reason });
 export const cancelJob = (job: number) => act('DELETE', `/api/imports/jobs/${job}`);

@@ -12,8 +12,8 @@ export function readMappingSearch(given: Record<string, unknown>): MappingSearch
   };
 }
 
-export const shown = [...outcomes, 'conflicts', 'candidates', 'unmapped', 'undo'] as const;
-export type Shown = Outcome | 'conflicts' | 'candidates' | 'unmapped' | 'undo';
+export const shown = [...outcomes, 'conflicts', 'candidates', 'rules', 'unmapped', 'undo'] as const;
+export type Shown = Outcome | 'conflicts' | 'candidates' | 'rules' | 'unmapped' | 'undo';
 export type RunSearch = { show?: Shown };
 /** The search of the page's URL: which lines of the run are shown. */
 export function readRunSearch(given: Record<string, unknown>): RunSearch {

@@ -1,5 +1,5 @@
 import { formatDuration, formatNumber } from '@aether/ui/formats.ts';
-import type { Job, Outcome, Progress, Recognition, RunState } from './queries.ts';
+import type { Job, Outcome, Progress, Recognition, RunState, Threshold } from './queries.ts';
 
 /** What a column can be, in the order of a picker. */
 export const fieldNames: Record<string, string> = {
@@ -51,6 +51,38 @@ export const stateNames: Record<RunState, string> = {
   abandoned: 'Abandoned',
 };
 
+/** What a rule joins, by its name. */
+export const ruleNames: Record<string, string> = {
+  address: 'One e-mail address',
+  'external-id': 'One id of one source',
+  'phone-and-name': 'One telephone number and one whole name',
+  'birth-date-and-name': 'One date of birth and one name',
+  'similar-address-and-name': 'Addresses that differ by a slip, and one name',
+  'name-and-place': 'One whole name and one city or company',
+};
+
+export const thresholdNames: Record<
+  Threshold,
+  { label: string; detail: string; step: number; min: number; max: number }
+> = {
+  chance: {
+    label: 'Chance',
+    detail: 'A rule joins if fewer others than this would agree as well by chance.',
+    step: 0.001,
+    min: 0,
+    max: 1,
+  },
+  family: { label: 'Family', detail: 'So many people may have one address.', step: 1, min: 1, max: 100 },
+  'group-size': {
+    label: 'Largest group',
+    detail: 'So many different lines may be one person.',
+    step: 1,
+    min: 2,
+    max: 1000,
+  },
+  review: { label: 'Least probability', detail: 'Pairs below it are not asked about.', step: 0.01, min: 0, max: 1 },
+};
+
 export const unmappedNames: Record<string, string> = {
   tier: 'Tiers that nobody has made',
   owner: 'Account managers who have no user here',
@@ -86,6 +118,8 @@ const phases: Record<string, string> = {
 const waiting: Record<Job['kind'], string> = {
   recognise: 'Looking at the file',
   plan: 'Planning',
+  replan: 'Deciding the plan again',
+  whatif: 'Comparing with other rules',
   apply: 'Applying',
   verify: 'Verifying',
   preview: 'Trying the undo',
