@@ -12,11 +12,12 @@ import {
   listRows,
   listRuns,
   type Mapping,
+  type NamedPlace,
+  namePlaces,
   type Outcome,
   openQuery,
   openSource,
   outcomes,
-  type Place,
   planImport,
   plannedSource,
   prepareRun,
@@ -283,7 +284,7 @@ function printUnmapped({ unmapped }: Run): void {
 async function printCandidates(client: pg.Client, run: string, options: Common & { limit: number }): Promise<void> {
   await readRun(client, run);
   const candidates = await listCandidates(client, run, { limit: options.limit });
-  const known = await readPlaces(
+  const named = await namePlaces(
     client,
     run,
     candidates.flatMap(({ n, otherN, otherCustomer }) => [
@@ -297,11 +298,11 @@ async function printCandidates(client: pg.Client, run: string, options: Common &
     console.log(
       formatTable(
         ['line', 'is', 'other', 'is', 'score', 'why'],
-        candidates.map(({ n, otherN, otherCustomer, score, reasons }) => [
+        candidates.map(({ n, otherN, otherCustomer, score, reasons }, at) => [
           n,
-          known.get(String(n)),
+          sayPlace(named[at * 2] as NamedPlace),
           otherN ?? otherCustomer,
-          known.get(String(otherN ?? otherCustomer)),
+          sayPlace(named[at * 2 + 1] as NamedPlace),
           score,
           reasons.join('; '),
         ]),
@@ -309,15 +310,8 @@ async function printCandidates(client: pg.Client, run: string, options: Common &
     );
 }
 
-/** Names and addresses of lines and customers, by the number or the id. */
-async function readPlaces(client: pg.Client, run: string, places: Place[]): Promise<Map<string, string>> {
-  const { rows } = await client.query<{ id: string; name: string | null; email: string | null }>(
-    `select n::text as id, name, email from sync.import_rows where run = ${Number(run)} and n = any ($1::integer[])
-     union all select id::text, name, email from platform.customers where id = any ($2::uuid[])`,
-    [places.flatMap(({ n }) => n ?? []), places.flatMap(({ customer }) => customer ?? [])],
-  );
-  return new Map(rows.map(({ id, name, email }) => [id, [name, email].filter(Boolean).join(', ')]));
-}
+/** How a line or a customer is shown. */
+const sayPlace = ({ name, email }: NamedPlace) => [name, email].filter(Boolean).join(', ');
 
 type Said = { n: number; other: string; said: Answer };
 
@@ -350,16 +344,16 @@ async function whatIf(client: pg.Client, run: string, options: Common & { set: s
     console.log(JSON.stringify({ run, ...found }));
     return;
   }
-  const known = await readPlaces(
-    client,
-    run,
-    [...found.gained.examples, ...found.lost.examples].flatMap(({ places }) => places),
-  );
   for (const side of ['gained', 'lost'] as const) {
     const { pairs, groups, examples } = found[side];
     console.log(`${pairs} pairs would be ${side}, in ${groups} groups.`);
-    const shown = examples.map(({ places, reasons }) => [
-      ...places.map(({ n, customer }) => known.get(String(n ?? customer))),
+    const named = await namePlaces(
+      client,
+      run,
+      examples.flatMap(({ places }) => places),
+    );
+    const shown = examples.map(({ reasons }, at) => [
+      ...named.slice(at * 2, at * 2 + 2).map(sayPlace),
       reasons.join('; '),
     ]);
     if (shown.length > 0) console.log(formatTable(['', '', ''], shown));

@@ -10573,6 +10573,21 @@ END;
 grant execute on function sync.name_alert_target(of_name text) to console_role;
 grant execute on function sync.name_alert_target(of_name text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.name_import_places(of_run bigint, places integer[], customers uuid[])
+ RETURNS TABLE(n integer, line bigint, customer uuid, name text, email text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  return query
+    select p.n, p.line, null::uuid, p.name, p.email from sync.import_rows p where p.run = of_run and p.n = any (places)
+    union all
+    select null, null, c.id, c.name, c.email from platform.customers c where c.id = any (customers) and c.erased_at is null;
+end $function$;
+grant execute on function sync.name_import_places(of_run bigint, places integer[], customers uuid[]) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  RETURNS double precision
  LANGUAGE sql

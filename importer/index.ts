@@ -37,7 +37,7 @@ export { type ByteSource, openQuery, openSource, type QuerySource, type Source }
 export { abandonImport } from './run/abandon.ts';
 export { type Answer, type AnswerPair, answerPair, answers } from './run/answers.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
-export type { Place } from './run/grouping.ts';
+export { type NamedPlace, namePlaces, type Place } from './run/places.ts';
 export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
 export { type PlannedSourceOptions, plannedSource, sourceOf } from './run/plannedsource.ts';
 export {

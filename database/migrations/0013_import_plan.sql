@@ -315,6 +315,17 @@ begin
     where p.run = of_run and p.n = any (places) and p.digest is not null;
 end $$;
 
+-- Names and addresses of lines of a run and of customers, for those who look at pairs.
+create function sync.name_import_places(of_run bigint, places integer[], customers uuid[])
+returns table (n integer, line bigint, customer uuid, name text, email text)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
+begin
+  return query
+    select p.n, p.line, null::uuid, p.name, p.email from sync.import_rows p where p.run = of_run and p.n = any (places)
+    union all
+    select null, null, c.id, c.name, c.email from platform.customers c where c.id = any (customers) and c.erased_at is null;
+end $$;
+
 -- The persons that are one with this one by other answers than that of this pair.
 create function sync.list_same_persons(of_person text, but_one text, but_other text) returns text[]
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -637,5 +648,6 @@ end $$;
 grant execute on function
     sync.list_import_customers(bigint), sync.list_import_decisions(bigint), sync.keep_import_candidates(bigint, jsonb),
     sync.plan_import(bigint), sync.begin_replan(bigint, jsonb, timestamptz), sync.count_new_answers(bigint),
-    sync.decide_import_pair(bigint, integer, integer, uuid, text), sync.list_import_persons(bigint, integer[])
+    sync.decide_import_pair(bigint, integer, integer, uuid, text), sync.list_import_persons(bigint, integer[]),
+    sync.name_import_places(bigint, integer[], uuid[])
   to sync_role;

@@ -61,7 +61,9 @@ describe('an answer', () => {
     const asked = await listCandidates(sync, run);
     expect(asked.some(({ n, otherN }) => n === 1 && otherN === 2)).toBe(true);
     expect(await answerPair(sync, run, { n: 1, otherN: 2 }, 'same', { actor: 'command:ann' })).toBe(true);
-    await expect(applyImport(sync, run)).rejects.toThrow(/^1 answers were given since this plan was decided: `aether import replan/);
+    await expect(applyImport(sync, run)).rejects.toThrow(
+      /^1 answers were given since this plan was decided: `aether import replan/,
+    );
 
     const again = await replanImport(sync, run);
     expect(again.counts).toEqual({ ...counts, created: counts.created - 1, updated: counts.updated + 1 });

@@ -7,6 +7,7 @@ import { type MatchResult, matchTable } from '../matching/matching.ts';
 import { PersonTable } from '../matching/persontable.ts';
 import { TooManyRows } from '../matching/preparing.ts';
 import type { MatchSettings } from '../matching/rules.ts';
+import type { Place } from './places.ts';
 import { type ImportClient, ImportRefused } from './records.ts';
 
 /*
@@ -86,9 +87,6 @@ export function refuseTooMany<Result>(match: () => Result): Result {
     throw error;
   }
 }
-
-/** A line of the run or a customer. */
-export type Place = { n?: number; customer?: string };
 
 export const placeOf = ({ lineOf }: Grouping, customers: string[], row: number): Place =>
   row < lineOf.length ? { n: lineOf[row] as number } : { customer: customers[row - lineOf.length] as string };

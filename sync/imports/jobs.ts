@@ -1,4 +1,4 @@
-import type { Counts, Field, RuleName, Verified } from '@aether/importer';
+import type { Counts, Field, NamedPlace, RuleName, Verified } from '@aether/importer';
 import { rowsOf, type Sql } from '../sql.ts';
 
 /*
@@ -35,12 +35,10 @@ export type PlanFile = {
 export type PlanSettings = { app: 'foundation' | 'support'; overwrite: string[]; files: PlanFile[] };
 
 export type KeptField = { n: number; customer: string; field: string; written: unknown; present: unknown };
-/** A line of the run, or a customer. */
-export type Side = { n?: number; line?: number; customer?: string; name: string | null; email: string | null };
 export type PairChange = {
   pairs: number;
   groups: number;
-  examples: { sides: [Side, Side]; rule: RuleName | null; reasons: string[] }[];
+  examples: { sides: [NamedPlace, NamedPlace]; rule: RuleName | null; reasons: string[] }[];
 };
 export type JobOutcome = {
   counts?: Counts;

@@ -5,7 +5,8 @@ import {
   type Field,
   ImportRefused,
   type Mapping,
-  type Place,
+  type NamedPlace,
+  namePlaces,
   type PreparedRun,
   planImport,
   prepareRun,
@@ -22,7 +23,7 @@ import {
   whatIfRun,
 } from '@aether/importer';
 import type pg from 'pg';
-import type { Job, JobEnd, JobProgress, KeptField, PairChange, PlanSettings, Side } from './jobs.ts';
+import type { Job, JobEnd, JobProgress, KeptField, PairChange, PlanSettings } from './jobs.ts';
 import { type KeptRecognition, openUpload, readUploads, type Upload } from './uploads.ts';
 
 /*
@@ -198,27 +199,19 @@ async function whatIfOfRun({ run, settings: { matching = [] } }: Job, context: J
   compared = undefined; // two of them would not fit
   compared = await prepareRun(client, run as string, kept);
   const { gained, lost } = whatIfRun(compared, matching);
-  const change = async ({ examples, ...counts }: RunChange): Promise<PairChange> => ({
-    ...counts,
-    examples: await Promise.all(
-      examples.map(async ({ places: [one, other], ...example }) => ({
-        ...example,
-        sides: [await readSide(client, run as string, one), await readSide(client, run as string, other)],
+  const change = async ({ examples, ...counts }: RunChange): Promise<PairChange> => {
+    const places = examples.flatMap((each) => each.places);
+    const named = await namePlaces(client, run as string, places);
+    return {
+      ...counts,
+      examples: examples.map(({ rule, reasons }, at) => ({
+        sides: [named[at * 2], named[at * 2 + 1]] as [NamedPlace, NamedPlace],
+        rule,
+        reasons,
       })),
-    ),
-  });
+    };
+  };
   return { state: 'done', outcome: { whatIf: { matching, gained: await change(gained), lost: await change(lost) } } };
-}
-
-async function readSide(client: pg.Client, run: string, { n, customer }: Place): Promise<Side> {
-  const { rows } =
-    n === undefined
-      ? await client.query<Side>('select id as customer, name, email from platform.customers where id = $1', [customer])
-      : await client.query<Side>(
-          `select n, line::float8 as line, name, email from sync.import_rows where run = ${Number(run)} and n = $1`,
-          [n],
-        );
-  return rows[0] ?? { name: null, email: null };
 }
 
 async function countConflicts(client: pg.Client, run: string): Promise<number> {
