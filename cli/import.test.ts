@@ -124,6 +124,14 @@ test('aether import --from reads another database, may only read there, and neve
   await owner.query(`update public.old_people set full_name = 'Fay Younger' where id = 2`);
   expect((await from(query)).records()).toMatchObject([{ counts: { unchanged: 2, created: 0 } }]);
 
+  // What the other database is told: nothing may be written, and no statement runs for ever.
+  const told = await from(
+    `select 3 as id, 'x@elder.example' as email,
+       current_setting('transaction_read_only') || ' ' || current_setting('statement_timeout') as name`,
+  );
+  const [toldPlan] = told.records() as [{ run: string }];
+  expect((await run('rows', toldPlan.run, '--json')).records()).toMatchObject([{ rows: [{ name: 'on 10min' }] }]);
+
   const refused = [
     [await from('select * from public.no_such_table'), 'relation "public.no_such_table" does not exist'],
     [await from('with gone as (delete from public.old_people returning id) select id from gone'), 'refuses the query'],

@@ -89,9 +89,8 @@ test('a plan that was cut off is cleared away without waiting for those who read
 
 test('two plans that begin at once and clear away what an earlier one has staged do not get in each other’s way', async () => {
   const { run } = await planRows(sync, people('staged.example', 1));
-  await superuser.query(`set role platform_owner;
-    create unlogged table staging.import_lines_p${run} partition of staging.import_lines for values in (${run});
-    create unlogged table staging.import_groups_p${run} partition of staging.import_groups for values in (${run}); reset role`);
+  // As an application leaves it that could not drop what was staged.
+  await superuser.query(`update sync.import_runs set state = 'applied' where id = $1`, [run]);
   await superuser.query('begin');
   await superuser.query(`drop table staging.import_lines_p${run}, staging.import_groups_p${run}`);
   const planned = planRows(sync, people('staged.example', 2));
