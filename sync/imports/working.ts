@@ -188,8 +188,10 @@ async function replanRun({ run, actor, settings: { matching } }: Job, context: J
   return { state: 'done', outcome: { counts, conflicts: await countConflicts(client, run as string) } };
 }
 
-/** The lines of the last what-if: comparing them takes most of its time, and the next question is about the same ones. */
+/** The lines of the last what-if, for some minutes: comparing them takes most of its time, and the next question is about the same ones. */
 let compared: PreparedRun | undefined;
+let forgetting: NodeJS.Timeout | undefined;
+const comparedKeptMs = 600_000;
 
 async function whatIfOfRun({ run, settings: { matching = [] } }: Job, context: JobContext): Promise<JobEnd> {
   const { client, onProgress } = context;
@@ -197,7 +199,11 @@ async function whatIfOfRun({ run, settings: { matching = [] } }: Job, context: J
   onProgress({ phase: 'deciding', done: lines });
   const kept = compared;
   compared = undefined; // two of them would not fit
+  clearTimeout(forgetting);
   compared = await prepareRun(client, run as string, kept);
+  forgetting = setTimeout(() => {
+    compared = undefined;
+  }, comparedKeptMs).unref();
   const { gained, lost } = whatIfRun(compared, matching);
   const change = async ({ examples, ...counts }: RunChange): Promise<PairChange> => {
     const places = examples.flatMap((each) => each.places);

@@ -43,7 +43,9 @@ export function importCallsOf(app: TestConsole) {
       const { body } = await boss('GET', `/api/imports/files/several?ids=${id}`);
       const [file] = body.files;
       // Until its job has ended, the worker reads the file, and nobody may remove it or choose another encoding.
-      const { jobs } = (await boss('GET', '/api/imports/files')).body as { jobs: { upload: number; ended_at: unknown }[] };
+      const { jobs } = (await boss('GET', '/api/imports/files')).body as {
+        jobs: { upload: number; ended_at: unknown }[];
+      };
       const isRead = file.state === 'refused' || file.recognition?.rows !== undefined;
       if (isRead && !jobs.some(({ upload, ended_at }) => upload === id && ended_at === null)) return file;
       await pause();
