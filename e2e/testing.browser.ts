@@ -102,8 +102,15 @@ async function launch(): Promise<Browser> {
       ? // Without a sandbox, because root may not have one. All pages are our own.
         {
           executablePath: await unpackChromium(),
-          // Without a process for graphics, which would only pass pictures on.
-          args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--in-process-gpu'],
+          // Without a process for graphics, which would only pass pictures on, and with scripts on one thread: where every core is busy, threads
+          // that compile and collect beside it take an eighth more of the processor in all.
+          args: [
+            '--no-sandbox',
+            '--disable-dev-shm-usage',
+            '--disable-gpu',
+            '--in-process-gpu',
+            '--js-flags=--single-threaded',
+          ],
         }
       : { channel: 'chrome' },
   );
