@@ -91,14 +91,15 @@ describe('bootstrap on a server in use', () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const nowhere = Object.assign(new URL(adminUrl), { port: `${(silent.address() as AddressInfo).port}` }).href;
-    const limits = { connectMs: 200, statementMs: 300 };
     const database = newName();
-    await expect(bootstrap(nowhere, { database, passwords: {}, limits })).rejects.toThrow('timeout');
+    const unanswered = { connectMs: 200, statementMs: 300 };
+    await expect(bootstrap(nowhere, { database, passwords: {}, limits: unanswered })).rejects.toThrow('timeout');
     silent.close();
     await bootstrap(adminUrl, { database, passwords: {} });
     const before = await observe(superuserUrl, database);
     await ask(superuserUrl, async (rival) => {
       await rival.query('begin; alter role observer_app connection limit 4');
+      const limits = { connectMs: 15_000, statementMs: 300 };
       await expect(bootstrap(adminUrl, { database, passwords: {}, limits })).rejects.toThrow('statement timeout');
       await rival.query('rollback');
     });

@@ -99,7 +99,10 @@ test('what was chosen for a file is proposed for the next file with these column
   const other = await calls.recognised(await calls.upload('other.csv', 'email,name\na@acme.org,A\nb@acme.org,B\n'));
   expect(other).toMatchObject({ is_remembered: false, settings: {} });
 
-  await boss('POST', `/api/imports/files/${other.id}/settings`, { answers: { encoding: 'windows-1252' } });
+  const reread = await boss('POST', `/api/imports/files/${other.id}/settings`, {
+    answers: { encoding: 'windows-1252' },
+  });
+  expect(reread.status).toBe(204);
   await expect.poll(async () => (await calls.recognised(other.id)).recognition.layout.encoding).toBe('windows-1252');
   // The encoding is that file's own: the next one is read as it is, and says so.
   const again = await boss('POST', '/api/imports/plans', { app: 'foundation', files: [other.id] });
