@@ -2206,22 +2206,17 @@ begin
   for attempt in 1..5 loop
     select r.* into found_record from platform.read_moved(kind, record, false) r;
     if found_record.is_there is null then return; end if;
-    perform from platform.customers c where c.id in (found_record.customer, to_customer) order by c.id for key share;
-    select c.* into target from platform.customers c where c.id = to_customer;
+    select c.* into target from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+    where o.id = to_customer;
     if not found then move := record; return; end if;
-    if target.erased_at is not null then
-      raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
-    elsif target.merged_into is not null then
-      raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation', constraint = 'customer_merged',
-        detail = target.merged_into;
-    end if;
+    perform from platform.customers c where c.id in (found_record.customer, target.id) order by c.id for key share;
+    select c.* into target from platform.customers c where c.id = target.id;
+    continue when target.merged_into is not null; -- it was merged meanwhile
     from_customer := found_record.customer;
     select r.* into found_record from platform.read_moved(kind, record, true) r;
     if found_record.is_there is null then from_customer := null; return; end if;
     continue when found_record.customer is distinct from from_customer; -- it was moved meanwhile
-    if from_customer = target.id then
-      perform platform.refuse_move('move_there_already', 'It belongs to this customer already.');
-    end if;
+    perform platform.require_other_customer(target, from_customer);
     perform platform.take_record(kind, record, target.id, 'claimed');
     held := target.id;
     insert into platform.moves (kind, record_id, from_id, to_id, identity, reason, released)
@@ -2418,72 +2413,77 @@ grant execute on function platform.preview_merge(survivor uuid, loser uuid, choi
 grant execute on function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) to sync_role;
 alter function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) owner to merge_role;
 
-CREATE OR REPLACE FUNCTION platform.preview_unmerge(merge uuid)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb)
+ RETURNS record
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  here record;
+  chosen platform.customers;
+begin
+  perform platform.require_owner_of(kind);
+  select r.* into here from platform.read_moved(kind, record, false) r;
+  if here.is_there is null then return; end if;
+  select jsonb_build_object('id', c.id, 'name', c.name) into found
+  from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id) where o.id = here.customer;
+  if to_customer is not null then
+    select c.* into chosen from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+    where o.id = to_customer;
+    if chosen.id is null then return; end if;
+    perform platform.require_other_customer(chosen, (found ->> 'id')::uuid);
+    target := jsonb_build_object('id', chosen.id, 'name', chosen.name);
+  end if;
+  select coalesce(jsonb_agg(jsonb_build_object('what', g.what, 'count', g.count) order by g.place), '[]') into goes
+  from (
+    select 1 as place, 'messages' as what, count(*) as count from support.messages m where kind = 'session' and m.session_id = record
+    union all
+    select 2, 'notes and actions', count(*) from support.session_entries e where kind = 'session' and e.session_id = record
+    union all
+    select 3, 'entries of the timeline', count(*) from platform.moved_rows(kind, record) t where t.relation = 'crm.activities') g
+  where g.count > 0;
+  select coalesce(jsonb_agg(jsonb_build_object('what', k.what, 'why', k.why) order by k.place), '[]') into stays
+  from (
+    select 1 as place, 'The address ' || e.email as what, 'A new chat with this address begins with ' || (found ->> 'name') || '.' as why
+    from support.sessions s join platform.customer_emails e on s.visitor_email in (e.email, e.email_key)
+    where kind = 'session' and s.id = record and e.customer_id = (found ->> 'id')::uuid
+    union all
+    select 2, 'The proof of who the visitor is',
+      'They have proven to be ' || (found ->> 'name') || ', not somebody else. The conversation is unverified afterwards.'
+    where kind = 'session' and here.identity = 'verified'
+    union all
+    select 3, 'The number ' || p.phone, 'A new call from this number is found with ' || (found ->> 'name') || '.'
+    from support.calls k join platform.customer_phones p on p.phone_key = k.number_e164
+    where kind = 'call' and k.id = record and p.customer_id = (found ->> 'id')::uuid) k;
+end $function$;
+grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to foundation_role;
+grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.preview_unmerge(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
   m platform.merges;
-  root uuid;
   refusal jsonb;
-  r platform.merge_references;
-  f platform.merge_fields;
-  present jsonb;
-  back jsonb := '[]';
-  kept_fields jsonb := '[]';
-  home jsonb := '{}';
-  kept jsonb := '[]';
-  ambiguous jsonb;
-  counted bigint;
-  row_key text;
 begin
   perform platform.require_steward();
   select x.* into m from platform.merges x where x.id = merge;
-  refusal := platform.refuse_unmerge(m, '{}');
+  refusal := platform.refuse_unmerge(m, choices);
   if refusal is not null then
-    return jsonb_build_object('merge', merge, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
-      'home', home, 'kept', kept, 'ambiguous', '[]'::jsonb, 'refused', refusal - 'errcode' - 'constraint');
+    return jsonb_build_object('merge', merge, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', '[]'::jsonb,
+      'fieldsKept', '[]'::jsonb, 'home', '{}'::jsonb, 'kept', '[]'::jsonb, 'ambiguous', '[]'::jsonb,
+      'refused', refusal - 'errcode' - 'constraint');
   end if;
-  select c.merged_into into root from platform.customers c where c.id = m.loser_id;
-  for f in select d.* from platform.merge_fields d where d.merge = m.id and d.side = 'loser' and d.ours is distinct from d.theirs loop
-    if f.field like 'custom.%' then
-      select v.value into present from crm.custom_field_values v
-      where v.customer_id = root and v.field_key = substr(f.field, 8);
-    else
-      select platform.read_customer_field(c, f.field) into present from platform.customers c where c.id = m.survivor_id;
-    end if;
-    if present is not distinct from f.chosen then back := back || to_jsonb(f.field);
-    else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', platform.show_customer_field(f.field, f.chosen),
-      'present', platform.show_customer_field(f.field, present));
-    end if;
-  end loop;
-  select coalesce(jsonb_agg(jsonb_build_object('table', a.relation, 'key', a.key, 'why', a.why, 'default', 'home')), '[]') into ambiguous
-  from platform.list_ambiguous(m, root) a;
-  for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
-    execute format('select count(*) from (
-          select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s and x.released is null
-          intersect select %3$s from %1$s t where t.%2$I = $2) k',
-      r.relation, r.customer_column, platform.merge_key(r), r.reference) into counted using m.id, root;
-    counted := counted + (select count(*) from platform.merge_suppressed p
-      where p.merge = m.id and p.reference = r.reference and p.customer_id = m.loser_id);
-    if counted > 0 then home := home || jsonb_build_object(r.relation, counted); end if;
-    for row_key in select a.key from platform.list_absent(m, r, root) a (key)
-      where not exists (
-        select from platform.merge_suppressed p
-        where p.merge = any (platform.path_of(m.survivor_id)) and p.reference = r.reference and p.key = a.key)
-    loop
-      kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
-    end loop;
-  end loop;
-  return jsonb_build_object('merge', m.id, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
-    'home', home, 'kept', kept, 'ambiguous', ambiguous, 'refused', null);
+  return platform.try_unmerge(merge, choices, true) - '{version,loserVersion}'::text[] || '{"refused": null}';
 end $function$;
-grant execute on function platform.preview_unmerge(merge uuid) to console_role;
-grant execute on function platform.preview_unmerge(merge uuid) to platform_owner;
-grant execute on function platform.preview_unmerge(merge uuid) to sync_role;
-alter function platform.preview_unmerge(merge uuid) owner to merge_role;
+grant execute on function platform.preview_unmerge(merge uuid, choices jsonb) to console_role;
+grant execute on function platform.preview_unmerge(merge uuid, choices jsonb) to platform_owner;
+grant execute on function platform.preview_unmerge(merge uuid, choices jsonb) to sync_role;
+alter function platform.preview_unmerge(merge uuid, choices jsonb) owner to merge_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -3001,6 +3001,19 @@ begin
 end $function$;
 grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.require_other_customer(target platform.customers, present uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if target.erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
+  elsif target.id = present then
+    perform platform.refuse_move('move_there_already', 'It belongs to this customer already.');
+  end if;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.require_owner_of(kind text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3290,8 +3303,73 @@ RETURN (SELECT COALESCE(('must be one of '::text || string_agg(t.key, ', '::text
 grant execute on function platform.tier_hint() to app_role;
 grant execute on function platform.tier_hint() to bulk_role;
 
-CREATE OR REPLACE FUNCTION platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid)
- RETURNS record
+CREATE OR REPLACE FUNCTION platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  former_timeout constant text := current_setting('lock_timeout');
+  m platform.merges;
+  root uuid;
+  waiting text[] := '{}';
+  name text;
+  answer jsonb;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'an unmerge runs under read committed' using errcode = 'feature_not_supported';
+  end if;
+  for attempt in 1..60 loop
+    select x.* into m from platform.merges x where x.id = merge;
+    perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+    select c.merged_into into root from platform.customers c where c.id = m.loser_id;
+    begin
+      -- Failed events of the two wait together, and from now on apart. Their handlers hold the subscription before any customer.
+      perform set_config('lock_timeout', '3s', true);
+      if not is_trial then
+        waiting := array(
+          select s.name from sync.subscriptions s
+          where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
+          order by s.name);
+      end if;
+      if cardinality(waiting) > 0 then
+        perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
+      end if;
+      perform platform.hold_customers(array[root, m.survivor_id, m.loser_id] || array(
+        select v.key::uuid from platform.merge_moves v join platform.merge_references r on r.reference = v.reference
+        where v.merge = m.id and r.relation = 'platform.customers'));
+      select x.* into m from platform.merges x where x.id = merge;
+      perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+      -- It was merged on while this waited: again, with the right locks.
+      if root is distinct from (select c.merged_into from platform.customers c where c.id = m.loser_id) then
+        raise lock_not_available;
+      end if;
+      answer := platform.unmerge_one(m, root, choices);
+      if is_trial then raise exception 'only a trial' using errcode = 'TRIAL'; end if;
+      update platform.merges x
+      set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
+          undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
+      where x.id = m.id;
+      foreach name in array waiting loop
+        perform sync.start_first(name, array[m.loser_id::text, root::text], array[m.loser_id, root]);
+      end loop;
+      perform set_config('lock_timeout', former_timeout, true);
+      return answer;
+    exception
+      when lock_not_available or deadlock_detected then
+        null; -- The savepoint has released every lock, so the transaction that held the row can go on.
+      when sqlstate 'TRIAL' then
+        return answer;
+    end;
+    perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
+  end loop;
+  raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
+    hint = 'Try again.';
+end $function$;
+grant execute on function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.undo_move(move uuid, kind text, record uuid, OUT held uuid)
+ RETURNS uuid
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3302,11 +3380,10 @@ declare
   here uuid;
   home platform.customers;
 begin
-  select m.* into undone from platform.moves m where m.id = move for update;
+  perform platform.require_owner_of(kind);
+  select m.* into undone from platform.moves m
+  where m.id = move and m.kind = undo_move.kind and m.record_id = record for update;
   if not found then return; end if;
-  perform platform.require_owner_of(undone.kind);
-  kind := undone.kind;
-  record := undone.record_id;
   if undone.undone_at is not null then
     perform platform.refuse_move('move_undone', 'This move was taken back before.');
   end if;
@@ -3337,8 +3414,8 @@ begin
   update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
   held := home.id;
 end $function$;
-grant execute on function platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid) to foundation_role;
-grant execute on function platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid) to support_role;
+grant execute on function platform.undo_move(move uuid, kind text, record uuid, OUT held uuid) to foundation_role;
+grant execute on function platform.undo_move(move uuid, kind text, record uuid, OUT held uuid) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -3346,58 +3423,9 @@ CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb 
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  former_timeout constant text := current_setting('lock_timeout');
-  m platform.merges;
-  root uuid;
-  waiting text[];
-  name text;
-  answer jsonb;
 begin
   perform platform.require_steward();
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'an unmerge runs under read committed' using errcode = 'feature_not_supported';
-  end if;
-  for attempt in 1..60 loop
-    select x.* into m from platform.merges x where x.id = merge;
-    perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
-    select c.merged_into into root from platform.customers c where c.id = m.loser_id;
-    begin
-      -- Failed events of the two wait together, and from now on apart. Their handlers hold the subscription before any customer.
-      perform set_config('lock_timeout', '3s', true);
-      waiting := array(
-        select s.name from sync.subscriptions s
-        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
-        order by s.name);
-      if cardinality(waiting) > 0 then
-        perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
-      end if;
-      perform platform.hold_customers(array[root, m.survivor_id, m.loser_id] || array(
-        select v.key::uuid from platform.merge_moves v join platform.merge_references r on r.reference = v.reference
-        where v.merge = m.id and r.relation = 'platform.customers'));
-      select x.* into m from platform.merges x where x.id = merge;
-      perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
-      -- It was merged on while this waited: again, with the right locks.
-      if root is distinct from (select c.merged_into from platform.customers c where c.id = m.loser_id) then
-        raise lock_not_available;
-      end if;
-      answer := platform.unmerge_one(m, root, choices);
-      update platform.merges x
-      set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
-          undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
-      where x.id = m.id;
-      foreach name in array waiting loop
-        perform sync.start_first(name, array[m.loser_id::text, root::text], array[m.loser_id, root]);
-      end loop;
-      perform set_config('lock_timeout', former_timeout, true);
-      return answer;
-    exception when lock_not_available or deadlock_detected then
-      null; -- The savepoint has released every lock, so the transaction that held the row can go on.
-    end;
-    perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
-  end loop;
-  raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
-    hint = 'Try again.';
+  return platform.try_unmerge(merge, choices, false);
 end $function$;
 grant execute on function platform.unmerge_customers(merge uuid, choices jsonb) to console_role;
 grant execute on function platform.unmerge_customers(merge uuid, choices jsonb) to platform_owner;

@@ -290,7 +290,7 @@ describe('opened and half filled in, everything fits', () => {
     await page.getByRole('button', { name: 'Undo' }).waitFor();
     expect(await measure(page, widths)).toEqual([]);
     await page.setViewportSize(wide);
-    for (const key of ['t', 's', 'e']) {
+    for (const key of ['t', 's', 'e', 'm']) {
       await page.locator('body').press(key);
       expect(await dialog(page)).toEqual([]);
     }

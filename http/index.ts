@@ -20,6 +20,7 @@ export {
 export { isLoopbackHost } from './loopback.ts';
 export { type Metrics, openMetrics } from './metrics/metrics.ts';
 export { addMetricsRoute } from './metrics/route.ts';
+export { addMovesOf, MoveSchema, movesOf } from './moves.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
 export {
@@ -29,8 +30,6 @@ export {
   CrmContextSchema,
   CustomerSchema,
   MergedFromSchema,
-  MoveRequestSchema,
-  MoveSchema,
   PhoneSchema,
   TierSchema,
 } from './records.ts';

@@ -1,6 +1,5 @@
 import { tierColours } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
-import { line, object, uuid } from './input/fields.ts';
 
 const time = () => z.string().openapi({ format: 'date-time' });
 /** The name of an app: a row of platform.apps. */
@@ -105,27 +104,6 @@ export const MergedFromSchema = z
     actor: z.object({ id: z.string(), name: z.string() }).nullable(),
   })
   .openapi('MergedFrom');
-
-/** A record that was moved to another customer, as both apps show it. */
-export const MoveSchema = z
-  .object({
-    id: z.string().openapi({ format: 'uuid' }),
-    kind: z.enum(['session', 'call', 'activity']),
-    record_id: z.string().openapi({ format: 'uuid' }),
-    from: z.object({ id: z.string(), name: z.string().nullable() }).openapi({ description: 'Where it was.' }),
-    to: z.object({ id: z.string(), name: z.string().nullable() }).openapi({ description: 'Where it went.' }),
-    reason: z.string().nullable(),
-    actor: z.object({ id: z.string(), name: z.string() }).nullable(),
-    moved_at: z.string().openapi({ format: 'date-time' }),
-    undone_at: z.string().nullable().openapi({ format: 'date-time' }),
-  })
-  .openapi('Move');
-
-/** What moves a record to another customer. */
-export const MoveRequestSchema = object({
-  customer_id: uuid().openapi({ description: 'The customer to whom it belongs.' }),
-  reason: line({ charactersMax: 500 }).optional(),
-}).openapi('MoveRequest');
 
 /** A row of platform.tiers. */
 export const TierSchema = z

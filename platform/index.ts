@@ -68,7 +68,7 @@ export type {
   Unmerged,
   UnmergePreview,
 } from './merging.ts';
-export type { Move, MovedKind } from './moves.ts';
+export type { Move, MovedKind, MovePreview } from './moves.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';

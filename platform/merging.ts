@@ -160,12 +160,24 @@ export function mergeCalls(connection: Connection) {
     );
   }
 
-  /** What taking a merge back would do. It changes and locks nothing. @throws StewardOnly, NotFound */
-  async function previewUnmerge(mergeId: string, { tx }: InTransaction = {}): Promise<UnmergePreview> {
+  /**
+   * What taking a merge back would do: the report of a trial that is taken back at once. It changes nothing, and holds both customers for as
+   * long as the unmerge would.
+   *
+   * @param choices as those of `unmergeCustomers`
+   * @throws StewardOnly, NotFound, TransactionConflict
+   */
+  async function previewUnmerge(
+    mergeId: string,
+    { choices = {}, ...write }: Write & { choices?: Record<string, 'home' | 'stay'> } = {},
+  ): Promise<UnmergePreview> {
     if (!isUuid(mergeId)) throw new NotFound('merge');
-    const preview = await ask<UnmergePreview>(tx ?? connection, 'select platform.preview_unmerge($1) as answer', [
-      mergeId,
-    ]);
+    const preview = await connection.within(write, (tx) =>
+      change<UnmergePreview>(tx, 'select platform.preview_unmerge($1, $2) as answer', [
+        mergeId,
+        JSON.stringify(choices),
+      ]),
+    );
     if (preview.refused?.code === 'not-found') throw new NotFound('merge');
     return preview;
   }

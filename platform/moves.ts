@@ -22,11 +22,24 @@ export type Move = {
   undone_at: Date | null;
 };
 
+/** What a move of a record would take along and what would stay, in words for the person who moves it. */
+export type MovePreview = {
+  from: { id: string; name: string };
+  /** Null: nobody is chosen yet. */
+  to: { id: string; name: string } | null;
+  goes: { what: string; count: number }[];
+  stays: { what: string; why: string }[];
+};
+
+const preview: Statement = {
+  name: 'preview-move',
+  text: 'select present as "from", target as "to", goes, stays from platform.preview_move($1, $2, $3)',
+};
 const move: Statement = {
   name: 'move-record',
   text: 'select move, held from platform.move_record($1, $2, $3, $4)',
 };
-const undo: Statement = { name: 'undo-move', text: 'select kind, record, held from platform.undo_move($1)' };
+const undo: Statement = { name: 'undo-move', text: 'select platform.undo_move($1, $2, $3) as held' };
 
 const columns = `m.id, m.kind, m.record_id, m.reason, m.moved_at, m.undone_at,
   jsonb_build_object('id', f.id, 'name', case when f.erased_at is null then f.name end) as "from",
@@ -50,17 +63,34 @@ export type MoveCalls = ReturnType<typeof moveCalls>;
 /** The calls of platformDb about records that belong to another customer. */
 export function moveCalls(connection: Connection) {
   /**
+   * What a move of one record of the calling app would do, for a person; without `to` what can be said before somebody is chosen. It throws
+   * what the move would throw.
+   */
+  async function previewMove(
+    { kind, id, to }: { kind: MovedKind; id: string; to?: string | undefined },
+    write: Write = {},
+  ): Promise<MovePreview> {
+    requireIds(kind, id, to);
+    return connection.within(write, async (tx) => {
+      const [seen] = await tx.run<MovePreview | { from: null }>(preview, [kind, id, to ?? null]);
+      if (!seen?.from) throw new NotFound(nameOf[kind]);
+      if (to !== undefined && !seen.to) throw new NotFound('customer');
+      return seen;
+    });
+  }
+
+  /**
    * Moves one record of the calling app to another customer, for a person: `actor`, or the one of `tx`. What the CRM was told about a
    * conversation or a call goes with it. A conversation is `claimed` afterwards, because its visitor has not proven to be that customer.
+   * A merged customer stands for its survivor.
    *
-   * @throws NotFound; CustomerMerged, CustomerErased of the customer that is to get it; MoveRefused
+   * @throws NotFound; CustomerErased of the customer that is to get it; MoveRefused
    */
   async function moveRecord(
     { kind, id, to, reason }: { kind: MovedKind; id: string; to: string; reason?: string | undefined },
     write: Write = {},
   ): Promise<Move> {
-    if (!isUuid(id)) throw new NotFound(nameOf[kind]);
-    if (!isUuid(to)) throw new NotFound('customer');
+    requireIds(kind, id, to);
     return connection.within(write, async (tx) => {
       const [made] = await tx.run<{ move: string | null; held: string | null }>(move, [kind, id, to, reason ?? null]);
       if (!made?.held) throw new NotFound(made?.move ? 'customer' : nameOf[kind]);
@@ -69,23 +99,20 @@ export function moveCalls(connection: Connection) {
   }
 
   /**
-   * Takes a move back: the latest one of its record, if the record is still where it went.
+   * Takes a move of this record back: the latest one, if the record is still where it went.
    *
    * @throws NotFound, CustomerErased, MoveRefused
    */
-  async function undoMove(id: string, write: Write = {}): Promise<Move> {
-    if (!isUuid(id)) throw new NotFound('move');
+  async function undoMove(
+    { kind, id, move }: { kind: MovedKind; id: string; move: string },
+    write: Write = {},
+  ): Promise<Move> {
+    if (!isUuid(id) || !isUuid(move)) throw new NotFound('move');
     return connection.within(write, async (tx) => {
-      const [undone] = await tx.run<{ held: string | null }>(undo, [id]);
+      const [undone] = await tx.run<{ held: string | null }>(undo, [move, kind, id]);
       if (!undone?.held) throw new NotFound('move');
-      return readMove(tx, id);
+      return readMove(tx, move);
     });
-  }
-
-  /** A move of the calling app's records. @throws NotFound */
-  async function getMove(id: string, { tx }: InTransaction = {}): Promise<Move> {
-    if (!isUuid(id)) throw new NotFound('move');
-    return readMove(tx ?? connection, id);
   }
 
   /** The latest move of each record that has one and where it was not taken back, by the record's id. */
@@ -95,7 +122,12 @@ export function moveCalls(connection: Connection) {
     return new Map(moves.map((each) => [each.record_id, each]));
   }
 
-  return { moveRecord, undoMove, getMove, listMoves };
+  return { previewMove, moveRecord, undoMove, listMoves };
+}
+
+function requireIds(kind: MovedKind, id: string, to: string | undefined): void {
+  if (!isUuid(id)) throw new NotFound(nameOf[kind]);
+  if (to !== undefined && !isUuid(to)) throw new NotFound('customer');
 }
 
 const nameOf: Record<MovedKind, string> = {

@@ -1,17 +1,17 @@
 import { Text } from '@mantine/core';
-import { type ReactNode, useState } from 'react';
+import { type ComponentType, useState } from 'react';
 import { Dialog } from './Dialog.tsx';
+import type { SearchedPickerProps } from './SearchedPicker.tsx';
 
 type MergeDialogProps = {
   customer: { id: string; name: string };
   consoleUrl: string;
-  /** The picker of the app: it calls `onChange` with the id of the other customer. */
-  picker: (picked: string | null, onChange: (id: string | null) => void, error: ReactNode) => ReactNode;
+  CustomerPicker: ComponentType<SearchedPickerProps>;
   onClose: () => void;
 };
 
 /** Asks who the same person is, and goes to the console, which compares the two and merges them. */
-export function MergeDialog({ customer, consoleUrl, picker, onClose }: MergeDialogProps) {
+export function MergeDialog({ customer, consoleUrl, CustomerPicker, onClose }: MergeDialogProps) {
   const [other, setOther] = useState<string | null>(null);
   const faults: Record<string, string> = {};
   if (other === null) faults.other = 'Choose the other customer.';
@@ -30,7 +30,15 @@ export function MergeDialog({ customer, consoleUrl, picker, onClose }: MergeDial
           <Text size="sm">
             Two records of one person become one. The console shows both side by side before anything is changed.
           </Text>
-          {picker(other, setOther, errors.other)}
+          <CustomerPicker
+            label="The other customer"
+            name="other"
+            withAsterisk
+            data-autofocus
+            value={other}
+            error={errors.other}
+            onChange={setOther}
+          />
         </>
       )}
     </Dialog>

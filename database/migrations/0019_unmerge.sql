@@ -259,66 +259,6 @@ begin
     r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, of_customer;
 end $$;
 
--- What an unmerge would do: see unmerge_customers. It writes and locks nothing.
-create function platform.preview_unmerge(merge uuid) returns jsonb
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  m platform.merges;
-  root uuid;
-  refusal jsonb;
-  r platform.merge_references;
-  f platform.merge_fields;
-  present jsonb;
-  back jsonb := '[]';
-  kept_fields jsonb := '[]';
-  home jsonb := '{}';
-  kept jsonb := '[]';
-  ambiguous jsonb;
-  counted bigint;
-  row_key text;
-begin
-  perform platform.require_steward();
-  select x.* into m from platform.merges x where x.id = merge;
-  refusal := platform.refuse_unmerge(m, '{}');
-  if refusal is not null then
-    return jsonb_build_object('merge', merge, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
-      'home', home, 'kept', kept, 'ambiguous', '[]'::jsonb, 'refused', refusal - 'errcode' - 'constraint');
-  end if;
-  select c.merged_into into root from platform.customers c where c.id = m.loser_id;
-  for f in select d.* from platform.merge_fields d where d.merge = m.id and d.side = 'loser' and d.ours is distinct from d.theirs loop
-    if f.field like 'custom.%' then
-      select v.value into present from crm.custom_field_values v
-      where v.customer_id = root and v.field_key = substr(f.field, 8);
-    else
-      select platform.read_customer_field(c, f.field) into present from platform.customers c where c.id = m.survivor_id;
-    end if;
-    if present is not distinct from f.chosen then back := back || to_jsonb(f.field);
-    else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', platform.show_customer_field(f.field, f.chosen),
-      'present', platform.show_customer_field(f.field, present));
-    end if;
-  end loop;
-  select coalesce(jsonb_agg(jsonb_build_object('table', a.relation, 'key', a.key, 'why', a.why, 'default', 'home')), '[]') into ambiguous
-  from platform.list_ambiguous(m, root) a;
-  for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
-    execute format('select count(*) from (
-          select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s and x.released is null
-          intersect select %3$s from %1$s t where t.%2$I = $2) k',
-      r.relation, r.customer_column, platform.merge_key(r), r.reference) into counted using m.id, root;
-    counted := counted + (select count(*) from platform.merge_suppressed p
-      where p.merge = m.id and p.reference = r.reference and p.customer_id = m.loser_id);
-    if counted > 0 then home := home || jsonb_build_object(r.relation, counted); end if;
-    for row_key in select a.key from platform.list_absent(m, r, root) a (key)
-      where not exists (
-        select from platform.merge_suppressed p
-        where p.merge = any (platform.path_of(m.survivor_id)) and p.reference = r.reference and p.key = a.key)
-    loop
-      kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
-    end loop;
-  end loop;
-  return jsonb_build_object('merge', m.id, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
-    'home', home, 'kept', kept, 'ambiguous', ambiguous, 'refused', null);
-end $$;
-
 -- Takes a row out of the claims of the merges that moved it: somebody moves it to another customer by hand.
 create function platform.release_moves(of_relation text, row_key text) returns void
 language sql set search_path = pg_catalog, pg_temp
@@ -573,22 +513,18 @@ begin
     'kept', kept, 'ambiguous', ambiguous, 'version', root_after.version, 'loserVersion', l_after.version);
 end $$;
 
--- Takes a merge back, in one transaction; see the overview and docs/merging.md.
---   choices   { '<table>:<key>': 'home' | 'stay' }, for rows that the preview calls ambiguous
--- Returns { merge, survivor, loser, fieldsBack, fieldsKept: [{ field, written, present }], home: { table: rows },
--- kept: [{ table, key, why }], ambiguous: [{ table, key, why, default, decided }], version, loserVersion }; `survivor` is the customer that
--- goes on. Of each table, `kept` names two hundred rows at most.
-create function platform.unmerge_customers(merge uuid, choices jsonb default '{}') returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- Holds what an unmerge changes, and does it; as a trial it takes all of it back again, so that a preview says what the unmerge does, and
+-- holds the customers no longer than for that.
+create function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   former_timeout constant text := current_setting('lock_timeout');
   m platform.merges;
   root uuid;
-  waiting text[];
+  waiting text[] := '{}';
   name text;
   answer jsonb;
 begin
-  perform platform.require_steward();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'an unmerge runs under read committed' using errcode = 'feature_not_supported';
   end if;
@@ -599,10 +535,12 @@ begin
     begin
       -- Failed events of the two wait together, and from now on apart. Their handlers hold the subscription before any customer.
       perform set_config('lock_timeout', '3s', true);
-      waiting := array(
-        select s.name from sync.subscriptions s
-        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
-        order by s.name);
+      if not is_trial then
+        waiting := array(
+          select s.name from sync.subscriptions s
+          where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
+          order by s.name);
+      end if;
       if cardinality(waiting) > 0 then
         perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
       end if;
@@ -616,6 +554,7 @@ begin
         raise lock_not_available;
       end if;
       answer := platform.unmerge_one(m, root, choices);
+      if is_trial then raise exception 'only a trial' using errcode = 'TRIAL'; end if;
       update platform.merges x
       set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
           undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
@@ -625,13 +564,46 @@ begin
       end loop;
       perform set_config('lock_timeout', former_timeout, true);
       return answer;
-    exception when lock_not_available or deadlock_detected then
-      null; -- The savepoint has released every lock, so the transaction that held the row can go on.
+    exception
+      when lock_not_available or deadlock_detected then
+        null; -- The savepoint has released every lock, so the transaction that held the row can go on.
+      when sqlstate 'TRIAL' then
+        return answer;
     end;
     perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
   end loop;
   raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
     hint = 'Try again.';
+end $$;
+
+-- Takes a merge back, in one transaction; see the overview and docs/merging.md.
+--   choices   { '<table>:<key>': 'home' | 'stay' }, for rows that the preview calls ambiguous
+-- Returns { merge, survivor, loser, fieldsBack, fieldsKept: [{ field, written, present }], home: { table: rows },
+-- kept: [{ table, key, why }], ambiguous: [{ table, key, why, default, decided }], version, loserVersion }; `survivor` is the customer that
+-- goes on. Of each table, `kept` names two hundred rows at most.
+create function platform.unmerge_customers(merge uuid, choices jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform platform.require_steward();
+  return platform.try_unmerge(merge, choices, false);
+end $$;
+
+-- What an unmerge would do: the same report, of a trial that is taken back at once, or why it is refused.
+create function platform.preview_unmerge(merge uuid, choices jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  m platform.merges;
+  refusal jsonb;
+begin
+  perform platform.require_steward();
+  select x.* into m from platform.merges x where x.id = merge;
+  refusal := platform.refuse_unmerge(m, choices);
+  if refusal is not null then
+    return jsonb_build_object('merge', merge, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', '[]'::jsonb,
+      'fieldsKept', '[]'::jsonb, 'home', '{}'::jsonb, 'kept', '[]'::jsonb, 'ambiguous', '[]'::jsonb,
+      'refused', refusal - 'errcode' - 'constraint');
+  end if;
+  return platform.try_unmerge(merge, choices, true) - '{version,loserVersion}'::text[] || '{"refused": null}';
 end $$;
 
 grant execute on function
@@ -641,14 +613,15 @@ grant execute on function
     platform.list_absent(platform.merges, platform.merge_references, uuid),
     platform.write_row_back(platform.merge_references, jsonb, uuid),
     platform.take_home(platform.merges, platform.merge_references, uuid, uuid[]),
-    platform.let_follow(text, platform.merges, uuid, uuid[], text), platform.unmerge_one(platform.merges, uuid, jsonb)
+    platform.let_follow(text, platform.merges, uuid, uuid[], text), platform.unmerge_one(platform.merges, uuid, jsonb),
+    platform.try_unmerge(uuid, jsonb, boolean)
   to merge_role;
 
 grant create on schema platform to merge_role;
-alter function platform.preview_unmerge(uuid) owner to merge_role;
+alter function platform.preview_unmerge(uuid, jsonb) owner to merge_role;
 alter function platform.unmerge_customers(uuid, jsonb) owner to merge_role;
 revoke create on schema platform from merge_role;
 set local role merge_role;
-grant execute on function platform.preview_unmerge(uuid), platform.unmerge_customers(uuid, jsonb)
+grant execute on function platform.preview_unmerge(uuid, jsonb), platform.unmerge_customers(uuid, jsonb)
   to console_role, sync_role, platform_owner;
 set local role platform_owner;

@@ -60,6 +60,17 @@ begin
   raise exception 'the record is not moved: %', named using errcode = 'check_violation', constraint = named, hint = words;
 end $$;
 
+-- Refuses a customer that cannot get the record, which is with the other one.
+create function platform.require_other_customer(target platform.customers, present uuid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if target.erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
+  elsif target.id = present then
+    perform platform.refuse_move('move_there_already', 'It belongs to this customer already.');
+  end if;
+end $$;
+
 -- The customer of a record. holding: also takes its lock, to the end of the transaction.
 create function platform.read_moved(kind text, record uuid, holding boolean, out is_there boolean, out customer uuid, out identity text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -129,9 +140,57 @@ begin
   return claimed;
 end $$;
 
--- Moves a record to another customer. move is null if there is no such record, held is null if there is no such customer. Locks: first both
--- customers, against merges and erasures and in the order of their ids, then the record, as everything that changes it does. What was read
--- before the locks is read again under them.
+-- What a move of the record would take along and what would stay, in words for the person who moves it. It writes and locks nothing, and
+-- raises what the move would raise. to_customer may be null: nobody is chosen yet. present is null if there is no such record, and target
+-- is null if there is no such customer.
+create function platform.preview_move(
+  kind text, record uuid, to_customer uuid, out present jsonb, out target jsonb, out goes jsonb, out stays jsonb)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  here record;
+  chosen platform.customers;
+begin
+  perform platform.require_owner_of(kind);
+  select r.* into here from platform.read_moved(kind, record, false) r;
+  if here.is_there is null then return; end if;
+  select jsonb_build_object('id', c.id, 'name', c.name) into present
+  from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id) where o.id = here.customer;
+  if to_customer is not null then
+    select c.* into chosen from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+    where o.id = to_customer;
+    if chosen.id is null then return; end if;
+    perform platform.require_other_customer(chosen, (present ->> 'id')::uuid);
+    target := jsonb_build_object('id', chosen.id, 'name', chosen.name);
+  end if;
+  select coalesce(jsonb_agg(jsonb_build_object('what', g.what, 'count', g.count) order by g.place), '[]') into goes
+  from (
+    select 1 as place, 'messages' as what, count(*) as count from support.messages m
+    where preview_move.kind = 'session' and m.session_id = record
+    union all
+    select 2, 'notes and actions', count(*) from support.session_entries e
+    where preview_move.kind = 'session' and e.session_id = record
+    union all
+    select 3, 'entries of the timeline', count(*) from platform.moved_rows(preview_move.kind, record) t
+    where t.relation = 'crm.activities') g
+  where g.count > 0;
+  select coalesce(jsonb_agg(jsonb_build_object('what', k.what, 'why', k.why) order by k.place), '[]') into stays
+  from (
+    select 1 as place, 'The address ' || e.email as what, 'A new chat with this address begins with ' || (present ->> 'name') || '.' as why
+    from support.sessions s join platform.customer_emails e on s.visitor_email in (e.email, e.email_key)
+    where preview_move.kind = 'session' and s.id = record and e.customer_id = (present ->> 'id')::uuid
+    union all
+    select 2, 'The proof of who the visitor is',
+      'They have proven to be ' || (present ->> 'name') || ', not somebody else. The conversation is unverified afterwards.'
+    where preview_move.kind = 'session' and here.identity = 'verified'
+    union all
+    select 3, 'The number ' || p.phone, 'A new call from this number is found with ' || (present ->> 'name') || '.'
+    from support.calls k join platform.customer_phones p on p.phone_key = k.number_e164
+    where preview_move.kind = 'call' and k.id = record and p.customer_id = (present ->> 'id')::uuid) k;
+end $$;
+
+-- Moves a record to another customer; of one that was merged, to the survivor. move is null if there is no such record, held is null if
+-- there is no such customer. Locks: first both customers, against merges and erasures and in the order of their ids, then the record, as
+-- everything that changes it does. What was read before the locks is read again under them.
 create function platform.move_record(
   kind text, record uuid, to_customer uuid, reason text default null, out move uuid, out from_customer uuid, out held uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -143,22 +202,17 @@ begin
   for attempt in 1..5 loop
     select r.* into found_record from platform.read_moved(kind, record, false) r;
     if found_record.is_there is null then return; end if;
-    perform from platform.customers c where c.id in (found_record.customer, to_customer) order by c.id for key share;
-    select c.* into target from platform.customers c where c.id = to_customer;
+    select c.* into target from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+    where o.id = to_customer;
     if not found then move := record; return; end if;
-    if target.erased_at is not null then
-      raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
-    elsif target.merged_into is not null then
-      raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation', constraint = 'customer_merged',
-        detail = target.merged_into;
-    end if;
+    perform from platform.customers c where c.id in (found_record.customer, target.id) order by c.id for key share;
+    select c.* into target from platform.customers c where c.id = target.id;
+    continue when target.merged_into is not null; -- it was merged meanwhile
     from_customer := found_record.customer;
     select r.* into found_record from platform.read_moved(kind, record, true) r;
     if found_record.is_there is null then from_customer := null; return; end if;
     continue when found_record.customer is distinct from from_customer; -- it was moved meanwhile
-    if from_customer = target.id then
-      perform platform.refuse_move('move_there_already', 'It belongs to this customer already.');
-    end if;
+    perform platform.require_other_customer(target, from_customer);
     perform platform.take_record(kind, record, target.id, 'claimed');
     held := target.id;
     insert into platform.moves (kind, record_id, from_id, to_id, identity, reason, released)
@@ -169,9 +223,9 @@ begin
   raise exception 'the record moves all the time' using errcode = 'serialization_failure';
 end $$;
 
--- Takes a move back: the newest one of its record, if the record is still where the move took it. Customers that were merged since count as
--- their survivors. held is null if there is no such move.
-create function platform.undo_move(move uuid, out kind text, out record uuid, out held uuid)
+-- Takes a move of this record back: the newest one, if the record is still where the move took it. Customers that were merged since count
+-- as their survivors. held is null if the record has no such move.
+create function platform.undo_move(move uuid, kind text, record uuid, out held uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   undone platform.moves;
@@ -179,11 +233,10 @@ declare
   here uuid;
   home platform.customers;
 begin
-  select m.* into undone from platform.moves m where m.id = move for update;
+  perform platform.require_owner_of(kind);
+  select m.* into undone from platform.moves m
+  where m.id = move and m.kind = undo_move.kind and m.record_id = record for update;
   if not found then return; end if;
-  perform platform.require_owner_of(undone.kind);
-  kind := undone.kind;
-  record := undone.record_id;
   if undone.undone_at is not null then
     perform platform.refuse_move('move_undone', 'This move was taken back before.');
   end if;
@@ -214,7 +267,8 @@ begin
   update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
   held := home.id;
 end $$;
-grant execute on function platform.move_record(text, uuid, uuid, text), platform.undo_move(uuid) to foundation_role, support_role;
+grant execute on function platform.preview_move(text, uuid, uuid), platform.move_record(text, uuid, uuid, text),
+  platform.undo_move(uuid, text, uuid) to foundation_role, support_role;
 
 -- A conversation goes to another customer by a move, or because its visitor has proven to be that customer. So Support's login cannot
 -- move one without a trace.

@@ -176,3 +176,24 @@ test('a customer that a chat made gets Foundation’s number when its event arri
       .customer.id,
   ).toBe(customer.id);
 });
+
+test('a customer that a chat made and that gave its number away in a merge gets one of its own after the unmerge', async () => {
+  const { customer: survivor } = await app.support.findOrCreateCustomer({ email: 'goes.on@example.com', name: 'Goes On' });
+  const numberOf = async (id: string) => (await app.foundation.getCustomerById(id))?.crm_id ?? null;
+  await expect.poll(() => numberOf(survivor.id), { interval: 5 }).toBeGreaterThan(0);
+  // As if the merge had come before the number.
+  const superuser = await app.database.connect('postgres');
+  const sync = await app.database.connect('sync_app');
+  await superuser.query(`delete from platform.customer_external_ids where customer_id = $1`, [survivor.id]);
+  await superuser.query('update platform.customers set crm_id = null where id = $1', [survivor.id]);
+  const loser = await app.foundation.createCustomer({ email: 'is.taken@example.com', name: 'Goes On' });
+  const { rows } = await sync.query(
+    `select platform.merge_customers($1, array[$2]::uuid[]) -> 'merges' -> 0 ->> 'merge' as merge`,
+    [survivor.id, loser.id],
+  );
+  expect(await numberOf(survivor.id)).toBe(loser.crm_id);
+  await sync.query('select platform.unmerge_customers($1)', [rows[0].merge]);
+  expect(await numberOf(loser.id)).toBe(loser.crm_id);
+  await expect.poll(() => numberOf(survivor.id), { interval: 5 }).toBeGreaterThan(0);
+  expect(await numberOf(survivor.id)).not.toBe(loser.crm_id);
+});

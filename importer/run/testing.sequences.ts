@@ -1,5 +1,6 @@
 import type { TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
+import { expect } from 'vitest';
 import { applyImport } from './apply.ts';
 import { person, planRows } from './testing.run.ts';
 import { undoImport } from './undo.ts';
@@ -45,6 +46,7 @@ type Twin = {
   before: unknown;
 };
 
+type Unmerged = { kept: unknown[]; version: number; loserVersion: number };
 type Merged = { id: string; survivor: string; loser: string };
 type Done = {
   run: string;
@@ -211,12 +213,19 @@ class World {
 
   private async unmerge(merged = this.pick(this.merges)): Promise<void> {
     if (!merged) return;
-    const { answer } = await this.one<{ answer: { kept: unknown[] } }>(
+    const { preview } = await this.one<{ preview: object }>(
+      this.lane.console,
+      'select platform.preview_unmerge($1) as preview',
+      [merged.id],
+    );
+    const { answer } = await this.one<{ answer: Unmerged }>(
       this.lane.console,
       'select platform.unmerge_customers($1) as answer',
       [merged.id],
     );
     this.merges.splice(this.merges.indexOf(merged), 1);
+    const { version: _, loserVersion: __, ...report } = answer;
+    expect(preview, `the preview of the unmerge of ${merged.loser}`).toEqual({ ...report, refused: null });
     this.say('unmerge', merged.loser, 'from', merged.survivor, JSON.stringify(answer.kept));
   }
 

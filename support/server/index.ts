@@ -14,7 +14,7 @@ import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
-import { addMoveRoutes } from './moves/moves.routes.ts';
+import { addCallMoveRoutes, addSessionMoveRoutes } from './moves/moves.routes.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
@@ -67,7 +67,8 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addWidgetRoutes(app, db, context);
         addCannedAnswerRoutes(app, db);
         addCallRoutes(app, db);
-        addMoveRoutes(app, db);
+        addSessionMoveRoutes(app, db);
+        addCallMoveRoutes(app, db);
         addSearchRoutes(app, db);
         const readContext = contextReader(db, context.variables, context.log);
         addContextRoutes(app, readContext);

@@ -2,6 +2,7 @@ import type { SignInRoutes } from '@aether/signin';
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
 import type { addActivityRoutes } from '../../server/activities/activities.routes.ts';
+import type { addActivityMoveRoutes } from '../../server/activities/moves.routes.ts';
 import type { addCompanyRoutes } from '../../server/companies/companies.routes.ts';
 import type { addAddressRoutes } from '../../server/customers/addresses.routes.ts';
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
@@ -18,6 +19,7 @@ import type { addViewRoutes } from '../../server/views/views.routes.ts';
 const options = { fetch: send };
 
 export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
+export const { activities: movedActivities } = hc<ReturnType<typeof addActivityMoveRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
 export const { customers: phoneBooks } = hc<ReturnType<typeof addPhoneRoutes>>('/', options).api;

@@ -2,6 +2,7 @@ import { formatDuration } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { IconChevronRight } from '@tabler/icons-react';
 import type { ActivityEntry } from '../api/records.ts';
+import { useMe } from '../shell/person.ts';
 import classes from './timeline.module.css';
 
 /** A conversation with Support as one card: its end, its length, and whether the visitor proved their identity. The open card also shows the subject. */
@@ -14,6 +15,7 @@ export function ChatCard({ entry: { description, metadata } }: { entry: Activity
     session_id: session,
     identity,
   } = metadata;
+  const { apps } = useMe();
   return (
     <details className={classes.chat}>
       <summary>
@@ -32,6 +34,12 @@ export function ChatCard({ entry: { description, metadata } }: { entry: Activity
         {typeof seconds === 'number' && <Fact name="Duration" value={formatDuration(seconds)} />}
         {session !== undefined && <Fact name="Conversation" value={String(session)} />}
       </dl>
+      {session !== undefined && apps.support && (
+        <p className={classes.elsewhere}>
+          Support keeps its conversations, and moves one that belongs to another customer:{' '}
+          <a href={`${apps.support}/sessions/${session}`}>open it there</a>
+        </p>
+      )}
     </details>
   );
 }

@@ -10,6 +10,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react';
 import { customerQuery } from '../api/customers.ts';
 import type { CustomerRecord } from '../api/records.ts';
+import { CustomerPicker } from '../inputs/Picker.tsx';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { useMe } from '../shell/person.ts';
@@ -20,7 +21,7 @@ import type { Pane } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
-const MergeCustomer = lazyDialog(() => import('./MergeCustomer.tsx'), 'MergeCustomer');
+const MergeDialog = lazyDialog(() => import('@aether/ui/MergeDialog.tsx'), 'MergeDialog');
 
 /** The page of one customer: fields, timeline, relations. */
 export function CustomerPage() {
@@ -93,7 +94,12 @@ export function CustomerPage() {
         )}
       </div>
       {isMerging && apps.console && (
-        <MergeCustomer customer={customer} consoleUrl={apps.console} onClose={() => setMerging(false)} />
+        <MergeDialog
+          customer={customer}
+          consoleUrl={apps.console}
+          CustomerPicker={CustomerPicker}
+          onClose={() => setMerging(false)}
+        />
       )}
     </>
   );

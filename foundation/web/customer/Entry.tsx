@@ -1,11 +1,16 @@
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
+import { MovedHere } from '@aether/ui/MovedHere.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { nameField } from '@aether/ui/refusal.ts';
 import { Tag, type Tone } from '@aether/ui/Tag.tsx';
-import { IconCash, IconPencil } from '@tabler/icons-react';
+import { ActionIcon } from '@mantine/core';
+import { IconArrowsExchange, IconCash, IconPencil } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { memo, type ReactNode } from 'react';
+import { memo, type ReactNode, useState } from 'react';
+import { movesOfActivity } from '../api/moves.ts';
 import type { ActivityEntry, DealEntry, FieldChange, TimelineEntry } from '../api/records.ts';
 import { nameApp } from '../record/Provenance.tsx';
+import { useMe } from '../shell/person.ts';
 import { describeType } from './activitytypes.tsx';
 import { ChatCard } from './ChatCard.tsx';
 import { EditableWords } from './EditableWords.tsx';
@@ -13,11 +18,21 @@ import { isNothing, showChanged } from './showchanged.ts';
 import { TaskEntry } from './TaskEntry.tsx';
 import classes from './timeline.module.css';
 
+const MoveActivity = lazyDialog(() => import('./MoveActivity.tsx'), 'MoveActivity');
+
+type EntryProps = {
+  entry: TimelineEntry;
+  /** Something in it was changed. */
+  onChanged: () => void;
+  /** It went to another customer. */
+  onMoved: () => void;
+};
+
 /** One entry of the timeline, of any kind. */
-export const Entry = memo(function Entry({ entry, onChanged }: { entry: TimelineEntry; onChanged: () => void }) {
+export const Entry = memo(function Entry({ entry, onChanged, onMoved }: EntryProps) {
   switch (entry.kind) {
     case 'activity':
-      return <ActivityItem entry={entry} onChanged={onChanged} />;
+      return <ActivityItem entry={entry} onChanged={onChanged} onMoved={onMoved} />;
     case 'deal':
       return <DealItem entry={entry} />;
     case 'field':
@@ -29,10 +44,39 @@ export const Entry = memo(function Entry({ entry, onChanged }: { entry: Timeline
   }
 });
 
-function ActivityItem({ entry, onChanged }: { entry: ActivityEntry; onChanged: () => void }) {
+/** What people write. Its author and those who look after everybody's data may move it; Support moves its own. */
+const movedTypes = new Set(['note', 'call', 'email', 'meeting', 'task']);
+
+function ActivityItem({ entry, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
+  const me = useMe();
+  const [isMoving, setMoving] = useState(false);
   const { label, icon: Icon } = describeType(entry.type);
+  const { move } = entry;
+  const mayMove =
+    entry.app === 'foundation' && movedTypes.has(entry.type) && (me.isSteward || entry.actor?.id === me.id);
+  const moveBack = async (id: string) => {
+    await movesOfActivity(entry.id).undo(id);
+    onMoved();
+  };
   return (
-    <Item entry={entry} icon={<Icon size={15} />} title={label} isStrong>
+    <Item
+      entry={entry}
+      icon={<Icon size={15} />}
+      title={label}
+      isStrong
+      action={
+        mayMove && (
+          <ActionIcon
+            size="sm"
+            className={classes.edit}
+            aria-label={`Move to another customer: ${entry.description.slice(0, 40)}`}
+            onClick={() => setMoving(true)}
+          >
+            <IconArrowsExchange size={14} />
+          </ActionIcon>
+        )
+      }
+    >
       {entry.type === 'support_chat' ? (
         <ChatCard entry={entry} />
       ) : entry.type === 'task' ? (
@@ -40,6 +84,8 @@ function ActivityItem({ entry, onChanged }: { entry: ActivityEntry; onChanged: (
       ) : (
         <EditableWords entry={entry} onChanged={onChanged} />
       )}
+      {move && <MovedHere move={move} undo={mayMove ? () => moveBack(move.id) : undefined} />}
+      {isMoving && <MoveActivity entry={entry} onMoved={onMoved} onClose={() => setMoving(false)} />}
     </Item>
   );
 }
@@ -90,9 +136,17 @@ function Changes({ changes }: { changes: FieldChange[] }) {
   );
 }
 
-type ItemProps = { entry: TimelineEntry; icon: ReactNode; title: ReactNode; isStrong?: boolean; children: ReactNode };
+type ItemProps = {
+  entry: TimelineEntry;
+  icon: ReactNode;
+  title: ReactNode;
+  isStrong?: boolean;
+  /** What can be done with it. */
+  action?: ReactNode;
+  children: ReactNode;
+};
 
-function Item({ entry: { app, actor, occurred_at }, icon, title, isStrong = false, children }: ItemProps) {
+function Item({ entry: { app, actor, occurred_at }, icon, title, isStrong = false, action, children }: ItemProps) {
   return (
     <li className={classes.entry} data-app={app} data-strong={isStrong}>
       <span className={classes.icon} aria-hidden>
@@ -108,6 +162,7 @@ function Item({ entry: { app, actor, occurred_at }, icon, title, isStrong = fals
           <time dateTime={occurred_at} title={formatMoment(occurred_at)} className={classes.time}>
             {formatTime(occurred_at)}
           </time>
+          {action}
         </div>
         {children}
       </div>

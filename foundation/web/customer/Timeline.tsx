@@ -76,7 +76,7 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
             <h3 className={classes.day}>{day}</h3>
             <ul className={classes.entries}>
               {ofDay.map((entry) => (
-                <Entry key={entry.id} entry={entry} onChanged={look} />
+                <Entry key={entry.id} entry={entry} onChanged={look} onMoved={show} />
               ))}
             </ul>
           </section>

@@ -1,4 +1,4 @@
-import { z } from '@aether/http';
+import { MoveSchema, z } from '@aether/http';
 import { outcomes } from './calls.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
@@ -16,5 +16,6 @@ export const CallSchema = z
     started_at: moment,
     duration_seconds: z.int().nullable(),
     created_at: moment,
+    move: MoveSchema.optional().openapi({ description: 'How it came to this customer, if it was moved.' }),
   })
   .openapi('Call');

@@ -2,6 +2,7 @@ import {
   type Attempt,
   goesOn,
   InvalidField,
+  type Move,
   NotFound,
   type Paging,
   type Phone,
@@ -31,6 +32,8 @@ export type Call = {
   started_at: Date;
   duration_seconds: number | null;
   created_at: Date;
+  /** How it came to this customer, if it was moved. */
+  move?: Move;
 };
 
 export type NewCall = {
@@ -234,11 +237,11 @@ const newestFirst = {
 } as const;
 
 /** Newest first. */
-export function listCalls(
-  on: Queryable,
+export async function listCalls(
+  db: PlatformDb,
   { customerId, ...paging }: { customerId?: string } & Paging,
 ): Promise<Placed<Call>[]> {
-  return readList<Call>(on, { ...newestFirst, ...paging }, (parameter) => {
+  const calls = await readList<Call>(db, { ...newestFirst, ...paging }, (parameter) => {
     const customer = customerId && goesOn(parameter(customerId, 'uuid'));
     return {
       columns: callColumns,
@@ -246,6 +249,11 @@ export function listCalls(
       where: customer ? [`(k.customer_id = ${customer} or c.id = ${customer})`] : [],
     };
   });
+  const moves = await db.listMoves(
+    'call',
+    calls.map(({ id }) => id),
+  );
+  return calls.map((call) => ({ ...call, ...(moves.has(call.id) && { move: moves.get(call.id) }) }));
 }
 
 /** Corrects Support's own fields of a call. The CRM's activity stays as it was written. @throws NotFound */

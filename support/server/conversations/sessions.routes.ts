@@ -5,7 +5,6 @@ import {
   cursor,
   cursorsOf,
   jsonBody,
-  MoveSchema,
   object,
   pageSize,
   problems,
@@ -66,7 +65,6 @@ const get = createStaffRoute({
         'application/json': {
           schema: z.object({
             session: SessionSchema,
-            move: MoveSchema.nullable().openapi({ description: 'How it came to this customer, if it was moved.' }),
             messages: z.array(MessageSchema),
             entries: z.array(EntrySchema),
             viewers: z.array(z.object({ id: z.string(), name: z.string(), is_typing: z.boolean() })),
@@ -220,13 +218,12 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param');
       await requireReaderOf(db, c.get('caller'), id);
-      const [session, moves, messages, entries] = await Promise.all([
+      const [session, messages, entries] = await Promise.all([
         getSession(db, id),
-        db.listMoves('session', [id]),
         listMessages(db, id, c.req.valid('query')),
         listEntries(db, id),
       ]);
-      return c.json({ session, move: moves.get(id) ?? null, messages, entries, viewers: live.whoLooks(id) }, 200);
+      return c.json({ session, messages, entries, viewers: live.whoLooks(id) }, 200);
     })
     .openapi(reply, async (c) => {
       const { id } = c.req.valid('param');

@@ -38,6 +38,8 @@ export const SessionSchema = z
   })
   .openapi('Session');
 
+const movedNamed = z.object({ id: z.string(), name: z.string().nullable() });
+
 export const EntrySchema = z
   .object({
     id: z.string().openapi({ format: 'uuid' }),
@@ -52,11 +54,16 @@ export const EntrySchema = z
       'identified',
       'verified',
       'moved',
+      'moved_back',
       'ended',
     ]),
     agent: named.nullable(),
     to_agent: named.nullable(),
     body: z.string().nullable(),
     created_at: moment,
+    move: z
+      .object({ id: z.string(), from: movedNamed, to: movedNamed, is_latest: z.boolean() })
+      .nullish()
+      .openapi({ description: 'Of a move to another customer; the latest can be taken back.' }),
   })
   .openapi('SessionEntry');

@@ -55,13 +55,50 @@ describe('a conversation of the wrong person', () => {
     ]);
     expect(await placesOf(id)).toEqual({ customer_id: right, identity: 'claimed', told: [right, 'claimed'] });
     const shown = (await asPriya('GET', `/api/sessions/${id}`)).body;
-    expect(shown).toMatchObject({ move: { from: { name: 'Ada' }, reason: 'It was Ben at her computer' } });
-    expect(shown.entries.at(-1)).toMatchObject({ kind: 'moved', agent: { name: 'Priya Nair' } });
+    expect(shown.entries.at(-1)).toMatchObject({
+      kind: 'moved',
+      agent: { name: 'Priya Nair' },
+      body: 'It was Ben at her computer',
+      move: { id: body.move.id, from: { name: 'Ada' }, to: { name: 'Ben' }, is_latest: true },
+    });
 
     expect((await undo(id, body.move.id)).body.move.undone_at).not.toBeNull();
     expect(await placesOf(id)).toEqual(before);
-    expect((await asPriya('GET', `/api/sessions/${id}`)).body.move).toBeNull();
+    const { entries } = (await asPriya('GET', `/api/sessions/${id}`)).body;
+    expect(entries.slice(-2)).toMatchObject([
+      { kind: 'moved', move: { is_latest: false } },
+      { kind: 'moved_back', agent: { name: 'Priya Nair' }, move: { from: { name: 'Ada' }, to: { name: 'Ben' } } },
+    ]);
     expect(await undo(id, body.move.id)).toMatchObject({ status: 409, body: { code: 'move-refused' } });
+  });
+
+  test('has a preview that names what goes along and what stays, and is refused as the move would be', async () => {
+    const { id, customer } = await chatOf('Ada');
+    await app.support.query(`update support.sessions set identity = 'verified' where id = $1`, [id]);
+    const right = await newCustomer('Ben');
+    const preview = (to?: string) => asPriya('GET', `/api/sessions/${id}/moves/preview${to ? `?customer_id=${to}` : ''}`);
+    await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'Hello Ada' });
+    expect((await preview()).body).toMatchObject({ from: { id: customer, name: 'Ada' }, to: null });
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    const { status, body } = await preview(right);
+    expect([status, body]).toMatchObject([
+      200,
+      {
+        to: { id: right, name: 'Ben' },
+        goes: expect.arrayContaining([
+          { what: 'messages', count: 1 },
+          { what: 'entries of the timeline', count: 1 },
+        ]),
+        stays: [
+          { what: expect.stringMatching(/^The address v\d+@moves\.example$/), why: expect.stringContaining('Ada') },
+          { what: 'The proof of who the visitor is', why: expect.stringContaining('unverified') },
+        ],
+      },
+    ]);
+    expect(await placesOf(id)).toMatchObject({ customer_id: customer, identity: 'verified' });
+    expect(await preview(customer)).toMatchObject({ status: 409, body: { code: 'move-refused' } });
+    expect(await preview('019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b')).toMatchObject({ status: 404 });
+    expect((await app.callAs('maya')('GET', `/api/sessions/${id}/moves/preview`)).body.code).toBe('agent-only');
   });
 
   test('stays when the customer is unknown, erased or the same, and goes to the survivor of a merged one', async () => {
@@ -129,6 +166,8 @@ describe('a conversation of the wrong person', () => {
     expect((await app.callAs('maya')('POST', path, { customer_id: right })).body.code).toBe('agent-only');
     const { move } = (await asPriya('POST', path, { customer_id: right })).body;
     expect([move.from.id, await told()]).toEqual([customer, right]);
+    const { calls } = (await asPriya('GET', `/api/calls?customer_id=${right}`)).body;
+    expect(calls).toMatchObject([{ move: { id: move.id, from: { name: 'Ada' } } }]);
     // The path says whose right is asked for: the move of a call is not undone as that of a conversation.
     expect((await undo(id, move.id)).status).toBe(404);
     expect((await asPriya('POST', `${path}/${move.id}/undo`, {})).status).toBe(200);

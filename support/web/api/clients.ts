@@ -8,6 +8,7 @@ import type { addTierRoutes } from '../../server/context/tiers.routes.ts';
 import type { addCannedAnswerRoutes } from '../../server/conversations/cannedanswers.ts';
 import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts';
 import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
+import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves/moves.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
@@ -18,6 +19,8 @@ export const { agents, users } = hc<ReturnType<typeof addAgentRoutes>>('/', opti
 export const { calls } = hc<ReturnType<typeof addCallRoutes>>('/', options).api;
 export const { 'canned-answers': cannedAnswers } = hc<ReturnType<typeof addCannedAnswerRoutes>>('/', options).api;
 export const { chatbots } = hc<ReturnType<typeof addChatbotRoutes>>('/', options).api;
+export const { calls: movedCalls } = hc<ReturnType<typeof addCallMoveRoutes>>('/', options).api;
+export const { sessions: movedSessions } = hc<ReturnType<typeof addSessionMoveRoutes>>('/', options).api;
 export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api;
 export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;

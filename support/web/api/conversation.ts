@@ -61,7 +61,6 @@ export function take(client: QueryClient, id: string, fresh: Partial<Conversatio
     ['session', id],
     (shown) =>
       shown && {
-        move: fresh.move === undefined ? shown.move : fresh.move,
         session: fresh.session ? joinReading(shown.session, fresh.session) : shown.session,
         messages: fresh.messages ? joinMessages(shown.messages, fresh.messages) : shown.messages,
         entries: fresh.entries ? joinEntries(shown.entries, fresh.entries) : shown.entries,

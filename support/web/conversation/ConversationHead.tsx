@@ -4,6 +4,7 @@ import { Tag } from '@aether/ui/Tag.tsx';
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
 import {
   IconArrowLeft,
+  IconArrowsExchange,
   IconCheck,
   IconClockPause,
   IconDots,
@@ -29,7 +30,7 @@ type ConversationHeadProps = {
 export function ConversationHead({ session, ownAgentId, onContext }: ConversationHeadProps) {
   const isNarrow = useNarrow();
   const place = useSearch({ from: '/desk' });
-  const { claim, askTransfer, askSnooze, askEnd } = useActions();
+  const { claim, askTransfer, askSnooze, askEnd, askMove } = useActions();
   const { agent, status, handler } = session;
   const isOpen = status === 'active';
   const isMine = agent?.id === ownAgentId;
@@ -86,12 +87,24 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
             </Button>
           </Tooltip>
         ))}
+        {session.customer && (
+          <Tooltip label="Move to another customer: M">
+            <ActionIcon
+              className={classes.doing}
+              aria-label="Move to another customer"
+              size="md"
+              onClick={() => askMove(session)}
+            >
+              <IconArrowsExchange size={18} />
+            </ActionIcon>
+          </Tooltip>
+        )}
         {onContext && (
           <ActionIcon onClick={onContext} aria-label="Show the customer" size="md">
             <IconUser size={18} />
           </ActionIcon>
         )}
-        {doings.length > 0 && (
+        {(doings.length > 0 || session.customer) && (
           <Menu position="bottom-end">
             <Menu.Target>
               <ActionIcon className={classes.more} aria-label="What can be done" size="md">
@@ -104,6 +117,11 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
                   {label}
                 </Menu.Item>
               ))}
+              {session.customer && (
+                <Menu.Item leftSection={<IconArrowsExchange size={16} />} onClick={() => askMove(session)}>
+                  Move to another customer…
+                </Menu.Item>
+              )}
             </Menu.Dropdown>
           </Menu>
         )}

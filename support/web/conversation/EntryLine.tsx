@@ -1,16 +1,24 @@
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
+import { MoveBack } from '@aether/ui/MovedHere.tsx';
 import { IconNote } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
+import { movesOfSession, refreshMoved } from '../api/moves.ts';
 import type { Entry } from '../api/records.ts';
 import classes from './conversation.module.css';
 import { describeEntry } from './entries.ts';
 
 /** A note in yellow, or one line about an action. */
-export function EntryLine({ entry }: { entry: Entry }) {
+export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: string }) {
+  const client = useQueryClient();
   const time = (
     <time dateTime={entry.created_at} title={formatMoment(entry.created_at)}>
       {formatTime(entry.created_at)}
     </time>
   );
+  const moveBack = async () => {
+    await movesOfSession(sessionId).undo(entry.move?.id ?? '');
+    refreshMoved(client);
+  };
   if (entry.kind === 'note')
     return (
       <article className={classes.note}>
@@ -27,6 +35,7 @@ export function EntryLine({ entry }: { entry: Entry }) {
     <div className={classes.done}>
       <span>
         {describeEntry(entry)} {time}
+        {entry.move?.is_latest && <MoveBack undo={moveBack} />}
       </span>
       {entry.body && entry.kind !== 'snoozed' && <span className={classes.doneBody}>{entry.body}</span>}
     </div>

@@ -79,7 +79,7 @@ export function Stream(props: StreamProps) {
                 </div>
               );
             case 'entry':
-              return <EntryLine key={item.key} entry={item.entry} />;
+              return <EntryLine key={item.key} entry={item.entry} sessionId={session.id} />;
             case 'unsent':
               return (
                 <UnsentMessage

@@ -2,7 +2,7 @@ import { formatMoment } from '@aether/ui/formats.ts';
 import type { Entry } from '../api/records.ts';
 
 /** An action as a sentence: `Priya Nair transferred this to Tom Berglund`. */
-export function describeEntry({ kind, agent, to_agent, body }: Entry): string {
+export function describeEntry({ kind, agent, to_agent, body, move }: Entry): string {
   const who = agent?.name;
   const isMoment = body !== null && /^\d{4}-\d{2}-\d{2}T/.test(body);
   switch (kind) {
@@ -25,8 +25,12 @@ export function describeEntry({ kind, agent, to_agent, body }: Entry): string {
     case 'identified':
       return 'The visitor said who they are';
     case 'moved':
-      return `${who ?? 'Somebody'} moved this to another customer`;
+      return `${who ?? 'Somebody'} moved this from ${nameOf(move?.from)} to ${nameOf(move?.to)}`;
+    case 'moved_back':
+      return `${who ?? 'Somebody'} moved this back from ${nameOf(move?.to)} to ${nameOf(move?.from)}`;
     case 'ended':
       return `${who ?? 'Support'} ended this`;
   }
 }
+
+const nameOf = (customer: { name: string | null } | undefined): string => customer?.name ?? 'an erased customer';

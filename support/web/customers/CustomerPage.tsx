@@ -9,9 +9,10 @@ import { contextQuery } from '../api/context.ts';
 import { ContextPanel } from '../context/ContextPanel.tsx';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
+import { CustomerPicker } from './CustomerPicker.tsx';
 import classes from './customer.module.css';
 
-const MergeCustomer = lazyDialog(() => import('./MergeCustomer.tsx'), 'MergeCustomer');
+const MergeDialog = lazyDialog(() => import('@aether/ui/MergeDialog.tsx'), 'MergeDialog');
 const LogCallDialog = lazyDialog(() => import('../calls/LogCallDialog.tsx'), 'LogCallDialog');
 
 /** A customer without an open conversation: their data, and past chats and calls. */
@@ -48,7 +49,12 @@ export function CustomerPage() {
         <ContextPanel of="customer" id={id} />
       </div>
       {isMerging && data?.customer && me.apps.console && (
-        <MergeCustomer customer={data.customer} consoleUrl={me.apps.console} onClose={() => setMerging(false)} />
+        <MergeDialog
+          customer={data.customer}
+          consoleUrl={me.apps.console}
+          CustomerPicker={CustomerPicker}
+          onClose={() => setMerging(false)}
+        />
       )}
       {isLogging && <LogCallDialog number={data?.customer?.phone ?? ''} onClose={() => setLogging(false)} />}
     </>

@@ -4,6 +4,7 @@ import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { assign, claim, SessionClaimed, take } from '../api/conversation.ts';
+import { movesOfSession } from '../api/moves.ts';
 import type { Named, OwnAgent, Session } from '../api/records.ts';
 import { useCommands } from '../shell/commands.ts';
 import { type Actions, ActionsContext } from './actions.ts';
@@ -13,10 +14,11 @@ import { findSession } from './targets.ts';
 const TransferDialog = lazyDialog(() => import('./TransferDialog.tsx'), 'TransferDialog');
 const SnoozeDialog = lazyDialog(() => import('./SnoozeDialog.tsx'), 'SnoozeDialog');
 const EndDialog = lazyDialog(() => import('./EndDialog.tsx'), 'EndDialog');
+const MoveRecord = lazyDialog(() => import('../customers/MoveRecord.tsx'), 'MoveRecord');
 const TakeOverDialog = lazyDialog(() => import('./TakeOverDialog.tsx'), 'TakeOverDialog');
 
 type Asked =
-  | { what: 'transfer' | 'snooze' | 'end'; session: Session }
+  | { what: 'transfer' | 'snooze' | 'end' | 'move'; session: Session }
   | { what: 'take-over'; session: Session; holder: Named };
 
 /** Gives the desk its actions, their keys and dialogs. A key acts on the focused row, otherwise on the open conversation. */
@@ -57,6 +59,10 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
     askTransfer: ask('transfer'),
     askSnooze: ask('snooze'),
     askEnd: ask('end'),
+    askMove: (session) => {
+      if (session.customer) setAsked({ what: 'move', session });
+      else showDone('The visitor has given no address yet: this conversation belongs to nobody.');
+    },
     show,
   };
   const withTarget = (run: (session: Session) => void) => () => {
@@ -65,13 +71,19 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
     if (session) run(session);
   };
   const doings = [
-    { keys: 'c', label: 'Claim', run: withTarget(actions.claim) },
-    { keys: 't', label: 'Transfer', run: withTarget(actions.askTransfer) },
-    { keys: 's', label: 'Snooze', run: withTarget(actions.askSnooze) },
-    { keys: 'e', label: 'End', run: withTarget(actions.askEnd) },
+    { keys: 'c', label: 'Claim', of: 'Claim this conversation', run: withTarget(actions.claim) },
+    { keys: 't', label: 'Transfer', of: 'Transfer this conversation', run: withTarget(actions.askTransfer) },
+    { keys: 's', label: 'Snooze', of: 'Snooze this conversation', run: withTarget(actions.askSnooze) },
+    { keys: 'e', label: 'End', of: 'End this conversation', run: withTarget(actions.askEnd) },
+    {
+      keys: 'm',
+      label: 'Move to another customer',
+      of: 'Move this conversation to another customer',
+      run: withTarget(actions.askMove),
+    },
   ];
-  useKeys(doings.map((doing) => ({ ...doing, group: 'Conversation' })));
-  useCommands(openId ? doings.map(({ label, run }) => ({ label: `${label} this conversation`, run })) : []);
+  useKeys(doings.map(({ keys, label, run }) => ({ keys, label, run, group: 'Conversation' })));
+  useCommands(openId ? doings.map(({ of, run }) => ({ label: of, run })) : []);
 
   const close = () => setAsked(undefined);
   return (
@@ -80,6 +92,14 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
       {asked?.what === 'transfer' && <TransferDialog session={asked.session} own={agent} onClose={close} />}
       {asked?.what === 'snooze' && <SnoozeDialog session={asked.session} onClose={close} />}
       {asked?.what === 'end' && <EndDialog session={asked.session} onClose={close} />}
+      {asked?.what === 'move' && (
+        <MoveRecord
+          what="conversation"
+          id={asked.session.id}
+          calls={movesOfSession(asked.session.id)}
+          onClose={close}
+        />
+      )}
       {asked?.what === 'take-over' && <TakeOverDialog session={asked.session} holder={asked.holder} onClose={close} />}
     </ActionsContext>
   );

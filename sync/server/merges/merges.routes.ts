@@ -161,7 +161,7 @@ const previewUndo = createStaffRoute({
   right: 'steward',
   summary: 'What taking a merge back would do; it changes nothing',
   request: { params: key },
-  responses: { 200: json('The preview.', UnmergePreviewSchema), ...problems(404, 422) },
+  responses: { 200: json('The preview.', UnmergePreviewSchema), ...problems(404, 409, 422) },
 });
 const undo = createStaffRoute({
   method: 'post',
@@ -229,9 +229,7 @@ export function addMergeRoutes(app: App, db: PlatformDb) {
       return c.json({ ...found, names } as never, 200);
     })
     .openapi(previewUndo, async (c) => {
-      const previewed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        db.previewUnmerge(c.req.valid('param').id, { tx }),
-      );
+      const previewed = await db.previewUnmerge(c.req.valid('param').id, { actor: c.get('actor')?.id });
       const names = await readFieldNames(db, previewed.fieldsKept.map(momentsOf));
       return c.json({ ...previewed, names } as never, 200);
     })
