@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -596,6 +598,47 @@ describe('an unmerge', () => {
     expect(pairs.rows).toEqual([{ state: 'different', reason: 'unmerged', decided_by: 'tom' }]);
   });
 
+  test('starts a failed event at once that waited only for one of the other customer; its preview starts none', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const id = await merge(a, b);
+    await foundation.query(
+      `insert into sync.subscriptions (name, types, position) values ('foundation.waits', null, 0)`,
+    );
+    await superuser.query(
+      `insert into sync.parked (subscription, position, key, customer, state)
+       values ('foundation.waits', 1, $1::text, $1::uuid, 'dead'), ('foundation.waits', 2, $2::text, $2::uuid, 'waiting'),
+         ('foundation.waits', 3, $1::text, $1::uuid, 'waiting')`,
+      [a, b],
+    );
+    const states = () =>
+      value(`select array_agg(state order by position) from sync.parked where subscription = 'foundation.waits'`);
+    await db.previewUnmerge(id, steward);
+    expect(await states()).toEqual(['dead', 'waiting', 'waiting']);
+    await unmerge(id);
+    expect(await states()).toEqual(['dead', 'retrying', 'waiting']);
+  });
+
+  test('is what its preview says, with and without a choice, and the preview changes nothing', async () => {
+    const [a, b, c] = [await customer(), await customer({ others: 1 }), await customer()];
+    const inner = await merge(a, b, { name: 'loser' });
+    await merge(c, a);
+    const called = (await value(
+      `insert into support.calls (customer_id, direction, number_e164, started_at)
+       select $1, 'inbound', v.was ->> 'phone_key', now() from platform.merge_moves v join platform.merge_references r using (reference)
+       where v.merge = $2 and r.relation = 'platform.customer_phones' returning id`,
+      [c, inner],
+    )) as string;
+    const before = await state(a, b, c);
+    const home = await db.previewUnmerge(inner, steward);
+    expect(home.ambiguous).toMatchObject([{ key: called, decided: 'home' }]);
+    const choices = { [`support.calls:${called}`]: 'stay' as const };
+    const preview = await db.previewUnmerge(inner, { ...steward, choices });
+    expect(preview.ambiguous).toMatchObject([{ key: called, decided: 'stay' }]);
+    expect(await state(a, b, c)).toEqual(before);
+    const { version: _, loserVersion: __, ...report } = await unmerge(inner, choices);
+    expect(preview).toEqual({ ...report, refused: null });
+  });
+
   test('is for stewards, as the merge is', async () => {
     const id = await merge(await customer(), await customer());
     await expect(db.unmergeCustomers(id, { actor: 'maya' })).rejects.toThrow(StewardOnly);
@@ -720,6 +763,61 @@ describe('a merge at the same moment', () => {
       expect(await state(a, b)).toEqual(before);
     }
   });
+
+  test('as kill -9 of the process that asked, at any statement of the merge and of the unmerge, all of it is done or nothing, and a retry does it', {
+    timeout: 60_000,
+  }, async () => {
+    const [a, b] = [await customer(), await customer()];
+    const apart = await state(a, b);
+    let together: Awaited<ReturnType<typeof state>> | undefined;
+    const present = async () => {
+      const { rows } = await superuser.query<{ id: string }>(
+        'select id from platform.merges where loser_id = $1 and undone_at is null',
+        [b],
+      );
+      expect(rows.length).toBeLessThan(2);
+      // What the ledger says is so: the two are as they were, or the loser has nothing.
+      if (rows[0]) {
+        expect(Object.keys(await state(b))).toEqual(['platform.customers']);
+        together ??= await state(a);
+        expect(await state(a)).toEqual(together);
+      } else expect(await state(a, b)).toEqual(apart);
+      return rows[0]?.id;
+    };
+    for (const work of ['merge', 'unmerge'] as const) {
+      const outcomes = new Set<string>();
+      for (let statement = 1, isOver = false; !isOver; statement++)
+        for (const when of ['during', 'after']) {
+          if (isOver) break;
+          const before = await present();
+          const given = work === 'merge' ? [a, b] : [before as string, '-'];
+          isOver = (await killAt(work, ...(given as [string, string]), statement, when)) === null;
+          const after = await present();
+          outcomes.add(before === after ? 'nothing' : 'done');
+          // The next one begins where this one did.
+          if (isOver) expect(before === after, 'a retry does it').toBe(false);
+          else if (before !== after) await (after ? unmerge(after) : merge(a, b));
+        }
+      expect([...outcomes].sort(), work).toEqual(['done', 'nothing']);
+    }
+    expect(await present()).toBeUndefined();
+    await unmerge(await merge(a, b));
+    expect(await state(a, b)).toEqual(apart);
+  });
+
+  /** A process that is killed at a statement. @returns the signal; null if it had fewer statements */
+  async function killAt(work: string, first: string, second: string, statement: number, when: string) {
+    const file = join(import.meta.dirname, 'testing.killedmerge.ts');
+    const args = [file, database.url('console_app'), work, first, second, String(statement), when];
+    const { promise, resolve } = Promise.withResolvers<{ signal: string | null; printed: string }>();
+    execFile(process.execPath, args, (error, printed) => resolve({ signal: error?.signal ?? null, printed }));
+    const { signal, printed } = await promise;
+    // The server finds out that nobody listens only when it has done what it was asked.
+    const isAtWork = async () =>
+      (await superuser.query('select from pg_stat_activity where pid = $1', [Number(printed)])).rowCount === 1;
+    while (await isAtWork()) await new Promise((resolve) => setTimeout(resolve, 2));
+    return signal;
+  }
 
   /** Waits until somebody holds the customer with the strongest lock. */
   async function untilHeld(id: string): Promise<void> {

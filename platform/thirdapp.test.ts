@@ -1,46 +1,25 @@
-import { readFile } from 'node:fs/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { connectPlatform, type PlatformDb } from './platform.ts';
+import { addThirdApp } from './testing.thirdapp.ts';
 
-/** A name that only this run uses, because roles belong to the whole server, which other runs may share. */
-const app = `billing${process.pid}`;
+let app: string;
 let database: TestDatabase;
 let billing: PlatformDb;
 let support: PlatformDb;
 let sql: pg.Client;
-/** One connection for all tests: the migrator may have five connections on the whole server. */
 let owner: pg.Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const page = await readFile(new URL('../docs/third-app.md', import.meta.url), 'utf8');
-  const blocks = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, block]) =>
-    (block as string).replaceAll('billing', app),
-  );
-  const [asAdministrator, asOwner, ...more] = blocks as [string, string, ...string[]];
-  expect(more).toEqual([]);
-  const admin = await database.connect('aether_admin');
-  // Takes the lock of a bootstrap: two statements that alter roles at once collide.
-  await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
-  await admin.query(asAdministrator);
-  owner = await database.connect('platform_migrator');
-  await owner.query(`set role platform_owner; ${asOwner}`);
-  await admin.query('select pg_advisory_unlock_all()');
-
-  const url = new URL(database.url('support_app'));
-  Object.assign(url, { username: `${app}_app`, password: encodeURIComponent('change me') });
-  sql = new pg.Client({ connectionString: url.href });
+  const added = await addThirdApp(database);
+  ({ name: app, owner } = added);
+  sql = new pg.Client({ connectionString: added.url });
   await sql.connect();
-  billing = await connectPlatform({ app, variables: { PLATFORM_DB_URL: url.href } });
+  billing = await connectPlatform({ app, variables: { PLATFORM_DB_URL: added.url } });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
-  atEnd(async () => {
-    await Promise.all([billing.close(), support.close(), sql.end()]);
-    await owner.query(`reset role; set role platform_owner; drop schema ${app}; alter table platform.apps disable trigger keep_app;
-      delete from platform.apps where name = '${app}'; call platform.write_app_functions()`);
-    await admin.query(`drop role ${app}_app; drop role ${app}_role`);
-  });
+  atEnd(() => Promise.all([billing.close(), support.close(), sql.end()]));
 });
 
 test('a third app reads the customers of the others and creates its own, in its own name', async () => {

@@ -11,6 +11,17 @@ begin atomic
   select coalesce(array_agg(p.merge order by p.step), '{}') from path p;
 end;
 
+-- The merges in force that lead to a customer: into it, into those, and so on.
+create function platform.merges_below(of_customer uuid) returns setof uuid
+language sql stable
+begin atomic
+  with recursive below (merge, loser) as (
+    select m.id, m.loser_id from platform.merges m where m.survivor_id = of_customer and m.undone_at is null
+    union all
+    select m.id, m.loser_id from below b join platform.merges m on m.survivor_id = b.loser and m.undone_at is null)
+  select b.merge from below b;
+end;
+
 -- Puts back a field of the survivor if it still has the value that the merge chose. Three other places took that value over and change with
 -- it: the entries of later merges into the same survivor, the survivor's record, and the customer into which the survivor was merged later.
 -- If the survivor has another value by now, `present` is that value.
@@ -79,6 +90,17 @@ declare
   becomes jsonb := f.ours;
 begin
   loop
+    -- Later merges have moved the row on with the value that goes, up to the one that chose another: what was written to it since is an
+    -- edit of their survivor.
+    update platform.merge_moves v
+    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
+    from platform.merges x
+    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
+      and v.was -> 'value' = of_value
+      and not exists (
+        select from platform.merge_fields d join platform.merges o on o.id = d.merge
+        where d.row_key = of_row and d.side = 'loser' and o.undone_at is null and o.merged_at > since and o.merged_at < x.merged_at);
+    if found then is_back := true; end if;
     for n in
       select x.id, d.ours, d.side from platform.merges x join platform.merge_fields d on d.merge = x.id
       where d.row_key = of_row and x.undone_at is null and x.merged_at > since order by x.merged_at
@@ -90,13 +112,6 @@ begin
       where d.merge = n.id and d.row_key = of_row;
       if n.side = 'loser' then return; end if;
     end loop;
-    -- Later merges have moved the row on with the value that goes: what was written to it since is an edit of their survivor.
-    update platform.merge_moves v
-    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
-    from platform.merges x
-    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
-      and v.was -> 'value' = of_value;
-    if found then is_back := true; end if;
     present := null;
     if becomes is null then
       delete from crm.custom_field_values v where v.id = of_row::bigint and v.value = of_value returning v.value into present;
@@ -151,10 +166,13 @@ begin atomic
     where v.merge = m.id and v.released is null and not exists (
       select from platform.customer_emails e
       where e.email_key = v.key and (e.customer_id <> root or e.id <> (v.was ->> 'id')::uuid))),
+  -- Those of customers that were merged into the loser before, too: one that was written over meanwhile is only in their part of the
+  -- ledger.
+  merges as (select m.id as merge union all select b.merge from platform.merges_below(m.loser_id) b (merge)),
   numbers as materialized (
     select v.was ->> 'phone_key' as key
-    from (select x.reference, x.key, x.was from platform.merge_moves x where x.merge = m.id and x.released is null
-          union all select x.reference, x.key, x.was from platform.merge_suppressed x where x.merge = m.id) v
+    from (select x.reference, x.key, x.was from platform.merge_moves x join merges s on s.merge = x.merge where x.released is null
+          union all select x.reference, x.key, x.was from platform.merge_suppressed x join merges s on s.merge = x.merge) v
       join refs o on o.reference = v.reference and o.relation = 'platform.customer_phones'
     except
     select p.phone_key from platform.customer_phones p
@@ -384,8 +402,9 @@ begin
       why := platform.write_row_back(r, v.was, l.id);
       if why is not null then kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why); end if;
     end if;
-    -- Where later merges chose, they chose over nothing from now on. Earlier ones chose for the customer that goes home.
-    update platform.merge_fields d set row_key = new_key, ours = null
+    -- Where later merges chose over what goes home, they chose over nothing from now on; an edit that they chose over stays. Earlier ones
+    -- chose for the customer that goes home.
+    update platform.merge_fields d set row_key = new_key, ours = nullif(d.ours, v.was -> 'value')
     from platform.merges x where x.id = d.merge and x.undone_at is null and x.merged_at > m.merged_at and d.row_key = v.key;
     update platform.merge_moves x set released = 'unmerged'
     where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null;
@@ -607,7 +626,7 @@ begin
 end $$;
 
 grant execute on function
-    platform.path_of(uuid), platform.put_back_field(platform.merges, platform.merge_fields),
+    platform.path_of(uuid), platform.merges_below(uuid), platform.put_back_field(platform.merges, platform.merge_fields),
     platform.put_back_value(platform.merges, platform.merge_fields), platform.list_ambiguous(platform.merges, uuid),
     platform.refuse_unmerge(platform.merges, jsonb), platform.why_kept(platform.merge_references, text),
     platform.list_absent(platform.merges, platform.merge_references, uuid),

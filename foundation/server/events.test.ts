@@ -178,7 +178,10 @@ test('a customer that a chat made gets Foundation’s number when its event arri
 });
 
 test('a customer that a chat made and that gave its number away in a merge gets one of its own after the unmerge', async () => {
-  const { customer: survivor } = await app.support.findOrCreateCustomer({ email: 'goes.on@example.com', name: 'Goes On' });
+  const { customer: survivor } = await app.support.findOrCreateCustomer({
+    email: 'goes.on@example.com',
+    name: 'Goes On',
+  });
   const numberOf = async (id: string) => (await app.foundation.getCustomerById(id))?.crm_id ?? null;
   await expect.poll(() => numberOf(survivor.id), { interval: 5 }).toBeGreaterThan(0);
   // As if the merge had come before the number.

@@ -1,6 +1,6 @@
+import { deepStrictEqual } from 'node:assert/strict';
 import type { TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
-import { expect } from 'vitest';
 import { applyImport } from './apply.ts';
 import { person, planRows } from './testing.run.ts';
 import { undoImport } from './undo.ts';
@@ -225,7 +225,7 @@ class World {
     );
     this.merges.splice(this.merges.indexOf(merged), 1);
     const { version: _, loserVersion: __, ...report } = answer;
-    expect(preview, `the preview of the unmerge of ${merged.loser}`).toEqual({ ...report, refused: null });
+    deepStrictEqual(preview, { ...report, refused: null }, `the preview of the unmerge of ${merged.loser} says something else`);
     this.say('unmerge', merged.loser, 'from', merged.survivor, JSON.stringify(answer.kept));
   }
 

@@ -76,7 +76,8 @@ describe('a conversation of the wrong person', () => {
     const { id, customer } = await chatOf('Ada');
     await app.support.query(`update support.sessions set identity = 'verified' where id = $1`, [id]);
     const right = await newCustomer('Ben');
-    const preview = (to?: string) => asPriya('GET', `/api/sessions/${id}/moves/preview${to ? `?customer_id=${to}` : ''}`);
+    const preview = (to?: string) =>
+      asPriya('GET', `/api/sessions/${id}/moves/preview${to ? `?customer_id=${to}` : ''}`);
     await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'Hello Ada' });
     expect((await preview()).body).toMatchObject({ from: { id: customer, name: 'Ada' }, to: null });
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
