@@ -1822,19 +1822,25 @@ BEGIN ATOMIC
            WHERE ((v.merge = (list_ambiguous.m).id) AND (v.released IS NULL) AND (NOT (EXISTS ( SELECT
                     FROM platform.customer_emails e
                    WHERE ((e.email_key = v.key) AND ((e.customer_id <> list_ambiguous.root) OR (e.id <> ((v.was ->> 'id'::text))::uuid)))))))
+         ), merges AS (
+          SELECT (list_ambiguous.m).id AS merge
+         UNION ALL
+          SELECT b.merge
+            FROM platform.merges_below((list_ambiguous.m).loser_id) b(merge)
          ), numbers AS MATERIALIZED (
           SELECT (v.was ->> 'phone_key'::text) AS key
             FROM (( SELECT x.reference,
                      x.key,
                      x.was
-                    FROM platform.merge_moves x
-                   WHERE ((x.merge = (list_ambiguous.m).id) AND (x.released IS NULL))
+                    FROM (platform.merge_moves x
+                      JOIN merges s ON ((s.merge = x.merge)))
+                   WHERE (x.released IS NULL)
                  UNION ALL
                   SELECT x.reference,
                      x.key,
                      x.was
-                    FROM platform.merge_suppressed x
-                   WHERE (x.merge = (list_ambiguous.m).id)) v
+                    FROM (platform.merge_suppressed x
+                      JOIN merges s ON ((s.merge = x.merge)))) v
               JOIN refs o_1 ON (((o_1.reference = v.reference) AND (o_1.relation = 'platform.customer_phones'::text))))
          EXCEPT
           SELECT p.phone_key
@@ -2161,6 +2167,27 @@ begin
 end $function$;
 grant execute on function platform.merge_one(of_survivor uuid, of_loser uuid, choices jsonb, reason text, evidence jsonb) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.merges_below(of_customer uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH RECURSIVE below(merge, loser) AS (
+          SELECT m.id,
+             m.loser_id
+            FROM platform.merges m
+           WHERE ((m.survivor_id = merges_below.of_customer) AND (m.undone_at IS NULL))
+         UNION ALL
+          SELECT m.id,
+             m.loser_id
+            FROM (below b_1
+              JOIN platform.merges m ON (((m.survivor_id = b_1.loser) AND (m.undone_at IS NULL))))
+         )
+  SELECT b.merge
+    FROM below b;
+END;
+grant execute on function platform.merges_below(of_customer uuid) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.missing_key(place integer, field text)
  RETURNS jsonb
  LANGUAGE sql
@@ -2413,7 +2440,7 @@ grant execute on function platform.preview_merge(survivor uuid, loser uuid, choi
 grant execute on function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) to sync_role;
 alter function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) owner to merge_role;
 
-CREATE OR REPLACE FUNCTION platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb)
+CREATE OR REPLACE FUNCTION platform.preview_move(kind text, record uuid, to_customer uuid, OUT present jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb)
  RETURNS record
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
@@ -2426,39 +2453,42 @@ begin
   perform platform.require_owner_of(kind);
   select r.* into here from platform.read_moved(kind, record, false) r;
   if here.is_there is null then return; end if;
-  select jsonb_build_object('id', c.id, 'name', c.name) into found
+  select jsonb_build_object('id', c.id, 'name', c.name) into present
   from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id) where o.id = here.customer;
   if to_customer is not null then
     select c.* into chosen from platform.customers o join platform.customers c on c.id = coalesce(o.merged_into, o.id)
     where o.id = to_customer;
     if chosen.id is null then return; end if;
-    perform platform.require_other_customer(chosen, (found ->> 'id')::uuid);
+    perform platform.require_other_customer(chosen, (present ->> 'id')::uuid);
     target := jsonb_build_object('id', chosen.id, 'name', chosen.name);
   end if;
   select coalesce(jsonb_agg(jsonb_build_object('what', g.what, 'count', g.count) order by g.place), '[]') into goes
   from (
-    select 1 as place, 'messages' as what, count(*) as count from support.messages m where kind = 'session' and m.session_id = record
+    select 1 as place, 'messages' as what, count(*) as count from support.messages m
+    where preview_move.kind = 'session' and m.session_id = record
     union all
-    select 2, 'notes and actions', count(*) from support.session_entries e where kind = 'session' and e.session_id = record
+    select 2, 'notes and actions', count(*) from support.session_entries e
+    where preview_move.kind = 'session' and e.session_id = record
     union all
-    select 3, 'entries of the timeline', count(*) from platform.moved_rows(kind, record) t where t.relation = 'crm.activities') g
+    select 3, 'entries of the timeline', count(*) from platform.moved_rows(preview_move.kind, record) t
+    where t.relation = 'crm.activities') g
   where g.count > 0;
   select coalesce(jsonb_agg(jsonb_build_object('what', k.what, 'why', k.why) order by k.place), '[]') into stays
   from (
-    select 1 as place, 'The address ' || e.email as what, 'A new chat with this address begins with ' || (found ->> 'name') || '.' as why
+    select 1 as place, 'The address ' || e.email as what, 'A new chat with this address begins with ' || (present ->> 'name') || '.' as why
     from support.sessions s join platform.customer_emails e on s.visitor_email in (e.email, e.email_key)
-    where kind = 'session' and s.id = record and e.customer_id = (found ->> 'id')::uuid
+    where preview_move.kind = 'session' and s.id = record and e.customer_id = (present ->> 'id')::uuid
     union all
     select 2, 'The proof of who the visitor is',
-      'They have proven to be ' || (found ->> 'name') || ', not somebody else. The conversation is unverified afterwards.'
-    where kind = 'session' and here.identity = 'verified'
+      'They have proven to be ' || (present ->> 'name') || ', not somebody else. The conversation is unverified afterwards.'
+    where preview_move.kind = 'session' and here.identity = 'verified'
     union all
-    select 3, 'The number ' || p.phone, 'A new call from this number is found with ' || (found ->> 'name') || '.'
+    select 3, 'The number ' || p.phone, 'A new call from this number is found with ' || (present ->> 'name') || '.'
     from support.calls k join platform.customer_phones p on p.phone_key = k.number_e164
-    where kind = 'call' and k.id = record and p.customer_id = (found ->> 'id')::uuid) k;
+    where preview_move.kind = 'call' and k.id = record and p.customer_id = (present ->> 'id')::uuid) k;
 end $function$;
-grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to foundation_role;
-grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT found jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to support_role;
+grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT present jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to foundation_role;
+grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT present jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.preview_unmerge(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -2642,6 +2672,17 @@ declare
   becomes jsonb := f.ours;
 begin
   loop
+    -- Later merges have moved the row on with the value that goes, up to the one that chose another: what was written to it since is an
+    -- edit of their survivor.
+    update platform.merge_moves v
+    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
+    from platform.merges x
+    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
+      and v.was -> 'value' = of_value
+      and not exists (
+        select from platform.merge_fields d join platform.merges o on o.id = d.merge
+        where d.row_key = of_row and d.side = 'loser' and o.undone_at is null and o.merged_at > since and o.merged_at < x.merged_at);
+    if found then is_back := true; end if;
     for n in
       select x.id, d.ours, d.side from platform.merges x join platform.merge_fields d on d.merge = x.id
       where d.row_key = of_row and x.undone_at is null and x.merged_at > since order by x.merged_at
@@ -2653,13 +2694,6 @@ begin
       where d.merge = n.id and d.row_key = of_row;
       if n.side = 'loser' then return; end if;
     end loop;
-    -- Later merges have moved the row on with the value that goes: what was written to it since is an edit of their survivor.
-    update platform.merge_moves v
-    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
-    from platform.merges x
-    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
-      and v.was -> 'value' = of_value;
-    if found then is_back := true; end if;
     present := null;
     if becomes is null then
       delete from crm.custom_field_values v where v.id = of_row::bigint and v.value = of_value returning v.value into present;
@@ -3496,8 +3530,9 @@ begin
       why := platform.write_row_back(r, v.was, l.id);
       if why is not null then kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why); end if;
     end if;
-    -- Where later merges chose, they chose over nothing from now on. Earlier ones chose for the customer that goes home.
-    update platform.merge_fields d set row_key = new_key, ours = null
+    -- Where later merges chose over what goes home, they chose over nothing from now on; an edit that they chose over stays. Earlier ones
+    -- chose for the customer that goes home.
+    update platform.merge_fields d set row_key = new_key, ours = nullif(d.ours, v.was -> 'value')
     from platform.merges x where x.id = d.merge and x.undone_at is null and x.merged_at > m.merged_at and d.row_key = v.key;
     update platform.merge_moves x set released = 'unmerged'
     where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null;
