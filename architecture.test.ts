@@ -73,9 +73,10 @@ test('the linter refuses paths into every room', () => {
   expect(group.sort()).toEqual(workspaces.map((room) => `../**/${room}/**`).sort());
 });
 
-/** Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address. */
+/** Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs is run. */
 const meant = [
   'database/embedded/binaries.ts: import(name)',
+  'platform/testing.thirdapp.ts: import(file)',
   `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\${again}\`)`,
   'e2e/bench.config.ts: ./cli/testing.setup.ts',
   'e2e/bench.config.ts: ./database/testing.endings.ts',

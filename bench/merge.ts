@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
@@ -11,7 +12,9 @@ import { printTable } from './tables.ts';
 /*
  * Measures a merge of two customers with many children each, and its unmerge, beside the bare statements that move the same rows: an
  * update for each table, by a superuser, with row triggers and foreign keys switched off and with them on. Each way moves the rows of a
- * pair of its own, in turns. Beside each, writers change other customers and log activities for them, and say how long they wait.
+ * pair of its own, in turns. Beside each, writers change other customers and log activities for them, and say how long they wait. What
+ * PostgreSQL says of late ones (`pg_stat_activity`, looked at all the time) tells why: what they wait for themselves, and what the merge or the
+ * bare update does at that moment. The delays of this process are measured too, so that they are not taken for those of the database.
  *
  *   npm run bench:merge
  *   npm run bench:merge -- --children 10000 --rounds 5
@@ -21,10 +24,14 @@ const { values: options } = parseArgs({
     children: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
     customers: { type: 'string', default: '20000' },
+    /** Settings of PostgreSQL, such as wal_compression=lz4,wal_init_zero=off. */
+    settings: { type: 'string', default: '' },
   },
 });
 const children = Number(options.children);
 const rounds = Number(options.rounds);
+/** A write later than this is late: the goal. */
+const lateMs = 50;
 
 /** How the children of a customer are divided among the tables, as with somebody who has chatted for years. */
 const shares: Record<string, { share: number; insert: string }> = {
@@ -69,7 +76,15 @@ try {
     folder,
     database: 'bench',
     port: 54540,
-    settings: { shared_buffers: '1GB', max_wal_size: '16GB', checkpoint_timeout: '1h', autovacuum: 'off' },
+    settings: {
+      ...{ shared_buffers: '1GB', max_wal_size: '16GB', checkpoint_timeout: '1h', autovacuum: 'off' },
+      ...Object.fromEntries(
+        options.settings
+          .split(',')
+          .filter(Boolean)
+          .map((each) => each.split('=')),
+      ),
+    },
   });
   await run(local);
 } finally {
@@ -103,17 +118,42 @@ async function run(server: LocalServer): Promise<void> {
   };
   await superuser.query('truncate sync.outbox');
 
+  const watcher = await connect(server, 'postgres');
+  const { rows: pids } = await superuser.query(
+    `select pid from pg_stat_activity where usename in ('sync_app', 'postgres') and datname = 'bench' and pid <> $1`,
+    [(watcher as unknown as { processID: number }).processID],
+  );
+  const workers = pids.map(({ pid }) => pid as number);
   const seconds: Record<string, number[]> = {};
   const waits: Record<string, number[]> = {};
+  const lates: Record<string, Late[]> = {};
+  const wal: Record<string, number[]> = {};
+  const loops: Record<string, number> = {};
+  const place = async () =>
+    (await watcher.query(`select pg_current_wal_lsn() - '0/0' as bytes`)).rows[0].bytes as string;
   const measure = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     await superuser.query(`vacuum analyze ${[...tables, 'platform.customers'].join(', ')}`);
     await superuser.query('checkpoint');
+    const loop = monitorEventLoopDelay({ resolution: 1 });
     const writers = await startWriters(server);
     await wait(500);
+    const before = await place();
+    const watch = startWatching(watcher, [...writers.pids, ...workers]);
+    loop.enable();
     const startedAt = performance.now();
     await work();
     const endedAt = performance.now();
+    loop.disable();
+    const looks = await watch.stop();
     const latencies = await writers.stop();
+    wal[name] = [...(wal[name] ?? []), (Number(await place()) - Number(before)) / 2 ** 20];
+    loops[name] = Math.max(loops[name] ?? 0, loop.max / 1e6);
+    lates[name] = [
+      ...(lates[name] ?? []),
+      ...latencies
+        .filter(({ at, ms }) => ms > lateMs && at + ms > startedAt && at < endedAt)
+        .map((write) => explain(write, looks, workers)),
+    ];
     seconds[name] = [...(seconds[name] ?? []), (endedAt - startedAt) / 1000];
     waits[name] = [
       ...(waits[name] ?? []),
@@ -164,11 +204,31 @@ async function run(server: LocalServer): Promise<void> {
       }),
     }),
   );
+  console.log(
+    printTable({
+      columns: [
+        '',
+        `writes later than ${lateMs} ms`,
+        'they waited for',
+        'meanwhile the work did',
+        'WAL',
+        'longest delay of this process',
+      ],
+      rows: Object.keys(seconds).map((name) => [
+        name,
+        String((lates[name] as Late[]).length),
+        sayMost((lates[name] as Late[]).flatMap(({ waited }) => waited)),
+        sayMost((lates[name] as Late[]).flatMap(({ beside }) => beside)),
+        `${median(wal[name] as number[]).toFixed(0)} MB`,
+        `${(loops[name] as number).toFixed(1)} ms`,
+      ]),
+    }),
+  );
   const { rows } = await superuser.query(
     `select pg_total_relation_size('platform.merge_moves') / (select count(*) from platform.merge_moves) as bytes`,
   );
   console.log(`a row of the ledger takes ${rows[0].bytes} bytes with its index`);
-  await Promise.all([superuser.end(), worker.end()]);
+  await Promise.all([superuser.end(), worker.end(), watcher.end()]);
 }
 
 async function connect(server: LocalServer, login: string): Promise<pg.Client> {
@@ -228,19 +288,71 @@ async function moveBareBack(
   await superuser.query('commit');
 }
 
+type Written = { at: number; ms: number; pid: number };
+type Look = { at: number; doing: Map<number, string> };
+type Late = { waited: string[]; beside: string[] };
+
+/** Looks all the time at what these processes of the server do. */
+function startWatching(watcher: pg.Client, pids: number[]): { stop(): Promise<Look[]> } {
+  const looks: Look[] = [];
+  let isOver = false;
+  const looking = (async () => {
+    while (!isOver) {
+      const { rows } = await watcher.query({
+        name: 'look',
+        text: `select pid, coalesce(wait_event_type || ' ' || wait_event, 'the processor') as doing from pg_stat_activity
+          where pid = any ($1) and state = 'active'`,
+        values: [pids],
+      });
+      looks.push({ at: performance.now(), doing: new Map(rows.map(({ pid, doing }) => [pid, doing])) });
+      await wait(3);
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await looking;
+      return looks;
+    },
+  };
+}
+
+/** What a late write waited for, and what those did who were at work beside it, look by look. */
+function explain({ at, ms, pid }: Written, looks: Look[], workers: number[]): Late {
+  const during = looks.filter((look) => look.at >= at && look.at <= at + ms);
+  return {
+    waited: during.map(({ doing }) => doing.get(pid) ?? 'the client'),
+    beside: during.flatMap(({ doing }) => workers.flatMap((each) => doing.get(each) ?? [])),
+  };
+}
+
+/** The two that were seen most, with their shares. */
+function sayMost(seen: string[]): string {
+  const counted = [...Map.groupBy(seen, (each) => each)].map(([what, each]) => ({
+    what,
+    share: each.length / seen.length,
+  }));
+  return counted
+    .sort((one, other) => other.share - one.share)
+    .slice(0, 2)
+    .map(({ what, share }) => `${what} ${(share * 100).toFixed(0)} %`)
+    .join(', ');
+}
+
 /** Two writers of other customers: one changes them, the other logs activities. Each rests 5 ms after a write. */
-async function startWriters(server: LocalServer): Promise<{ stop(): Promise<{ at: number; ms: number }[]> }> {
+async function startWriters(server: LocalServer): Promise<{ pids: number[]; stop(): Promise<Written[]> }> {
   const client = await connect(server, 'foundation_app');
   const other = await connect(server, 'foundation_app');
   const { rows } = await client.query(`select id from platform.customers where name like 'Other %' limit 2000`);
   const ids = rows.map(({ id }) => id as string);
-  const latencies: { at: number; ms: number }[] = [];
+  const latencies: Written[] = [];
+  const pidOf = (on: pg.Client) => (on as unknown as { processID: number }).processID;
   let isOver = false;
   const write = async (on: pg.Client, sql: string) => {
     for (let n = 0; !isOver; n++) {
       const at = performance.now();
       await on.query(sql, [ids[n % ids.length]]);
-      latencies.push({ at, ms: performance.now() - at });
+      latencies.push({ at, ms: performance.now() - at, pid: pidOf(on) });
       await wait(5);
     }
   };
@@ -252,6 +364,7 @@ async function startWriters(server: LocalServer): Promise<{ stop(): Promise<{ at
     write(other, `insert into crm.activities (customer_id, type, description) values ($1, 'note', 'Hello')`),
   ];
   return {
+    pids: [pidOf(client), pidOf(other)],
     async stop() {
       isOver = true;
       await Promise.all(writing);

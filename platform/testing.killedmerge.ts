@@ -3,22 +3,21 @@ import pg from 'pg';
 import { connectPlatform } from './index.ts';
 
 /*
- * A process of the console that is killed at a statement: `url merge SURVIVOR LOSER statement during|after` or `url unmerge MERGE - …`. It kills
- * itself with SIGKILL, so that nothing of it is tidied up: while the server is at the statement, or when it was answered and nobody has taken note.
- * It prints the process of the server that has its connection.
+ * A process of the console that is killed at a statement: `url merge SURVIVOR LOSER statement` or `url unmerge MERGE - statement`. It kills itself
+ * with SIGKILL while the server is at the statement, so that nothing of it is tidied up. It prints the process of the server that has its
+ * connection.
  */
-const [url = '', work, first = '', second = '', at, when] = process.argv.slice(2);
+const [url = '', work, first = '', second = '', at] = process.argv.slice(2);
 const db = await connectPlatform({ app: 'console', variables: { PLATFORM_DB_URL: url } });
 const die = () => process.kill(process.pid, 'SIGKILL');
-type Sending = { processID: number; connection: NodeJS.EventEmitter };
+type Sending = { processID: number };
 const send = pg.Client.prototype.query as unknown as (this: Sending, ...args: unknown[]) => unknown;
 let statements = 0;
 pg.Client.prototype.query = function dying(this: Sending, ...args: unknown[]) {
   const isLast = ++statements === Number(at);
   if (isLast) writeSync(1, `${this.processID}\n`);
-  if (isLast && when === 'after') this.connection.once('readyForQuery', die);
   const sent = send.apply(this, args);
-  if (isLast && when === 'during') setImmediate(die);
+  if (isLast) setImmediate(die);
   return sent;
 } as never;
 if (work === 'merge') await db.mergeCustomers(first, [second], { actor: 'tom' });

@@ -8,7 +8,8 @@ export const mergeWorld = `
   insert into crm.pipelines (name) values ('Sales');
   insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
   insert into crm.custom_fields (record, key, label, type, choices) values
-    ('customer', 'colour', 'Colour', 'choice', '{red,green,blue}'), ('customer', 'size', 'Size', 'text', '{}');
+    ('customer', 'colour', 'Colour', 'choice', '{red,green,blue}'), ('customer', 'size', 'Size', 'text', '{}'),
+    ('customer', 'shoe', 'Shoe', 'text', '{}');
   insert into support.widgets (key, name) values ('widget-1', 'Shop');
   create schema billing;
   create table billing.accounts (customer_id uuid primary key references platform.customers, plan text not null);

@@ -59,7 +59,7 @@ const bulkFunctions = [
 const mergeFunctions = [
   'platform.preview_merge(uuid, uuid, jsonb)',
   'platform.merge_customers(uuid, uuid[], jsonb, text, jsonb, jsonb)',
-  'platform.preview_unmerge(uuid)',
+  'platform.preview_unmerge(uuid, jsonb)',
   'platform.unmerge_customers(uuid, jsonb)',
 ];
 /** Each belongs to the role whose rights it tries. */

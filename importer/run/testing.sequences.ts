@@ -225,7 +225,11 @@ class World {
     );
     this.merges.splice(this.merges.indexOf(merged), 1);
     const { version: _, loserVersion: __, ...report } = answer;
-    deepStrictEqual(preview, { ...report, refused: null }, `the preview of the unmerge of ${merged.loser} says something else`);
+    deepStrictEqual(
+      preview,
+      { ...report, refused: null },
+      `the preview of the unmerge of ${merged.loser} says something else`,
+    );
     this.say('unmerge', merged.loser, 'from', merged.survivor, JSON.stringify(answer.kept));
   }
 

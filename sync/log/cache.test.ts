@@ -72,6 +72,34 @@ describe('a cache whose feed is live', () => {
     expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 3');
   });
 
+  test('leads from the id and the address of a merged customer to the one that goes on when the event has arrived, through a stack and back', async () => {
+    const [top, middle, inner] = [await newCustomer(), await newCustomer(), await newCustomer()];
+    const look = async () => [
+      (await cached.getCustomerById(inner.id))?.id,
+      (await cached.getCustomerByEmail(inner.email))?.id,
+    ];
+    const leadsTo = async ({ id }: { id: string }) => {
+      await until(async () => (await look()).every((each) => each === id));
+      await until(async () => (await countLookups(look)) === 0);
+    };
+    const merge = async (survivor: { id: string }, loser: { id: string }): Promise<string> => {
+      const { rows } = await platform.sync.query('select platform.merge_customers($1, array[$2]::uuid[]) as answer', [
+        survivor.id,
+        loser.id,
+      ]);
+      return rows[0].answer.merges[0].merge;
+    };
+    await leadsTo(inner);
+    const lower = await merge(middle, inner);
+    await leadsTo(middle);
+    const upper = await merge(top, middle);
+    await leadsTo(top);
+    await platform.sync.query('select platform.unmerge_customers($1)', [lower]);
+    await leadsTo(inner);
+    await platform.sync.query('select platform.unmerge_customers($1)', [upper]);
+    await leadsTo(inner);
+  });
+
   test('reports the current version with a version conflict', async () => {
     const { id } = await newCustomer();
     await until(async () => (await countLookups(() => cached.getCustomerById(id))) === 0);
