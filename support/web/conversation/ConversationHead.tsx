@@ -90,7 +90,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
         {session.customer && (
           <Tooltip label="Move to another customer: M">
             <ActionIcon
-              className={classes.doing}
+              className={classes.move}
               aria-label="Move to another customer"
               size="md"
               onClick={() => askMove(session)}

@@ -35,9 +35,9 @@ export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: strin
     <div className={classes.done}>
       <span>
         {describeEntry(entry)} {time}
-        {entry.move?.is_latest && <MoveBack undo={moveBack} />}
       </span>
       {entry.body && entry.kind !== 'snoozed' && <span className={classes.doneBody}>{entry.body}</span>}
+      {entry.move?.is_latest && <MoveBack undo={moveBack} />}
     </div>
   );
 }
