@@ -307,6 +307,69 @@ test('two records of one person are merged from Foundation, both apps follow at 
   expect([...found, ...crmErrors, ...deskErrors]).toEqual([]);
 });
 
+test('duplicates are decided by keyboard, the next pair is there before the answer is, and decisions are undone', async () => {
+  const found: string[] = [];
+  const check = async (name: string) => void found.push(...(await findFaults(name)));
+  const make = async (name: string, n: number, more: object = {}) => {
+    const body = { email: `${name.toLowerCase().replaceAll(/[^a-z]+/g, '.')}${n}@pairs.example`, name, ...more };
+    return (await stack.call('POST', `${stack.foundation}/api/customers`, { as: 'maya', body })).body.id as string;
+  };
+  const propose = (pairs: [a: string, b: string, score: number][]) =>
+    stack.asOwner(`select platform.propose_candidates('${JSON.stringify(
+      pairs.map(([a, b, score]) => ({ a, b, score, reasons: ['family.equal', 'given.different'] })),
+    )}', 'import', 'matching-1')`);
+  const pairs: [a: string, b: string, score: number][] = [];
+  for (const [n, name] of ['Vega', 'Wells', 'Xavier'].entries())
+    pairs.push([await make(`Una ${name}`, 1, { phone: '+49 30 5550100' }), await make(`U. ${name}`, 2), 0.9 - n / 10]);
+  const [una, ulla, ute] = [await make('Una Yates', 1), await make('Ulla Yates', 2), await make('Ute Yates', 3)];
+  await propose([...pairs, [una, ulla, 0.6], [ulla, ute, 0.3]]);
+  const shows = (name: string) => maya.getByRole('heading', { level: 1, name }).waitFor();
+  const stateOf = async (state: string) =>
+    (await stack.call('GET', `${stack.console}/api/duplicates?state=${state}`, { as: 'maya' })).body.counts[state];
+
+  await maya.setViewportSize(wide);
+  await follow(maya, `${stack.console}/duplicates`);
+  await maya.getByRole('link', { name: 'Una Vega and U. Vega' }).waitFor();
+  await check('duplicates');
+  await maya.getByRole('link', { name: 'Review' }).press('Enter');
+  await shows('Una Vega and U. Vega');
+  await maya.getByRole('row', { name: /^Telephone/ }).getByText('only one').waitFor();
+  await check('duplicate');
+  // The answer to the first decision is held back until the next pair is on the screen.
+  const isShown = Promise.withResolvers<void>();
+  await maya.route('**/api/duplicates/decisions', async (route) => {
+    await isShown.promise;
+    await route.continue();
+  });
+  const answered = maya.waitForResponse('**/api/duplicates/decisions');
+  await maya.keyboard.press('d');
+  await shows('Una Wells and U. Wells');
+  isShown.resolve();
+  expect((await answered).status()).toBe(200);
+  await maya.unroute('**/api/duplicates/decisions');
+  await maya.keyboard.press('x');
+  await maya.keyboard.press('m');
+  await shows('Una Xavier and U. Xavier');
+  await maya.keyboard.press('u');
+  await shows('Una Yates and Ulla Yates');
+  await expect.poll(() => Promise.all(['different', 'merged', 'unsure'].map(stateOf))).toEqual([1, 1, 1]);
+  await maya.getByText('Ute Yates is joined to the rest only through Ulla Yates', { exact: false }).waitFor();
+  await check('duplicate-cluster');
+  await maya.getByRole('button', { name: /^Leave out Ute Yates/ }).press('Enter');
+  await maya.getByText('Ute Yates', { exact: true }).waitFor({ state: 'detached' });
+  await maya.keyboard.press('m');
+  await maya.getByText('No pair is here').waitFor();
+  await maya.getByRole('list', { name: 'Your last decisions' }).getByRole('listitem').nth(4).waitFor();
+  await check('duplicates-decided');
+  for (let left = 4; left >= 0; left--) {
+    await maya.getByRole('button', { name: /^Undo: / }).first().press('Enter');
+    await expect.poll(() => maya.getByRole('button', { name: /^Undo: / }).count()).toBe(left);
+  }
+  await maya.getByRole('link', { name: 'Una Wells and U. Wells' }).waitFor();
+  expect(await Promise.all(['open', 'different', 'merged'].map(stateOf))).toEqual([5, 0, 0]);
+  expect(found).toEqual([]);
+});
+
 test('the pages of one event, one failure, one subscription, one customer, one finding and one runbook fit and have no barrier', async () => {
   const found: Record<string, string[]> = {};
   const [event] = (await stack.call('GET', `${stack.console}/api/log?type=customer.created&limit=1`, { as: 'maya' }))

@@ -11,6 +11,7 @@ export {
 } from './matching/matching.ts';
 export { PersonTable, type RowFacts } from './matching/persontable.ts';
 export { type Prepared, prepare, TooManyRows } from './matching/preparing.ts';
+export { type Reason, reasonOfWords, sayReason } from './matching/reasons.ts';
 export { type MatchSettings, type RuleName, ruleNames, standardSettings } from './matching/rules.ts';
 export { readSettings, UnknownSetting } from './matching/settings.ts';
 export { type Measure, measureGroups, measureReviews, type ReviewMeasure } from './matching/truth.ts';

@@ -46,9 +46,11 @@ const candidatesStatement: Statement = {
   text: `select r.id, r.reason, r.evidence, r.created_at as since,
       jsonb_build_object('id', o.id, 'name', o.name, 'email', o.email) as customer
     from (
-      select id, reason, evidence, created_at, other_id as other from platform.review_candidates where customer_id = $1 and state = 'open'
+      select id, reason, evidence, created_at, other_id as other from platform.review_candidates
+      where customer_id = $1 and state = 'open' and reason = 'verified_claim'
       union all
-      select id, reason, evidence, created_at, customer_id from platform.review_candidates where other_id = $1 and state = 'open') r
+      select id, reason, evidence, created_at, customer_id from platform.review_candidates
+      where other_id = $1 and state = 'open' and reason = 'verified_claim') r
     join platform.customers other on other.id = r.other
     join platform.customers o on o.id = coalesce(other.merged_into, other.id)
     where o.id <> $1 and o.erased_at is null

@@ -4,6 +4,7 @@ import { openConnection } from '@aether/platform/log';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
+import { queueImports } from './duplicates/fromimports.ts';
 import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
@@ -91,7 +92,7 @@ const closeMs = 500;
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, and relays events
+ * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, fills the queue of duplicates, and relays events
  * to Service Bus if that is configured. Run one worker, or several on
  * several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
@@ -144,6 +145,7 @@ export async function startSync({
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
   const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
+  const duplicates = queueImports({ url, onError: (error) => log.error({ err: error }, 'duplicates of imports') });
   const relay = bus && busSettings && bus.startRelay({ settings: busSettings, database: settings, log });
   const connection = openConnection('sync', {
     ...settings,
@@ -192,6 +194,7 @@ export async function startSync({
         quality.stop(),
         bulk.stop(),
         imports.stop(),
+        duplicates.stop(),
         relay?.stop(),
         retention.stop(),
         sequencer.stop(),

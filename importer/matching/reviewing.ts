@@ -1,8 +1,8 @@
 import { rowsMax, secondOf } from './blocks.ts';
 import type { Clustered, Decision } from './clusters.ts';
-import { type Field, fields, isOtherGeneration, isSwapped, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';
+import { reasonsOf, sayReason } from './reasons.ts';
 import { clashes, isNever, type MatchSettings } from './rules.ts';
 import { mix, NumberList } from './texts.ts';
 import { probabilityOf } from './weights.ts';
@@ -99,7 +99,7 @@ export function listCandidates(
     return {
       rows: a < b ? [a, b] : [b, a],
       score: Math.round(probabilityOf(best.odds.values[at] as number) * 10_000) / 10_000,
-      reasons: explain(compare(a, b)),
+      reasons: reasonsOf(compare(a, b)).map(sayReason),
     };
   }
 }
@@ -199,61 +199,3 @@ class BestPairs {
 const sampledRows = 5;
 
 const keyOf = (a: number, b: number): number => (a < b ? a * 2 ** 23 + b : b * 2 ** 23 + a);
-
-const words: Record<Field, Partial<Record<number, string>>> = {
-  given: {
-    [level.equal]: 'the first name is the same',
-    [level.form]: 'one first name is a form of the other',
-    [level.slip]: 'the first names differ by a slip',
-    [level.weak]: 'one first name is the initial of the other',
-    [level.alike]: 'the first names are alike, but both are common names',
-    [level.different]: 'the first names differ',
-  },
-  family: {
-    [level.equal]: 'the last name is the same',
-    [level.form]: 'the last names share a part',
-    [level.slip]: 'the last names differ by a slip',
-    [level.weak]: 'one last name is the initial of the other',
-    [level.alike]: 'the last names are alike, but both are common names',
-    [level.different]: 'the last names differ',
-  },
-  address: {
-    [level.equal]: 'the e-mail address is the same',
-    [level.form]: 'the e-mail addresses differ only in dots or after a plus',
-    [level.slip]: 'the e-mail addresses differ by a slip',
-    [level.weak]: 'the e-mail addresses have the same small domain',
-    [level.different]: 'the e-mail addresses differ',
-  },
-  phone: { [level.equal]: 'the telephone number is the same', [level.different]: 'the telephone numbers differ' },
-  city: {
-    [level.equal]: 'the city is the same',
-    [level.slip]: 'the cities differ by a slip',
-    [level.different]: 'the cities differ',
-  },
-  birth: {
-    [level.equal]: 'the date of birth is the same',
-    [level.slip]: 'the dates of birth differ by a slip',
-    [level.weak]: 'the dates of birth are about one or ten years apart',
-    [level.different]: 'the dates of birth clash',
-  },
-  company: {
-    [level.equal]: 'the company is the same',
-    [level.slip]: 'the companies differ by a slip',
-    [level.different]: 'the companies differ',
-  },
-};
-
-/** What speaks for and against one person, in words, first what speaks for it. */
-export function explain(comparison: number): string[] {
-  const said = fields
-    .map((field) => ({ level: levelOf(comparison, field), text: words[field][levelOf(comparison, field)] }))
-    .filter((each): each is { level: number; text: string } => each.text !== undefined);
-  const speaksFor = said.filter((each) => each.level > level.alike);
-  const speaksAgainst = said.filter((each) => each.level <= level.alike);
-  return [
-    ...speaksFor.map((each) => each.text),
-    ...(isSwapped(comparison) ? ['first and last name are exchanged'] : []),
-    ...speaksAgainst.map((each) => each.text),
-    ...(isOtherGeneration(comparison) ? ['one is senior, the other one junior'] : []),
-  ];
-}

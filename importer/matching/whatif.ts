@@ -2,7 +2,7 @@ import { cluster, type Decision } from './clusters.ts';
 import { level, levelOf } from './comparison.ts';
 import type { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';
-import { explain } from './reviewing.ts';
+import { reasonsOf, sayReason } from './reasons.ts';
 import { type MatchSettings, type RuleName, ruleOf, standardSettings } from './rules.ts';
 
 /** Pairs of rows that one way of joining puts together and the other one does not. */
@@ -71,5 +71,5 @@ function exampleOf({ score, compare }: Prepared, parts: number[][]): Change['exa
         }
   const { rows, comparison } = best as NonNullable<typeof best>;
   const rule = levelOf(comparison, 'address') === level.equal ? 'address' : (ruleOf(comparison) ?? null);
-  return { rows, rule, reasons: explain(comparison) };
+  return { rows, rule, reasons: reasonsOf(comparison).map(sayReason) };
 }

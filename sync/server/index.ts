@@ -9,6 +9,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { addAccessRoutes } from './access/access.routes.ts';
 import { addAlertRoutes } from './alerts/alerts.routes.ts';
 import { addAsOfRoutes } from './customers/asof.routes.ts';
+import { addDuplicateRoutes } from './duplicates/duplicates.routes.ts';
 import { addEventsRoutes } from './events/events.routes.ts';
 import { addFailuresRoutes } from './failures/failures.routes.ts';
 import { addRunsRoutes } from './failures/runs.routes.ts';
@@ -52,6 +53,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addImportFileRoutes(app, db);
         addImportRunRoutes(app, db);
         addMergeRoutes(app, db);
+        addDuplicateRoutes(app, db);
         addAsOfRoutes(app, db);
         const simulator = variables.SIMULATOR_DB_URL ? openSimulator(variables.SIMULATOR_DB_URL) : undefined;
         addAccessRoutes(app, db, simulator, log);

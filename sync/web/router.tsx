@@ -7,6 +7,7 @@ import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tan
 import { readAccessSearch } from './access/search.ts';
 import { readAlertSearch } from './alerts/search.ts';
 import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
+import { readDuplicatesSearch } from './duplicates/search.ts';
 import { readEventsSearch } from './events/search.ts';
 import { readFailedSearch, readFailuresSearch } from './failures/search.ts';
 import { readHealthSearch } from './health/search.ts';
@@ -91,6 +92,16 @@ const routes = [
     ...route('/imports/$run'),
     validateSearch: readRunSearch,
     component: lazyPage(() => import('./imports/RunPage.tsx'), 'RunPage'),
+  }),
+  createRoute({
+    ...route('/duplicates'),
+    validateSearch: readDuplicatesSearch,
+    component: lazyPage(() => import('./duplicates/DuplicatesPage.tsx'), 'DuplicatesPage'),
+  }),
+  createRoute({
+    ...route('/duplicates/$id'),
+    validateSearch: readDuplicatesSearch,
+    component: lazyPage(() => import('./duplicates/ClusterPage.tsx'), 'ClusterPage'),
   }),
   createRoute({
     ...route('/merges'),

@@ -22,6 +22,7 @@ const nouns: Record<string, (subject: string) => string> = {
   'sign-in': (app) => `Sign-in keys of ${nameApp(app)}`,
   drift: (name) => `Drift of ${name}`,
   quality: () => 'Data quality',
+  duplicates: () => 'Queue of duplicates',
   alerts: () => 'Delivery of alerts',
   bus: () => 'Service Bus',
   consumer: (name) => `Consumer ${name} of the bus`,
