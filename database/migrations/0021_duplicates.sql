@@ -131,8 +131,8 @@ create function platform.close_candidate() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into platform.review_candidates (customer_id, other_id, reason, state, merge, is_asked, decided_at, decided_by)
-  values (least(new.survivor_id, new.loser_id), greatest(new.survivor_id, new.loser_id), 'person', 'merged', new.id, false, now(),
-    platform.current_actor())
+  select least(s.id, l.id), greatest(s.id, l.id), 'person', 'merged', new.id, false, now(), platform.current_actor()
+  from platform.customers s, platform.customers l where s.id = new.survivor_id and l.id = new.loser_id
   on conflict (customer_id, other_id) do update
   set state = 'merged', merge = new.id, is_asked = false, decided_at = now(), decided_by = platform.current_actor();
   return null;

@@ -12,8 +12,8 @@ import { sayCount, without } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import classes from './duplicates.module.css';
-import { type Act, actsQuery, type Pair, type PairPage, type PairState, pairsQuery } from './queries.ts';
-import type { DuplicatesSearch } from './search.ts';
+import { type Act, actsQuery, type Pair, type PairPage, pairsQuery } from './queries.ts';
+import type { DuplicatesSearch, PairState } from './search.ts';
 import { useUndo } from './useUndo.ts';
 import { sayScore, saySource, sourceChoices, stateWords } from './words.ts';
 

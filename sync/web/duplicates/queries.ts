@@ -1,8 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { act, ask } from '../api/asking.ts';
-import type { DuplicatesSearch } from './search.ts';
+import type { DuplicatesSearch, PairState } from './search.ts';
 
-export type PairState = 'open' | 'unsure' | 'merged' | 'different';
 export type Named = { id: string; name: string; email: string };
 export type Pair = {
   id: string;

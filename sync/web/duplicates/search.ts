@@ -1,6 +1,6 @@
 import { readTexts } from '../parts/words.ts';
-import type { PairState } from './queries.ts';
 
+export type PairState = 'open' | 'unsure' | 'merged' | 'different';
 export type DuplicatesSearch = { state?: PairState; assigned?: string; source?: string; score?: string };
 
 const states = ['open', 'unsure', 'merged', 'different'];

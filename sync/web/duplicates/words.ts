@@ -1,5 +1,6 @@
 import type { Tone } from '@aether/ui/Tag.tsx';
-import type { Cluster, Member, Pair, PairState } from './queries.ts';
+import type { Cluster, Member, Pair } from './queries.ts';
+import type { PairState } from './search.ts';
 
 export const stateWords: Record<PairState, { word: string; tone: Tone }> = {
   open: { word: 'Open', tone: 'accent' },
