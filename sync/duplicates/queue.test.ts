@@ -130,7 +130,17 @@ function person(line: number, name: string, more: { email?: string; phone?: stri
     line,
     raw: `${line},${email},${name}`,
     person: {
-      ...{ line, name, city, externalId: null, firstName: null, lastName: null, company: null, birthDate: null, tier: null },
+      ...{
+        line,
+        name,
+        city,
+        externalId: null,
+        firstName: null,
+        lastName: null,
+        company: null,
+        birthDate: null,
+        tier: null,
+      },
       ...{ owner: null, language: null, timezone: null, createdAt: null, tags: [], notes: [], custom: {}, remarks: [] },
       emails: [{ address: email, key: email }],
       phones: phone === undefined ? [] : [{ written: phone, key: phone, extension: null, isShared: false }],
@@ -186,9 +196,7 @@ describe('the pairs of an import', () => {
     await first.query('begin');
     await queueNextPairs({ query: async (text, values) => (await first.query(text, values)).rows as never });
     const waiting = queueNextPairs({ query: async (text, values) => (await second.query(text, values)).rows as never });
-    await superuser.query('select pg_terminate_backend($1)', [
-      (first as unknown as { processID: number }).processID,
-    ]);
+    await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
     await waiting;
     while (await queueNextPairs(line));
     expect(await queuedOf(run)).toHaveLength(1);

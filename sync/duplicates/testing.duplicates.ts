@@ -1,7 +1,12 @@
 import type pg from 'pg';
 
 /** Puts a pair into the queue as an import does, without one. @returns its id */
-export async function propose(owner: pg.Client, a: string, b: string, more: Record<string, unknown> = {}): Promise<string> {
+export async function propose(
+  owner: pg.Client,
+  a: string,
+  b: string,
+  more: Record<string, unknown> = {},
+): Promise<string> {
   const pair = { a, b, score: 0.9, reasons: ['family.equal'], ...more };
   await owner.query(`select platform.propose_candidates($1, 'import', 'matching-1')`, [JSON.stringify([pair])]);
   const { rows } = await owner.query(
