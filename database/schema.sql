@@ -909,6 +909,27 @@ begin
 end $function$;
 grant execute on function platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.assign_candidates(candidates uuid[], person text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  assigned integer;
+begin
+  perform platform.require_steward();
+  perform platform.require_decider(person);
+  update platform.review_candidates r
+  set assigned_to = person, assigned_at = case when person is not null then now() end,
+    assigned_by = case when person is not null then platform.current_actor() end
+  where r.id = any (candidates) and r.state in ('open', 'unsure');
+  get diagnostics assigned = row_count;
+  return assigned;
+end $function$;
+grant execute on function platform.assign_candidates(candidates uuid[], person text) to console_role;
+grant execute on function platform.assign_candidates(candidates uuid[], person text) to sync_role;
+
 CREATE OR REPLACE FUNCTION platform.audience_of(app text)
  RETURNS text
  LANGUAGE sql
@@ -988,6 +1009,21 @@ CREATE OR REPLACE FUNCTION platform.choices_about(choices jsonb, loser uuid)
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT COALESCE(jsonb_object_agg(o.key, CASE WHEN ((o.value #>> '{}'::text[]) = ANY (ARRAY['loser'::text, (choices_about.loser)::text])) THEN 'loser'::text ELSE 'survivor'::text END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(choices_about.choices) o(key, value));
 grant execute on function platform.choices_about(choices jsonb, loser uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.close_candidate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into platform.review_candidates (customer_id, other_id, reason, state, merge, is_asked, decided_at, decided_by)
+  select least(s.id, l.id), greatest(s.id, l.id), 'person', 'merged', new.id, false, now(), platform.current_actor()
+  from platform.customers s, platform.customers l where s.id = new.survivor_id and l.id = new.loser_id
+  on conflict (customer_id, other_id) do update
+  set state = 'merged', merge = new.id, is_asked = false, decided_at = now(), decided_by = platform.current_actor();
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
@@ -1119,6 +1155,77 @@ begin
 end $function$;
 grant execute on function platform.customer_violation(c platform.customers) to app_role;
 grant execute on function platform.customer_violation(c platform.customers) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.decide_candidate(candidate uuid, decision text, seen text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.review_candidates;
+begin
+  perform platform.require_steward();
+  if decision is null or decision not in ('different', 'unsure') then
+    raise exception 'a decision is different or unsure; a merge decides by itself' using errcode = 'invalid_parameter_value';
+  end if;
+  r := platform.hold_candidate(candidate, coalesce(seen, 'open'));
+  if r.state not in ('open', 'unsure') or r.state = decision then
+    raise exception '%', format('this pair is %s already', r.state) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update platform.review_candidates x
+  set state = decision, is_asked = decision = 'unsure', decided_at = now(), decided_by = platform.current_actor()
+  where x.id = r.id;
+  return (select max(d.id) from platform.review_decisions d where d.candidate = r.id);
+end $function$;
+grant execute on function platform.decide_candidate(candidate uuid, decision text, seen text) to console_role;
+grant execute on function platform.decide_candidate(candidate uuid, decision text, seen text) to sync_role;
+
+CREATE OR REPLACE FUNCTION platform.describe_duplicates(ids uuid[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform platform.require_steward();
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', c.id, 'version', c.version, 'name', c.name, 'email', c.email, 'phone', c.phone, 'company', o.name,
+      'account_tier', c.account_tier, 'account_manager', u.name, 'preferred_language', c.preferred_language,
+      'timezone', c.timezone, 'crm_id', c.crm_id, 'support_id', c.support_id, 'created_at', c.created_at,
+      'created_by_app', c.created_by_app, 'has_address', c.email_key <> platform.no_address(c.id),
+      'addresses', (
+        select coalesce(jsonb_agg(jsonb_build_object('email', e.email, 'verified', e.verified_at is not null)
+          order by e.is_primary desc, e.email_key), '[]')
+        from (select * from platform.customer_emails m where m.customer_id = c.id and m.email_key <> platform.no_address(c.id) limit 20) e),
+      'phones', (
+        select coalesce(jsonb_agg(h.phone order by h.is_primary desc, h.phone_key), '[]')
+        from (select * from platform.customer_phones m where m.customer_id = c.id limit 20) h),
+      'deals', (select count(*) from (select from crm.deals d where d.customer_id = c.id limit 1000) d),
+      'conversations', (select count(*) from (select from support.sessions s where s.customer_id = c.id limit 1000) s),
+      'activities', (select count(*) from (select from crm.activities a where a.customer_id = c.id limit 1000) a),
+      'timeline', (
+        select coalesce(jsonb_agg(jsonb_build_object('app', t.app, 'what', t.what, 'text', t.text, 'at', t.at) order by t.at desc), '[]')
+        from (
+          select * from (
+            (select a.created_by_app as app, a.type as what, left(a.description, 200) as text, a.occurred_at as at
+             from crm.activities a where a.customer_id = c.id order by a.occurred_at desc, a.id desc limit 5)
+            union all
+            (select 'foundation', 'deal', left(d.name, 200) || ', ' || d.status, coalesce(d.closed_at, d.created_at)
+             from crm.deals d where d.customer_id = c.id order by d.created_at desc limit 5)
+            union all
+            (select 'support', 'conversation', case when s.status = 'active' then 'goes on' else 'has ended' end, s.started_at
+             from support.sessions s
+             where s.customer_id = c.id and s.asked_at is not null and s.status = 'active' order by s.started_at desc limit 5)) every
+          order by at desc limit 5) t))
+      order by array_position(ids, c.id)), '[]')
+    from platform.customers c left join platform.companies o on o.id = c.company_id
+      left join platform.users u on u.id = c.account_manager_id
+    where c.id = any (ids) and c.merged_into is null and c.erased_at is null and cardinality(ids) <= 50);
+end $function$;
+grant execute on function platform.describe_duplicates(ids uuid[]) to console_role;
+grant execute on function platform.describe_duplicates(ids uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.describe_merge_field(c platform.customers, field text, value jsonb)
  RETURNS jsonb
@@ -1326,6 +1433,41 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.follow_candidates()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.erased_at is not null and old.erased_at is null then
+    delete from platform.review_candidates r where new.id in (r.customer_id, r.other_id) and r.state in ('open', 'unsure');
+    update platform.review_candidates r set evidence = '{}', reasons = '[]' where new.id in (r.customer_id, r.other_id);
+    return null;
+  end if;
+  if new.merged_into is not null and old.merged_into is null then
+    insert into platform.review_candidates
+      (customer_id, other_id, reason, evidence, score, reasons, rules, run, state, created_at, created_by_app, decided_at, decided_by,
+       assigned_to, assigned_at, assigned_by, follows)
+    select least(new.merged_into, o.id), greatest(new.merged_into, o.id), r.reason, r.evidence, r.score, r.reasons, r.rules, r.run,
+      r.state, r.created_at, r.created_by_app, r.decided_at, r.decided_by, r.assigned_to, r.assigned_at, r.assigned_by, r.id
+    from platform.review_candidates r
+      join platform.customers o on o.id = case when r.customer_id = new.id then r.other_id else r.customer_id end
+    where new.id in (r.customer_id, r.other_id) and r.state in ('open', 'unsure') and r.is_asked
+      and o.id <> new.merged_into and o.merged_into is null and o.erased_at is null
+    order by r.id
+    on conflict (customer_id, other_id) do nothing;
+  elsif new.merged_into is null then
+    with recursive derived as (
+      select f.id from platform.review_candidates f join platform.review_candidates r on r.id = f.follows
+      where new.id in (r.customer_id, r.other_id)
+      union select f.id from platform.review_candidates f join derived d on f.follows = d.id)
+    delete from platform.review_candidates r using derived d where r.id = d.id and r.state in ('open', 'unsure');
+  end if;
+  perform platform.refresh_candidates(array_remove(array[new.id, new.merged_into, old.merged_into], null));
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.forget_phones()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1339,6 +1481,30 @@ begin
   new.phone_key := null;
   new.phone_extension := null;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.hold_candidate(candidate uuid, seen text)
+ RETURNS platform.review_candidates
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.review_candidates;
+begin
+  select * into r from platform.review_candidates x where x.id = candidate;
+  perform from platform.customers c where c.id in (r.customer_id, r.other_id) order by c.id for key share;
+  select * into r from platform.review_candidates x where x.id = candidate for update;
+  if r.id is null then
+    raise exception 'there is no such pair: one of the two customers may be gone' using errcode = 'no_data_found';
+  elsif seen is not null and r.state <> seen then
+    raise exception '%', format('%s has decided about this pair meanwhile: %s',
+      coalesce((select u.name from platform.users u where u.id = r.decided_by), 'somebody'), r.state)
+      using errcode = 'object_not_in_prerequisite_state';
+  elsif r.state in ('open', 'unsure') and not r.is_asked then
+    raise exception 'one of the two was merged meanwhile, so this pair is not asked any more' using
+      errcode = 'object_not_in_prerequisite_state';
+  end if;
+  return r;
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.hold_customer(of_customer uuid, expected_version bigint DEFAULT NULL::bigint)
@@ -1368,6 +1534,31 @@ begin
   perform set_config('lock_timeout', '100ms', true);
 end $function$;
 grant execute on function platform.hold_customers(ids uuid[]) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.hold_for_merge(ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  two text[];
+begin
+  perform platform.require_steward();
+  if cardinality(ids) not between 2 and 20 then
+    raise exception 'a merge names 2 to 20 customers' using errcode = 'invalid_parameter_value';
+  end if;
+  perform from platform.customers c where c.id = any (ids) order by c.id for update;
+  select array[a.name, b.name] into two
+  from platform.customers a join platform.customers b on b.id > a.id
+  where a.id = any (ids) and b.id = any (ids) and sync.are_different(a.id, b.id) limit 1;
+  if two is not null then
+    raise exception '%', format('somebody has called %s and %s different people: leave one of them out, or take that decision back first',
+      two[1], two[2]) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+end $function$;
+grant execute on function platform.hold_for_merge(ids uuid[]) to console_role;
+grant execute on function platform.hold_for_merge(ids uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb)
  RETURNS record
@@ -1690,10 +1881,13 @@ CREATE OR REPLACE FUNCTION platform.keep_apart(a uuid, b uuid, why text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  insert into platform.review_candidates as r (customer_id, other_id, reason, evidence, state, decided_at, decided_by)
-  values (least(a, b), greatest(a, b), 'unmerged', jsonb_build_object('why', why), 'different', now(), platform.current_actor())
-  on conflict (customer_id, other_id, reason) do update
-  set state = 'different', decided_at = now(), decided_by = platform.current_actor(), evidence = excluded.evidence;
+  insert into platform.review_candidates as r
+    (customer_id, other_id, reason, evidence, state, is_asked, decided_at, decided_by)
+  values (least(a, b), greatest(a, b), 'unmerged', jsonb_build_object('why', why), 'different', false, now(), platform.current_actor())
+  on conflict (customer_id, other_id) do update
+  set state = 'different', reason = 'unmerged', is_asked = false, merge = null, decided_at = now(), decided_by = platform.current_actor(),
+    evidence = excluded.evidence
+  where r.state <> 'different';
 end $function$;
 grant execute on function platform.keep_apart(a uuid, b uuid, why text) to merge_role;
 
@@ -2515,6 +2709,34 @@ grant execute on function platform.preview_unmerge(merge uuid, choices jsonb) to
 grant execute on function platform.preview_unmerge(merge uuid, choices jsonb) to sync_role;
 alter function platform.preview_unmerge(merge uuid, choices jsonb) owner to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.propose_candidates(pairs jsonb, because text, by_rules text, of_run bigint DEFAULT NULL::bigint)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  added integer;
+begin
+  with given as (
+    select distinct on (least(a.id, b.id), greatest(a.id, b.id)) least(a.id, b.id) as one, greatest(a.id, b.id) as other, p.score, p.reasons
+    from jsonb_to_recordset(pairs) p (a uuid, b uuid, score double precision, reasons jsonb)
+      join platform.customers x on x.id = p.a join platform.customers y on y.id = p.b
+      join platform.customers a on a.id = coalesce(x.merged_into, x.id) and a.erased_at is null
+      join platform.customers b on b.id = coalesce(y.merged_into, y.id) and b.erased_at is null
+    where a.id <> b.id and not sync.are_different(a.id, b.id)
+    order by least(a.id, b.id), greatest(a.id, b.id), p.score desc
+  ), written as (
+    insert into platform.review_candidates as r (customer_id, other_id, reason, score, reasons, rules, run)
+    select g.one, g.other, because, g.score, g.reasons, by_rules, of_run from given g
+    on conflict (customer_id, other_id) do update set score = excluded.score, reasons = excluded.reasons, rules = excluded.rules
+    where r.state in ('open', 'unsure') and r.reason <> 'verified_claim'
+      and (r.score, r.reasons, r.rules) is distinct from (excluded.score, excluded.reasons, excluded.rules)
+    returning r.xmax = 0 as is_new
+  )
+  select count(*) filter (where w.is_new) into added from written w;
+  return added;
+end $function$;
+
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2786,6 +3008,22 @@ begin
   end case;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.record_decision()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    insert into platform.review_decisions (candidate, became, merge) values (new.id, new.state, new.merge);
+  else
+    insert into platform.review_decisions (candidate, was, became, reason_was, merge)
+    values (new.id, old.state, new.state, old.reason, new.merge);
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.record_known_by()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2863,6 +3101,17 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.refresh_candidates(customers uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE platform.review_candidates r SET is_asked = (NOT r.is_asked)
+    FROM platform.customers a,
+     platform.customers b
+   WHERE (((r.customer_id = ANY (refresh_candidates.customers)) OR (r.other_id = ANY (refresh_candidates.customers))) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND (a.id = r.customer_id) AND (b.id = r.other_id) AND (r.is_asked <> ((a.merged_into IS NULL) AND (a.erased_at IS NULL) AND (b.merged_into IS NULL) AND (b.erased_at IS NULL) AND (NOT sync.are_different(a.id, b.id)))));
+END;
 
 CREATE OR REPLACE FUNCTION platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb)
  RETURNS jsonb
@@ -3034,6 +3283,19 @@ begin
   end if;
 end $function$;
 grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.require_decider(person text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if person is not null and not exists (
+    select from platform.users u where u.id = person and u.role in ('admin', 'steward')) then
+    raise exception 'only a data steward or an administrator can decide about duplicates' using errcode = 'invalid_parameter_value';
+  end if;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.require_other_customer(target platform.customers, present uuid)
  RETURNS void
@@ -3210,6 +3472,37 @@ end $function$;
 grant execute on function platform.search_text(name text) to app_role;
 grant execute on function platform.search_text(name text) to bulk_role;
 grant execute on function platform.search_text(name text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.set_apart(left_ids uuid[], right_ids uuid[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids constant uuid[] := left_ids || right_ids;
+  first bigint;
+begin
+  perform platform.require_steward();
+  if cardinality(left_ids) not between 1 and 20 or cardinality(right_ids) not between 1 and 20 or left_ids && right_ids then
+    raise exception 'each side names 1 to 20 customers, and none of them twice' using errcode = 'invalid_parameter_value';
+  end if;
+  perform from platform.customers c where c.id = any (ids) order by c.id for key share;
+  if (select count(*) from platform.customers c where c.id = any (ids) and c.merged_into is null and c.erased_at is null)
+    <> cardinality(ids) then
+    raise exception 'one of these customers was merged or erased meanwhile' using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  select coalesce(max(d.id), 0) into first from platform.review_decisions d;
+  insert into platform.review_candidates as r (customer_id, other_id, reason, state, is_asked, decided_at, decided_by)
+  select least(l.id, o.id), greatest(l.id, o.id), 'person', 'different', false, now(), platform.current_actor()
+  from unnest(left_ids) l (id) cross join unnest(right_ids) o (id) order by 1, 2
+  on conflict (customer_id, other_id) do update
+  set state = 'different', is_asked = false, merge = null, decided_at = now(), decided_by = platform.current_actor()
+  where r.state <> 'different';
+  return array(select d.id from platform.review_decisions d where d.id > first and d.act = pg_current_xact_id() order by d.id);
+end $function$;
+grant execute on function platform.set_apart(left_ids uuid[], right_ids uuid[]) to console_role;
+grant execute on function platform.set_apart(left_ids uuid[], right_ids uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.show_customer_field(field text, value jsonb)
  RETURNS jsonb
@@ -3401,6 +3694,49 @@ begin
     hint = 'Try again.';
 end $function$;
 grant execute on function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.undo_decision(decision bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  d platform.review_decisions;
+  r platform.review_candidates;
+begin
+  perform platform.require_steward();
+  select * into d from platform.review_decisions x where x.id = decision;
+  if d.id is null then raise exception 'there is no such decision' using errcode = 'no_data_found'; end if;
+  r := platform.hold_candidate(d.candidate, null);
+  select * into d from platform.review_decisions x where x.id = decision for update;
+  if d.undone_at is not null then
+    raise exception 'this decision was undone already' using errcode = 'object_not_in_prerequisite_state';
+  elsif d.became = 'merged' and not exists (select from platform.merges m where m.id = d.merge and m.undone_at is not null) then
+    raise exception 'the merge must be taken apart first' using errcode = 'object_not_in_prerequisite_state';
+  elsif r.state <> (case d.became when 'merged' then 'different' else d.became end)
+    or exists (select from platform.review_decisions x where x.candidate = d.candidate and x.id > d.id and x.undone_at is null
+      and not (d.became = 'merged' and x.was = 'merged' and x.became = 'different')) then
+    raise exception 'somebody has decided about this pair since' using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if d.was is null then
+    delete from platform.review_candidates x where x.id = r.id;
+  else
+    update platform.review_decisions x set undone_at = now(), undone_by = platform.current_actor()
+    where x.candidate = r.id and x.id >= d.id and x.undone_at is null;
+    update platform.review_candidates x
+    set state = d.was, reason = coalesce(d.reason_was, x.reason), merge = null, is_asked = d.was in ('open', 'unsure'),
+      evidence = x.evidence - 'why',
+      decided_at = case when d.was <> 'open' then now() end, decided_by = case when d.was <> 'open' then platform.current_actor() end
+    where x.id = r.id;
+    -- The way back to an earlier decision is none itself.
+    update platform.review_decisions x set undone_at = now(), undone_by = platform.current_actor()
+    where x.candidate = r.id and x.act = pg_current_xact_id() and x.undone_at is null;
+  end if;
+  perform platform.refresh_candidates(array[r.customer_id, r.other_id]);
+end $function$;
+grant execute on function platform.undo_decision(decision bigint) to console_role;
+grant execute on function platform.undo_decision(decision bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.undo_move(move uuid, kind text, record uuid, OUT held uuid)
  RETURNS uuid
@@ -4209,6 +4545,7 @@ CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EA
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
+CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.customers for update to app_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
@@ -4357,6 +4694,7 @@ comment on column platform.merges.back_version is 'The version that the unmerge 
 CREATE INDEX merges_of_loser ON platform.merges USING btree (loser_id);
 CREATE INDEX merges_of_survivor ON platform.merges USING btree (survivor_id);
 CREATE UNIQUE INDEX merges_present ON platform.merges USING btree (loser_id) WHERE (undone_at IS NULL);
+CREATE TRIGGER closes_candidate AFTER INSERT ON platform.merges FOR EACH ROW EXECUTE FUNCTION platform.close_candidate();
 alter table platform.merges enable row level security, force row level security;
 create policy apps_read on platform.merges for select to app_role using (true);
 create policy merge_all on platform.merges for all to merge_role using (true) with check (true);
@@ -4489,24 +4827,78 @@ create table platform.review_candidates (
   created_by_app text collate "C" default platform.current_app() not null,
   decided_at timestamp with time zone,
   decided_by text collate "C",
+  score double precision default 1 not null,
+  reasons jsonb default '[]'::jsonb not null,
+  rules text collate "C",
+  run bigint,
+  follows uuid,
+  is_asked boolean default true not null,
+  merge uuid,
+  assigned_to text collate "C",
+  assigned_at timestamp with time zone,
+  assigned_by text collate "C",
   constraint review_candidates_pkey PRIMARY KEY (id),
-  constraint review_candidates_customer_id_other_id_reason_key UNIQUE (customer_id, other_id, reason),
+  constraint review_candidates_pair_key UNIQUE (customer_id, other_id),
   constraint review_candidates_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint review_candidates_follows_fkey FOREIGN KEY (follows) REFERENCES platform.review_candidates(id) ON DELETE SET NULL,
   constraint review_candidates_other_id_fkey FOREIGN KEY (other_id) REFERENCES platform.customers(id),
   constraint review_candidates_check CHECK ((customer_id < other_id)),
   constraint review_candidates_check1 CHECK (((state = 'open'::text) = (decided_at IS NULL))),
+  constraint review_candidates_check2 CHECK (((assigned_to IS NULL) = (assigned_at IS NULL))),
   constraint review_candidates_evidence_check CHECK (((jsonb_typeof(evidence) = 'object'::text) AND (octet_length((evidence)::text) <= 16384))),
   constraint review_candidates_reason_check CHECK ((reason ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
-  constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'same'::text, 'different'::text])))
+  constraint review_candidates_reasons_check CHECK (((jsonb_typeof(reasons) = 'array'::text) AND (octet_length((reasons)::text) <= 4096))),
+  constraint review_candidates_rules_check CHECK ((octet_length(rules) <= 40)),
+  constraint review_candidates_score_check CHECK (((score >= (0)::double precision) AND (score <= (1)::double precision))),
+  constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'unsure'::text, 'merged'::text, 'different'::text])))
 );
-comment on column platform.review_candidates.reason is 'verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it.';
+comment on table platform.review_candidates is 'Two customers that may be one person, and what a person decided. 0021_duplicates.sql has the model.';
+comment on column platform.review_candidates.reason is 'What brought the pair here. import: an import (run). change: a customer was made or changed. verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. person: somebody decided about a pair that nothing had proposed.';
+comment on column platform.review_candidates.score is 'The probability that the two are one person. 1 if no model was asked.';
+comment on column platform.review_candidates.reasons is 'What speaks for and against it, as words of importer/matching/reasons.ts such as ["phone.equal", "given.slip"].';
+comment on column platform.review_candidates.rules is 'The version of the rules of matching that gave score and reasons.';
+comment on column platform.review_candidates.merge is 'The merge that closed the pair; see platform.merges.';
+comment on column platform.review_candidates.assigned_to is 'The user who is to decide. Not a reference, so that the record outlives the user.';
+CREATE INDEX review_candidates_assigned ON platform.review_candidates USING btree (assigned_to, state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])) AND (assigned_to IS NOT NULL));
+CREATE INDEX review_candidates_decided ON platform.review_candidates USING btree (state, decided_at DESC, id) WHERE (state = ANY (ARRAY['merged'::text, 'different'::text]));
+CREATE INDEX review_candidates_follows_idx ON platform.review_candidates USING btree (follows) WHERE (follows IS NOT NULL);
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
+CREATE INDEX review_candidates_queue ON platform.review_candidates USING btree (state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('other_id');
+CREATE TRIGGER recorded AFTER UPDATE OF state ON platform.review_candidates FOR EACH ROW WHEN (((old.state <> new.state) AND (new.state <> 'open'::text))) EXECUTE FUNCTION platform.record_decision();
+CREATE TRIGGER recorded_at_once AFTER INSERT ON platform.review_candidates FOR EACH ROW WHEN (((new.state <> 'open'::text) AND (new.follows IS NULL))) EXECUTE FUNCTION platform.record_decision();
 alter table platform.review_candidates enable row level security, force row level security;
 create policy apps_read on platform.review_candidates for select to app_role using (true);
 create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
 grant select on platform.review_candidates to app_role;
+
+create table platform.review_decisions (
+  id bigint generated always as identity not null,
+  candidate uuid not null,
+  was text collate "C",
+  became text collate "C" not null,
+  reason_was text collate "C",
+  merge uuid,
+  decided_at timestamp with time zone default now() not null,
+  decided_by text collate "C" default platform.current_actor(),
+  decided_by_login name default SESSION_USER not null,
+  act xid8 default pg_current_xact_id() not null,
+  undone_at timestamp with time zone,
+  undone_by text collate "C",
+  constraint review_decisions_pkey PRIMARY KEY (id),
+  constraint review_decisions_candidate_fkey FOREIGN KEY (candidate) REFERENCES platform.review_candidates(id) ON DELETE CASCADE,
+  constraint review_decisions_check CHECK (((undone_at IS NOT NULL) OR (undone_by IS NULL)))
+);
+comment on column platform.review_decisions.was is 'The state before; null: nobody had proposed the pair.';
+comment on column platform.review_decisions.act is 'The transaction. With decided_at, the time at which it began, it tells acts apart, also after the database was restored.';
+CREATE INDEX review_decisions_candidate_id_idx ON platform.review_decisions USING btree (candidate, id);
+CREATE INDEX review_decisions_decided_by_id_idx ON platform.review_decisions USING btree (decided_by, id) WHERE (undone_at IS NULL);
+CREATE INDEX review_decisions_merge_idx ON platform.review_decisions USING btree (merge) WHERE (merge IS NOT NULL);
+alter table platform.review_decisions enable row level security, force row level security;
+create policy console_read on platform.review_decisions for select to console_role using (true);
+create policy owner_all on platform.review_decisions for all to platform_owner using (true) with check (true);
+grant select on platform.review_decisions to console_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -5590,7 +5982,7 @@ CREATE OR REPLACE FUNCTION sync.are_different(one uuid, other uuid)
  RETURNS boolean
  LANGUAGE sql
  STABLE
-RETURN (EXISTS (SELECT FROM platform.review_candidates r WHERE ((r.customer_id = LEAST(are_different.one, are_different.other)) AND (r.other_id = GREATEST(are_different.one, are_different.other)) AND (r.state = 'different'::text))));
+RETURN ((EXISTS (SELECT FROM platform.review_candidates r WHERE ((r.customer_id = LEAST(are_different.one, are_different.other)) AND (r.other_id = GREATEST(are_different.one, are_different.other)) AND (r.state = 'different'::text)))) OR (EXISTS (SELECT FROM ((platform.customers c JOIN platform.review_candidates r ON (((r.customer_id = c.id) AND (r.state = 'different'::text)))) JOIN platform.customers d ON ((d.id = r.other_id))) WHERE (((c.merged_into = are_different.one) OR (c.id = are_different.one)) AND ((d.merged_into = are_different.other) OR (d.id = are_different.other))))) OR (EXISTS (SELECT FROM ((platform.customers c JOIN platform.review_candidates r ON (((r.other_id = c.id) AND (r.state = 'different'::text)))) JOIN platform.customers d ON ((d.id = r.customer_id))) WHERE (((c.merged_into = are_different.one) OR (c.id = are_different.one)) AND ((d.merged_into = are_different.other) OR (d.id = are_different.other))))));
 
 CREATE OR REPLACE FUNCTION sync.ask_import(of_kind text, of_run bigint, with_settings jsonb, reason text DEFAULT NULL::text)
  RETURNS bigint
@@ -7436,6 +7828,27 @@ BEGIN ATOMIC
          END AS "case",
      jsonb_strip_nulls(jsonb_build_object('bytes', n.bytes, 'bytes_max', n.at_most, 'bytes_a_day', round(n.a_day), 'partitions', n.partitions, 'largest_partition_bytes', n.largest)) AS jsonb_strip_nulls
     FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_duplicates()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT 'duplicates'::text,
+     'duplicates'::text,
+     'ok'::text,
+         CASE
+             WHEN (w.rows = 0) THEN 'No pair of customers waits for a decision.'::text
+             WHEN (w.rows > 10000) THEN '10,000+ pairs of customers wait for a decision.'::text
+             WHEN (w.rows = 1) THEN 'One pair of customers waits for a decision.'::text
+             ELSE (sync.say_count(w.rows) || ' pairs of customers wait for a decision.'::text)
+         END AS "case",
+     jsonb_build_object('open', w.rows) AS jsonb_build_object
+    FROM ( SELECT count(*) AS rows
+            FROM ( SELECT
+                    FROM platform.review_candidates r
+                   WHERE (r.is_asked AND (r.state = 'open'::text))
+                  LIMIT 10001) c) w;
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_monitor()
@@ -10016,6 +10429,16 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.lease_left_ms() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_duplicate_gauges()
+ RETURNS SETOF sync.gauge_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT 'duplicates_open'::text,
+     ''::text,
+     ((d.measures ->> 'open'::text))::double precision AS float8
+    FROM sync.check_duplicates() d(slug, kind, status, reason, measures);
+END;
+
 CREATE OR REPLACE FUNCTION sync.list_events_of_customer(customer uuid)
  RETURNS SETOF bigint
  LANGUAGE sql
@@ -10651,6 +11074,30 @@ begin
 end $function$;
 grant execute on function sync.name_import_places(of_run bigint, places integer[], customers uuid[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  select r.id, coalesce(q.queued_to, 0), r.rules into of_run, queued_from, rules
+  from sync.import_runs r left join sync.queued_imports q on q.run = r.id
+  where r.state = 'applied' and q.ended_at is null order by r.id limit 1;
+  if of_run is null then return; end if;
+  select max(c.n) into queued_to from (
+    select c.n from sync.import_candidates c where c.run = of_run and c.n > queued_from order by c.n limit most) c;
+  if queued_to is null then return; end if;
+  execute format($f$
+    select coalesce(jsonb_agg(jsonb_build_object('a', p.customer, 'b', coalesce(c.other_customer, o.customer), 'score', c.score,
+      'reasons', c.reasons)), '[]')
+    from sync.import_candidates c join sync.import_rows_p%1$s p on p.run = %1$s and p.n = c.n
+      left join sync.import_rows_p%1$s o on o.run = %1$s and o.n = c.other_n
+    where c.run = %1$s and c.n > $1 and c.n <= $2 and p.customer is not null and coalesce(c.other_customer, o.customer) is not null
+      $f$, of_run) into pairs using queued_from, queued_to;
+end $function$;
+grant execute on function sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  RETURNS double precision
  LANGUAGE sql
@@ -11025,6 +11472,26 @@ begin
   end if;
 end $function$;
 grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.queue_import_pairs(of_run bigint, queued_from integer, upto integer, by_rules text, pairs jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  done sync.queued_imports;
+begin
+  insert into sync.queued_imports (run) values (of_run) on conflict do nothing;
+  select * into done from sync.queued_imports q where q.run = of_run for update;
+  if done.queued_to <> queued_from or done.ended_at is not null then return false; end if;
+  update sync.queued_imports q
+  set queued_to = coalesce(upto, q.queued_to), ended_at = case when upto is null then now() end,
+    pairs = q.pairs + platform.propose_candidates(queue_import_pairs.pairs, 'import', by_rules, of_run)
+  where q.run = of_run;
+  return true;
+end $function$;
+grant execute on function sync.queue_import_pairs(of_run bigint, queued_from integer, upto integer, by_rules text, pairs jsonb) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.read_custom_value(field crm.custom_fields, said text)
  RETURNS jsonb
@@ -13582,6 +14049,21 @@ create policy owner_all on sync.quality_scans for all to platform_owner using (t
 create policy sync_read on sync.quality_scans for select to console_role, sync_role using (true);
 grant select on sync.quality_scans to console_role;
 grant select on sync.quality_scans to sync_role;
+
+create table sync.queued_imports (
+  run bigint not null,
+  queued_to integer default 0 not null,
+  pairs integer default 0 not null,
+  ended_at timestamp with time zone,
+  constraint queued_imports_pkey PRIMARY KEY (run),
+  constraint queued_imports_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id)
+);
+comment on column sync.queued_imports.queued_to is 'The pairs of every line up to here are in the queue.';
+alter table sync.queued_imports enable row level security, force row level security;
+create policy owner_all on sync.queued_imports for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.queued_imports for select to console_role, sync_role using (true);
+grant select on sync.queued_imports to console_role;
+grant select on sync.queued_imports to sync_role;
 
 create table sync.relay (
   only_one boolean default true not null,
