@@ -295,25 +295,70 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     await consumer.stop();
   });
 
-  test.each(['before', 'after'] as const)(
-    'a line that is cut %s the broker settles loses and doubles nothing',
-    async (cut) => {
-      const feed = await bus.subscribe();
-      const ids = customers(3);
-      const consumer = await startConsumer(bus, effects, {
-        subscription: feed.name,
-        handler: effects.record(feed.name),
-      });
-      broker().failNext({ on: 'settle', cut }, 2);
-      await feed.send(ids.flatMap((customer) => versionsOf(customer, 5)));
-      await until(async () => (await effects.list(feed.name)).length >= 15);
-      await until(() => broker().queue(bus.settings.topic, feed.name)?.all.size === 0);
-      const list = await effects.list(feed.name);
-      expect(list).toHaveLength(15);
-      for (const customer of ids) expect(inOrder(list, customer)).toEqual(upTo(5));
-      await consumer.stop();
-    },
-  );
+  const cuts = (steps: ('claim' | 'attach' | 'send' | 'accept' | 'deliver' | 'settle' | 'renew')[]) =>
+    steps.flatMap((on) => (['before', 'after'] as const).map((cut) => ({ on, cut })));
+
+  test('a line that is cut at any step of a consumer loses, doubles and reorders nothing', async () => {
+    const feed = await bus.subscribe({ lockMs: 1_000 });
+    const ids = customers(2);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const queue = () => broker().queue(bus.settings.topic, feed.name);
+    const steps = cuts(['claim', 'accept', 'deliver', 'settle', 'renew']);
+    for (const [n, fault] of steps.entries()) {
+      broker().failNext(fault);
+      const events = ids.flatMap((customer) =>
+        [2 * n + 1, 2 * n + 2].map((version) => makeEvent({ customer, version })),
+      );
+      // The failure may be the test's own: then it sends the same again.
+      await until(() =>
+        feed.send(events).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await until(() => queue()?.all.size === 0 && broker().pendingFaults() === 0);
+    }
+    for (const customer of ids)
+      expect(inOrder(await effects.list(feed.name), customer)).toEqual(upTo(2 * steps.length));
+    await consumer.stop();
+  });
+
+  test('a line that is cut at any step of a sender is repeated until the broker has it, and arrives once and in order', async () => {
+    const { name, audience } = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const sender = openSender(() => openClient(bus.settings, { timeoutInMs: 600 }), bus.settings.topic, 1_000);
+    const events = versionsOf(customer, 12).map((event) => toMessage({ ...event, audience }));
+    for (const [n, fault] of cuts(['claim', 'attach', 'send']).entries()) {
+      await sender.close(); // the next one has a line, a token and a link of its own
+      broker().failNext(fault);
+      const two = events.slice(2 * n, 2 * n + 2);
+      await until(async () => (await sender.send(two)).settled === 2);
+      expect(broker().pendingFaults()).toBe(0);
+    }
+    const queue = broker().queue(bus.settings.topic, name);
+    expect([...(queue?.all.values() ?? [])].map(({ sent }) => sent.messageId)).toEqual(
+      events.map(({ messageId }) => messageId),
+    );
+    await sender.close();
+  });
+
+  test('a consumer that is throttled says so, rests, and goes on', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    broker().failNext({ on: 'settle', refuse: refusals.throttled });
+    broker().failNext({ on: 'accept', refuse: refusals.throttled }, 2);
+    await feed.send(versionsOf(customer, 3));
+    await until(() => broker().queue(bus.settings.topic, feed.name)?.all.size === 0 && broker().pendingFaults() === 0);
+    await feed.send([makeEvent({ customer, version: 4 })]);
+    await until(async () => (await effects.list(feed.name)).length === 4);
+    expect(inOrder(await effects.list(feed.name), customer)).toEqual(upTo(4));
+    expect(consumer.happenings.find(({ kind }) => kind === 'consumer.failed')).toMatchObject({
+      sentence: expect.stringMatching(/throttles .*: it is over the limit of its tier/),
+    });
+    await until(() => consumer.happenings.at(-1)?.kind !== 'consumer.failed' && consumer.state().error === undefined);
+    await consumer.stop();
+  });
 
   test('a restart of the broker interrupts consumers, who go on by themselves', async () => {
     const feed = await bus.subscribe();

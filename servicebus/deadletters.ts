@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from '@aether/platform/log';
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from '@azure/service-bus';
 import { openClient } from './client.ts';
@@ -25,7 +24,7 @@ export type DeadLetter = {
 };
 
 const pageMax = 100;
-/** When nothing more comes for so long, there is no more. */
+/** When nothing comes for so long, somebody else has taken it. */
 const lastWaitMs = 1_500;
 /** To see that a session is empty takes as long as its wait. */
 const drainsAtOnce = 16;
@@ -37,14 +36,22 @@ export function listDeadLetters(
   limit = 100,
 ): Promise<DeadLetter[]> {
   return withReceiver(settings, subscription, { subQueueType: 'deadLetter' }, async (receiver) => {
-    const found: DeadLetter[] = [];
-    while (found.length < limit) {
-      const page = await within(receiver.peekMessages(Math.min(pageMax, limit - found.length)));
-      if (page.length === 0) break;
-      found.push(...page.map(toDeadLetter));
-    }
-    return found;
+    return (await peekAll(receiver, limit)).map(toDeadLetter);
   });
+}
+
+/** What is there, without waiting for more. */
+async function peekAll(
+  receiver: Pick<ServiceBusReceiver, 'peekMessages'>,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<ServiceBusReceivedMessage[]> {
+  const found: ServiceBusReceivedMessage[] = [];
+  while (found.length < limit) {
+    const page = await within(receiver.peekMessages(Math.min(pageMax, limit - found.length)));
+    if (page.length === 0) break;
+    found.push(...page);
+  }
+  return found;
 }
 
 /**
@@ -64,26 +71,17 @@ export function resubmitDeadLetters(
   return withReceiver(settings, subscription, { subQueueType: 'deadLetter' }, async (receiver) => {
     const sender = openSender(() => openClient(settings), settings.topic);
     const kept: ServiceBusReceivedMessage[] = [];
-    const run = randomBytes(4).toString('hex');
     let sent = 0;
     try {
-      for (;;) {
-        const page = await within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
+      // Those that are there now: one that the consumer could not read again comes back at once, and there would be no end.
+      const there = (await peekAll(receiver)).map(numberOf);
+      const left = new Set(there.filter((number) => !wanted || wanted.has(number)));
+      while (left.size > 0) {
+        const page = await receivePage(receiver);
         if (page.length === 0) break;
-        // One that the consumer could not read again comes back at once: without this there would be no end.
-        const isOfThis = ({ applicationProperties }: ServiceBusReceivedMessage) =>
-          applicationProperties?.[resubmittedProperty] === run;
-        const chosen = page.filter((message) =>
-          wanted ? wanted.has(String(message.sequenceNumber)) : !isOfThis(message),
-        );
-        if (!wanted && chosen.length === 0) {
-          kept.push(...page);
-          break;
-        }
+        const chosen = page.filter((message) => left.delete(numberOf(message)));
         kept.push(...page.filter((message) => !chosen.includes(message)));
-        const { error, tooLarge } = await sender.send(
-          chosen.map((message) => toResubmission(message, subscription, run)),
-        );
+        const { error, tooLarge } = await sender.send(chosen.map((message) => toResubmission(message, subscription)));
         if (error !== undefined) throw error;
         const failed = new Set(tooLarge.map((index) => chosen[index]));
         kept.push(...chosen.filter((message) => failed.has(message)));
@@ -91,7 +89,6 @@ export function resubmitDeadLetters(
           await within(receiver.completeMessage(message));
           sent++;
         }
-        if (wanted && sent >= wanted.size) break;
       }
       return sent;
     } finally {
@@ -121,13 +118,21 @@ export function drainSubscription(
   return drainSessions(settings, subscription);
 }
 
-async function removeAll(receiver: Pick<ServiceBusReceiver, 'receiveMessages'>): Promise<number> {
-  for (let removed = 0; ; ) {
-    const page = await within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
-    if (page.length === 0) return removed;
+async function removeAll(receiver: ServiceBusReceiver): Promise<number> {
+  const there = (await peekAll(receiver)).length;
+  let removed = 0;
+  while (removed < there) {
+    const page = await receivePage(receiver);
+    if (page.length === 0) break;
     removed += page.length;
   }
+  return removed;
 }
+
+const receivePage = (receiver: ServiceBusReceiver): Promise<ServiceBusReceivedMessage[]> =>
+  within(receiver.receiveMessages(pageMax, { maxWaitTimeInMs: lastWaitMs }), lastWaitMs * 4);
+
+const numberOf = (message: ServiceBusReceivedMessage): string => String(message.sequenceNumber);
 
 async function drainSessions(settings: ServiceBusSettings, subscription: string): Promise<number> {
   requireSubscriptionName(subscription);
@@ -173,7 +178,7 @@ async function withReceiver<Value>(
 }
 
 const toDeadLetter = (message: ServiceBusReceivedMessage): DeadLetter => ({
-  number: String(message.sequenceNumber),
+  number: numberOf(message),
   messageId: String(message.messageId),
   type: message.subject,
   session: message.sessionId,
@@ -182,7 +187,7 @@ const toDeadLetter = (message: ServiceBusReceivedMessage): DeadLetter => ({
   enqueuedAt: message.enqueuedTimeUtc,
 });
 
-function toResubmission(message: ServiceBusReceivedMessage, recipient: string, run: string) {
+function toResubmission(message: ServiceBusReceivedMessage, recipient: string) {
   const {
     DeadLetterReason: _reason,
     DeadLetterErrorDescription: _description,
@@ -194,6 +199,6 @@ function toResubmission(message: ServiceBusReceivedMessage, recipient: string, r
     body: message.body,
     ...(message.subject !== undefined && { subject: message.subject }),
     ...(message.contentType !== undefined && { contentType: message.contentType }),
-    applicationProperties: { ...applicationProperties, recipient, [resubmittedProperty]: run },
+    applicationProperties: { ...applicationProperties, recipient, [resubmittedProperty]: 'yes' },
   };
 }

@@ -1,4 +1,5 @@
 export { TargetUnavailable } from '@aether/platform/log';
+export { openAdmin, openClient } from './client.ts';
 export {
   type Consumer,
   type ConsumerHappening,
@@ -16,6 +17,7 @@ export {
 export { describeBusFailure, type FailureKind, kindOf } from './failures.ts';
 export { type Relay, type RelayReport, startRelay } from './relay/relay.ts';
 export { relayName } from './relay/relaylog.ts';
+export { openSender } from './relay/sending.ts';
 export { type ReplayWish, replayToConsumer } from './replay.ts';
 export { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
 export { type BusState, type Change, ensureTopology, readTopology, type WantedSubscription } from './topology.ts';

@@ -152,6 +152,7 @@ export async function startConsumer(
     sessionsMax: 4,
     retryFirstMs: 20,
     retryMaxMs: 100,
+    acceptMs: 1_000,
     reports: false,
     onHappening: (happening) => happenings.push(happening),
     ...options,

@@ -110,7 +110,7 @@ export function toMessage(event: OutgoingEvent, copy?: Copy): ServiceBusMessage 
   };
 }
 
-/** On a dead letter that was sent again: what came after it may have been handled before it. Its value names the resubmission. */
+/** On a dead letter that was sent again: what came after it may have been handled before it. */
 export const resubmittedProperty = 'resubmitted';
 
 /** What messages for everybody have as their recipient: see the rules of a subscription. */

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,6 +6,7 @@ import { newTestFolder } from '@aether/database/testing.folder';
 import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
 import { withClient, writeInBulk, writeSingly } from './testing.chaos.writers.ts';
+import { chanceOf, pick, startCrew } from './testing.crew.ts';
 
 export type ChaosCounts = {
   writes: number;
@@ -29,17 +29,6 @@ const subscriptions = ['support.chaos-a', 'support.chaos-b'];
 /** Each kind of fault has its turn first, however short the run: its value must not depend on chance. */
 const firstRolls = [0.2, 0.5, 0.75, 0.9];
 
-/** A small random generator that a seed repeats (mulberry32). */
-function chanceOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /**
  * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own. It kills each, PostgreSQL too, and makes the sequencers'
  * lines silent, at moments that `seed` decides. The writers change customers one by one and in bulk, and publish events; the handlers fail
@@ -58,20 +47,9 @@ export async function runChaos({
   const folder = await newTestFolder('chaos');
   const local = await startLocal({ folder, database: 'chaos', port: 54530 });
   const lines = await Promise.all([1, 2].map(() => startTestLine(local.urlOf('sync_app'))));
-  const children = new Map<string, ChildProcess>();
-  let isOver = false;
-
-  /** Keeps a process alive, however often it is killed. */
-  function keep(name: string, script: string, args: string[], url: string): void {
-    const child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
-      env: { ...process.env, PLATFORM_DB_URL: url, LOG_LEVEL: 'silent' },
-      stdio: 'ignore',
-    });
-    children.set(name, child);
-    child.once('exit', () => {
-      if (!isOver) setTimeout(() => isOver || keep(name, script, args, url), 100);
-    });
-  }
+  const crew = startCrew();
+  const keep = (name: string, script: string, args: string[], url: string) =>
+    crew.keep(name, join(import.meta.dirname, script), args, { PLATFORM_DB_URL: url });
 
   try {
     await migrate(local.urlOf('platform_migrator'));
@@ -103,9 +81,8 @@ export async function runChaos({
     ]);
     const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
     let silences = 0;
-    const pick = <Value>(of: Value[]) => of[Math.floor(chance() * of.length)] as Value;
     const kill = (kind: 'sequencer' | 'subscriber') => {
-      children.get(pick([...children.keys()].filter((name) => name.startsWith(kind))))?.kill('SIGKILL');
+      crew.kill(kind, chance);
       kills[kind]++;
     };
     for (; isWriting(); turn++) {
@@ -114,7 +91,7 @@ export async function runChaos({
       if (roll < 0.35) kill('sequencer');
       else if (roll < 0.7) kill('subscriber');
       else if (roll < 0.85) {
-        const line = pick(lines);
+        const line = pick(lines, chance);
         line.silence();
         silences++;
         setTimeout(line.restore, 100 + chance() * 1_000);
@@ -128,8 +105,7 @@ export async function runChaos({
     await settle(local);
     return { writes, kills, silences, ...(await compare(local)) };
   } finally {
-    isOver = true;
-    for (const child of children.values()) child.kill('SIGKILL');
+    crew.end();
     await Promise.all(lines.map((line) => line.close()));
     await local.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
@@ -140,8 +116,16 @@ async function prepare(local: LocalServer): Promise<void> {
   await withClient(local.server.superuserUrl('chaos'), (superuser) =>
     superuser.query(`create table support.chaos (n bigint generated always as identity, subscription text, key text, version bigint,
       event_id bigint);
-      create table support.chaos_published (key text, n bigint, primary key (key, n));
-      grant select, insert on support.chaos, support.chaos_published to support_role`),
+      grant select, insert on support.chaos to support_role`),
+  );
+  await prepareWriters(local);
+}
+
+/** What the writers need: their customers, and a table that says which events they have published. */
+export async function prepareWriters(local: LocalServer): Promise<void> {
+  await withClient(local.server.superuserUrl('chaos'), (superuser) =>
+    superuser.query(`create table support.chaos_published (key text, n bigint, primary key (key, n));
+      grant select, insert on support.chaos_published to support_role`),
   );
   await withClient(local.urlOf('foundation_app'), (app) =>
     app.query(
@@ -173,12 +157,14 @@ async function settle(local: LocalServer): Promise<void> {
   );
 }
 
+/** Every change of the tables: there must be one event of each. */
+export const written = `select id::text as key, v as version from platform.customers, generate_series(1, version) v
+  union all select key, n from support.chaos_published`;
+
 async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' | 'kills' | 'silences'>> {
   return withClient(local.server.superuserUrl('chaos'), async (superuser) => {
     const { rows } = await superuser.query(`
-      with truth as (
-        select id::text as key, v as version from platform.customers, generate_series(1, version) v
-        union all select key, n from support.chaos_published),
+      with truth as (${written}),
       numbered as (select key, coalesce(version, (data ->> 'n')::bigint) as version, position from sync.events),
       log as (select key, version, position, lag(version) over (partition by key order by position) as before from numbered),
       done as (select subscription, key, version, n, lag(version) over (partition by subscription, key order by n) as before

@@ -51,6 +51,8 @@ export type ConsumerOptions = {
   attemptsMax?: number;
   retryFirstMs?: number;
   retryMaxMs?: number;
+  /** How long one call waits for a customer with an event; by default ten seconds. If the line drops at the wrong moment, it is seen that late. */
+  acceptMs?: number;
   /** How long the inbox knows what it has handled: longer than a message may live on the bus. By default 21 days. */
   keepDays?: number;
   /**
@@ -88,15 +90,12 @@ export type Consumer = {
   stop(): Promise<void>;
 };
 
-/** How long the broker is asked to wait for a session with a message. A line that drops meanwhile is seen that late at worst. */
-const acceptMs = 10_000;
 const acceptAnswerMs = 3_000;
 /** Service Bus is asked for so many sessions at once while there are many. */
 const acceptsMax = 4;
 const lookMs = 500;
 /** While something is parked that is tried again. */
 const dueLookMs = 50;
-const refusedWithinMs = 250;
 const reportEveryMs = 5_000;
 const trimEveryMs = 3_600_000;
 const stopWithinMs = 10_000;
@@ -115,6 +114,7 @@ export function consumeEvents({
   attemptsMax = 12,
   retryFirstMs = 200,
   retryMaxMs = 10_000,
+  acceptMs = 10_000,
   keepDays = 21,
   begin,
   reports = true,
@@ -152,6 +152,10 @@ export function consumeEvents({
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => {}); // also told as a happening
   const sessions = new Set<Promise<void>>();
+  /** How to end those that wait for a message, the longest idle first. */
+  const idle = new Set<() => void>();
+  /** Sessions that end because another one needs the place. */
+  let leaving = 0;
   /** Rings when a session may be accepted again, when something has been parked, and at the end. */
   const placeBell = createBell();
   const inboxBell = createBell();
@@ -220,14 +224,10 @@ export function consumeEvents({
       accepted.then((late) => late.close()).catch(() => {});
       if (stopping.signal.aborted) return;
       const { kind } = error as BusFailure;
-      if (kind === 'idle') {
-        started.resolve();
-        return;
-      }
+      if (kind === 'idle') return;
       if (client === used || kind !== 'unreachable') refuse(error as BusFailure);
       return;
     }
-    started.resolve();
     isBusy = performance.now() - startedAt < 1_000;
     const working = work(receiver, used).finally(() => {
       sessions.delete(working);
@@ -237,12 +237,26 @@ export function consumeEvents({
   }
 
   async function work(receiver: ServiceBusSessionReceiver, from: ServiceBusClient): Promise<void> {
+    let leave: (() => void) | undefined;
+    let isLeaving = false;
     try {
       await workSession({
         receiver,
         handling,
         batchMax,
-        isCrowded: () => sessions.size + accepting.size >= sessionsMax,
+        isCrowded: () => placesTaken() >= sessionsMax && idle.size === 0,
+        onIdle(end) {
+          leave = () => {
+            isLeaving = true;
+            leaving++;
+            end();
+          };
+          idle.add(leave);
+          placeBell.ring();
+        },
+        onBusy() {
+          if (leave) idle.delete(leave);
+        },
         isStopping: () => stopping.signal.aborted || seen.isPaused,
         onHandled(events, fresh) {
           handled += fresh;
@@ -259,7 +273,20 @@ export function consumeEvents({
       // What was not completed comes again, and the inbox knows it.
       else if (error.kind === 'throttled') refuse(error);
       else if (error.kind !== 'lock-lost' && client === from) throwClientAway();
+    } finally {
+      if (leave) idle.delete(leave);
+      if (isLeaving) leaving--;
     }
+  }
+
+  const placesTaken = () => sessions.size - leaving + accepting.size;
+
+  /** Ends the session that has been idle for longest. */
+  function makePlace(): void {
+    const [leave] = idle;
+    if (!leave) return;
+    idle.delete(leave);
+    leave();
   }
 
   /** Handling has failed, and not for one event's sake. */
@@ -276,18 +303,23 @@ export function consumeEvents({
     }
   }
 
-  /** Whether the subscription is there and may be read, which is known at once: without a message, accepting a session says nothing for long. */
+  /**
+   * Whether the subscription is there, may be read and has sessions, which is known at once: without a message, accepting a session says nothing
+   * for long. One that has sessions refuses a receiver without.
+   */
   async function probe(): Promise<boolean> {
     client ??= openClient(settings, { timeoutInMs: acceptMs });
     const receiver = client.createReceiver(settings.topic, subscription);
     try {
-      await within(receiver.peekMessages(1));
-      return true;
+      await within(receiver.receiveMessages(1, { maxWaitTimeInMs: 1 }));
+      refuse(new BusFailure('misconfigured', 'A receiver without sessions was let in.'));
+      return false;
     } catch (error) {
+      if ((error as BusFailure).kind === 'misconfigured') return true;
       refuse(error as BusFailure);
       return false;
     } finally {
-      receiver.close().catch(() => {});
+      receiver.close().catch(() => {}); // gives back what it may have received
     }
   }
 
@@ -320,11 +352,11 @@ export function consumeEvents({
       await sleep(Math.max(restsUntil - performance.now(), 50), undefined, { signal: stopping.signal }).catch(() => {});
     await beginOnce();
     recover();
-    // A subscription without sessions refuses the first call for one within this time.
-    setTimeout(started.resolve, refusedWithinMs).unref();
+    started.resolve();
     while (!stopping.signal.aborted) {
-      const hasPlace = sessions.size + accepting.size < sessionsMax && accepting.size < (isBusy ? acceptsMax : 1);
-      if (hasPlace && !isAtRest()) {
+      const wantsOne = !isAtRest() && accepting.size < (isBusy ? acceptsMax : 1);
+      if (wantsOne && placesTaken() >= sessionsMax) makePlace();
+      if (wantsOne && placesTaken() < sessionsMax) {
         const one = {};
         accepting.add(one);
         acceptOne()

@@ -14,17 +14,20 @@ export type SessionWork = {
   receiver: ServiceBusSessionReceiver;
   handling: Handling;
   batchMax: number;
-  /** Other sessions may wait for this one's place. */
+  /** Other sessions may wait for this one's place, and none that is idle could give its own. */
   isCrowded(): boolean;
+  /** It waits for a further message. @param leave ends it at once: another session needs the place */
+  onIdle(leave: () => void): void;
+  /** It waits no longer. */
+  onBusy(): void;
   isStopping(): boolean;
   onHandled(events: BusEvent[], fresh: number): void;
   onUnreadable(message: ServiceBusReceivedMessage, error: UnreadableMessage): void;
 };
 
-/** How long a session without a further message is kept: accepting it again costs a call, and time. */
+/** How long a session without a further message is kept, if nobody needs its place: accepting it again costs a call, and time. */
 const idleMs = 2_000;
-/** As long as others wait for its place. */
-const crowdedIdleMs = 20;
+const stopLookMs = 250;
 /** A session that always has a message gives others a turn after so long. */
 const turnMs = 5_000;
 /** The lock is renewed for as long as a session may be worked on; the SDK does it. */
@@ -40,12 +43,14 @@ type Waiting = { message: ServiceBusReceivedMessage; done: () => void };
  * @throws what keeps the whole consumer from working: errors of the inbox's database, TargetUnavailable
  */
 export async function workSession(work: SessionWork): Promise<void> {
-  const { receiver, handling, batchMax, isCrowded, isStopping } = work;
+  const { receiver, handling, batchMax, isCrowded, isStopping, onIdle, onBusy } = work;
   const queue: Waiting[] = [];
   let wake: () => void = () => {};
   let lost: unknown;
   const gone = Promise.withResolvers<never>();
   gone.promise.catch(() => {});
+  let isLeaving = false;
+  let hasEnded = false;
   let hasHadOne = false;
   const endsAt = performance.now() + turnMs;
 
@@ -65,6 +70,7 @@ export async function workSession(work: SessionWork): Promise<void> {
       processMessage: (message) =>
         // Settles when the message is completed: until then the SDK asks for no other in its place.
         new Promise<void>((done) => {
+          if (hasEnded) return done();
           queue.push({ message, done });
           hasHadOne = true;
           wake();
@@ -76,41 +82,51 @@ export async function workSession(work: SessionWork): Promise<void> {
     { autoCompleteMessages: false, maxConcurrentCalls: batchMax },
   );
 
+  function leave(): void {
+    isLeaving = true;
+    wake();
+  }
+
   /** @returns false when there is nothing more to wait for */
   async function waitForOne(): Promise<boolean> {
-    const startedAt = performance.now();
-    while (queue.length === 0) {
-      if (lost !== undefined || isStopping() || receiver.isClosed) return false;
-      const limit = hasHadOne && isCrowded() ? crowdedIdleMs : idleMs;
-      const leftMs = limit - (performance.now() - startedAt);
-      if (leftMs <= 0) return false;
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, Math.min(leftMs, 250));
-        wake = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
+    const isOver = () => lost !== undefined || isStopping();
+    if (queue.length === 0) {
+      // It was given because it has a message, which is on its way.
+      if (hasHadOne) onIdle(leave);
+      const endsAt = performance.now() + idleMs;
+      for (
+        let leftMs = idleMs;
+        queue.length === 0 && leftMs > 0 && !isLeaving && !isOver();
+        leftMs = endsAt - performance.now()
+      )
+        await new Promise<void>((settle) => {
+          const timer = setTimeout(settle, Math.min(leftMs, stopLookMs));
+          wake = () => {
+            clearTimeout(timer);
+            settle();
+          };
+        });
+      onBusy();
     }
-    return true;
+    return queue.length > 0 && !isOver();
   }
 
   try {
     while (await waitForOne()) {
-      if (isStopping()) break;
       const batch = queue.splice(0, batchMax);
       const { events, readable } = await sortOut(batch, work);
       if (events.length > 0) work.onHandled(events, await handling.handle(receiver.sessionId, events));
       const completed = Promise.all(readable.map(({ message }) => receiver.completeMessage(message)));
       await Promise.race([within(completed, settleMs), gone.promise]);
       for (const { done } of batch) done();
-      if (lost !== undefined || isStopping() || (performance.now() > endsAt && isCrowded())) break;
+      if (isLeaving || (performance.now() > endsAt && isCrowded())) break;
     }
   } finally {
     clearInterval(watch);
+    hasEnded = true;
+    for (const { done } of queue.splice(0)) done();
     // Gives what is not completed back to the broker; the inbox knows it if it is handled.
     await within(receiver.close(), closeMs).catch(() => {});
-    for (const { done } of queue) done();
   }
 }
 

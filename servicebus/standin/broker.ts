@@ -34,13 +34,14 @@ const deadLetterEnd = '/$deadletterqueue';
 const sessionFilter = 'com.microsoft:session-filter';
 const batchFormat = 0x80013700;
 
-/** A failure that a test asks for. It happens to the next send or the next settlement, so often. */
+/**
+ * A failure that a test asks for, at a step of the next client that comes to it: the line is cut before the broker acts, or after it has acted and
+ * before the answer; or the broker refuses. `claim` is the token of a link, `attach` the link of a sender, `accept` that of a session,
+ * `deliver` the sending of messages to a receiver.
+ */
 export type Fault =
-  | { on: 'send'; refuse: Condition }
-  /** The message is taken, and the line is cut before the answer. */
-  | { on: 'send'; cut: 'after' }
-  | { on: 'send'; cut: 'before' }
-  | { on: 'settle'; cut: 'before' | 'after' };
+  | { on: 'claim' | 'attach' | 'send' | 'accept' | 'deliver' | 'settle' | 'renew'; cut: 'before' | 'after' }
+  | { on: 'send' | 'accept' | 'settle'; refuse: Condition };
 
 /** How the real service refuses: over the limit of a tier, over the quota of a topic, busy inside. */
 export const refusals = {
@@ -62,6 +63,8 @@ export type StandIn = {
   topic(name: string): Topic | undefined;
   queue(topic: string, subscription: string): Queue | undefined;
   failNext(fault: Fault, times?: number): void;
+  /** How many of those have not happened yet. */
+  pendingFaults(): number;
   /** Cuts every line at once. */
   cutLines(): void;
   /** Stops taking lines for so long, and cuts those that are open: what a restart of the service looks like. Messages stay. */
@@ -121,9 +124,16 @@ export async function startStandIn({
   let sequence = 0;
   const nextSequence = () => ++sequence;
 
-  function takeFault<On extends Fault['on']>(on: On): Extract<Fault, { on: On }> | undefined {
+  function takeFault(on: Fault['on']): { cut?: 'before' | 'after'; refuse?: Condition } {
     const at = faults.findIndex((fault) => fault.on === on);
-    return at < 0 ? undefined : (faults.splice(at, 1)[0] as Extract<Fault, { on: On }>);
+    return at < 0 ? {} : (faults.splice(at, 1)[0] as Fault);
+  }
+
+  /** Does something at a step, unless a failure was asked for there. */
+  function act(on: Fault['on'], { connection }: { connection: BrokerConnection }, work: () => void): void {
+    const { cut } = takeFault(on);
+    if (cut !== 'before') work();
+    if (cut) connection.socket.destroy();
   }
 
   function resolve(address: string): Topic | Queue | undefined {
@@ -176,7 +186,12 @@ export async function startStandIn({
             : 'It is not possible for an entity that requires sessions to create a non-sessionful message receiver.',
         ),
       );
-    if (wantsSession) return grantSession(sender, queue, address, filter[sessionFilter]);
+    if (wantsSession) {
+      const { cut, refuse: refusal } = takeFault('accept');
+      if (refusal) return sender.close(refusal);
+      if (cut !== 'before') grantSession(sender, queue, address, filter[sessionFilter]);
+      return cut && sender.connection.socket.destroy();
+    }
     sender.set_source({ address });
     queue.links.add(sender);
   }
@@ -244,6 +259,7 @@ export async function startStandIn({
         return receiver.close(refuse('amqp:unauthorized-access', "Unauthorized access. 'Send' claim(s) are required."));
       if (!(resolve(address) instanceof Topic)) return receiver.close(notFound(address));
       receiver.local.attach.max_message_size = messageBytesMax;
+      if (takeFault('attach').cut) return receiver.connection.socket.destroy();
     }
     receiver.set_target({ address });
   }
@@ -257,7 +273,14 @@ export async function startStandIn({
     if (target instanceof Topic) return onSend(context, target, bytes);
     delivery.accept();
     const asked = message.application_properties ?? {};
-    if (address === claimsLink) return onToken(context, asked);
+    if (address === claimsLink) return act('claim', receiver, () => onToken(context, asked));
+    if (String(asked.operation).includes('renew'))
+      return act('renew', receiver, () => onManaged(context, address, asked));
+    onManaged(context, address, asked);
+  }
+
+  function onManaged(context: Context, address: string, asked: Record<string, unknown>): void {
+    const { message } = context;
     const queue = resolve(address.slice(0, -managementEnd.length));
     const body = (message.body ?? {}) as Record<string, unknown>;
     const {
@@ -309,9 +332,9 @@ export async function startStandIn({
     topic: Topic,
     bytes: Buffer,
   ): unknown {
-    const fault = takeFault('send');
-    if (fault && 'refuse' in fault) return delivery.reject(fault.refuse);
-    if (fault?.cut === 'before') return connection.socket.destroy();
+    const { cut, refuse: refusal } = takeFault('send');
+    if (refusal) return delivery.reject(refusal);
+    if (cut === 'before') return connection.socket.destroy();
     if (bytes.length > messageBytesMax)
       return delivery.reject(
         refuse(
@@ -323,7 +346,7 @@ export async function startStandIn({
     const at = Date.now();
     journal.write({ topic: topic.name, at, messages: journalPath ? sent.map((each) => each.toString('base64')) : [] });
     for (const each of sent) topic.publish(parseMessage(each), nextSequence, at);
-    if (fault?.cut === 'after') return connection.socket.destroy();
+    if (cut === 'after') return connection.socket.destroy();
     delivery.accept();
   }
 
@@ -334,17 +357,18 @@ export async function startStandIn({
     const receiving = receivingOf(sender);
     if (!receiving || delivery.settled) return;
     const { queue, session } = receiving;
-    const fault = takeFault('settle');
-    if (fault?.cut === 'before') return connection.socket.destroy();
+    const { cut, refuse: refusal } = takeFault('settle');
+    if (cut === 'before') return connection.socket.destroy();
     const { rejected, accepted } = messages as unknown as Record<
       'rejected' | 'accepted',
       (fields?: object) => { described(): unknown }
     >;
     const answer = (state: unknown): unknown => {
-      if (fault) return connection.socket.destroy();
+      if (cut) return connection.socket.destroy();
       delivery.update(true, state);
       delivery.remote_settled = true;
     };
+    if (refusal) return answer(rejected({ error: refusal }).described());
     const stored = storedOf(delivery);
     if (!stored?.lock || stored.lock.link !== sender || stored.lock.token !== delivery.tag.toString('hex')) {
       const error = session && session.link !== sender ? sessionLockLost(session.id) : messageLockLost();
@@ -376,7 +400,10 @@ export async function startStandIn({
   container.on('message', onMessage);
   for (const outcome of ['accepted', 'rejected', 'modified', 'released'] as const)
     container.on(outcome, (context) => onOutcome(context, outcome));
-  container.on('sender_flow', ({ sender }) => receivingOf(sender)?.queue.pump(sender));
+  container.on('sender_flow', ({ sender }) => {
+    const receiving = receivingOf(sender);
+    if (receiving) act('deliver', sender, () => receiving.queue.pump(sender));
+  });
   container.on('sender_close', ({ sender }) => onLinkGone(sender));
   container.on('session_close', ({ session }) => session.each_sender(onLinkGone));
   container.on('disconnected', ({ connection }) => connection.each_sender(onLinkGone));
@@ -463,6 +490,7 @@ export async function startStandIn({
     failNext(fault, times = 1) {
       for (let n = 0; n < times; n++) faults.push(fault);
     },
+    pendingFaults: () => faults.length,
     cutLines() {
       for (const socket of sockets) socket.destroy();
     },

@@ -228,7 +228,8 @@ export class Queue {
       if (hasExpired) this.#countFailure(stored);
       else this.#makeReady(stored);
     }
-    if (session.ready.length === 0) this.sessions.delete(session.id);
+    // What was given back above may have gone to another receiver at once.
+    if (!session.link && session.ready.length === 0) this.sessions.delete(session.id);
     this.#serveWaiting();
   }
 
