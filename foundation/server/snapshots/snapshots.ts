@@ -29,7 +29,8 @@ const select = (from: string) =>
    from (select sync.head()::text as position) h
    left join lateral (${from}) c on true
    left join lateral (
-     select c.name, c.email, c.phone_key, c.company_id, c.account_tier, c.preferred_language, c.timezone where c.erased_at is null) r on true
+     select c.name, c.email, c.phone_key, c.company_id, c.account_tier, c.preferred_language, c.timezone
+     where c.erased_at is null) r on true
    order by c.id`;
 const page = select('select * from platform.customers where ($1::uuid is null or id > $1) order by id limit $2');
 const some = select('select * from platform.customers where id = any ($1::uuid[])');
