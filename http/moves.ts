@@ -43,6 +43,9 @@ const MoveRequestSchema = object({
   reason: line({ charactersMax: 500 }).optional(),
 }).openapi('MoveRequest');
 
+/** Nothing needs to be said, but every change is sent as JSON. */
+const UndoRequestSchema = object({}).openapi('UndoMoveRequest');
+
 const key = object({ id: uuid() });
 const answer = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
   200: { description, content: { 'application/json': { schema } } },
@@ -81,7 +84,7 @@ export function movesOf<Path extends string>(path: Path, { what, who }: { what: 
       path: `${path}/moves/{move}/undo`,
       right: 'person',
       summary: `Take the latest move of ${what} back`,
-      request: { params: key.extend({ move: uuid() }) },
+      request: { params: key.extend({ move: uuid() }), body: jsonBody(UndoRequestSchema) },
       responses: answer('The move, undone.', z.object({ move: MoveSchema })),
     }),
   } as const;

@@ -9,6 +9,6 @@ export function movesOfActivity(id: string): MoveCalls {
     preview: (customer_id, signal) =>
       read(moves.preview.$get({ param: { id }, query: { customer_id } }, { init: { signal } })),
     move: (json) => read(moves.$post({ param: { id }, json })),
-    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move } })),
+    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move }, json: {} })),
   };
 }

@@ -10,7 +10,7 @@ export function movesOfSession(id: string): MoveCalls {
     preview: (customer_id, signal) =>
       read(moves.preview.$get({ param: { id }, query: { customer_id } }, { init: { signal } })),
     move: (json) => read(moves.$post({ param: { id }, json })),
-    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move } })),
+    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move }, json: {} })),
   };
 }
 
@@ -21,7 +21,7 @@ export function movesOfCall(id: string): MoveCalls {
     preview: (customer_id, signal) =>
       read(moves.preview.$get({ param: { id }, query: { customer_id } }, { init: { signal } })),
     move: (json) => read(moves.$post({ param: { id }, json })),
-    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move } })),
+    undo: (move) => read(moves[':move'].undo.$post({ param: { id, move }, json: {} })),
   };
 }
 
