@@ -217,6 +217,8 @@ call platform.stay_in_merges('sync.import_keys', 'customer', 'A source''s row is
 call platform.stay_in_merges('sync.import_writes', 'customer', 'It says what was written to which record; an undo resolves it.');
 call platform.stay_in_merges('sync.import_kept', 'customer', 'It says what an undo left where it is.');
 call platform.stay_in_merges('sync.import_candidates', 'other_customer', 'It says what a plan found likely.');
+call platform.stay_in_merges('sync.import_decisions', 'one_customer', 'It is the record that was answered for; an import resolves it.');
+call platform.stay_in_merges('sync.import_decisions', 'other_customer', 'It is the record that was answered for; an import resolves it.');
 call platform.stay_in_merges('staging.import_groups', 'customer', 'It is read by the plan that wrote it, which resolves it.');
 
 -- Administrators and stewards merge, at the console. The worker's login merges for programs without a person.
