@@ -4853,7 +4853,7 @@ create table platform.review_candidates (
   constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'unsure'::text, 'merged'::text, 'different'::text])))
 );
 comment on table platform.review_candidates is 'Two customers that may be one person, and what a person decided. 0021_duplicates.sql has the model.';
-comment on column platform.review_candidates.reason is 'What brought the pair here. import: an import (run). change: a customer was made or changed. verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. person: somebody decided about a pair that nothing had proposed.';
+comment on column platform.review_candidates.reason is 'What brought the pair here. import: an import (run). verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. person: somebody decided about a pair that nothing had proposed.';
 comment on column platform.review_candidates.score is 'The probability that the two are one person. 1 if no model was asked.';
 comment on column platform.review_candidates.reasons is 'What speaks for and against it, as words of importer/matching/reasons.ts such as ["phone.equal", "given.slip"].';
 comment on column platform.review_candidates.rules is 'The version of the rules of matching that gave score and reasons.';

@@ -1,7 +1,7 @@
 -- The queue of duplicates: two customers that may be one person, who found them likely, and what a person decided.
 --
--- The model. platform.review_candidates has one row for each pair of customers, the smaller id first. A pair comes from an import, from a
--- change of a customer, or from the proof of an address. It is `open` until a steward decides: `merged` (with the merge), `different`, or
+-- The model. platform.review_candidates has one row for each pair of customers, the smaller id first. A pair comes from an import
+-- or from the proof of an address. It is `open` until a steward decides: `merged` (with the merge), `different`, or
 -- `unsure` (asked, and put aside). "different" is the never-edge that matching, imports, quality and detection obey
 -- (sync.are_different); it is written here and nowhere else. Every change of a state is a row of platform.review_decisions, which an undo
 -- reads. A decision that somebody else was faster with is refused: the caller says which state it has seen.
@@ -37,7 +37,7 @@ alter table platform.review_candidates
 comment on table platform.review_candidates is
   'Two customers that may be one person, and what a person decided. 0021_duplicates.sql has the model.';
 comment on column platform.review_candidates.reason is
-  'What brought the pair here. import: an import (run). change: a customer was made or changed. verified_claim: one of the two proved an '
+  'What brought the pair here. import: an import (run). verified_claim: one of the two proved an '
   'unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. '
   'person: somebody decided about a pair that nothing had proposed.';
 comment on column platform.review_candidates.score is 'The probability that the two are one person. 1 if no model was asked.';

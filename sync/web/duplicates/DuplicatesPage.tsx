@@ -55,7 +55,7 @@ export function DuplicatesPage() {
         {data && pairs.length === 0 && (
           <Nothing icon={<IconCopyCheck size={28} />} title="No pair is here">
             {isUndecided
-              ? 'Imports bring pairs here, and so do customers that are made or changed.'
+              ? 'Imports bring pairs here, and so does somebody who proves another customer’s address.'
               : 'What you decide about is kept here.'}
           </Nothing>
         )}

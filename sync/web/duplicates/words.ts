@@ -11,7 +11,6 @@ export const stateWords: Record<PairState, { word: string; tone: Tone }> = {
 
 const sources: Record<string, string> = {
   import: 'an import',
-  change: 'a change of a customer',
   verified_claim: 'the proof of an address',
   unmerged: 'a merge that was taken back',
   person: 'a person',
