@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceBusSettings } from '@aether/servicebus';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
+import { type ConsumerAct, listConsumers, type OrderScope, orderOfConsumer, readOrder } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import { readRunning } from './start/running.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
@@ -90,7 +92,70 @@ export function serviceBusCommand(): Command {
     .option('--types <list>', 'only these, with commas between', parseList)
     .option('--run <name>', 'go on with a replay that was cut short')
     .action((subscription, options) => replay(subscription, options));
+  const order = (act: ConsumerAct, description: string) =>
+    withCommon(bus.command(act).description(description), 'one JSON object').argument('<consumer>');
+  withCommon(
+    bus
+      .command('parked')
+      .description('what waits in the database of a consumer, as it reports it; ends with 1 when an event is dead'),
+  )
+    .argument('<consumer>')
+    .action(showParked);
+  order('retry', 'let a consumer try its dead events again: all, or those of one session')
+    .option('--session <session>', 'the customer’s, as `parked` lists it')
+    .option('--reason <text>', 'kept with the order', 'by command')
+    .action((consumer, { session, ...options }) => command(consumer, 'retry', { session }, options));
+  order('skip', 'let a consumer give up the first parked event of a session, so that those behind it go on')
+    .argument('<session>')
+    .argument('<event>', 'its id: another one is not given up')
+    .requiredOption('--reason <text>', 'kept with the order')
+    .action((consumer, session, event, options) => command(consumer, 'skip', { session, event }, options));
+  order('pause', 'stop all processes of a consumer; the bus keeps the messages')
+    .argument('<reason>')
+    .action((consumer, reason, options) => command(consumer, 'pause', {}, { ...options, reason }));
+  order('resume', 'let a consumer go on')
+    .option('--reason <text>', 'kept with the order', 'by command')
+    .action((consumer, options) => command(consumer, 'resume', {}, options));
   return bus;
+}
+
+async function showParked(consumer: string, options: Common): Promise<void> {
+  await asSync(options, async (client) => {
+    const [found] = await listConsumers(client, consumer);
+    if (!found)
+      throw new Error(`There is no consumer ${consumer}: \`aether servicebus status\` lists the subscriptions.`);
+    print(options, found.parked, ['event', 'type', 'session', 'state', 'attempts', 'error', 'at']);
+    if (found.parked.some(({ state }) => state === 'dead')) process.exitCode = 1;
+  });
+}
+
+const answerWithinMs = 130_000;
+
+/** Orders it over the worker that relays, and waits for what came of it. */
+async function command(
+  consumer: string,
+  act: ConsumerAct,
+  scope: OrderScope,
+  { reason, ...options }: Common & { reason: string },
+): Promise<void> {
+  await asSync(options, async (client) => {
+    const { order } = await orderOfConsumer(client, { consumer, act, scope, reason });
+    const until = performance.now() + answerWithinMs;
+    for (;;) {
+      const found = await readOrder(client, order);
+      if (found && !['waiting', 'sent'].includes(found.state)) {
+        const { state, outcome } = found;
+        if (state !== 'done') process.exitCode = 1;
+        const words =
+          state === 'done' ? `${consumer}: ${act} is done` : `${consumer}: ${outcome?.refused ?? 'nobody answered'}`;
+        report(options, { order, state, ...outcome }, `${words}${outcome?.count ? `, ${outcome.count} events` : ''}.`);
+        return;
+      }
+      if (performance.now() > until)
+        throw new Error(`No worker has taken order ${order}: does one run, with SERVICEBUS_… set?`);
+      await sleep(100);
+    }
+  });
 }
 
 type ReplayOptions = Common & {

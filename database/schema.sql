@@ -11116,6 +11116,35 @@ begin
   return make_interval(days => least(greatest(sync.health_limit('operations_keep_days'), 90), 36500)::integer);
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.order_of_consumer(of_consumer text, act text, scope jsonb, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known sync.consumers;
+  made bigint;
+begin
+  perform sync.require_operator();
+  perform sync.require_reason(reason);
+  select c.* into known from sync.consumers c where c.name = of_consumer;
+  if not found then raise exception 'there is no consumer %', of_consumer using errcode = 'no_data_found'; end if;
+  if act = 'skip' and not (scope ?& '{session,event}') then
+    raise exception 'a skip names the session and the event that is given up' using errcode = 'invalid_parameter_value';
+  end if;
+  if act <> 'resubmit' and coalesce(known.reported_at < clock_timestamp() - interval '1 minute', true) then
+    raise exception 'no process of % reports, so that nobody would do it: start it first', of_consumer
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  insert into sync.consumer_orders (consumer, act, scope, reason, actor)
+  values (of_consumer, act, scope, btrim(reason), platform.current_actor()) returning id into made;
+  return jsonb_build_object('order', made, 'operation', sync.record_operation('consumer.' || act,
+    jsonb_build_object('consumer', of_consumer) || scope, btrim(reason), jsonb_build_object('order', made)));
+end $function$;
+grant execute on function sync.order_of_consumer(of_consumer text, act text, scope jsonb, reason text) to console_role;
+grant execute on function sync.order_of_consumer(of_consumer text, act text, scope jsonb, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
  LANGUAGE sql
@@ -12432,6 +12461,15 @@ begin
 end $function$;
 grant execute on function sync.store_import_recognition(of_upload bigint, of_sha256 text, recognised jsonb, refused text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.survivor_of(customer uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN COALESCE((SELECT c.merged_into FROM platform.customers c WHERE (c.id = survivor_of.customer)), customer);
+grant execute on function sync.survivor_of(customer uuid) to app_role;
+grant execute on function sync.survivor_of(customer uuid) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.take_import_job(kinds text[], by_worker text, term interval)
  RETURNS SETOF sync.import_jobs
  LANGUAGE plpgsql
@@ -13351,6 +13389,81 @@ create policy owner_all on sync.check_states for all to platform_owner using (tr
 grant select on sync.check_states to console_role;
 grant select on sync.check_states to observer_role;
 grant select on sync.check_states to sync_role;
+
+create table sync.consumer_effects (
+  event bigint not null,
+  consumer text collate "C" not null,
+  state text collate "C" not null,
+  attempt integer not null,
+  lag_ms double precision not null,
+  at timestamp with time zone not null,
+  constraint consumer_effects_pkey PRIMARY KEY (event, consumer),
+  constraint consumer_effects_state_check CHECK ((state = ANY (ARRAY['handled'::text, 'retrying'::text, 'waiting'::text, 'dead'::text])))
+);
+CREATE INDEX consumer_effects_at ON sync.consumer_effects USING btree (at);
+alter table sync.consumer_effects enable row level security, force row level security;
+create policy looks_read on sync.consumer_effects for select to console_role, sync_role using (true);
+create policy owner_all on sync.consumer_effects for all to platform_owner using (true) with check (true);
+create policy worker_writes on sync.consumer_effects for all to sync_role using (true) with check (true);
+grant delete on sync.consumer_effects to sync_role;
+grant insert (event, consumer, state, attempt, lag_ms, at) on sync.consumer_effects to sync_role;
+grant select on sync.consumer_effects to console_role;
+grant select on sync.consumer_effects to sync_role;
+grant update (state, attempt, lag_ms, at) on sync.consumer_effects to sync_role;
+
+create table sync.consumer_orders (
+  id bigint generated always as identity not null,
+  consumer text collate "C" not null,
+  act text collate "C" not null,
+  scope jsonb default '{}'::jsonb not null,
+  state text collate "C" default 'waiting'::text not null,
+  outcome jsonb,
+  reason text,
+  actor text collate "C",
+  ordered_at timestamp with time zone default clock_timestamp() not null,
+  sent_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint consumer_orders_pkey PRIMARY KEY (id),
+  constraint consumer_orders_consumer_fkey FOREIGN KEY (consumer) REFERENCES sync.consumers(name) ON DELETE CASCADE,
+  constraint consumer_orders_act_check CHECK ((act = ANY (ARRAY['resubmit'::text, 'retry'::text, 'skip'::text, 'pause'::text, 'resume'::text]))),
+  constraint consumer_orders_check CHECK (((ended_at IS NOT NULL) = (state = ANY (ARRAY['done'::text, 'failed'::text, 'unanswered'::text])))),
+  constraint consumer_orders_outcome_check CHECK ((octet_length((outcome)::text) <= 8192)),
+  constraint consumer_orders_scope_check CHECK (((jsonb_typeof(scope) = 'object'::text) AND (octet_length((scope)::text) <= 8192))),
+  constraint consumer_orders_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'done'::text, 'failed'::text, 'unanswered'::text])))
+);
+CREATE INDEX consumer_orders_id_idx ON sync.consumer_orders USING btree (id) WHERE (state = ANY (ARRAY['waiting'::text, 'sent'::text]));
+CREATE INDEX consumer_orders_of ON sync.consumer_orders USING btree (consumer, id DESC);
+alter table sync.consumer_orders enable row level security, force row level security;
+create policy looks_read on sync.consumer_orders for select to console_role, sync_role using (true);
+create policy owner_all on sync.consumer_orders for all to platform_owner using (true) with check (true);
+create policy worker_changes on sync.consumer_orders for update to sync_role using (true) with check (true);
+grant select on sync.consumer_orders to console_role;
+grant select on sync.consumer_orders to sync_role;
+grant update (state, outcome, sent_at, ended_at) on sync.consumer_orders to sync_role;
+
+create table sync.consumers (
+  name text collate "C" not null,
+  letters jsonb default '[]'::jsonb not null,
+  parked jsonb default '[]'::jsonb not null,
+  reported_at timestamp with time zone,
+  seen_at timestamp with time zone default clock_timestamp() not null,
+  constraint consumers_pkey PRIMARY KEY (name),
+  constraint consumers_letters_check CHECK (((jsonb_typeof(letters) = 'array'::text) AND (octet_length((letters)::text) <= 131072))),
+  constraint consumers_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$'::text)),
+  constraint consumers_parked_check CHECK (((jsonb_typeof(parked) = 'array'::text) AND (octet_length((parked)::text) <= 131072)))
+);
+comment on table sync.consumers is 'Ids, types, states and classes of errors only: no data of events and no text of errors.';
+comment on column sync.consumers.letters is 'Dead letters of its subscription, the oldest hundred.';
+comment on column sync.consumers.parked is 'Events that wait in its own database, the first twenty, as its processes report them.';
+alter table sync.consumers enable row level security, force row level security;
+create policy looks_read on sync.consumers for select to console_role, sync_role using (true);
+create policy owner_all on sync.consumers for all to platform_owner using (true) with check (true);
+create policy worker_writes on sync.consumers for all to sync_role using (true) with check (true);
+grant delete on sync.consumers to sync_role;
+grant insert (name, letters, parked, reported_at, seen_at) on sync.consumers to sync_role;
+grant select on sync.consumers to console_role;
+grant select on sync.consumers to sync_role;
+grant update (letters, parked, reported_at, seen_at) on sync.consumers to sync_role;
 
 create table sync.entities (
   name text collate "C" not null,

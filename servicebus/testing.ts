@@ -22,6 +22,8 @@ export type TestSubscription = {
   name: string;
   audience: string;
   send(events: OutgoingEvent[]): Promise<void>;
+  /** A message that no consumer can read. */
+  sendUnreadable(id: string): Promise<void>;
 };
 
 /** Makes a topic, which is removed after the file. */
@@ -59,6 +61,19 @@ export async function openTestBus(): Promise<TestBus> {
         audience,
         async send(events) {
           const { error } = await sender.send(events.map((event) => toMessage({ ...event, audience })));
+          if (error) throw error;
+        },
+        async sendUnreadable(id) {
+          const { error } = await sender.send([
+            {
+              messageId: id,
+              sessionId: id,
+              subject: 'customer.updated',
+              contentType: 'text/plain',
+              body: Buffer.from('secret words'),
+              applicationProperties: { recipient: name },
+            },
+          ]);
           if (error) throw error;
         },
       };

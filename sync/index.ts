@@ -32,6 +32,14 @@ export {
 export { type Range, ranges, readSeries, type Series, type SeriesAnswer } from './health/series.ts';
 export { OperationRefused, type Refusal } from './operations/acting.ts';
 export { type Cause, listCauses } from './operations/causes.ts';
+export {
+  type ConsumerAct,
+  type ConsumerStatus,
+  listConsumers,
+  type OrderScope,
+  orderOfConsumer,
+  readOrder,
+} from './operations/consumers.ts';
 export { type FailedEvent, type FailedFilter, listFailed, readStopped } from './operations/failed.ts';
 export { type LoggedEvent, readHead, readWaitingSeconds, showEvent } from './operations/log.ts';
 export {

@@ -13,7 +13,11 @@ export type Holds = {
 export const noHolds: Holds = { has: () => false, add: () => {} };
 
 /** Begins with the events that are already parked. */
-export async function findHolds(on: Queryable, { name, holds }: Lease, events: AppEvent[]): Promise<Holds> {
+export async function findHolds(
+  on: Queryable,
+  { name, holds }: Pick<Lease, 'name' | 'holds'>,
+  events: AppEvent[],
+): Promise<Holds> {
   const parked = await findBehind(on, name, events);
   const keys = new Set<string>();
   const customers = new Set<string>();

@@ -6,6 +6,7 @@ export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } 
 export { type AppEvent, type EventRow, eventColumns, toEvent } from './events.ts';
 export { causeOf, type FailureCause } from './failurecause.ts';
 export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
+export { findHolds } from './holds.ts';
 export { type Lease, move, takeLease } from './lease.ts';
 export { type Listener, listenOn } from './listener.ts';
 export { requireOwnSession } from './ownsession.ts';

@@ -61,9 +61,8 @@ export async function findBehind(
 ): Promise<Map<number, { isBehind: boolean; customer: string | null }>> {
   const rows = await on.query<{ position: number; is_behind: boolean; customer: string | null }>(
     `select e.position, sync.is_behind($1, 9223372036854775807, e.key, e.customer) as is_behind,
-       coalesce(c.merged_into, e.customer) as customer
-     from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)
-     left join platform.customers c on c.id = e.customer`,
+       sync.survivor_of(e.customer) as customer
+     from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)`,
     [
       subscription,
       events.map(({ position }) => position),

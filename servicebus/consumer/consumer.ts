@@ -5,6 +5,7 @@ import { ConfigurationError, retryDelayMs, TargetUnavailable } from '@aether/pla
 import type { ServiceBusClient, ServiceBusSessionReceiver } from '@azure/service-bus';
 import pg from 'pg';
 import { openClient } from '../client.ts';
+import { commandSession } from '../commands.ts';
 import { BusFailure, describeBusFailure, toBusFailure, toConfigurationError } from '../failures.ts';
 import { openSender } from '../relay/sending.ts';
 import { toReportMessage } from '../reports.ts';
@@ -12,8 +13,10 @@ import { readServiceBusSettings, requireSubscriptionName, type ServiceBusSetting
 import type { BusEvent } from '../wire.ts';
 import { within } from '../within.ts';
 import { createBell } from './bell.ts';
+import { collectEffects } from './effects.ts';
 import { type BusHandler, createHandling } from './handling.ts';
 import { ConsumerPaused, HandlerTimeout, type Inbox, type InboxState, openInbox, SessionBusy } from './inbox.ts';
+import { createObeying } from './obeying.ts';
 import { workSession } from './session.ts';
 
 /*
@@ -97,6 +100,9 @@ const lookMs = 500;
 /** While something is parked that is tried again. */
 const dueLookMs = 50;
 const reportEveryMs = 5_000;
+/** How many parked events a report names. */
+const parkedShown = 20;
+const commandWaitMs = 10_000;
 const trimEveryMs = 3_600_000;
 const stopWithinMs = 10_000;
 /** Longer than any session is worked on: the SDK renews its lock until then. */
@@ -133,12 +139,21 @@ export function consumeEvents({
   });
   pool.on('error', () => {}); // a connection at rest is gone: the next query opens another one
   const inbox = openInbox(pool, { subscription, handlerTimeoutMs, ...(schema !== undefined && { schema }) });
+  const effects = collectEffects();
+  /** Rings when a report should not wait. */
+  const reportBell = createBell();
+  const obeying = createObeying(inbox, () => {
+    inboxBell.ring();
+    reportBell.ring();
+  });
   const handling = createHandling({
     inbox,
     handler,
     policy: { attemptsMax, firstMs: retryFirstMs, maxMs: retryMaxMs },
     handlerTimeoutMs,
+    onEffect: effects.add,
     onFailed(event, failure) {
+      effects.add(event, failure.isDead ? 'dead' : 'retrying', failure.attempt);
       tell({ kind: 'event.failed', event, ...failure });
       inboxBell.ring();
     },
@@ -265,6 +280,7 @@ export function consumeEvents({
           recover();
           tell({ kind: 'events.handled', events, fresh });
         },
+        onCommand: obeying.obey,
         onUnreadable: (message, error) =>
           tell({ kind: 'message.unreadable', messageId: String(message.messageId), error }),
       });
@@ -414,8 +430,44 @@ export function consumeEvents({
     }
   }
 
+  /** While it is paused it reads nothing but orders: one of them may be to resume. Any other time they come as a session among others. */
+  async function listenPaused(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (seen.isPaused) await obeyPaused().catch(() => {}); // another process has the session, or there is no line
+      await sleep(lookMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  async function obeyPaused(): Promise<void> {
+    client ??= openClient(settings, { timeoutInMs: acceptMs });
+    const options = {
+      skipParsingBodyAsJson: true,
+      maxAutoLockRenewalDurationInMs: renewForMs,
+      abortSignal: stopping.signal,
+    };
+    const receiver = await within(
+      client.acceptSession(settings.topic, subscription, commandSession, options),
+      acceptMs + acceptAnswerMs,
+    );
+    try {
+      while (seen.isPaused && !stopping.signal.aborted) {
+        const asked = receiver.receiveMessages(10, { maxWaitTimeInMs: commandWaitMs, abortSignal: stopping.signal });
+        for (const message of await within(asked, commandWaitMs + acceptAnswerMs)) {
+          await obeying.obey(message);
+          await within(receiver.completeMessage(message));
+        }
+        seen = await inbox.look();
+      }
+    } finally {
+      await within(receiver.close()).catch(() => {});
+    }
+  }
+
   async function report(ends = false): Promise<void> {
-    await reporter?.send([
+    if (!reporter) return;
+    const taken = effects.take();
+    const parked = seen.parked > 0 ? await inbox.listParked(parkedShown, true).catch(() => []) : [];
+    const { error } = await reporter.send([
       toReportMessage({
         subscription,
         process: processName,
@@ -426,30 +478,39 @@ export function consumeEvents({
         lag_seconds: lagSeconds,
         error: failed === undefined ? undefined : nameOf(failed),
         ends,
+        effects: taken,
+        parked_events: parked.map(({ id, type, session, state, attempts, error: text, parked_at }) => ({
+          ...{ event: id, type, session, state, attempts, at: parked_at.toISOString() },
+          // The class alone: the text may hold values.
+          error: text === null ? null : (/^[A-Za-z0-9_.-]{1,60}/.exec(text)?.[0] ?? 'Error'),
+        })),
+        answers: obeying.answers(),
       }),
     ]);
+    if (error !== undefined) effects.giveBack(taken);
   }
 
   async function reportOn(): Promise<void> {
     while (!stopping.signal.aborted) {
       await report();
-      await sleep(reportEveryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      await reportBell.next(reportEveryMs);
     }
   }
 
   const prepared = Promise.withResolvers<void>();
   const looking = lookAfter();
   const working = prepared.promise.then(workParked);
+  const listening = prepared.promise.then(listenPaused);
   const accepted = prepared.promise.then(accept);
   const reporting = reporter ? reportOn() : undefined;
 
   async function stop(): Promise<void> {
     stopping.abort();
-    for (const bell of [placeBell, inboxBell, parkedBell]) bell.ring();
+    for (const bell of [placeBell, inboxBell, parkedBell, reportBell]) bell.ring();
     prepared.resolve();
     started.reject(new Error('The consumer was stopped before it was ready.'));
     const end = async () => {
-      await Promise.all([looking, working, accepted, reporting]);
+      await Promise.all([looking, working, accepted, reporting, listening]);
       await Promise.all(sessions);
       await report(true).catch(() => {});
     };

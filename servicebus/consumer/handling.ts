@@ -31,6 +31,8 @@ export type HandlingOptions = {
   handler: BusHandler;
   policy: RetryPolicy;
   handlerTimeoutMs: number;
+  /** Called for each event that was handled or that waits behind another, when that is committed. */
+  onEffect?(event: BusEvent, state: 'handled' | 'waiting', attempt: number): void;
   /** Called for each failed attempt. */
   onFailed(event: BusEvent, failure: { attempt: number; isDead: boolean; error: unknown }): void;
 };
@@ -66,7 +68,14 @@ const turnMax = 100;
 const isOfAll = (error: unknown): boolean =>
   error instanceof TargetUnavailable || error instanceof HandlerTimeout || error instanceof TransactionEnded;
 
-export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFailed }: HandlingOptions): Handling {
+export function createHandling({
+  inbox,
+  handler,
+  policy,
+  handlerTimeoutMs,
+  onFailed,
+  onEffect = () => {},
+}: HandlingOptions): Handling {
   /** Deliveries whose handler has not come back: the next time they are parked without another attempt. */
   const late = new Set<string>();
 
@@ -105,8 +114,10 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
     }
   }
 
-  function handleWhole(session: string, events: BusEvent[]): Promise<number> {
-    return inbox.inSession(session, async (tx) => {
+  async function handleWhole(session: string, events: BusEvent[]): Promise<number> {
+    const effects: (() => void)[] = [];
+    const handled = await inbox.inSession(session, async (tx) => {
+      effects.length = 0;
       const { fresh, hasParked } = await inbox.take(
         tx,
         session,
@@ -116,6 +127,7 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
       for (const event of events) {
         // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
         if (!fresh.delete(event.deliveryId)) continue;
+        effects.push(() => onEffect(event, hasParked ? 'waiting' : 'handled', 1));
         if (hasParked) {
           await inbox.park(tx, event);
           continue;
@@ -129,12 +141,14 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
       }
       return count;
     });
+    for (const tell of effects) tell();
+    return handled;
   }
 
   async function handleSingly(session: string, events: BusEvent[]): Promise<number> {
-    const failures: (() => void)[] = [];
+    const effects: (() => void)[] = [];
     const handled = await inbox.inSession(session, async (tx) => {
-      failures.length = 0;
+      effects.length = 0;
       const { fresh, hasParked } = await inbox.take(
         tx,
         session,
@@ -146,17 +160,21 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
         if (!fresh.delete(event.deliveryId)) continue;
         if (isHeld) {
           await inbox.park(tx, event);
+          effects.push(() => onEffect(event, 'waiting', 1));
           continue;
         }
         const error = await attempt(tx, event, 1);
-        if (error === undefined) continue;
+        if (error === undefined) {
+          effects.push(() => onEffect(event, 'handled', 1));
+          continue;
+        }
         isHeld = true;
         await inbox.park(tx, event, { cause: causeOf(error), policy });
-        failures.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
+        effects.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
       }
       return count;
     });
-    for (const tell of failures) tell();
+    for (const tell of effects) tell();
     return handled;
   }
 
@@ -170,6 +188,7 @@ export function createHandling({ inbox, handler, policy, handlerTimeoutMs, onFai
       const error = await attempt(tx, due.event, number);
       if (error === undefined) {
         await inbox.unpark(tx, due);
+        tell = () => onEffect(due.event, 'handled', number);
         return true;
       }
       const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);

@@ -37,11 +37,17 @@ export type Inbox = {
   look(): Promise<InboxState>;
   pause(reason: string): Promise<void>;
   resume(): Promise<void>;
-  listParked(limit?: number): Promise<ParkedSummary[]>;
+  /** In the order in which they are worked on; those that have failed before those that wait behind them, if asked. */
+  listParked(limit?: number, failedFirst?: boolean): Promise<ParkedSummary[]>;
   /** Tries dead events again. @returns how many */
   retry(session?: string): Promise<number>;
-  /** Gives up the first parked event of a session, so that the next one is tried. @returns whether there was one */
-  skip(session: string): Promise<boolean>;
+  /**
+   * Gives up the first parked event of a session, so that the next one is tried.
+   *
+   * @param event only if it is the one with this id
+   * @returns whether there was one
+   */
+  skip(session: string, event?: string): Promise<boolean>;
   /** Forgets deliveries that were handled so long ago that no message of theirs can come again. */
   trim(keepDays: number): Promise<void>;
 };
@@ -245,11 +251,11 @@ export function openInbox(
         subscription,
       ]);
     },
-    async listParked(limit = 100) {
+    async listParked(limit = 100, failedFirst = false) {
       const { rows } = await pool.query<ParkedSummary>(
         `select event_id as id, event_type as type, session, state, attempts, error, parked_at from ${schema}.parked
-         where subscription = $1 order by number limit $2`,
-        [subscription, limit],
+         where subscription = $1 order by $3::boolean and state = 'waiting', number limit $2`,
+        [subscription, limit, failedFirst],
       );
       return rows;
     },
@@ -261,13 +267,15 @@ export function openInbox(
       );
       return rowCount ?? 0;
     },
-    skip: (session) =>
+    skip: (session, event) =>
       inSession(session, async (tx) => {
         const { rowCount } = await tx.query(
           `delete from ${schema}.parked where number = (
-             select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)`,
-          [subscription, session],
+             select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)
+           and ($3::text is null or event_id = $3)`,
+          [subscription, session, event ?? null],
         );
+        if (rowCount === 0) return false;
         await makeFirstDue(tx, session);
         return (rowCount ?? 0) > 0;
       }),

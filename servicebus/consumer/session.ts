@@ -1,4 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusSessionReceiver } from '@azure/service-bus';
+import { isCommand } from '../commands.ts';
 import { BusFailure, toBusFailure } from '../failures.ts';
 import { type BusEvent, toBusEvent, UnreadableMessage } from '../wire.ts';
 import { within } from '../within.ts';
@@ -22,6 +23,8 @@ export type SessionWork = {
   onBusy(): void;
   isStopping(): boolean;
   onHandled(events: BusEvent[], fresh: number): void;
+  /** An order of an operator, which is no event. */
+  onCommand(message: ServiceBusReceivedMessage): Promise<void>;
   onUnreadable(message: ServiceBusReceivedMessage, error: UnreadableMessage): void;
 };
 
@@ -132,11 +135,16 @@ export async function workSession(work: SessionWork): Promise<void> {
 
 async function sortOut(
   batch: Waiting[],
-  { receiver, onUnreadable }: SessionWork,
+  { receiver, onUnreadable, onCommand }: SessionWork,
 ): Promise<{ events: BusEvent[]; readable: Waiting[] }> {
   const events: BusEvent[] = [];
   const readable: Waiting[] = [];
   for (const waiting of batch) {
+    if (isCommand(waiting.message)) {
+      await onCommand(waiting.message);
+      readable.push(waiting);
+      continue;
+    }
     try {
       events.push({ ...toBusEvent(waiting.message), session: receiver.sessionId });
       readable.push(waiting);

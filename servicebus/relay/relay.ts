@@ -14,6 +14,7 @@ import { openClient } from '../client.ts';
 import { describeBusFailure, type FailureKind, kindOf, reasonOf } from '../failures.ts';
 import type { ServiceBusSettings } from '../settings.ts';
 import { toMessage } from '../wire.ts';
+import { openLedger } from './ledger.ts';
 import { openRelayLog, type RelayEvent, relayName, type Sent, type Turn, type Work } from './relaylog.ts';
 import { type BusSender, openSender } from './sending.ts';
 import { type ConsumerView, watchConsumers } from './watching.ts';
@@ -90,7 +91,8 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
   const wakeups = listenForEvents(database.directUrl);
   const sender = openSender(() => openClient(settings), settings.topic);
   let isRelaying = false;
-  const watch = watchConsumers({ settings, everyMs: watchEveryMs, isActive: () => isRelaying });
+  const ledger = openLedger(connection);
+  const watch = watchConsumers({ settings, everyMs: watchEveryMs, isActive: () => isRelaying, ledger });
   const report: Omit<RelayReport, 'consumers'> = { state: 'starting', sent: 0, in_flight: 0, throttled: 0 };
   const progress = { turns: 0, failures: 0, error: undefined as string | undefined };
   let toldAt = Number.NEGATIVE_INFINITY;

@@ -5,6 +5,7 @@ import {
   collectAttempts,
   type EventRow,
   eventColumns,
+  findHolds,
   type Lease,
   move,
   parkBehind,
@@ -105,15 +106,6 @@ const readAudiences: Statement = {
   text: 'select position, audience from sync.events where position = any ($1)',
 };
 
-/** The login of the worker may not read customers: merges are asked for by a function. */
-const readBehind: Statement = {
-  name: 'relay-behind',
-  text: `select e.position, sync.is_behind($1, 9223372036854775807, e.key, e.customer) as is_behind,
-      case when e.customer is null then '{}' else sync.list_merged(e.customer)::text[] end as ids
-    from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)`,
-};
-type Behind = { position: number; is_behind: boolean; ids: string[] };
-
 type Row = EventRow & { audience: string };
 /** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
 type ReadRow = Row & { bytes: number; head: number };
@@ -205,19 +197,10 @@ export function openRelayLog(
       [relayName],
     );
     if (!parked?.some) return { events: found };
-    const rows = await tx.run<Behind>(readBehind, [
-      relayName,
-      found.map(({ position }) => position),
-      found.map(({ key }) => key),
-      found.map(({ customer }) => customer),
-    ]);
-    const behind = new Map(rows.map((row) => [row.position, row]));
-    const held = new Set<string>();
+    const holds = await findHolds(tx, { name: relayName, holds: 'customer' }, found);
     const waiting = found.filter((event) => {
-      const { is_behind: isBehind = false, ids = [] } = behind.get(event.position) ?? {};
-      const names = [`key ${event.key}`, ...ids];
-      if (!isBehind && !names.some((name) => held.has(name))) return false;
-      for (const name of names) held.add(name);
+      if (!holds.has(event)) return false;
+      holds.add(event);
       return true;
     });
     if (waiting.length > 0) await parkBehind(tx, relayName, waiting);

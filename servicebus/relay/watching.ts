@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceBusClient } from '@azure/service-bus';
 import { openAdmin, openClient } from '../client.ts';
-import { readReport, reportsSubscription } from '../reports.ts';
+import { toCommandMessage } from '../commands.ts';
+import { type DeadLetter, listDeadLetters, resubmitDeadLetters } from '../deadletters.ts';
+import { type ConsumerReport, readReport, reportsSubscription } from '../reports.ts';
 import type { ServiceBusSettings } from '../settings.ts';
 import { within } from '../within.ts';
+import type { Ledger, Letter, Order } from './ledger.ts';
+import { openSender } from './sending.ts';
 
 /*
  * What the relay tells Sync Health of the consumers: how many messages wait in each subscription and how many are dead letters, as the broker
@@ -37,6 +41,12 @@ const forgottenAfterMs = 60_000;
 const goneAfterMs = 86_400_000;
 /** So many subscriptions fit into a heartbeat. */
 const shownMax = 40;
+/** How many dead letters of a consumer are shown. */
+const lettersMax = 100;
+const ordersEveryMs = 1_000;
+/** After an order the reports are read at once for so long: one of them has the answer. */
+const answersMs = 30_000;
+const forgetEveryMs = 600_000;
 
 type Heard = { at: number; report: NonNullable<ReturnType<typeof readReport>> };
 
@@ -44,17 +54,24 @@ export function watchConsumers({
   settings,
   everyMs = 10_000,
   isActive,
+  ledger,
 }: {
   settings: ServiceBusSettings;
   everyMs?: number | undefined;
   /** Only the worker that relays asks. */
   isActive: () => boolean;
+  /** Where it is written down, and what operators order. */
+  ledger: Ledger;
 }): ConsumerWatch {
   const stopping = new AbortController();
   const counts = new Map<string, ConsumerView>();
   const heard = new Map<string, Map<string, Heard>>();
   const admin = openAdmin(settings);
+  const sender = openSender(() => openClient(settings), settings.topic);
   let client: ServiceBusClient | undefined;
+  let hearing: Promise<void> | undefined;
+  let awaitsAnswersUntil = 0;
+  let forgotAt = Number.NEGATIVE_INFINITY;
 
   async function count(): Promise<void> {
     const found = new Set<string>();
@@ -69,6 +86,9 @@ export function watchConsumers({
         dead_letters: one.deadLetterMessageCount,
         ...(oldestSeconds !== undefined && { oldest_seconds: oldestSeconds }),
       });
+      const letters =
+        one.deadLetterMessageCount > 0 ? await listDeadLetters(settings, one.subscriptionName, lettersMax) : [];
+      await ledger.keepConsumer(one.subscriptionName, letters.map(toLetter), undefined);
     }
     for (const name of counts.keys()) if (!found.has(name)) counts.delete(name);
   }
@@ -87,7 +107,52 @@ export function watchConsumers({
     }
   }
 
+  async function writeDown(report: ConsumerReport): Promise<void> {
+    const { subscription, ends, parked_events: parked, effects, answers } = report;
+    if (!ends) await ledger.keepConsumer(subscription, undefined, parked);
+    await ledger.keepEffects(subscription, effects);
+    for (const { order, ...outcome } of answers)
+      await ledger.settle(order, subscription, outcome.refused === undefined ? 'done' : 'failed', outcome);
+  }
+
+  /** Does what operators have ordered, or passes it on to the consumer. */
+  async function obey(): Promise<void> {
+    const orders = await ledger.takeOrders();
+    for (const order of orders) {
+      const error = await carryOut(order).catch((thrown) => thrown as Error);
+      if (error)
+        await ledger.settle(order.id, order.consumer, 'failed', { count: 0, refused: error.message.slice(0, 300) });
+    }
+    if (orders.length > 0) awaitsAnswersUntil = performance.now() + answersMs;
+    if (performance.now() < awaitsAnswersUntil) await hearOnce();
+  }
+
+  async function carryOut({ id, consumer, act, scope, reason }: Order): Promise<Error | undefined> {
+    if (act === 'resubmit') {
+      const sent = await resubmitDeadLetters(settings, consumer, scope.numbers);
+      await ledger.settle(id, consumer, 'done', { count: sent });
+      await count();
+      return undefined;
+    }
+    const { session, event } = scope;
+    const command = { order: id, act, session, event, reason: reason ?? undefined };
+    const { error } = await sender.send([toCommandMessage(consumer, command)]);
+    return error === undefined ? undefined : (error as Error);
+  }
+
   /** Reads the reports that have come. They live for a minute, so that none pile up while nobody reads. */
+  function hearOnce(): Promise<void> {
+    hearing ??= hear()
+      .catch(() => {
+        client?.close().catch(() => {});
+        client = undefined;
+      })
+      .finally(() => {
+        hearing = undefined;
+      });
+    return hearing;
+  }
+
   async function hear(): Promise<void> {
     client ??= openClient(settings);
     const receiver = client.createReceiver(settings.topic, reportsSubscription, { receiveMode: 'receiveAndDelete' });
@@ -98,6 +163,7 @@ export function watchConsumers({
         if (!report) continue;
         const of = heard.get(report.subscription) ?? new Map<string, Heard>();
         heard.set(report.subscription, of.set(report.process, { at: performance.now(), report }));
+        await writeDown(report);
       }
     } finally {
       receiver.close().catch(() => {});
@@ -136,13 +202,22 @@ export function watchConsumers({
       if (isActive()) {
         // Each may be refused for itself: a relay that may only send has no counts.
         await count().catch(() => counts.clear());
-        await hear().catch(() => {
-          client?.close().catch(() => {});
-          client = undefined;
-        });
+        await hearOnce();
         forget();
+        if (performance.now() - forgotAt > forgetEveryMs) {
+          forgotAt = performance.now();
+          await ledger.forget().catch(() => {});
+        }
       }
       await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  })();
+
+  const obeying = (async () => {
+    while (!stopping.signal.aborted) {
+      // The database is the relay's: it says itself when that does not answer.
+      if (isActive()) await obey().catch(() => {});
+      await sleep(ordersEveryMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   })();
 
@@ -155,8 +230,18 @@ export function watchConsumers({
       stopping.abort();
       const closing = client;
       client = undefined;
-      const ended = Promise.all([running, closing?.close().catch(() => {})]);
+      const ended = Promise.all([running, obeying, closing?.close().catch(() => {}), sender.close()]);
       await Promise.race([ended, sleep(1_000, undefined, { ref: false })]);
     },
   };
 }
+
+/** The description is left out: it may hold what the message held. */
+const toLetter = ({ number, messageId, type, session, reason, enqueuedAt }: DeadLetter): Letter => ({
+  number,
+  id: messageId.slice(0, 128),
+  type: type?.slice(0, 128) ?? null,
+  session: session?.slice(0, 128) ?? null,
+  reason: reason?.slice(0, 128) ?? null,
+  at: enqueuedAt?.toISOString() ?? null,
+});

@@ -8,6 +8,7 @@ import { publishChecks } from '../health/measures.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { addAccessRoutes } from './access/access.routes.ts';
 import { addAlertRoutes } from './alerts/alerts.routes.ts';
+import { addConsumersRoutes } from './consumers/consumers.routes.ts';
 import { addAsOfRoutes } from './customers/asof.routes.ts';
 import { addDuplicateRoutes } from './duplicates/duplicates.routes.ts';
 import { addEventsRoutes } from './events/events.routes.ts';
@@ -46,6 +47,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addFailuresRoutes(app, db);
         addRunsRoutes(app, db);
         addSubscriptionsRoutes(app, db);
+        addConsumersRoutes(app, db);
         addEventsRoutes(app, db);
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);

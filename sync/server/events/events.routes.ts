@@ -13,6 +13,7 @@ import {
   z,
 } from '@aether/http';
 import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
+import { listConsumerEffects } from '../../operations/consumers.ts';
 import { type LoggedEvent, showEvent } from '../../operations/log.ts';
 import { type EventFilter, searchEvents } from '../../operations/searching.ts';
 import { type Effect, findChange, findCustomer, listEffects, tracedFields } from '../../operations/trace.ts';
@@ -46,6 +47,15 @@ const EventSchema = z
     }),
   })
   .openapi('LoggedEvent');
+const ConsumerEffectSchema = z
+  .object({
+    consumer: z.string(),
+    state: z.enum(['handled', 'retrying', 'waiting', 'dead']),
+    attempt: z.int(),
+    lag_ms: z.number().openapi({ description: 'From the change to the commit in its database, by both clocks.' }),
+    at: moment(),
+  })
+  .openapi('ConsumerEffect', { description: 'What an app that reads from Service Bus made of it, as it reported.' });
 const EffectSchema = z
   .object({
     subscription: z.string(),
@@ -157,7 +167,10 @@ const get = createStaffRoute({
   summary: 'One event with its trace: the request, the change, and what each subscription made of it',
   request: { params: object({ position: position() }) },
   responses: {
-    200: json('The event.', z.object({ event: EventSchema, effects: z.array(EffectSchema) })),
+    200: json(
+      'The event.',
+      z.object({ event: EventSchema, effects: z.array(EffectSchema), consumers: z.array(ConsumerEffectSchema) }),
+    ),
     ...problems(404, 422),
   },
 });
@@ -279,8 +292,12 @@ export function addEventsRoutes(app: App, db: PlatformDb) {
           code: 'not-found',
           detail: 'The log has no event of this number: it is not numbered yet, or retention has removed it.',
         });
-      const [[shown], effects] = await Promise.all([withNames([event], isAdministrator(c)), listEffects(db, position)]);
-      return c.json({ event: shown as never, effects: effects as never[] }, 200);
+      const [[shown], effects, consumers] = await Promise.all([
+        withNames([event], isAdministrator(c)),
+        listEffects(db, position),
+        listConsumerEffects(db, position),
+      ]);
+      return c.json({ event: shown as never, effects: effects as never[], consumers: consumers as never[] }, 200);
     })
     .openapi(why, async (c) => {
       const { id, field } = c.req.valid('param');
