@@ -3,7 +3,8 @@ import { rowsOf, type Sql } from '../sql.ts';
 
 /**
  * Why an act was refused. not-found: there is no such subscription, event or run. not-possible: not in this state, such as a rewind of a
- * subscription that is not paused. busy: a step of the subscription has held it for ten seconds, so try again. too-many: take a frozen set.
+ * subscription that is not paused. busy: somebody else, such as a step of it, holds it longer than this waits, so try again. too-many: take
+ * a frozen set.
  */
 export type Refusal = 'not-found' | 'not-possible' | 'busy' | 'too-many' | 'invalid' | 'not-allowed';
 
@@ -43,8 +44,7 @@ export function toRefusal(error: unknown): unknown {
   );
   const refusal = database && refusals[database.code as string];
   if (!refusal) return error;
-  const words =
-    refusal === 'busy' ? 'a step of the subscription has held it for ten seconds: try again' : database.message;
+  const words = refusal === 'busy' ? 'somebody else is at work on it at this moment: try again' : database.message;
   return new OperationRefused(refusal, `${words.charAt(0).toUpperCase()}${words.slice(1)}.`, error);
 }
 
