@@ -18,7 +18,7 @@ import { useUndo } from './useUndo.ts';
 
 /** So many pairs behind the present one are loaded ahead: a decision shows the next one at once. */
 const aheadMax = 3;
-/** The last decision on its way. The next one waits for it, and an undo takes back what was really decided. */
+/** The last decision or undo on its way. The next one waits for it, so that each undo takes back what was really decided before it. */
 let sending: Promise<unknown> = Promise.resolve();
 
 /**
@@ -83,7 +83,6 @@ export function useReview(cluster: Cluster, search: DuplicatesSearch) {
 
   /** Takes back what this person decided last, and shows that pair again. */
   async function undo(): Promise<void> {
-    await sending;
     const { acts } = await queries.fetchQuery({ ...actsQuery, staleTime: 0 }).catch((error) => {
       showRefusal('Nothing was undone', error);
       return { acts: [] };
@@ -92,13 +91,15 @@ export function useReview(cluster: Cluster, search: DuplicatesSearch) {
     if (!last) return;
     const undone = await undoing.mutateAsync(last.act).catch(() => undefined);
     const back = undone && last.pairs.find(({ was }) => was !== null);
-    if (back) await navigate({ to: '/duplicates/$id', params: { id: back.id }, search, replace: true });
+    if (back) void navigate({ to: '/duplicates/$id', params: { id: back.id }, search, replace: true });
   }
 
   return {
     left: behind.length === 0 ? 'none' : `${behind.length}${hasNextPage ? '+' : ''}`,
     isAtEnd: behind.length === 0 && !hasNextPage,
-    undo: () => void undo(),
+    undo: () => {
+      sending = sending.then(undo);
+    },
     decisions: {
       merge: (survivor: string) => send(() => mergeMembers(cluster, survivor)),
       decide: (decision: 'different' | 'unsure') =>

@@ -85,9 +85,14 @@ export const previewQuery = (survivor: string, loser: string, choices: Choices) 
     },
   });
 
+/** A trial of the unmerge, which holds the customers as long as that. It is asked for once, and not again at each look at the window. */
 export const undoPreviewQuery = (id: string) =>
   queryOptions({
-    queryKey: ['merges', id, 'undo'],
+    queryKey: ['merge-trial', id],
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+    refetchOnReconnect: false,
+    refetchOnWindowFocus: false,
     queryFn: ({ signal }) =>
       ask<UndoReport & { refused: Refused; names: Names }>(`/api/merges/${id}/undo/preview`, signal),
   });
