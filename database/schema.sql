@@ -1446,6 +1446,12 @@ begin
     return null;
   end if;
   if new.merged_into is not null and old.merged_into is null then
+    -- The other ones are held first, and read again: a merge or an erasure of one that was under way has ended then.
+    perform from platform.customers c
+    where c.id in (
+      select case when r.customer_id = new.id then r.other_id else r.customer_id end from platform.review_candidates r
+      where new.id in (r.customer_id, r.other_id) and r.state in ('open', 'unsure') and r.is_asked)
+    order by c.id for key share;
     insert into platform.review_candidates
       (customer_id, other_id, reason, evidence, score, reasons, rules, run, state, created_at, created_by_app, decided_at, decided_by,
        assigned_to, assigned_at, assigned_by, follows)
@@ -1534,31 +1540,6 @@ begin
   perform set_config('lock_timeout', '100ms', true);
 end $function$;
 grant execute on function platform.hold_customers(ids uuid[]) to merge_role;
-
-CREATE OR REPLACE FUNCTION platform.hold_for_merge(ids uuid[])
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  two text[];
-begin
-  perform platform.require_steward();
-  if cardinality(ids) not between 2 and 20 then
-    raise exception 'a merge names 2 to 20 customers' using errcode = 'invalid_parameter_value';
-  end if;
-  perform from platform.customers c where c.id = any (ids) order by c.id for update;
-  select array[a.name, b.name] into two
-  from platform.customers a join platform.customers b on b.id > a.id
-  where a.id = any (ids) and b.id = any (ids) and sync.are_different(a.id, b.id) limit 1;
-  if two is not null then
-    raise exception '%', format('somebody has called %s and %s different people: leave one of them out, or take that decision back first',
-      two[1], two[2]) using errcode = 'object_not_in_prerequisite_state';
-  end if;
-end $function$;
-grant execute on function platform.hold_for_merge(ids uuid[]) to console_role;
-grant execute on function platform.hold_for_merge(ids uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb)
  RETURNS record
@@ -3113,6 +3094,41 @@ BEGIN ATOMIC
    WHERE (((r.customer_id = ANY (refresh_candidates.customers)) OR (r.other_id = ANY (refresh_candidates.customers))) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND (a.id = r.customer_id) AND (b.id = r.other_id) AND (r.is_asked <> ((a.merged_into IS NULL) AND (a.erased_at IS NULL) AND (b.merged_into IS NULL) AND (b.erased_at IS NULL) AND (NOT sync.are_different(a.id, b.id)))));
 END;
 
+CREATE OR REPLACE FUNCTION platform.refuse_apart(of_merges uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  two text[];
+begin
+  perform platform.require_steward();
+  with came as (
+    select m.id as merge, m.survivor_id, m.loser_id as member from platform.merges m where m.id = any (of_merges)
+    union all
+    select m.id, m.survivor_id, v.key::uuid
+    from platform.merges m join platform.merge_moves v on v.merge = m.id
+      join platform.merge_references r on r.reference = v.reference and r.relation = 'platform.customers'
+    where m.id = any (of_merges)
+  )
+  select array[a.name, b.name] into two
+  from came k join platform.customers a on a.id = k.member
+    join platform.customers b on (b.id = k.survivor_id or b.merged_into = k.survivor_id)
+      and not exists (select from came x where x.merge = k.merge and x.member = b.id)
+    join platform.review_candidates r on r.customer_id = least(a.id, b.id) and r.other_id = greatest(a.id, b.id)
+  where r.state = 'different' or exists ( -- or was, until the merge closed the pair
+    select from platform.review_decisions d
+    where d.candidate = r.id and d.was = 'different' and d.act = pg_current_xact_id() and d.decided_at = now())
+  limit 1;
+  if two is not null then
+    raise exception '%', format('somebody has called %s and %s different people: leave one of them out, or take that decision back first',
+      two[1], two[2]) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+end $function$;
+grant execute on function platform.refuse_apart(of_merges uuid[]) to console_role;
+grant execute on function platform.refuse_apart(of_merges uuid[]) to sync_role;
+
 CREATE OR REPLACE FUNCTION platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -3712,6 +3728,9 @@ begin
   select * into d from platform.review_decisions x where x.id = decision for update;
   if d.undone_at is not null then
     raise exception 'this decision was undone already' using errcode = 'object_not_in_prerequisite_state';
+  elsif d.was = 'merged' then
+    raise exception 'they are different because their merge was taken back: merge them again instead'
+      using errcode = 'object_not_in_prerequisite_state';
   elsif d.became = 'merged' and not exists (select from platform.merges m where m.id = d.merge and m.undone_at is not null) then
     raise exception 'the merge must be taken apart first' using errcode = 'object_not_in_prerequisite_state';
   elsif r.state <> (case d.became when 'merged' then 'different' else d.became end)
@@ -3749,6 +3768,8 @@ declare
   found_record record;
   here uuid;
   home platform.customers;
+  -- A merge that had brought the record to where it was moved from, and was taken back since: the earliest.
+  undone_merge platform.merges;
 begin
   perform platform.require_owner_of(kind);
   select m.* into undone from platform.moves m
@@ -3758,11 +3779,15 @@ begin
     perform platform.refuse_move('move_undone', 'This move was taken back before.');
   end if;
   perform from platform.customers c
-  where c.id in (select coalesce(m.merged_into, m.id) from platform.customers m where m.id in (undone.from_id, undone.to_id))
+  where c.id in (
+    select coalesce(m.merged_into, m.id) from platform.customers m
+    where m.id in (undone.from_id, undone.to_id) or m.id in (select x.loser_id from platform.merges x where x.id = any (undone.released)))
   order by c.id for key share;
   select coalesce(c.merged_into, c.id) into here from platform.customers c where c.id = undone.to_id;
+  select x.* into undone_merge from platform.merges x
+  where x.id = any (undone.released) and x.undone_at is not null order by x.merged_at limit 1;
   select c.* into home from platform.customers m join platform.customers c on c.id = coalesce(m.merged_into, m.id)
-  where m.id = undone.from_id;
+  where m.id = coalesce(undone_merge.loser_id, undone.from_id);
   if home.erased_at is not null then
     raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
   elsif home.id = here then
@@ -3780,7 +3805,10 @@ begin
   perform platform.end_claims(kind, record); -- of merges that brought it here since
   update platform.merge_moves v set released = null
   from platform.moved_rows(kind, record) t join platform.merge_references r on r.relation = t.relation
-  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge = any (undone.released);
+  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge in (
+    select x.id from platform.merges x
+    where x.id = any (undone.released) and x.undone_at is null
+      and (undone_merge.id is null or x.merged_at < undone_merge.merged_at));
   update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
   held := home.id;
 end $function$;

@@ -224,7 +224,8 @@ begin
 end $$;
 
 -- Takes a move of this record back: the newest one, if the record is still where the move took it. Customers that were merged since count
--- as their survivors. held is null if the record has no such move.
+-- as their survivors. If a merge had brought the record to where it was moved from, and was taken back since, the record goes home with the
+-- one who came out of it. held is null if the record has no such move.
 create function platform.undo_move(move uuid, kind text, record uuid, out held uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -232,6 +233,8 @@ declare
   found_record record;
   here uuid;
   home platform.customers;
+  -- A merge that had brought the record to where it was moved from, and was taken back since: the earliest.
+  undone_merge platform.merges;
 begin
   perform platform.require_owner_of(kind);
   select m.* into undone from platform.moves m
@@ -241,11 +244,15 @@ begin
     perform platform.refuse_move('move_undone', 'This move was taken back before.');
   end if;
   perform from platform.customers c
-  where c.id in (select coalesce(m.merged_into, m.id) from platform.customers m where m.id in (undone.from_id, undone.to_id))
+  where c.id in (
+    select coalesce(m.merged_into, m.id) from platform.customers m
+    where m.id in (undone.from_id, undone.to_id) or m.id in (select x.loser_id from platform.merges x where x.id = any (undone.released)))
   order by c.id for key share;
   select coalesce(c.merged_into, c.id) into here from platform.customers c where c.id = undone.to_id;
+  select x.* into undone_merge from platform.merges x
+  where x.id = any (undone.released) and x.undone_at is not null order by x.merged_at limit 1;
   select c.* into home from platform.customers m join platform.customers c on c.id = coalesce(m.merged_into, m.id)
-  where m.id = undone.from_id;
+  where m.id = coalesce(undone_merge.loser_id, undone.from_id);
   if home.erased_at is not null then
     raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
   elsif home.id = here then
@@ -263,7 +270,10 @@ begin
   perform platform.end_claims(kind, record); -- of merges that brought it here since
   update platform.merge_moves v set released = null
   from platform.moved_rows(kind, record) t join platform.merge_references r on r.relation = t.relation
-  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge = any (undone.released);
+  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge in (
+    select x.id from platform.merges x
+    where x.id = any (undone.released) and x.undone_at is null
+      and (undone_merge.id is null or x.merged_at < undone_merge.merged_at));
   update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
   held := home.id;
 end $$;

@@ -149,6 +149,12 @@ begin
     return null;
   end if;
   if new.merged_into is not null and old.merged_into is null then
+    -- The other ones are held first, and read again: a merge or an erasure of one that was under way has ended then.
+    perform from platform.customers c
+    where c.id in (
+      select case when r.customer_id = new.id then r.other_id else r.customer_id end from platform.review_candidates r
+      where new.id in (r.customer_id, r.other_id) and r.state in ('open', 'unsure') and r.is_asked)
+    order by c.id for key share;
     insert into platform.review_candidates
       (customer_id, other_id, reason, evidence, score, reasons, rules, run, state, created_at, created_by_app, decided_at, decided_by,
        assigned_to, assigned_at, assigned_by, follows)
@@ -266,21 +272,32 @@ begin
   return array(select d.id from platform.review_decisions d where d.id > first and d.act = pg_current_xact_id() order by d.id);
 end $$;
 
--- Holds customers that the queue is about to merge, as the merge will, and refuses if two of them were called different people: then nobody
--- merges them in passing, because both look like a third one.
-create function platform.hold_for_merge(ids uuid[]) returns void
+-- Refuses merges that the queue has made in this transaction, if they joined two whom somebody has called different people: then nobody
+-- merges them in passing, because both look like a third one. It is asked after the merge, under its locks, for which every decision waits:
+-- locks that were taken before it would stay when the merge makes way for a writer, who would wait for them.
+create function platform.refuse_apart(of_merges uuid[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   two text[];
 begin
   perform platform.require_steward();
-  if cardinality(ids) not between 2 and 20 then
-    raise exception 'a merge names 2 to 20 customers' using errcode = 'invalid_parameter_value';
-  end if;
-  perform from platform.customers c where c.id = any (ids) order by c.id for update;
+  with came as (
+    select m.id as merge, m.survivor_id, m.loser_id as member from platform.merges m where m.id = any (of_merges)
+    union all
+    select m.id, m.survivor_id, v.key::uuid
+    from platform.merges m join platform.merge_moves v on v.merge = m.id
+      join platform.merge_references r on r.reference = v.reference and r.relation = 'platform.customers'
+    where m.id = any (of_merges)
+  )
   select array[a.name, b.name] into two
-  from platform.customers a join platform.customers b on b.id > a.id
-  where a.id = any (ids) and b.id = any (ids) and sync.are_different(a.id, b.id) limit 1;
+  from came k join platform.customers a on a.id = k.member
+    join platform.customers b on (b.id = k.survivor_id or b.merged_into = k.survivor_id)
+      and not exists (select from came x where x.merge = k.merge and x.member = b.id)
+    join platform.review_candidates r on r.customer_id = least(a.id, b.id) and r.other_id = greatest(a.id, b.id)
+  where r.state = 'different' or exists ( -- or was, until the merge closed the pair
+    select from platform.review_decisions d
+    where d.candidate = r.id and d.was = 'different' and d.act = pg_current_xact_id() and d.decided_at = now())
+  limit 1;
   if two is not null then
     raise exception '%', format('somebody has called %s and %s different people: leave one of them out, or take that decision back first',
       two[1], two[2]) using errcode = 'object_not_in_prerequisite_state';
@@ -317,6 +334,9 @@ begin
   select * into d from platform.review_decisions x where x.id = decision for update;
   if d.undone_at is not null then
     raise exception 'this decision was undone already' using errcode = 'object_not_in_prerequisite_state';
+  elsif d.was = 'merged' then
+    raise exception 'they are different because their merge was taken back: merge them again instead'
+      using errcode = 'object_not_in_prerequisite_state';
   elsif d.became = 'merged' and not exists (select from platform.merges m where m.id = d.merge and m.undone_at is not null) then
     raise exception 'the merge must be taken apart first' using errcode = 'object_not_in_prerequisite_state';
   elsif r.state <> (case d.became when 'merged' then 'different' else d.became end)
@@ -481,7 +501,7 @@ insert into sync.health_sources (function_name, gives) values
 
 grant execute on function sync.next_import_pairs(integer), sync.queue_import_pairs(bigint, integer, integer, text, jsonb) to sync_role;
 grant execute on function
-    platform.decide_candidate(uuid, text, text), platform.hold_for_merge(uuid[]), platform.set_apart(uuid[], uuid[]),
+    platform.decide_candidate(uuid, text, text), platform.refuse_apart(uuid[]), platform.set_apart(uuid[], uuid[]),
     platform.assign_candidates(uuid[], text),
     platform.undo_decision(bigint), platform.describe_duplicates(uuid[])
   to console_role, sync_role;

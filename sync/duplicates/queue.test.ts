@@ -1,4 +1,4 @@
-import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
 import { applyImport, planImport, type ReadRow } from '@aether/importer';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -79,6 +79,38 @@ describe('a pair', () => {
     expect(await stateOf(pair)).toMatchObject({ state: 'merged', is_asked: false });
     await unmerge(id);
     expect(await stateOf(pair)).toMatchObject({ state: 'different', reason: 'unmerged' });
+  });
+
+  test('whose other customer is being erased does not keep the one from being merged', async () => {
+    const [a, b, c] = [await customer(), await customer(), await customer()];
+    await propose(superuser, a, b);
+    const erasing = await database.connect('postgres');
+    await erasing.query('begin');
+    await erasing.query('update platform.customers set erased_at = now() where id = $1', [b]);
+    const merging = merge(c, a);
+    merging.catch(() => {});
+    await untilSomebodyWaits(erasing);
+    await erasing.query('commit');
+    await merging;
+    expect(await askedWith(c)).toEqual([]);
+  });
+
+  test('that is different because its merge was taken back is not called merged again by an undo of that', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const pair = await propose(superuser, a, b);
+    await unmerge(await merge(a, b));
+    const { rows } = await superuser.query(
+      'select id, was from platform.review_decisions where candidate = $1 order by id',
+      [pair],
+    );
+    expect(rows.map(({ was }) => was)).toEqual(['open', 'merged']);
+    await expect(sync.query('select platform.undo_decision($1)', [rows[1].id])).rejects.toMatchObject({
+      code: '55000',
+      message: expect.stringContaining('merge them again'),
+    });
+    expect(await stateOf(pair)).toMatchObject({ state: 'different' });
+    await sync.query('select platform.undo_decision($1)', [rows[0].id]); // the merge is taken back: the pair is asked again
+    expect(await stateOf(pair)).toMatchObject({ state: 'open', is_asked: true });
   });
 
   test('of an erased customer is gone, and a decision about one keeps nothing of the person', async () => {

@@ -194,7 +194,8 @@ export async function decidePairs(
   decision: 'different' | 'unsure',
 ): Promise<string> {
   let first: string | undefined;
-  for (const { id, state } of pairs) {
+  // In one order, so that of two people who decide about the same pairs one waits for the other.
+  for (const { id, state } of pairs.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const made = await act<string>(tx, 'platform.decide_candidate($1, $2, $3)', [id, decision, state]);
     first ??= String(made);
   }
@@ -236,15 +237,16 @@ export async function mergePairs(
     `select r.id, r.score, r.reasons, r.rules, r.reason as source from platform.review_candidates r where r.id = any ($1)`,
     [pairs.map(({ id }) => id)],
   );
-  await act(tx, 'platform.hold_for_merge($1)', [[survivor, ...losers]]);
   const merged = await db.mergeCustomers(survivor, losers, {
     reason: 'Duplicates',
     evidence: { pairs: evidence },
     expectedVersions,
     tx,
   });
+  await act(tx, 'platform.refuse_apart($1)', [merged.merges.map(({ merge }) => merge)]);
   const decisions = await tx.query<{ id: string; candidate: string; was: string | null }>(
-    'select id::text, candidate, was from platform.review_decisions where act = pg_current_xact_id() order by id',
+    `select id::text, candidate, was from platform.review_decisions
+     where act = pg_current_xact_id() and decided_at = now() order by id`,
   );
   for (const { candidate, was } of decisions) {
     const seen = pairs.find(({ id }) => id === candidate)?.state ?? 'open';
@@ -262,12 +264,18 @@ export type Act = {
   pairs: { id: string; customer: Named; other: Named; was: PairState | null }[];
 };
 
-/** What a person has decided last and can undo, the newest first. */
+/**
+ * What a person has decided here last and can undo, the newest first: not what an import of theirs brought along, nor that two are different
+ * because their merge was taken back.
+ */
 export function listActs(on: Queryable, person: string, limit = 20): Promise<Act[]> {
   return on.query<Act>(
     `select min(d.id)::text as act, d.decided_at, min(d.became) as became,
        jsonb_agg(jsonb_build_object('id', r.id, 'was', d.was, 'customer', ${named('a')}, 'other', ${named('b')}) order by d.id) as pairs
-     from (select * from platform.review_decisions x where x.decided_by = $1 and x.undone_at is null order by x.id desc limit $2 * 20) d
+     from (
+       select * from platform.review_decisions x
+       where x.decided_by = $1 and x.decided_by_login = session_user and x.undone_at is null and x.was is distinct from 'merged'
+       order by x.id desc limit $2 * 20) d
        join platform.review_candidates r on r.id = d.candidate
        join platform.customers a on a.id = r.customer_id join platform.customers b on b.id = r.other_id
      group by d.act, d.decided_at order by min(d.id) desc limit $2`,

@@ -134,6 +134,28 @@ describe('a conversation of the wrong person', () => {
     expect((await undo(id, first)).status).toBe(200);
   });
 
+  test('comes home from a move with the one who came out of a merge since, and otherwise with the survivor', async () => {
+    const merging = await app.database.connect('sync_app');
+    const merge = async (survivor: string, loser: string): Promise<string> =>
+      (await merging.query('select platform.merge_customers($1, $2) as m', [survivor, [loser]])).rows[0].m.merges[0]
+        .merge;
+    for (const isApart of [true, false]) {
+      const { id, customer } = await chatOf('Ada');
+      const [survivor, top, right] = [await newCustomer('Ada B'), await newCustomer('Ada C'), await newCustomer('Ben')];
+      const first = await merge(survivor, customer);
+      await merge(top, survivor);
+      const { move } = (await moveTo(id, right)).body;
+      if (isApart) await merging.query('select platform.unmerge_customers($1)', [first]);
+      expect(await placesOf(id)).toMatchObject({ customer_id: right });
+      expect((await undo(id, move.id)).status).toBe(200);
+      expect(await placesOf(id)).toMatchObject({ customer_id: isApart ? customer : top });
+      if (isApart) continue;
+      // The merges have their claim again.
+      await merging.query('select platform.unmerge_customers($1)', [first]);
+      expect(await placesOf(id)).toMatchObject({ customer_id: customer });
+    }
+  });
+
   test('moves once when two agents move it at once, and Support’s login cannot move one without a trace', async () => {
     const { id, customer } = await chatOf('Ada');
     const targets = [await newCustomer('One'), await newCustomer('Two')];

@@ -1,4 +1,4 @@
-import { atEnd } from '@aether/database/testing';
+import { atEnd, untilSomebodyWaits } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -141,6 +141,45 @@ describe('a decision', () => {
       expect((await boss('POST', `/api/duplicates/decisions/${body.act}/undo`, {})).status).toBe(200);
     expect([await stateOf(id), await stateOf(other)]).toEqual(['open', 'open']);
     expect((await superuser.query('select sync.are_different($1, $2) as are', [a, c])).rows[0].are).toBe(false);
+  });
+
+  test('to merge makes way for somebody who is writing rows of one of the customers', async () => {
+    const { a, b, id } = await newPair();
+    const newActivity = async (client: pg.Client) =>
+      (
+        await client.query(
+          `insert into crm.activities (customer_id, type, description, created_by_app)
+           values ($1, 'note', 'Called', 'foundation') returning id`,
+          [b],
+        )
+      ).rows[0].id;
+    const known = await newActivity(superuser);
+    const writer = await app.database.connect('postgres');
+    await writer.query(`begin; set local lock_timeout = '800ms'`); // less than it takes to find a deadlock
+    await writer.query(`update crm.activities set description = 'Called twice' where id = $1`, [known]);
+    const merging = boss('POST', '/api/duplicates/merges', { survivor: a, losers: [b], pairs: open(id) });
+    await untilSomebodyWaits(writer);
+    await newActivity(writer);
+    await writer.query('commit');
+    expect(await merging).toMatchObject({ status: 201, body: { survivor: a } });
+  });
+
+  test('can be undone from the list of those of a person, unless it is that two are different because their merge was taken back', async () => {
+    const { a, b, id } = await newPair();
+    const merged = await boss('POST', '/api/duplicates/merges', { survivor: a, losers: [b], pairs: open(id) });
+    const list = async () => (await boss('GET', '/api/duplicates/decisions')).body.acts;
+    expect((await boss('POST', `/api/merges/${merged.body.merges[0]}/undo`, {})).status).toBe(200);
+    expect(await stateOf(id)).toBe('different');
+    expect((await list())[0]).toMatchObject({ act: merged.body.act, became: 'merged', pairs: [{ id, was: 'open' }] });
+    // What the worker does for the same person is no decision at the console.
+    const worker = await app.database.connect('sync_app');
+    const { id: other } = await newPair();
+    await worker.query(`begin; set local aether.actor = 'boss'`);
+    await worker.query(`select platform.decide_candidate($1, 'different', 'open')`, [other]);
+    await worker.query('commit');
+    expect((await list())[0].act).toBe(merged.body.act);
+    expect((await boss('POST', `/api/duplicates/decisions/${merged.body.act}/undo`, {})).status).toBe(200);
+    expect(await stateOf(id)).toBe('open');
   });
 
   test('that nobody is sure puts a pair aside, where it can still be decided', async () => {
