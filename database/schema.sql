@@ -10076,14 +10076,15 @@ begin
   )
   insert into platform.review_candidates as r (customer_id, other_id, reason, evidence, state, is_asked, decided_at, decided_by)
   select distinct on (least(a.id, b.id), greatest(a.id, b.id)) least(a.id, b.id), greatest(a.id, b.id), 'import',
-    jsonb_build_object('run', of_run), 'different', false, d.decided_at, d.actor
+    jsonb_build_object('answered_in', of_run), 'different', false, d.decided_at, d.actor
   from noted d
     join platform.customers a on a.id = coalesce(d.one_customer, case when starts_with(d.one, 'customer:') then substr(d.one, 10)::uuid end)
     join platform.customers b
       on b.id = coalesce(d.other_customer, case when starts_with(d.other, 'customer:') then substr(d.other, 10)::uuid end)
   where d.answer = 'different' and a.id <> b.id and num_nulls(a.merged_into, a.erased_at, b.merged_into, b.erased_at) = 4
   on conflict (customer_id, other_id) do update
-  set state = 'different', is_asked = false, merge = null, decided_at = excluded.decided_at, decided_by = excluded.decided_by
+  set state = 'different', is_asked = false, merge = null, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
+    evidence = r.evidence || excluded.evidence
   where r.state in ('open', 'unsure'); -- as in 0021_duplicates.sql, which makes a pair one row
 end $function$;
 
@@ -11736,7 +11737,7 @@ begin
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
     from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
-    where q.state <> 'open' and q.reason not in ('unmerged', 'import') or q.reason = 'verified_claim' group by m.n, m.id
+    where q.state <> 'open' and q.reason <> 'unmerged' and not q.evidence ? 'answered_in' or q.reason = 'verified_claim' group by m.n, m.id
     union all
     select m.n, m.id, x.part, null, to_jsonb(x.rows)
     from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,

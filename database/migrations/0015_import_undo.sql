@@ -103,7 +103,7 @@ begin
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
     from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
-    where q.state <> 'open' and q.reason not in ('unmerged', 'import') or q.reason = 'verified_claim' group by m.n, m.id
+    where q.state <> 'open' and q.reason <> 'unmerged' and not q.evidence ? 'answered_in' or q.reason = 'verified_claim' group by m.n, m.id
     union all
     select m.n, m.id, x.part, null, to_jsonb(x.rows)
     from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,

@@ -110,13 +110,13 @@ describe('an answer', () => {
     expect(await answerPair(sync, run, { n: 1, otherN: 2 }, 'different')).toBe(false);
     expect((await applyImport(sync, run)).counts).toEqual(counts);
     const { rows } = await superuser.query(
-      `select q.state, q.reason, a.email from platform.review_candidates q
+      `select q.state, q.reason, q.is_asked, a.email from platform.review_candidates q
          join platform.customers a on a.id in (q.customer_id, q.other_id) where a.email like $1 order by a.email`,
       [`%${at}`],
     );
     expect(rows).toEqual([
-      { state: 'different', reason: 'import', email: `bob.q@other.${at}` },
-      { state: 'different', reason: 'import', email: `robert@${at}` },
+      { state: 'different', reason: 'import', is_asked: false, email: `bob.q@other.${at}` },
+      { state: 'different', reason: 'import', is_asked: false, email: `robert@${at}` },
     ]);
     expect(await undoImport(sync, run)).toMatchObject({ kept: [] });
     const { run: second } = await planRows(sync, lines, { source: at });
