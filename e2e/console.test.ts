@@ -190,21 +190,30 @@ test('may Support change the tier of a customer? It is tried, and the answer say
   await maya.getByText('Foundation owns this field: it has one writer.').waitFor();
 });
 
-test('a list is dropped, mapped, planned and applied; its people are in Foundation at once, and an undo takes them away again', async () => {
+test('a list is dropped, mapped, planned, asked about and applied; its people are in Foundation at once, and an undo takes them away again', async () => {
   const found: string[] = [];
   const check = async (name: string) => void found.push(...(await findFaults(name)));
   const listed = async () =>
     (await stack.call('GET', `${stack.foundation}/api/customers?search=Importer`, { as: 'maya' })).body;
   await follow(maya, `${stack.console}/imports`);
-  await maya.locator('input[type=file]').setInputFiles({
-    name: 'former crm.csv',
-    mimeType: 'text/csv',
-    buffer: Buffer.from(
-      'id,E-Mail,Name,Phone,Plan,Signed up\n1,ada@imported.example,Ada Importer,030 1234567,gold,03/04/2020\n2,bo@imported.example,Bo Importer,,,05/06/2021\n3,cut@imported.example\n',
-    ),
-  });
+  const list = `id,E-Mail,Name,Phone,Plan,Signed up
+1,ada@imported.example,Ada Importer,030 1234567,gold,03/04/2020
+2,bo@imported.example,Bo Importer,,,05/06/2021
+3,cut@imported.example
+4,both@imported.example,Cleo Importer,,,05/06/2021
+5,both@imported.example,Dimitri Importer,,,05/06/2021
+`;
+  const dropped = await maya.evaluateHandle(`(() => {
+    const data = new DataTransfer();
+    data.items.add(new File([${JSON.stringify(list)}], 'former crm.csv', { type: 'text/csv' }));
+    return data;
+  })()`);
+  const area = maya.getByRole('region', { name: 'Files to import' });
+  await area.dispatchEvent('dragover', { dataTransfer: dropped });
+  await maya.locator('[data-over=true]').waitFor();
+  await area.dispatchEvent('drop', { dataTransfer: dropped });
   await maya.waitForURL(/\/imports\/new/);
-  await maya.getByText('3 rows', { exact: false }).waitFor();
+  await maya.getByText('5 rows', { exact: false }).waitFor();
   await maya.getByLabel('Dates of Signed up').selectOption('day-first');
   const country = maya.getByRole('combobox', { name: 'Country of telephone numbers' });
   await country.fill('Germ');
@@ -217,18 +226,30 @@ test('a list is dropped, mapped, planned and applied; its people are in Foundati
   await maya.getByRole('link', { name: /Rejected/ }).press('Enter');
   await maya.getByText('3,cut@imported.example').waitFor();
   expect((await listed()).customers).toEqual([]);
+  await maya.getByRole('link', { name: /Maybe the same/ }).press('Enter');
+  const asked = maya.getByRole('group', { name: 'Are Cleo Importer and Dimitri Importer the same person?' });
+  await asked.getByRole('button', { name: 'Same person' }).press('Enter');
+  await maya.getByText('One answer changes the plan.').waitFor();
+  await check('import-candidates');
+  await maya.getByRole('button', { name: 'Decide the plan again' }).press('Enter');
+  await maya.getByText('One answer changes the plan.').waitFor({ state: 'detached' });
+  await maya.getByRole('link', { name: /Rules/ }).press('Enter');
+  await maya.getByLabel('One e-mail address').press('Space');
+  await maya.getByRole('button', { name: 'What would change?' }).press('Enter');
+  await maya.getByText('0 pairs would no longer be joined').waitFor(); // the answer is above the rule
+  await check('import-rules');
   await maya.getByRole('button', { name: 'Apply…' }).press('Enter');
   await maya.getByRole('button', { name: 'Apply', exact: true }).click();
   await maya.getByText('Verified: the database holds what the run says').waitFor();
-  expect((await listed()).customers).toHaveLength(2);
+  expect((await listed()).customers).toHaveLength(3);
   await maya.reload();
   await maya.getByRole('button', { name: 'What would an undo keep?' }).press('Enter');
   await maya.getByRole('link', { name: /An undo keeps/ }).press('Enter');
-  await maya.getByText('An undo would remove 2 customers', { exact: false }).waitFor();
+  await maya.getByText('An undo would remove 3 customers', { exact: false }).waitFor();
   await maya.getByRole('button', { name: 'Undo…' }).press('Enter');
   await maya.getByLabel('Reason').fill('a test');
   await maya.getByLabel('Reason').press('Enter');
-  await maya.getByText('The undo has removed 2 customers', { exact: false }).waitFor();
+  await maya.getByText('The undo has removed 3 customers', { exact: false }).waitFor();
   await expect.poll(async () => (await listed()).customers).toEqual([]);
   expect(found).toEqual([]);
 });
