@@ -219,7 +219,9 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
       const { BILLING_DB_URL = '', FOUNDATION_APP_URL = '', BILLING_URL } = readEnv(home);
       expect(new URL(BILLING_DB_URL).port).not.toBe(new URL(FOUNDATION_APP_URL).port);
       expect(last.output()).toContain(`Billing      ${BILLING_URL}`);
-      expect(await ask(home, ['servicebus', 'status'])).toEqual([0, expect.stringMatching(/billing +0 +0/)]);
+      await expect
+        .poll(() => ask(home, ['servicebus', 'status']), { timeout: 60_000 })
+        .toEqual([0, expect.stringMatching(/billing +0 +0/)]);
       expect(await ask(home, ['demo', '--bus'])).toEqual([
         0,
         expect.stringMatching(/billing has enterprise: \d+ ms from the change.*All four scenarios hold\./s),
