@@ -71,7 +71,7 @@ export async function runBusChaos({
     if (hasOwnServer)
       ofConsumer = await startLocal({ folder: join(folder, 'consumer'), database: 'unused', port: port + 1 });
     await Promise.all([
-      migrate(local.urlOf('platform_migrator')).then(() => prepareWriters(local)),
+      migrate(local.urlOf('platform_migrator')),
       withClient(ofConsumer.server.superuserUrl('postgres'), (superuser) => superuser.query(`create database ${own}`)),
     ]);
     const ownUrl = ofConsumer.server.superuserUrl(own);
@@ -105,6 +105,7 @@ export async function runBusChaos({
         return (rowCount ?? 0) > 0;
       }),
     );
+    await prepareWriters(local);
     const chance = chanceOf(seed);
     let writes = 0;
     let isOver = false;
