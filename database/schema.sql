@@ -13474,6 +13474,7 @@ create table sync.consumers (
   name text collate "C" not null,
   letters jsonb default '[]'::jsonb not null,
   parked jsonb default '[]'::jsonb not null,
+  is_paused boolean default false not null,
   reported_at timestamp with time zone,
   seen_at timestamp with time zone default clock_timestamp() not null,
   constraint consumers_pkey PRIMARY KEY (name),
@@ -13484,15 +13485,16 @@ create table sync.consumers (
 comment on table sync.consumers is 'Ids, types, states and classes of errors only: no data of events and no text of errors.';
 comment on column sync.consumers.letters is 'Dead letters of its subscription, the oldest hundred.';
 comment on column sync.consumers.parked is 'Events that wait in its own database, the first twenty, as its processes report them.';
+comment on column sync.consumers.is_paused is 'As its processes report: the checks do not tell it while events wait for a person.';
 alter table sync.consumers enable row level security, force row level security;
 create policy looks_read on sync.consumers for select to console_role, sync_role using (true);
 create policy owner_all on sync.consumers for all to platform_owner using (true) with check (true);
 create policy worker_writes on sync.consumers for all to sync_role using (true) with check (true);
 grant delete on sync.consumers to sync_role;
-grant insert (name, letters, parked, reported_at, seen_at) on sync.consumers to sync_role;
+grant insert (name, letters, parked, is_paused, reported_at, seen_at) on sync.consumers to sync_role;
 grant select on sync.consumers to console_role;
 grant select on sync.consumers to sync_role;
-grant update (letters, parked, reported_at, seen_at) on sync.consumers to sync_role;
+grant update (letters, parked, is_paused, reported_at, seen_at) on sync.consumers to sync_role;
 
 create table sync.entities (
   name text collate "C" not null,

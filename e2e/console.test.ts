@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
+import { removeConsumers, showConsumers } from './testing.bus.ts';
 import { measure, narrow, settled, wide } from './testing.measure.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -70,23 +71,69 @@ test('every page of the console has no barrier in light or dark, does not scroll
   const paths = await maya.evaluate<string[]>(
     `[...document.querySelectorAll('nav[aria-label="Main"] a')].map(({ pathname }) => pathname)`,
   );
-  expect(paths).toContain('/health');
+  expect(paths).toEqual(expect.arrayContaining(['/health', '/consumers']));
   const found: Record<string, string[]> = {};
   for (const path of paths) {
     await maya.setViewportSize(wide);
+    if (path === '/consumers') await showConsumers(stack);
     await follow(maya, `${stack.console}${path}`);
+    if (path === '/consumers') await maya.getByRole('list', { name: 'Orders to billing' }).waitFor();
     await maya.getByRole('main').getByRole('heading', { level: 1 }).waitFor();
     await maya.waitForLoadState('networkidle');
     const name = path.slice(1).replaceAll('/', '-');
     await look(`console-${name}`, 'light', wide);
     found[path] = await findBarriers(maya);
     found[path].push(...(await measure(maya, [360, 768, 1280])));
-    if (path === '/health') await look(`console-${name}`, 'light', narrow);
+    if (path === '/health' || process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
     await look(`console-${name}`, 'dark', wide);
     found[path].push(...(await findBarriers(maya, 'colours')));
   }
   expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])));
   await maya.emulateMedia({ colorScheme: 'light' });
+});
+
+test('a consumer of the bus gets an order by keyboard, and the page shows what came of it without a reload', async () => {
+  await showConsumers(stack);
+  await maya.setViewportSize(wide);
+  await follow(maya, `${stack.console}/consumers`);
+  await maya.getByRole('region', { name: 'Relay' }).getByText('3 events, 1,204 sent', { exact: false }).waitFor();
+  const billing = maya.getByRole('region', { name: 'billing' });
+  await billing.getByText('3 messages wait, the oldest for 70 s', { exact: true }).waitFor();
+  const orders = billing.getByRole('list', { name: 'Orders to billing' }).getByRole('listitem');
+  const settle = (state: string, outcome: object) =>
+    stack.asOwner(`
+      update sync.consumer_orders set state = '${state}', outcome = '${JSON.stringify(outcome)}', ended_at = now() where ended_at is null`);
+
+  await billing.getByRole('button', { name: 'Skip… event 4712' }).press('Enter');
+  const reason = maya.getByRole('dialog', { name: 'Skip event 4712 of billing' }).getByLabel('Reason');
+  await reason.press('Enter');
+  await maya.getByText('Say why', { exact: false }).waitFor();
+  const found = await findFaults('consumers-order');
+  await reason.fill('Nobody needs it');
+  await reason.press('Enter');
+  await orders.first().getByText('waits for the worker').waitFor();
+  await settle('failed', { count: 0, refused: 'not the first of its customer any more' });
+  await orders.first().getByText('not the first of its customer any more').waitFor();
+
+  await billing.getByRole('button', { name: 'Pause…' }).press('Enter');
+  await maya.getByRole('dialog').getByLabel('Reason').fill('Their database moves');
+  await maya.keyboard.press('Enter');
+  await orders.first().getByText('Their database moves').waitFor();
+  await settle('done', { count: 0 });
+  await stack.asOwner(`update sync.consumers set is_paused = true where name = 'billing'`);
+  await orders.first().getByText('done', { exact: true }).waitFor();
+  // It has dead letters, so that its check is not that of a pause.
+  await billing.getByText('paused', { exact: true }).waitFor();
+
+  await stack.asOwner(`update sync.consumers set reported_at = now() - interval '5 minutes' where name = 'billing'`);
+  await billing.getByRole('button', { name: 'Resume…' }).press('Enter');
+  await maya.getByRole('dialog').getByLabel('Reason').fill('It is done');
+  await maya.keyboard.press('Enter');
+  await maya.getByRole('dialog').getByText('No process of billing reports', { exact: false }).waitFor();
+  await maya.keyboard.press('Escape');
+  await removeConsumers(stack);
+  await maya.getByText('No app reads from Service Bus').waitFor();
+  expect(found).toEqual([]);
 });
 
 test('a worker that is stopped is silent on the page without a reload, and well again when it goes on', async () => {
@@ -429,9 +476,11 @@ test('the pages of one event, one failure, one subscription, one customer, one f
   await stack.asOwner(`
     insert into sync.parked (subscription, position, key, customer, state, attempts, error, cause)
     select '${subscription}', e.position, e.key, e.customer, 'dead', 12, 'Error: the printer is off', lpad('1', 16, '0')
-    from sync.events e where e.position = ${event.position}`);
+    from sync.events e where e.position = ${event.position};
+    insert into sync.consumer_effects (event, consumer, state, attempt, lag_ms, at)
+    values (${event.id}, 'billing', 'dead', 12, 61000, now()), (${event.id}, 'warehouse', 'handled', 1, 420, now())`);
   const pages: Record<string, [path: string, shown: string]> = {
-    event: [`/events/${event.position}`, 'customer.created'],
+    event: [`/events/${event.position}`, 'Over Service Bus'],
     'failures-of': [`/failures/${subscription}`, 'the printer is off'],
     failure: [`/failures/${subscription}/${event.position}`, 'Dead after 12 attempts'],
     subscription: [`/subscriptions/${subscription}`, 'Replay…'],
@@ -450,7 +499,9 @@ test('the pages of one event, one failure, one subscription, one customer, one f
   await maya.getByRole('dialog').getByText(`Replay to ${subscription}`).waitFor();
   found.replay = await findFaults('replay');
   await maya.keyboard.press('Escape');
-  await stack.asOwner(`delete from sync.parked where subscription = '${subscription}'`);
+  await stack.asOwner(
+    `delete from sync.parked where subscription = '${subscription}'; delete from sync.consumer_effects`,
+  );
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, []])));
 });
 

@@ -6,9 +6,11 @@ create table sync.consumers (
   name text collate "C" primary key check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$'),
   letters jsonb not null default '[]' check (jsonb_typeof(letters) = 'array' and octet_length(letters::text) <= 131072),
   parked jsonb not null default '[]' check (jsonb_typeof(parked) = 'array' and octet_length(parked::text) <= 131072),
+  is_paused boolean not null default false,
   reported_at timestamptz,
   seen_at timestamptz not null default clock_timestamp()
 );
+comment on column sync.consumers.is_paused is 'As its processes report: the checks do not tell it while events wait for a person.';
 comment on table sync.consumers is 'Ids, types, states and classes of errors only: no data of events and no text of errors.';
 comment on column sync.consumers.letters is 'Dead letters of its subscription, the oldest hundred.';
 comment on column sync.consumers.parked is 'Events that wait in its own database, the first twenty, as its processes report them.';
@@ -16,7 +18,7 @@ call platform.protect_table('sync.consumers');
 create policy looks_read on sync.consumers for select to sync_role, console_role using (true);
 create policy worker_writes on sync.consumers for all to sync_role using (true) with check (true);
 grant select on sync.consumers to sync_role, console_role;
-grant insert (name, letters, parked, reported_at, seen_at), update (letters, parked, reported_at, seen_at), delete
+grant insert (name, letters, parked, is_paused, reported_at, seen_at), update (letters, parked, is_paused, reported_at, seen_at), delete
   on sync.consumers to sync_role;
 
 create table sync.consumer_orders (

@@ -142,7 +142,9 @@ export function consumeEvents({
   const effects = collectEffects();
   /** Rings when a report should not wait. */
   const reportBell = createBell();
-  const obeying = createObeying(inbox, () => {
+  const obeying = createObeying(inbox, async () => {
+    // The report that has the answer says what the inbox is after it.
+    seen = await inbox.look().catch(() => seen);
     inboxBell.ring();
     reportBell.ring();
   });
@@ -432,9 +434,12 @@ export function consumeEvents({
 
   /** While it is paused it reads nothing but orders: one of them may be to resume. Any other time they come as a session among others. */
   async function listenPaused(): Promise<void> {
+    let waitMs = lookMs;
     while (!stopping.signal.aborted) {
-      if (seen.isPaused) await obeyPaused().catch(() => {}); // another process has the session, or there is no line
-      await sleep(lookMs, undefined, { signal: stopping.signal }).catch(() => {});
+      // If another process has the session, or there is no line, it asks less and less often: each time costs an operation.
+      const isRefused = seen.isPaused && (await obeyPaused().catch(() => true));
+      waitMs = isRefused ? Math.min(waitMs * 2, commandWaitMs) : lookMs;
+      await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
 

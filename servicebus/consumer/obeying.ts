@@ -12,7 +12,7 @@ export type Obeying = {
 };
 
 /** @param onDone called after each order: its answer should not wait for the next report */
-export function createObeying(inbox: Inbox, onDone: () => void): Obeying {
+export function createObeying(inbox: Inbox, onDone: () => Promise<void>): Obeying {
   const answered = new Map<number, { answer: Answer; at: number }>();
 
   async function act({ order, act, session, event, reason }: Command): Promise<Answer> {
@@ -39,7 +39,7 @@ export function createObeying(inbox: Inbox, onDone: () => void): Obeying {
       // One that comes again is not done again: a person may have ordered something else since.
       if (!command || answered.has(command.order)) return;
       answered.set(command.order, { answer: await act(command), at: performance.now() });
-      onDone();
+      await onDone();
     },
     answers() {
       for (const [order, { at }] of answered) if (performance.now() - at > answersKeptMs) answered.delete(order);

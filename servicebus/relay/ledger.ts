@@ -1,5 +1,5 @@
 import type { Connection } from '@aether/platform/log';
-import type { Effect, ReportedEvent } from '../reports.ts';
+import type { ConsumerReport, Effect } from '../reports.ts';
 
 /*
  * What the worker that relays keeps of the consumers in the platform's database (sync.consumers and its neighbours), so that the console shows
@@ -25,8 +25,11 @@ export type Order = {
 };
 
 export type Ledger = {
-  /** @param parked undefined: no process has reported since the last time */
-  keepConsumer(name: string, letters: Letter[] | undefined, parked: ReportedEvent[] | undefined): Promise<void>;
+  /** Either part may be missing: the broker says which letters are dead, and the consumer's processes report the rest. */
+  keepConsumer(
+    name: string,
+    found: { letters: Letter[] } | { report: Pick<ConsumerReport, 'parked_events' | 'paused'> },
+  ): Promise<void>;
   keepEffects(consumer: string, effects: Effect[]): Promise<void>;
   /** Orders that wait; they count as sent. Those that nobody has answered within two minutes are over. */
   takeOrders(): Promise<Order[]>;
@@ -40,15 +43,20 @@ const giveUpAfter = `interval '2 minutes'`;
 
 export function openLedger(connection: Connection): Ledger {
   return {
-    async keepConsumer(name, letters, parked) {
-      await connection.query(
-        `insert into sync.consumers as c (name, letters, parked, reported_at, seen_at)
-         values ($1, coalesce($2::jsonb, '[]'), coalesce($3::jsonb, '[]'),
-           case when $3 is not null then clock_timestamp() end, clock_timestamp())
-         on conflict (name) do update set letters = coalesce($2::jsonb, c.letters), parked = coalesce($3::jsonb, c.parked),
-           reported_at = coalesce(excluded.reported_at, c.reported_at), seen_at = excluded.seen_at`,
-        [name, letters ? JSON.stringify(letters) : null, parked ? JSON.stringify(parked) : null],
-      );
+    async keepConsumer(name, found) {
+      if ('letters' in found)
+        await connection.query(
+          `insert into sync.consumers as c (name, letters) values ($1, $2)
+           on conflict (name) do update set letters = excluded.letters, seen_at = clock_timestamp()`,
+          [name, JSON.stringify(found.letters)],
+        );
+      else
+        await connection.query(
+          `insert into sync.consumers as c (name, parked, is_paused, reported_at) values ($1, $2, $3, clock_timestamp())
+           on conflict (name) do update
+           set parked = excluded.parked, is_paused = excluded.is_paused, reported_at = excluded.reported_at, seen_at = clock_timestamp()`,
+          [name, JSON.stringify(found.report.parked_events), found.report.paused],
+        );
     },
     async keepEffects(consumer, effects) {
       if (effects.length === 0) return;

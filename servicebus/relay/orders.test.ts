@@ -52,7 +52,13 @@ beforeAll(async () => {
 });
 
 const known = async () =>
-  (await listConsumers(platform.sync, name))[0] ?? { reported_at: null, parked: [], letters: [], orders: [] };
+  (await listConsumers(platform.sync, name))[0] ?? {
+    reported_at: null,
+    is_paused: false,
+    parked: [],
+    letters: [],
+    orders: [],
+  };
 const newCustomer = async (name = 'Ada'): Promise<string> => {
   const { rows } = await foundation.query('insert into platform.customers (email, name) values ($1, $2) returning id', [
     `${crypto.randomUUID()}@example.com`,
@@ -115,10 +121,12 @@ test('an order to skip gives up the event that it names, and no other one', asyn
 test('a consumer that is paused by an order handles nothing, still hears the order to resume, and then goes on', async () => {
   expect(await order('pause')).toMatchObject({ state: 'done' });
   await until(() => consumer.state().isPaused);
+  await until(async () => (await known()).is_paused);
   const customer = await newCustomer();
   await platform.settled('sync.servicebus');
   expect(await effects.list(name)).not.toContain(`${customer}:1`);
   expect(await order('resume')).toMatchObject({ state: 'done' });
+  await until(async () => !(await known()).is_paused);
   await until(async () => (await effects.list(name)).includes(`${customer}:1`));
 });
 

@@ -88,7 +88,7 @@ export function watchConsumers({
       });
       const letters =
         one.deadLetterMessageCount > 0 ? await listDeadLetters(settings, one.subscriptionName, lettersMax) : [];
-      await ledger.keepConsumer(one.subscriptionName, letters.map(toLetter), undefined);
+      await ledger.keepConsumer(one.subscriptionName, { letters: letters.map(toLetter) });
     }
     for (const name of counts.keys()) if (!found.has(name)) counts.delete(name);
   }
@@ -108,8 +108,8 @@ export function watchConsumers({
   }
 
   async function writeDown(report: ConsumerReport): Promise<void> {
-    const { subscription, ends, parked_events: parked, effects, answers } = report;
-    if (!ends) await ledger.keepConsumer(subscription, undefined, parked);
+    const { subscription, ends, effects, answers } = report;
+    if (!ends) await ledger.keepConsumer(subscription, { report });
     await ledger.keepEffects(subscription, effects);
     for (const { order, ...outcome } of answers)
       await ledger.settle(order, subscription, outcome.refused === undefined ? 'done' : 'failed', outcome);

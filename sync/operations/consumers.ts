@@ -6,6 +6,8 @@ export type ConsumerStatus = {
   name: string;
   letters: Letter[];
   parked: ParkedAtConsumer[];
+  /** As its processes report. */
+  is_paused: boolean;
   /** When one of its processes reported last. */
   reported_at: Date | null;
   seen_at: Date;
@@ -65,7 +67,7 @@ const ordersShown = 20;
 export function listConsumers(client: Sql, name?: string): Promise<ConsumerStatus[]> {
   return rowsOf<ConsumerStatus>(
     client,
-    `select c.name, c.letters, c.parked, c.reported_at, c.seen_at, coalesce(o.orders, '[]') as orders
+    `select c.name, c.letters, c.parked, c.is_paused, c.reported_at, c.seen_at, coalesce(o.orders, '[]') as orders
      from sync.consumers c
      left join lateral (
        select jsonb_agg(to_jsonb(n) - 'consumer' order by n.id desc) as orders

@@ -66,6 +66,10 @@ const routes = [
     component: lazyPage(() => import('./subscriptions/SubscriptionPage.tsx'), 'SubscriptionPage'),
   }),
   createRoute({
+    ...route('/consumers'),
+    component: lazyPage(() => import('./consumers/ConsumersPage.tsx'), 'ConsumersPage'),
+  }),
+  createRoute({
     ...route('/events'),
     validateSearch: readEventsSearch,
     component: lazyPage(() => import('./events/EventsPage.tsx'), 'EventsPage'),

@@ -31,6 +31,7 @@ const ConsumerSchema = z
         at: moment(),
       }),
     ),
+    is_paused: z.boolean().openapi({ description: 'As its processes report.' }),
     reported_at: moment().nullable(),
     seen_at: moment(),
     orders: z.array(

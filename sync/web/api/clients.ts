@@ -1,6 +1,7 @@
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
 import type { addAlertRoutes } from '../../server/alerts/alerts.routes.ts';
+import type { addConsumersRoutes } from '../../server/consumers/consumers.routes.ts';
 import type { addEventsRoutes } from '../../server/events/events.routes.ts';
 import type { addFailuresRoutes } from '../../server/failures/failures.routes.ts';
 import type { addRunsRoutes } from '../../server/failures/runs.routes.ts';
@@ -21,4 +22,5 @@ export const {
   'log-choices': logChoices,
   customers: why,
 } = hc<ReturnType<typeof addEventsRoutes>>('/', options).api;
+export const { consumers } = hc<ReturnType<typeof addConsumersRoutes>>('/', options).api;
 export const { alerts } = hc<ReturnType<typeof addAlertRoutes>>('/', options).api;

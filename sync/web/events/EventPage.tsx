@@ -6,6 +6,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { eventQuery, type LoggedEvent } from '../api/operations.ts';
 import classes from '../parts/parts.module.css';
 import { When } from '../times/When.tsx';
+import { ConsumerEffects } from './ConsumerEffects.tsx';
 import { Effects } from './Effects.tsx';
 import { isTime, sayValue } from './words.ts';
 
@@ -33,6 +34,7 @@ export function EventPage() {
             <Change event={event} />
             <h2 className={classes.title}>Subscriptions</h2>
             <Effects event={event} effects={data.effects} />
+            <ConsumerEffects effects={data.consumers} />
           </>
         )}
       </div>

@@ -11,7 +11,8 @@ const pages: Record<string, string> = {
   drift: '/quality',
   quality: '/quality',
   alerts: '/alerts',
-  bus: '/subscriptions',
+  bus: '/consumers',
+  consumer: '/consumers',
 };
 
 /** Where to look next: the place that mends this check; undefined if the console has none. Pure. */
