@@ -15,9 +15,22 @@ export function openClient(settings: ServiceBusSettings, { timeoutInMs = callTim
     retryOptions: { maxRetries: 0, timeoutInMs },
     ...(settings.transport === 'websockets' && { webSocketOptions: { webSocket: WebSocket } }),
   };
-  return settings.connectionString
+  const client = settings.connectionString
     ? new ServiceBusClient(settings.connectionString, options)
     : new ServiceBusClient(settings.namespace, credentialOf(settings), options);
+  sendAtOnce(client);
+  return client;
+}
+
+/**
+ * Lets TCP send each frame at once, without Nagle's wait for the answer to the frame before: to accept a session takes several small ones in
+ * a row, and the wait is 40 ms. The SDK has no option for it.
+ */
+function sendAtOnce(client: ServiceBusClient): void {
+  const { _connectionContext: context } = client as unknown as {
+    _connectionContext: { connection: { options: { tcp_no_delay?: boolean } } };
+  };
+  context.connection.options.tcp_no_delay = true;
 }
 
 /** The management interface: topics, subscriptions, rules, counts. It needs the right to manage. */

@@ -45,16 +45,16 @@ export function readCommand({ body }: Pick<ServiceBusReceivedMessage, 'body'>): 
   try {
     const given = body instanceof Uint8Array ? JSON.parse(Buffer.from(body).toString()) : body;
     const act = commandAct.find((each) => each === given.act);
-    const text = (value: unknown) => (typeof value === 'string' && value.length <= 500 ? value : undefined);
-    if (!act || !Number.isSafeInteger(given.order)) return undefined;
-    return {
-      order: given.order,
-      act,
-      session: text(given.session),
-      event: text(given.event),
-      reason: text(given.reason),
-    };
+    const { order, session, event, reason } = given;
+    // One that is not read whole is not obeyed: without its session, a retry would be of all sessions.
+    if (!act || !Number.isSafeInteger(order) || ![session, event, reason].every(isTextOrAbsent)) return undefined;
+    return { order, act, session, event, reason };
   } catch {
     return undefined;
   }
 }
+
+/** Of what a database stores: an inbox that could not write it down would wait for ever. */
+const isTextOrAbsent = (value: unknown): boolean =>
+  value === undefined ||
+  (typeof value === 'string' && value.length <= 500 && value.isWellFormed() && !value.includes('\0'));

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { until } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openClient } from './client.ts';
@@ -8,6 +10,7 @@ import { refusals } from './standin/broker.ts';
 import { type Effects, makeEvent, openEffects, openTestBus, startConsumer, type TestBus } from './testing.ts';
 import { ensureTopology, readTopology } from './topology.ts';
 import { toMessage } from './wire.ts';
+import { within } from './within.ts';
 
 /*
  * What the product relies on, seen through its own client: on the stand-in in every run, and on a real namespace if SERVICEBUS_CONNECTION_STRING
@@ -293,6 +296,38 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     const given = consumer.happenings.filter(({ kind }) => kind === 'events.handled');
     expect(given.reduce((sum, each) => sum + (each.kind === 'events.handled' ? each.events.length : 0), 0)).toBe(2);
     await consumer.stop();
+  });
+
+  test('a line sends each frame at once, also after it was cut and opened again', async () => {
+    const undelayed: boolean[] = [];
+    const onSocket = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
+      const setNoDelay = socket.setNoDelay.bind(socket);
+      const number = undelayed.push(false) - 1;
+      socket.setNoDelay = (isOn) => {
+        undelayed[number] = isOn !== false;
+        return setNoDelay(isOn);
+      };
+    };
+    const client = openClient(bus.settings, { timeoutInMs: 1_000 });
+    const sender = client.createSender(bus.settings.topic);
+    const send = () => within(sender.sendMessages({ body: 'x', sessionId: 'nobody' }), 2_000);
+    subscribe('net.client.socket', onSocket);
+    try {
+      await send();
+      broker().cutLines();
+      await until(() =>
+        send().then(
+          () => true,
+          () => false,
+        ),
+      );
+    } finally {
+      unsubscribe('net.client.socket', onSocket);
+      client.close().catch(() => {}); // it may wait for a line that is gone
+    }
+    expect(undelayed.length).toBeGreaterThan(1);
+    expect(undelayed).not.toContain(false);
   });
 
   const cuts = (steps: ('claim' | 'attach' | 'send' | 'accept' | 'deliver' | 'settle' | 'renew')[]) =>

@@ -1,5 +1,6 @@
 import type { ServiceBusMessage, ServiceBusReceivedMessage } from '@azure/service-bus';
 import type { Answer } from './commands.ts';
+import { isSubscriptionName } from './settings.ts';
 
 /*
  * Consumers that share no database with the platform report over the bus itself: small messages on the topic, which only the subscription
@@ -78,7 +79,7 @@ export function readReport({ body, subject }: ServiceBusReceivedMessage): Consum
     const number = (value: unknown) => (typeof value === 'number' && value >= 0 && value < 1e15 ? value : undefined);
     const subscription = word(given.subscription);
     const process = word(given.process);
-    if (!subscription || !process) return undefined;
+    if (!subscription || !isSubscriptionName(subscription) || !process) return undefined;
     return {
       subscription,
       process,

@@ -132,9 +132,11 @@ function readAdminUrl(given: string | undefined): string | undefined {
   return new URL(given).origin;
 }
 
+export const isSubscriptionName = (name: string): boolean => entityName.test(name);
+
 /** @throws ConfigurationError when it is no name of a subscription */
 export function requireSubscriptionName(name: string): void {
-  if (!entityName.test(name))
+  if (!isSubscriptionName(name))
     throw new ConfigurationError(
       `A subscription of the bus has a name of 1 to 50 letters, digits, dots, _ and -: it is ${name}.`,
     );

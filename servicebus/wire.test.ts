@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { readCommand, toCommandMessage } from './commands.ts';
 import { describeBusFailure } from './failures.ts';
+import { readReport, toReportMessage } from './reports.ts';
 import { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
 import { rulesOf } from './topology.ts';
 import { type OutgoingEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';
@@ -161,6 +163,34 @@ describe('an event on the wire', () => {
     expect(() => toBusEvent(broken as never)).toThrow(UnreadableMessage);
     expect(() => toBusEvent(broken as never)).toThrow(reason);
   });
+});
+
+describe('an order to a consumer', () => {
+  const order = { order: 7, act: 'retry', session: 'a', event: undefined, reason: 'a test' } as const;
+
+  test('is read as it was written', () => {
+    expect(readCommand(toCommandMessage('billing', order))).toEqual(order);
+  });
+
+  test.each([
+    ['too long a session, so that it is not one to all sessions', { session: 'a'.repeat(501) }],
+    ['a session that is no text', { session: 7 }],
+    ['an event that no database stores', { event: 'a\0b' }],
+    ['an act that there is not', { act: 'remove' }],
+    ['no number', { order: 'seven' }],
+  ])('with %s is none', (_, broken) => {
+    expect(readCommand({ body: Buffer.from(JSON.stringify({ ...order, ...broken })) })).toBeUndefined();
+  });
+});
+
+test('a report under a name that no consumer can have is none, so that it does not keep the others from being written down', () => {
+  const report = {
+    ...{ subscription: 'billing', process: 'p', handled: 1, parked: 0, dead: 0, paused: false, ends: false },
+    ...{ effects: [], parked_events: [], answers: [] },
+  };
+  const read = (subscription: string) => readReport(toReportMessage({ ...report, subscription }) as never);
+  expect(read('billing')).toMatchObject(report);
+  expect(read('billing of harbour')).toBeUndefined();
 });
 
 test('what the SDK’s errors carry of keys and tokens is in no error and no sentence of ours', async () => {

@@ -11,7 +11,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkCopy } from './check.ts';
 import { eventTypes } from './copy.ts';
-import { type Following, follow, prepareDatabase } from './following.ts';
+import { type Following, follow, prepareDatabase, takeSnapshot } from './following.ts';
 import { findCustomer, type Page, servePage } from './page.ts';
 import { connectPlatform, type Platform } from './platform.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -182,6 +182,43 @@ describe('after billing was off', () => {
     );
     expect((await shown(id))?.tier).toBe('premium');
     await expectEqual();
+  });
+});
+
+describe('while a process takes a snapshot', () => {
+  test('no other one changes the copy, so that no older row is written over a newer one', async () => {
+    const { id } = await newCustomer('Raced');
+    await until(async () => (await shown(id)) !== undefined);
+    const hasRead = Promise.withResolvers<void>();
+    const mayWrite = Promise.withResolvers<void>();
+    const slow: Platform = {
+      ...http,
+      async *pages() {
+        for await (const page of http.pages()) {
+          hasRead.resolve();
+          await mayWrite.promise;
+          yield page;
+        }
+      },
+    };
+    const taking = takeSnapshot(pool, slow, 0);
+    await hasRead.promise;
+    await raise(id, 'premium');
+    const waits = () => following.consumer().state().error?.includes('takes a snapshot') ?? false;
+    await until(async () => waits() || (await shown(id))?.tier === 'premium');
+    mayWrite.resolve();
+    expect(await taking).toBeGreaterThan(0);
+    await until(async () => (await shown(id))?.tier === 'premium');
+    await expectEqual();
+  });
+
+  test('another one that starts waits for it and takes none of its own', async () => {
+    await following.stop();
+    await pool.query('update billing.following set snapshot_at = null');
+    const taken = await Promise.all([1, 2].map(() => takeSnapshot(pool, http, settings.busKeepsDays)));
+    following = start();
+    await following.ready;
+    expect(taken.filter((customers) => customers === undefined)).toHaveLength(1);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { BusEvent } from '@aether/servicebus';
+import { type BusEvent, TargetUnavailable } from '@aether/servicebus';
 import type pg from 'pg';
 import type { Page, Platform, PlatformCustomer } from './platform.ts';
 
@@ -108,9 +108,22 @@ async function applyUnmerge(merge: MergeData, position: number, tx: Transaction,
   await writeRows(tx, fromPlatform(await platform.read(rows.map(({ id }) => id))));
 }
 
-/** Each customer is changed by one transaction at a time. Taken in one order, so that two of them never wait for each other. */
+/** Whoever takes a snapshot has it alone; whoever changes a customer shares it. */
+export const snapshotLock = 4_600_001;
+
+/**
+ * Each customer is changed by one transaction at a time. Taken in one order, so that two of them never wait for each other.
+ *
+ * @throws TargetUnavailable while a process takes a snapshot, which would write older rows over this change
+ */
 export async function lock(tx: Transaction, ids: string[]): Promise<void> {
-  for (const id of ids.toSorted()) await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 4600))', [id]);
+  for (const id of ids.toSorted()) {
+    const { rows } = await tx.query<{ is_free: boolean }>(
+      'select pg_try_advisory_xact_lock_shared($2) as is_free, pg_advisory_xact_lock(hashtextextended($1, 4600))',
+      [id, snapshotLock],
+    );
+    if (!rows[0]?.is_free) throw new TargetUnavailable('A process of billing takes a snapshot.');
+  }
 }
 
 /** Versions and positions are far below 2^53. */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Consumer, type ConsumerOptions, consumeEvents } from '@aether/servicebus';
 import type pg from 'pg';
-import { applyEvent, fromPlatform, writeRows } from './copy.ts';
+import { applyEvent, fromPlatform, snapshotLock, type Transaction, writeRows } from './copy.ts';
 import type { Platform } from './platform.ts';
 import type { Settings } from './settings.ts';
 
@@ -31,6 +31,8 @@ export type FollowingOptions = {
 };
 
 const setupLock = 4_600_000;
+/** Shorter than a query may take: what has not ended by then is waited for at the next try. */
+const snapshotWaitMs = 20_000;
 
 /** Makes the tables that are missing. */
 export async function prepareDatabase(pool: pg.Pool): Promise<void> {
@@ -58,8 +60,12 @@ export function follow({
         const why = await needsSnapshot(pool, settings.busKeepsDays);
         if (!why) return;
         tell(`A snapshot is taken: ${why}.`);
-        const customers = await takeSnapshot(pool, platform);
-        tell(`The snapshot is there: ${customers} customers.`);
+        const customers = await takeSnapshot(pool, platform, settings.busKeepsDays);
+        tell(
+          customers === undefined
+            ? 'Another process has taken the snapshot.'
+            : `The snapshot is there: ${customers} customers.`,
+        );
       },
       ...consumer,
     });
@@ -97,8 +103,8 @@ export function follow({
 }
 
 /** @returns why a snapshot is needed; undefined: what the bus has kept is enough */
-async function needsSnapshot(pool: pg.Pool, busKeepsDays: number): Promise<string | undefined> {
-  const { rows } = await pool.query<{ is_there: boolean; days: number | null }>(
+async function needsSnapshot(client: Transaction, busKeepsDays: number): Promise<string | undefined> {
+  const { rows } = await client.query<{ is_there: boolean; days: number | null }>(
     `select snapshot_at is not null as is_there, extract(epoch from now() - followed_until) / 86400 as days from billing.following`,
   );
   const [{ is_there: isThere, days } = { is_there: false, days: null }] = rows;
@@ -110,24 +116,37 @@ async function needsSnapshot(pool: pg.Pool, busKeepsDays: number): Promise<strin
 }
 
 /**
- * Reads all customers and removes what the platform no longer has. Nothing else writes the copy meanwhile. If it is cut short, the next one begins
- * at the beginning.
+ * Reads all customers and removes what the platform no longer has. Nothing else writes the copy meanwhile, in whichever process. If it is cut
+ * short, the next one begins at the beginning.
  *
- * @returns how many customers there are
+ * @returns how many customers there are; undefined: another process has taken one while this one waited
  */
-async function takeSnapshot(pool: pg.Pool, platform: Platform): Promise<number> {
-  const snapshot = randomUUID();
-  let position: number | undefined;
-  let count = 0;
-  for await (const page of platform.pages()) {
-    position ??= page.position;
-    count += page.customers.length;
-    await writeRows(pool, fromPlatform(page), snapshot);
+export async function takeSnapshot(
+  pool: pg.Pool,
+  platform: Platform,
+  busKeepsDays: number,
+): Promise<number | undefined> {
+  const client = await pool.connect();
+  client.on('error', () => {}); // the query under way reports it
+  try {
+    await client.query(`set lock_timeout = ${snapshotWaitMs}`);
+    await client.query('select pg_advisory_lock($1)', [snapshotLock]);
+    if (!(await needsSnapshot(client, busKeepsDays))) return undefined;
+    const snapshot = randomUUID();
+    let position: number | undefined;
+    let count = 0;
+    for await (const page of platform.pages()) {
+      position ??= page.position;
+      count += page.customers.length;
+      await writeRows(client, fromPlatform(page), snapshot);
+    }
+    await client.query(
+      `with gone as (delete from billing.customers where snapshot is distinct from $1)
+       update billing.following set snapshot = $1, snapshot_position = $2, snapshot_at = now(), followed_until = now()`,
+      [snapshot, position],
+    );
+    return count;
+  } finally {
+    client.release(true); // the lock ends with its connection
   }
-  await pool.query(
-    `with gone as (delete from billing.customers where snapshot is distinct from $1)
-     update billing.following set snapshot = $1, snapshot_position = $2, snapshot_at = now(), followed_until = now()`,
-    [snapshot, position],
-  );
-  return count;
 }

@@ -183,3 +183,19 @@ test('a session that another transaction keeps is left alone by name, and other 
   await holding;
   expect(await handling.handle(kept.session, [kept])).toBe(1);
 });
+
+test('the inbox forgets all deliveries that are old enough, however many, and none that is not or is another subscription’s', async () => {
+  const { name, inbox } = await open();
+  await effects.pool.query(
+    `insert into aether_inbox.handled (subscription, id, handled_at)
+     select $1, 'old' || n, now() - interval '22 days' from generate_series(1, 45000) n
+     union all select $1, 'new', now() union all select $1 || '-other', 'theirs', now() - interval '22 days'`,
+    [name],
+  );
+  await inbox.trim(21);
+  const { rows } = await effects.pool.query(
+    `select id from aether_inbox.handled where subscription in ($1, $1 || '-other') order by id`,
+    [name],
+  );
+  expect(rows).toEqual([{ id: 'new' }, { id: 'theirs' }]);
+});

@@ -49,7 +49,7 @@ export type Handling = {
   /**
    * Tries what is parked and due, some sessions at once, so that one whose handler hangs does not keep the others waiting for long.
    *
-   * @returns whether there was any
+   * @returns whether any was tried: those of a session that another process has are not
    * @throws as handle, but for the first two of a session alone
    */
   workParked(isStopping: () => boolean): Promise<boolean>;
@@ -61,8 +61,8 @@ class BatchFailed extends Error {}
 /** How many due sessions are looked up, and how many of them are worked on at once. */
 const sessionsMax = 20;
 const sessionsAtOnce = 4;
-/** A session with many parked events gives others a turn after so many. */
-const turnMax = 100;
+/** A session with many parked events gives others a turn after so long, and its lock to its new events. */
+const turnMs = 1_000;
 
 /** Not a failure of this event, or none after which its transaction can go on. */
 const isOfAll = (error: unknown): boolean =>
@@ -178,25 +178,30 @@ export function createHandling({
     return handled;
   }
 
-  /** @returns whether the session may have more that is due */
-  async function tryFirst(session: string): Promise<boolean> {
-    let tell: (() => void) | undefined;
-    const goesOn = await inbox.inSession(session, async (tx) => {
-      const due = await inbox.takeDue(tx, session);
-      if (!due) return false;
-      const number = due.attempts + 1;
-      const error = await attempt(tx, due.event, number);
-      if (error === undefined) {
-        await inbox.unpark(tx, due);
-        tell = () => onEffect(due.event, 'handled', number);
-        return true;
-      }
-      const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);
-      tell = () => onFailed(due.event, { attempt: number, isDead, error });
-      return false;
-    });
-    tell?.();
-    return goesOn;
+  /** Tries what is parked of a session from its first event on, until one fails, none is due or the turn is over: one transaction. */
+  async function workTurn(session: string, isStopping: () => boolean): Promise<void> {
+    const effects: (() => void)[] = [];
+    await inbox.inSession(
+      session,
+      async (tx) => {
+        const endsAt = performance.now() + turnMs;
+        do {
+          const due = await inbox.takeDue(tx, session);
+          if (!due) return;
+          const number = due.attempts + 1;
+          const error = await attempt(tx, due.event, number);
+          if (error !== undefined) {
+            const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);
+            effects.push(() => onFailed(due.event, { attempt: number, isDead, error }));
+            return;
+          }
+          await inbox.unpark(tx, due);
+          effects.push(() => onEffect(due.event, 'handled', number));
+        } while (performance.now() < endsAt && !isStopping());
+      },
+      { waits: false },
+    );
+    for (const tell of effects) tell();
   }
 
   return {
@@ -212,21 +217,26 @@ export function createHandling({
     async workParked(isStopping) {
       const sessions = await inbox.findDueSessions(sessionsMax);
       const left = [...sessions];
+      let hadTurn = false;
       const workOn = async () => {
         for (let session = left.shift(); session !== undefined && !isStopping(); session = left.shift())
-          await workSessionParked(session, isStopping);
+          if (await hasTurn(session, isStopping)) hadTurn = true;
       };
       await Promise.all(Array.from({ length: sessionsAtOnce }, workOn));
-      return sessions.length > 0;
+      return hadTurn;
     },
   };
 
-  async function workSessionParked(session: string, isStopping: () => boolean): Promise<void> {
+  /** @returns false if another process has the session: it goes on there */
+  async function hasTurn(session: string, isStopping: () => boolean): Promise<boolean> {
     try {
-      for (let tried = 0; tried < turnMax && !isStopping(); tried++) if (!(await tryFirst(session))) return;
+      await workTurn(session, isStopping);
+      return true;
     } catch (error) {
+      if (error instanceof SessionBusy) return false;
       // Of this session alone: the next look tries again.
-      if (!(error instanceof HandlerTimeout || error instanceof SessionBusy)) throw error;
+      if (error instanceof HandlerTimeout) return true;
+      throw error;
     }
   }
 }

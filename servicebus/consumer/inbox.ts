@@ -16,9 +16,10 @@ export type Inbox = {
   /**
    * Runs work in a transaction that has the session: two processes never handle one session at once, also if its lock was lost.
    *
+   * @param options waits: for a transaction that has the session already, and not only briefly; by default it does
    * @throws SessionBusy when another transaction keeps the session, EffectsAborted when PostgreSQL undid what the handler wrote
    */
-  inSession<T>(session: string, work: (tx: InboxTransaction) => Promise<T>): Promise<T>;
+  inSession<T>(session: string, work: (tx: InboxTransaction) => Promise<T>, options?: { waits?: boolean }): Promise<T>;
   /** Marks deliveries as handled. @returns those that were not, and whether an event of the session is parked. @throws ConsumerPaused */
   take(tx: InboxTransaction, session: string, ids: string[]): Promise<{ fresh: Set<string>; hasParked: boolean }>;
   park(tx: InboxTransaction, event: BusEvent, failure?: { cause: FailureCause; policy: RetryPolicy }): Promise<void>;
@@ -66,8 +67,12 @@ export type ParkedSummary = {
 export type InboxState = { isPaused: boolean; pauseReason: string | null; parked: number; dead: number };
 
 const setupLock = 4_915_211;
+/** A transaction forgets no more deliveries than that: the next one goes on, until nothing is left. */
+const trimmedAtOnce = 20_000;
 /** The server ends a statement somewhat later than the handler is given up, and a transaction whose process is out of reach. */
 const graceMs = 1_000;
+/** Long enough for a batch of new events to end, so that a session that always has some does not keep its parked ones waiting. */
+const briefWaitMs = 20;
 
 export function openInbox(
   pool: pg.Pool,
@@ -132,16 +137,17 @@ export function openInbox(
   }
 
   /** Takes the session. What keeps it is another try at it, such as a handler that does not come back: it has a limit, and so has the wait. */
-  const inSession: Inbox['inSession'] = async (session, work) => {
+  const inSession: Inbox['inSession'] = async (session, work, { waits = true } = {}) => {
+    const waitMs = waits ? sessionWaitMs : briefWaitMs;
     const name = pg.escapeLiteral(`${subscription} ${session}`);
     let hasSession = false;
     try {
       return await transaction((tx) => {
         hasSession = true;
         return work(tx);
-      }, `set local lock_timeout = ${sessionWaitMs}; select pg_advisory_xact_lock(hashtextextended(${name}, 0)); set local lock_timeout to default`);
+      }, `set local lock_timeout = ${waitMs}; select pg_advisory_xact_lock(hashtextextended(${name}, 0)); set local lock_timeout to default`);
     } catch (error) {
-      if (!hasSession && isLockTimeout(error)) throw new SessionBusy(sessionWaitMs);
+      if (!hasSession && isLockTimeout(error)) throw new SessionBusy(waitMs);
       throw error;
     }
   };
@@ -280,12 +286,15 @@ export function openInbox(
         return (rowCount ?? 0) > 0;
       }),
     async trim(keepDays) {
-      await pool.query(
-        `delete from ${schema}.handled where ctid = any (array(
-           select h.ctid from ${schema}.handled h
-           where h.subscription = $1 and h.handled_at < now() - make_interval(days => $2) limit 50000))`,
-        [subscription, keepDays],
-      );
+      for (let trimmed = trimmedAtOnce; trimmed === trimmedAtOnce; ) {
+        const { rowCount } = await pool.query(
+          `delete from ${schema}.handled where ctid = any (array(
+             select h.ctid from ${schema}.handled h
+             where h.subscription = $1 and h.handled_at < now() - make_interval(days => $2) limit ${trimmedAtOnce}))`,
+          [subscription, keepDays],
+        );
+        trimmed = rowCount ?? 0;
+      }
     },
   };
 

@@ -39,6 +39,8 @@ export type Ledger = {
   forget(): Promise<void>;
 };
 
+/** A transaction forgets no more than that: the next one goes on, until nothing is left. */
+const forgottenAtOnce = 10_000;
 const giveUpAfter = `interval '2 minutes'`;
 
 export function openLedger(connection: Connection): Ledger {
@@ -74,10 +76,12 @@ export function openLedger(connection: Connection): Ledger {
         `update sync.consumer_orders set state = 'unanswered', ended_at = clock_timestamp()
          where state in ('waiting', 'sent') and coalesce(sent_at, ordered_at) < clock_timestamp() - ${giveUpAfter}`,
       );
-      return connection.query<Order>(
+      const taken = await connection.query<Order>(
         `update sync.consumer_orders set state = 'sent', sent_at = clock_timestamp()
          where state = 'waiting' returning id, consumer, act, scope, reason`,
       );
+      // As they were ordered: a pause and then a resume are not a resume and then a pause.
+      return taken.sort((one, other) => one.id - other.id);
     },
     async settle(order, consumer, state, outcome) {
       await connection.query(
@@ -87,10 +91,14 @@ export function openLedger(connection: Connection): Ledger {
       );
     },
     async forget() {
-      await connection.query(
-        `delete from sync.consumer_effects where (event, consumer) in (
-           select event, consumer from sync.consumer_effects where at < now() - interval '7 days' order by at limit 10000)`,
-      );
+      for (let forgotten = forgottenAtOnce; forgotten === forgottenAtOnce; ) {
+        const rows = await connection.query(
+          `delete from sync.consumer_effects where (event, consumer) in (
+             select event, consumer from sync.consumer_effects where at < now() - interval '7 days' order by at limit ${forgottenAtOnce})
+           returning event`,
+        );
+        forgotten = rows.length;
+      }
       await connection.query(`delete from sync.consumers where seen_at < now() - interval '7 days'`);
     },
   };

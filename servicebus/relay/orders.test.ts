@@ -140,6 +140,12 @@ test('dead letters are listed without their text, and an order sends them again'
   await until(async () => ((await known()).letters[0]?.id ?? 'foreign') !== 'foreign');
 });
 
+test('a dead letter whose id no database stores is listed with other characters, and hides no other letter and no count', async () => {
+  await subscription.sendUnreadable(`a\0b\u0001${'é'.repeat(60)}`);
+  await until(async () => (await known()).letters.some(({ id }) => id === `a?b?${'é'.repeat(60)}`));
+  expect((await known()).letters.length).toBeGreaterThan(1);
+});
+
 test('an order is refused to whoever may not, without a reason, without a consumer, and where nobody would do it', async () => {
   const wish = { consumer: name, act: 'pause', reason: 'a test' } as const;
   await expect(orderOfConsumer(foundation, wish)).rejects.toThrow(/permission denied/i);

@@ -43,6 +43,8 @@ const goneAfterMs = 86_400_000;
 const shownMax = 40;
 /** How many dead letters of a consumer are shown. */
 const lettersMax = 100;
+/** Of each of its words. */
+const letterBytesMax = 128;
 const ordersEveryMs = 1_000;
 /** After an order the reports are read at once for so long: one of them has the answer. */
 const answersMs = 30_000;
@@ -239,9 +241,15 @@ export function watchConsumers({
 /** The description is left out: it may hold what the message held. */
 const toLetter = ({ number, messageId, type, session, reason, enqueuedAt }: DeadLetter): Letter => ({
   number,
-  id: messageId.slice(0, 128),
-  type: type?.slice(0, 128) ?? null,
-  session: session?.slice(0, 128) ?? null,
-  reason: reason?.slice(0, 128) ?? null,
+  id: storable(messageId),
+  type: type === undefined ? null : storable(type),
+  session: session === undefined ? null : storable(session),
+  reason: reason === undefined ? null : storable(reason),
   at: enqueuedAt?.toISOString() ?? null,
 });
+
+/** Such a message may be a dead letter because no database stores its id: it is shown with other characters in their place. */
+const storable = (text: string): string =>
+  Buffer.from(text.replaceAll(/\p{Cc}/gu, '?'))
+    .subarray(0, letterBytesMax)
+    .toString();
