@@ -28,7 +28,13 @@ export function openClient(settings: ServiceBusSettings, { timeoutInMs = callTim
  */
 function sendAtOnce(client: ServiceBusClient): void {
   const { _connectionContext: context } = client as unknown as {
-    _connectionContext: { connection: { options: { tcp_no_delay?: boolean } } };
+    _connectionContext: { connection: { options: { tcp_no_delay?: boolean } }; refreshConnection(): void };
+  };
+  const refresh = context.refreshConnection.bind(context);
+  // Called when the line has dropped: the next one has options of its own.
+  context.refreshConnection = () => {
+    refresh();
+    context.connection.options.tcp_no_delay = true;
   };
   context.connection.options.tcp_no_delay = true;
 }
