@@ -67,7 +67,9 @@ test('a worker reports, and another one beside it', async () => {
   worker.kill('SIGSTOP');
 });
 
-test('every page of the console has no barrier in light or dark, does not scroll sideways, and every word fits', async () => {
+test('every page of the console has no barrier in light or dark, does not scroll sideways, and every word fits', {
+  timeout: 90_000,
+}, async () => {
   const paths = await maya.evaluate<string[]>(
     `[...document.querySelectorAll('nav[aria-label="Main"] a')].map(({ pathname }) => pathname)`,
   );
