@@ -9,7 +9,7 @@
 -- Merges. The rows keep the customers that were compared. If A of a pair (A, B) is merged into C, the question goes on as the pair (C, B),
 -- a row that `follows` the first one. `is_asked` is true for the pairs that a person is to see: open or unsure, both customers live, and
 -- nobody has said "different" of a record of the one and a record of the other. So when A is taken out of C again, (A, B) is asked again,
--- and (C, B) is gone, unless somebody has decided about it. A merge of a pair closes it, whoever merged. An unmerge makes it "different".
+-- and (C, B) is gone, unless somebody has decided about it. A merge closes the pair, wherever it was made. An unmerge makes it "different".
 -- The erasure of a customer removes what is undecided of it. All of this is done by triggers, in the transaction of the merge.
 
 -- One row for a pair: of several reasons that a pair had, the one that was decided stays, else the first.

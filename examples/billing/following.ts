@@ -14,7 +14,10 @@ import type { Settings } from './settings.ts';
  */
 
 export type Following = {
-  /** Settles when the copy is there and follows. Rejects when a setting or a right is wrong. */
+  /**
+   * Settles when the copy is there and follows. Rejects when a setting of the bus or the database, or a right there, is wrong. A snapshot that the
+   * platform refuses is asked for again, and the log says why.
+   */
   ready: Promise<void>;
   consumer(): Consumer;
   stop(): Promise<void>;
