@@ -451,6 +451,7 @@ create table crm.contacts (
 comment on table crm.contacts is 'A person''s role at a company; the person may be a customer.';
 CREATE INDEX contacts_company_id_idx ON crm.contacts USING btree (company_id);
 CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+CREATE INDEX contacts_unlinked ON crm.contacts USING btree (lower(email)) WHERE ((customer_id IS NULL) AND (email IS NOT NULL));
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
 CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
@@ -853,6 +854,7 @@ create schema platform;
 grant usage on schema platform to app_role;
 grant usage on schema platform to bulk_role;
 grant usage on schema platform to merge_role;
+grant usage on schema platform to privacy_role;
 grant usage on schema platform to sync_role;
 
 create collation platform.people (provider = icu, locale = 'und', deterministic = t);
@@ -1009,6 +1011,47 @@ CREATE OR REPLACE FUNCTION platform.choices_about(choices jsonb, loser uuid)
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT COALESCE(jsonb_object_agg(o.key, CASE WHEN ((o.value #>> '{}'::text[]) = ANY (ARRAY['loser'::text, (choices_about.loser)::text])) THEN 'loser'::text ELSE 'survivor'::text END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(choices_about.choices) o(key, value));
 grant execute on function platform.choices_about(choices jsonb, loser uuid) to merge_role;
+
+CREATE OR REPLACE PROCEDURE platform.classify(IN target regclass, IN belongs text, IN erasing text, IN why text, IN identifying text DEFAULT ''::text, IN content text DEFAULT ''::text, IN technical text DEFAULT ''::text, IN becomes jsonb DEFAULT '{}'::jsonb, IN stays text DEFAULT ''::text, IN entity text DEFAULT NULL::text, IN later boolean DEFAULT false)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  named constant text := (
+    select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+begin
+  insert into platform.inventory_tables (relation, entity, belongs, erasing, later, why)
+  values (named, classify.entity, classify.belongs, classify.erasing, classify.later, classify.why)
+  on conflict (relation) do update
+  set entity = excluded.entity, belongs = excluded.belongs, erasing = excluded.erasing, later = excluded.later, why = excluded.why;
+  call platform.classify_columns(target, identifying, content, technical, becomes, stays);
+end $procedure$;
+
+CREATE OR REPLACE PROCEDURE platform.classify_columns(IN target regclass, IN identifying text DEFAULT ''::text, IN content text DEFAULT ''::text, IN technical text DEFAULT ''::text, IN becomes jsonb DEFAULT '{}'::jsonb, IN stays text DEFAULT ''::text)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  t platform.inventory_tables;
+  unsaid text;
+begin
+  select i.* into strict t from platform.inventory_tables i join pg_class c on c.oid = target join pg_namespace n on n.oid = c.relnamespace
+  where i.relation = format('%I.%I', n.nspname, c.relname);
+  insert into platform.inventory (relation, column_name, class, becomes, stays)
+  select t.relation, name, class, classify_columns.becomes ->> name, name = any (string_to_array(classify_columns.stays, ' '))
+  from (values ('identifying', classify_columns.identifying), ('content', classify_columns.content),
+      ('technical', classify_columns.technical)) given (class, names)
+    cross join regexp_split_to_table(btrim(regexp_replace(names, '\s+', ' ', 'g')), ' ') name
+  where name <> ''
+  on conflict (relation, column_name) do update set class = excluded.class, becomes = excluded.becomes, stays = excluded.stays;
+  select string_agg(i.column_name, ', ') into unsaid
+  from platform.inventory i
+    join pg_attribute a on a.attrelid = target and a.attname = i.column_name and a.attnotnull and a.attgenerated = ''
+  where t.erasing = 'scrub' and i.relation = t.relation and i.class <> 'technical' and not i.stays and i.becomes is null;
+  if unsaid is not null then
+    raise exception 'say what % of % becomes: it cannot be null', unsaid, t.relation using errcode = 'invalid_parameter_value';
+  end if;
+end $procedure$;
 
 CREATE OR REPLACE FUNCTION platform.close_candidate()
  RETURNS trigger
@@ -1488,6 +1531,12 @@ begin
   new.phone_extension := null;
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.hashes_of(keys text[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(array_agg(hashtextextended(k.k, (0)::bigint)), '{}'::bigint[]) AS "coalesce" FROM unnest(hashes_of.keys) k(k));
 
 CREATE OR REPLACE FUNCTION platform.hold_candidate(candidate uuid, seen text)
  RETURNS platform.review_candidates
@@ -3711,6 +3760,31 @@ begin
 end $function$;
 grant execute on function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.unclassified(OUT relation text, OUT column_name text, OUT problem text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH present AS (
+          SELECT (format('%I.%I'::text, n.nspname, c.relname) COLLATE "C") AS relation,
+             ((a.attname)::text COLLATE "C") AS column_name
+            FROM ((pg_class c
+              JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+              JOIN pg_attribute a ON (((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+           WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (NOT c.relispartition) AND (n.nspname <> ALL (ARRAY['pg_catalog'::name, 'information_schema'::name, 'ext'::name])) AND (n.nspname !~~ 'pg\_%'::text))
+         )
+  SELECT COALESCE(p.relation, i.relation) AS "coalesce",
+     COALESCE(p.column_name, i.column_name) AS "coalesce",
+         CASE
+             WHEN (i.relation IS NULL) THEN 'no class'::text
+             ELSE 'no column'::text
+         END AS "case"
+    FROM (present p
+      FULL JOIN platform.inventory i ON (((i.relation = p.relation) AND (i.column_name = p.column_name))))
+   WHERE ((p.relation IS NULL) OR (i.relation IS NULL))
+   ORDER BY COALESCE(p.relation, i.relation), COALESCE(p.column_name, i.column_name);
+END;
+
 CREATE OR REPLACE FUNCTION platform.undo_decision(decision bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -4595,6 +4669,55 @@ grant update (email, email_key, name, phone, phone_key, phone_extension, company
 grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant update on platform.customers to bulk_role;
 grant update on platform.customers to merge_role;
+
+create table platform.inventory (
+  relation text collate "C" not null,
+  column_name text collate "C" not null,
+  class text collate "C" not null,
+  becomes text,
+  stays boolean default false not null,
+  constraint inventory_pkey PRIMARY KEY (relation, column_name),
+  constraint inventory_relation_fkey FOREIGN KEY (relation) REFERENCES platform.inventory_tables(relation) ON DELETE CASCADE,
+  constraint inventory_check CHECK (((NOT stays) OR (class = 'content'::text))),
+  constraint inventory_class_check CHECK ((class = ANY (ARRAY['identifying'::text, 'content'::text, 'technical'::text])))
+);
+comment on table platform.inventory is 'The class of every column.';
+comment on column platform.inventory.becomes is 'What an erasure writes into the column, an expression over the row r. A column of a scrubbed table that is not technical becomes null if nothing is said.';
+comment on column platform.inventory.stays is 'An erasure leaves this content: the table''s `why` says why.';
+alter table platform.inventory enable row level security, force row level security;
+create policy looks_read on platform.inventory for select to console_role, privacy_role, sync_role using (true);
+create policy owner_all on platform.inventory for all to platform_owner using (true) with check (true);
+grant select on platform.inventory to console_role;
+grant select on platform.inventory to privacy_role;
+grant select on platform.inventory to sync_role;
+
+create table platform.inventory_tables (
+  relation text collate "C" not null,
+  entity text collate "C",
+  belongs text,
+  erasing text collate "C" not null,
+  why text not null,
+  later boolean default false not null,
+  place integer generated always as identity not null,
+  constraint inventory_tables_pkey PRIMARY KEY (relation),
+  constraint inventory_tables_entity_key UNIQUE (entity),
+  constraint inventory_tables_check CHECK (((belongs IS NOT NULL) OR (erasing = 'keep'::text))),
+  constraint inventory_tables_erasing_check CHECK ((erasing = ANY (ARRAY['delete'::text, 'scrub'::text, 'keep'::text, 'own'::text]))),
+  constraint inventory_tables_why_check CHECK ((why <> ''::text))
+);
+comment on table platform.inventory_tables is 'Every table, and what an erasure does with the rows of a person.';
+comment on column platform.inventory_tables.entity is 'The first word of the types of its events, if it is captured.';
+comment on column platform.inventory_tables.belongs is 'Whose a row r is: a condition over $1, the ids of the customers that are one person, $2, their addresses in canonical form, and $3, their numbers in E.164. Null: no row is a customer''s.';
+comment on column platform.inventory_tables.erasing is 'delete: the rows go. scrub: they stay without what tells of the person. keep: nothing changes. own: platform.erase_customer has its own statement for it.';
+comment on column platform.inventory_tables.why is 'Why it is done so; of a row that stays, why it stays. A receipt quotes it.';
+comment on column platform.inventory_tables.later is 'The clean-up after the erasure''s transaction does it, because it reads whole files.';
+comment on column platform.inventory_tables.place is 'An erasure goes through the tables in this order.';
+alter table platform.inventory_tables enable row level security, force row level security;
+create policy looks_read on platform.inventory_tables for select to console_role, privacy_role, sync_role using (true);
+create policy owner_all on platform.inventory_tables for all to platform_owner using (true) with check (true);
+grant select on platform.inventory_tables to console_role;
+grant select on platform.inventory_tables to privacy_role;
+grant select on platform.inventory_tables to sync_role;
 
 create table platform.merge_fields (
   merge uuid not null,
@@ -5490,6 +5613,7 @@ CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
+CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_email)) WHERE ((customer_id IS NULL) AND (visitor_email IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -9439,6 +9563,11 @@ CREATE OR REPLACE FUNCTION sync.extend_lease(for_ms integer)
 BEGIN ATOMIC
  SELECT setval('sync.lease_ends_ms'::regclass, (((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint + LEAST(for_ms, 10000))) AS setval;
 END;
+
+CREATE OR REPLACE FUNCTION sync.field_of_nobody(field text)
+ RETURNS text
+ LANGUAGE sql
+RETURN CASE WHEN (field ~ '^(address|phone|note):'::text) THEN ((split_part(field, ':'::text, 1) || ':'::text) || gen_random_uuid()) ELSE field END;
 
 CREATE OR REPLACE FUNCTION sync.find_children(ids uuid[])
  RETURNS SETOF jsonb
@@ -13646,6 +13775,7 @@ create table sync.import_candidates (
   score double precision not null,
   reasons jsonb not null
 );
+CREATE INDEX import_candidates_customer ON sync.import_candidates USING btree (other_customer) WHERE (other_customer IS NOT NULL);
 CREATE INDEX import_candidates_run_n_idx ON sync.import_candidates USING btree (run, n);
 alter table sync.import_candidates enable row level security, force row level security;
 create policy console_read on sync.import_candidates for select to console_role using (true);
@@ -13691,6 +13821,8 @@ comment on column sync.import_decisions.changes_plan is 'Whether that plan is an
 comment on column sync.import_decisions.run is 'Where it was answered the last time.';
 comment on column sync.import_decisions.one_customer is 'What the line became, once it was applied. No reference: an undo removes customers.';
 CREATE INDEX import_decisions_decided_at_idx ON sync.import_decisions USING btree (decided_at);
+CREATE INDEX import_decisions_one ON sync.import_decisions USING btree (one_customer) WHERE (one_customer IS NOT NULL);
+CREATE INDEX import_decisions_other ON sync.import_decisions USING btree (other_customer) WHERE (other_customer IS NOT NULL);
 CREATE INDEX import_decisions_other_idx ON sync.import_decisions USING btree (other);
 alter table sync.import_decisions enable row level security, force row level security;
 create policy console_read on sync.import_decisions for select to console_role using (true);
@@ -13776,6 +13908,7 @@ create table sync.import_kept (
   constraint import_kept_pkey PRIMARY KEY (run, n, field)
 );
 comment on column sync.import_kept.field is 'As in sync.import_writes; or the name of a table whose rows belong to the customer now.';
+CREATE INDEX import_kept_customer ON sync.import_kept USING btree (customer);
 alter table sync.import_kept enable row level security, force row level security;
 create policy console_read on sync.import_kept for select to console_role using (true);
 create policy owner_all on sync.import_kept for all to platform_owner using (true) with check (true);
@@ -13854,9 +13987,12 @@ comment on column sync.import_rows.lead is 'The first line of the same person; t
 comment on column sync.import_rows.customer is 'The customer that the line became or belongs to. No reference: an undo removes customers.';
 comment on column sync.import_rows.digest is 'Of the line as it was read: the same line again needs no comparison.';
 comment on column sync.import_rows.raw is 'The line as it was, of rejected, excluded and held lines: they are downloaded, mended and imported again.';
+CREATE INDEX import_rows_address ON ONLY sync.import_rows USING btree (hashtextextended(email_key, (0)::bigint)) WHERE ((customer IS NULL) AND (email_key IS NOT NULL));
 CREATE INDEX import_rows_changed ON ONLY sync.import_rows USING btree (run) WHERE (planned IS NOT NULL);
+CREATE INDEX import_rows_customer ON ONLY sync.import_rows USING btree (customer) WHERE (customer IS NOT NULL);
 CREATE INDEX import_rows_lead ON ONLY sync.import_rows USING btree (run, lead) WHERE (lead <> n);
 CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outcome, n);
+CREATE INDEX import_rows_phone ON ONLY sync.import_rows USING btree (hashtextextended(phone_key, (0)::bigint)) WHERE ((customer IS NULL) AND (phone_key IS NOT NULL));
 alter table sync.import_rows enable row level security, force row level security;
 create policy console_read on sync.import_rows for select to console_role using (true);
 create policy owner_all on sync.import_rows for all to platform_owner using (true) with check (true);

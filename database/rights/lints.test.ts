@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { describeInventory, findUnclassified, readInventory } from '../inventory.ts';
 import { lintSchema } from './lints.ts';
 import { holdRoles } from './testing.escalation.ts';
 import { table, useLints } from './testing.lints.ts';
@@ -21,6 +22,43 @@ test('a finding of a lint says what to do', async () => {
       remedy: 'call platform.protect_table(…): row level security enabled and forced, and a policy for its owner.',
     },
   ]);
+});
+
+describe('the inventory', () => {
+  test('has a class for every column, and database/inventory.txt is its listing', async () => {
+    expect(await findUnclassified(superuser())).toEqual([]);
+    expect(await describeInventory(superuser()), 'npm run schema, and commit it.').toBe(await readInventory());
+  });
+
+  test('lacks a new column and a new table, and has too much when a column is gone', async () => {
+    await superuser().query(`begin; set local role platform_owner; alter table crm.contacts add column shoe_size integer;
+      alter table crm.contacts drop column title; create table crm.t (n integer)`);
+    const found = await findUnclassified(superuser());
+    await superuser().query(`call platform.classify_columns('crm.contacts', content => 'shoe_size');
+      call platform.classify('crm.t', null, 'keep', 'A test.', technical => 'n')`);
+    const left = await findUnclassified(superuser());
+    await superuser().query('rollback');
+    expect(found).toEqual([
+      'crm.contacts (shoe_size) has no class: call platform.classify_columns, or platform.classify for a new table.',
+      'crm.contacts (title) has a class and does not exist.',
+      'crm.t (n) has no class: call platform.classify_columns, or platform.classify for a new table.',
+    ]);
+    expect(left).toEqual(['crm.contacts (title) has a class and does not exist.']);
+  });
+
+  test('refuses a column that can neither become null nor something else', async () => {
+    await superuser().query('begin; set local role platform_owner; create table crm.t (name text not null)');
+    const scrub = (becomes: string) =>
+      superuser().query(
+        `call platform.classify('crm.t', 'true', 'scrub', 'A test.', identifying => 'name', becomes => $1)`,
+        [becomes],
+      );
+    await superuser().query('savepoint s');
+    await expect(scrub('{}')).rejects.toThrow('say what name of crm.t becomes: it cannot be null');
+    await superuser().query('rollback to s');
+    await scrub(`{"name": "''nobody''"}`);
+    await superuser().query('rollback');
+  });
 });
 
 lint('unprotected table', {
