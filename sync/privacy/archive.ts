@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { toCsvLine } from '@aether/http';
+import type pg from 'pg';
+import { ZipFile } from 'yazl';
+import { type Category, categories } from './categories.ts';
+import { writePage } from './page.ts';
+import { countHeld, type Held, type Person } from './person.ts';
+import type { Row } from './redaction.ts';
+import { type Piece, type ReadRows, rowsOfPerson } from './rows.ts';
+
+/*
+ * One zip with everything that is held about a person, written as it is read: a cursor in the database gives so many rows, and the next
+ * when the reader has taken them, so that neither the server nor the command ever holds a person whole. Nothing is stored.
+ *
+ *   index.html       a page that the person can read, without a network
+ *   data/….json      every row of a category, by table
+ *   csv/….csv        the same rows, a file for each table
+ *   customer.json    the customer as `aether import` and other systems read it
+ *   manifest.json    what this is, from where, and the sums of the files; the last file, because it counts the others
+ *
+ * All rows are of one moment: the files are read in one transaction that sees one state.
+ */
+
+export const exportVersion = 1;
+
+export type ExportFile = { path: string; sha256: string; bytes: number; rows: number };
+
+export type Manifest = {
+  format: 'aether-person';
+  version: number;
+  madeAt: string;
+  /** The number of the record of this export (sync.operations). */
+  record: number;
+  scope: { customers: string[]; conversations: number };
+  sources: { table: string; category: string; why: string; rows: number }[];
+  /** What is not in the files, and why. */
+  leftOut: string[];
+  files: ExportFile[];
+};
+
+const leftOut = [
+  'Names, addresses and ids of other people: an agent is named as the chat named them, other staff is "staff", another customer is "another record".',
+  'Secrets: tokens and keys. They tell nothing of a person.',
+  'What compares the person with other records: the evidence of a proposed merge.',
+  'The reasons that staff typed for a merge or a move, because they may name others.',
+  'The bytes of files that wait to be imported: they hold other people too. The lines about the person are here.',
+  'Backups: they are read only to restore the whole database, and expire.',
+];
+
+export type PersonExport = {
+  /** The number of the record that the export has left. */
+  record: number;
+  /** The zip. An error destroys it, so that a cut file never looks whole. */
+  zip: Readable;
+  /** Settles when the zip has ended or was given up; the connection is free again. */
+  over: Promise<void>;
+};
+
+/**
+ * Begins the export of a person: it is recorded first, with ids and never names.
+ *
+ * @param client as privacy_app, in no transaction; it must do nothing else until `over`.
+ * @param reason kept with the record: a number of a request, and no name.
+ */
+export async function exportPerson(
+  client: pg.ClientBase,
+  person: Person,
+  { reason = null, madeAt = new Date() }: { reason?: string | null; madeAt?: Date } = {},
+): Promise<PersonExport> {
+  const { rows } = await client.query('select platform.record_export($1, $2)::float8 as record', [person, reason]);
+  const record: number = rows[0].record;
+  await client.query('begin isolation level repeatable read');
+  const sources = await countHeld(client, person);
+  const read = await rowsOfPerson(client, person);
+  const files: ExportFile[] = [];
+  const zip = new ZipFile();
+  const output = zip.outputStream as Readable;
+  let current: Readable | undefined;
+  const fail = (error: unknown) => void output.destroy(error as Error);
+  zip.on('error', fail);
+
+  const add = (path: string, write: () => AsyncGenerator<Piece>) =>
+    zip.addReadStreamLazy(path, { mtime: madeAt }, (ready) => {
+      const file = Readable.from(measured(path, write(), files), { objectMode: false });
+      file.on('error', fail);
+      current = file;
+      ready(null, file);
+    });
+  for (const category of categories) {
+    const tables = sources.filter((source) => source.category === category.name);
+    if (tables.length > 0) add(`data/${category.name}.json`, () => writeJson(category, tables, read));
+  }
+  for (const { table } of sources) add(`csv/${table.replace('.', '_')}.csv`, () => writeCsv(table, read));
+  if (person.customers.length > 0) add('customer.json', () => writePortable(client, person));
+  add('index.html', () => writePage({ madeAt, sources, read, leftOut }));
+  const manifest = (): Manifest => ({
+    format: 'aether-person',
+    version: exportVersion,
+    madeAt: madeAt.toISOString(),
+    record,
+    scope: { customers: person.customers, conversations: person.sessions.length },
+    sources,
+    leftOut,
+    files: [...files],
+  });
+  add('manifest.json', async function* () {
+    yield { text: `${JSON.stringify(manifest(), null, 2)}\n`, rows: 0 };
+  });
+  zip.end();
+
+  const over = new Promise<void>((resolve) => {
+    output.once('close', () => {
+      current?.destroy();
+      resolve();
+    });
+  }).then(() => client.query('rollback').then(() => undefined));
+  over.catch(() => {}); // whoever waits for it hears of it
+  return { record, zip: output, over };
+}
+
+async function* measured(path: string, pieces: AsyncGenerator<Piece>, files: ExportFile[]): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  const file: ExportFile = { path, sha256: '', bytes: 0, rows: 0 };
+  for await (const { text, rows } of pieces) {
+    const bytes = Buffer.from(text);
+    hash.update(bytes);
+    file.bytes += bytes.length;
+    file.rows += rows;
+    yield bytes;
+  }
+  file.sha256 = hash.digest('hex');
+  files.push(file);
+}
+
+async function* writeJson({ name, title }: Category, tables: Held[], read: ReadRows): AsyncGenerator<Piece> {
+  yield { text: `{"category":${JSON.stringify(name)},"title":${JSON.stringify(title)},"tables":{`, rows: 0 };
+  let isFirstTable = true;
+  for (const { table } of tables) {
+    yield { text: `${isFirstTable ? '\n' : ',\n'}${JSON.stringify(table)}:[`, rows: 0 };
+    isFirstTable = false;
+    let isFirst = true;
+    for await (const rows of read(table)) {
+      const lines = rows.map((row) => JSON.stringify(row)).join(',\n');
+      yield { text: `${isFirst ? '\n' : ',\n'}${lines}`, rows: rows.length };
+      isFirst = false;
+    }
+    yield { text: ']', rows: 0 };
+  }
+  yield { text: '}}\n', rows: 0 };
+}
+
+async function* writeCsv(table: string, read: ReadRows): AsyncGenerator<Piece> {
+  let columns: string[] | undefined;
+  for await (const rows of read(table)) {
+    // The mark tells spreadsheets that the file is in UTF-8.
+    const head = columns ? '' : `\ufeff${toCsvLine(Object.keys(rows[0] as Row))}`;
+    columns ??= Object.keys(rows[0] as Row);
+    const names = columns;
+    yield {
+      text: head + rows.map((row) => toCsvLine(names.map((name) => row[name]))).join(''),
+      rows: rows.length,
+    };
+  }
+}
+
+async function* writePortable(client: pg.ClientBase, person: Person): AsyncGenerator<Piece> {
+  const { rows } = await client.query('select platform.portable_customers($1) as customer', [person]);
+  yield { text: `${JSON.stringify(rows.map(({ customer }) => customer), null, 2)}\n`, rows: rows.length };
+}
