@@ -7,6 +7,7 @@ import { matchCommand } from './match.ts';
 import { mergeCommand, unmergeCommand } from './merge.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { privacyCommand } from './privacy.ts';
 import { serviceBusCommand } from './servicebus.ts';
 
 /**
@@ -88,6 +89,7 @@ function createProgram(): Command {
   program.addCommand(matchCommand().copyInheritedSettings(program));
   program.addCommand(mergeCommand().copyInheritedSettings(program));
   program.addCommand(unmergeCommand().copyInheritedSettings(program));
+  program.addCommand(privacyCommand().copyInheritedSettings(program));
   program.addCommand(serviceBusCommand().copyInheritedSettings(program));
   return program;
 }

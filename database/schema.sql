@@ -1125,6 +1125,28 @@ BEGIN ATOMIC
    RETURNING customers.version;
 END;
 
+CREATE OR REPLACE FUNCTION platform.count_held(person jsonb, OUT relation text, OUT category text, OUT why text, OUT held bigint)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s platform.person_sources;
+begin
+  for s in select * from platform.person_sources o order by o.place loop
+    relation := s.relation;
+    category := s.category;
+    why := s.why;
+    execute 'select count(*) from ' || platform.say_rows(s) into held
+      using platform.members_of(person, 'customers')::uuid[], platform.members_of(person, 'emails'), platform.members_of(person, 'phones'),
+        platform.members_of(person, 'sessions')::uuid[], platform.members_of(person, 'users'),
+        platform.members_of(person, 'deals')::bigint[];
+    return next;
+  end loop;
+end $function$;
+grant execute on function platform.count_held(person jsonb, OUT relation text, OUT category text, OUT why text, OUT held bigint) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.count_merge(of_customer uuid, to_version bigint)
  RETURNS platform.customers
  LANGUAGE plpgsql
@@ -1449,6 +1471,33 @@ begin
 end $function$;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.find_persons(of_email text, of_phone text, of_id text, OUT customer uuid, OUT name text, OUT email text, OUT erased_at timestamp with time zone)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  as_uuid constant uuid := case when pg_input_is_valid(of_id, 'uuid') then of_id::uuid end;
+  as_number constant bigint := case when pg_input_is_valid(of_id, 'bigint') then of_id::bigint end;
+begin
+  return query
+    select c.id, c.name::text, c.email, c.erased_at from platform.customers c
+    where c.id in (
+      select coalesce(k.merged_into, k.id) from platform.customers k where k.id in (
+        select e.customer_id from platform.customer_emails e where e.email_key = of_email
+        union all select p.customer_id from platform.customer_phones p where p.phone_key = of_phone and not p.is_primary
+        union all select n.id from platform.customers n where n.phone_key = of_phone
+        union all select as_uuid
+        union all select s.customer_id from support.sessions s where s.id = as_uuid
+        union all select n.id from platform.customers n where n.crm_id = as_number
+        union all select n.id from platform.customers n where n.support_id = as_number
+        union all select x.customer_id from platform.customer_external_ids x
+          where x.app in (select a.name from platform.apps a) and x.external_id = of_id))
+    order by c.id;
+end $function$;
+grant execute on function platform.find_persons(of_email text, of_phone text, of_id text, OUT customer uuid, OUT name text, OUT email text, OUT erased_at timestamp with time zone) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.fold(value text)
  RETURNS text
  LANGUAGE sql
@@ -1531,6 +1580,40 @@ begin
   new.phone_extension := null;
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[], of_session uuid DEFAULT NULL::uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  family constant uuid[] := (select coalesce(array_agg(c.id order by c.id), '{}') from platform.customers c
+    where c.id = any (of_customers) or c.merged_into = any (of_customers));
+  addresses text[];
+  numbers text[];
+  chats uuid[];
+begin
+  -- An address that belongs to another customer by now leads to nothing here.
+  select coalesce(array_agg(distinct k.key), '{}') into addresses from (
+    select unnest(of_emails)
+    union all select lower(s.visitor_email) from support.sessions s
+      where s.id = of_session and s.customer_id is null and s.visitor_email is not null
+    union all select c.email_key from platform.customers c where c.id = any (family)
+    union all select e.email_key from platform.customer_emails e where e.customer_id = any (family)
+    union all select e.email_key from platform.removed_emails e where e.customer_id = any (family)) k (key)
+  where not exists (select from platform.customer_emails e where e.email_key = k.key and e.customer_id <> all (family));
+  -- Nor does a number that another customer has as well.
+  select coalesce(array_agg(distinct k.key), '{}') into numbers from (
+    select unnest(of_phones) union all select p.phone_key from platform.customer_phones p where p.customer_id = any (family)) k (key)
+  where not exists (select from platform.customer_phones p where p.phone_key = k.key and p.customer_id <> all (family));
+  select coalesce(array_agg(s.id order by s.started_at, s.id), '{}') into chats from support.sessions s
+  where s.customer_id = any (family) or s.customer_id is null and (s.id = of_session or lower(s.visitor_email) = any (addresses));
+  return jsonb_build_object('customers', family, 'emails', addresses, 'phones', numbers, 'sessions', chats,
+    'users', (select coalesce(array_agg(u.id), '{}') from platform.users u where lower(u.email) = any (addresses)),
+    'deals', (select coalesce(array_agg(d.id), '{}') from crm.deals d where d.customer_id = any (family)));
+end $function$;
+grant execute on function platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[], of_session uuid) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.hashes_of(keys text[])
  RETURNS bigint[]
@@ -2214,6 +2297,12 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.members_of(person jsonb, kind text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(array_agg(m.value), '{}'::text[]) AS "coalesce" FROM jsonb_array_elements_text((members_of.person -> members_of.kind)) m(value));
+
 CREATE OR REPLACE FUNCTION platform.mend_primary(of_customer uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -2536,6 +2625,24 @@ BEGIN ATOMIC
    WHERE ((moved_rows.kind <> 'activity'::text) AND (a.created_by_app = 'support'::text) AND (a.idempotency_key = ((moved_rows.kind || ':'::text) || moved_rows.record)));
 END;
 
+CREATE OR REPLACE FUNCTION platform.name_agents_of(person jsonb, OUT agent uuid, OUT name text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT a.id,
+     u.name
+    FROM (support.agents a
+      JOIN platform.users u ON ((u.id = a.user_id)))
+   WHERE ((EXISTS ( SELECT
+            FROM support.messages m
+           WHERE ((m.agent_id = a.id) AND (m.session_id = ANY ((platform.members_of(name_agents_of.person, 'sessions'::text))::uuid[]))))) OR (EXISTS ( SELECT
+            FROM support.calls c
+           WHERE ((c.agent_id = a.id) AND (c.customer_id = ANY ((platform.members_of(name_agents_of.person, 'customers'::text))::uuid[]))))));
+END;
+grant execute on function platform.name_agents_of(person jsonb, OUT agent uuid, OUT name text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.name_beginning(name text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2549,6 +2656,25 @@ end $function$;
 grant execute on function platform.name_beginning(name text) to app_role;
 grant execute on function platform.name_beginning(name text) to bulk_role;
 grant execute on function platform.name_beginning(name text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.names_address(line text, emails text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  address text;
+begin
+  if line is null then return false; end if;
+  foreach address in array emails loop
+    if position(address in lower(line)) > 0 and lower(line) ~ ('(^|[^[:alnum:]._%+-])'
+       || regexp_replace(address, '([^[:alnum:]@_])', '\\\1', 'g') || '($|[^[:alnum:].-]|\.($|[^[:alnum:]]))') then
+      return true;
+    end if;
+  end loop;
+  return false;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
  RETURNS boolean
@@ -2583,6 +2709,27 @@ grant execute on function platform.no_address(customer uuid) to app_role;
 grant execute on function platform.no_address(customer uuid) to bulk_role;
 grant execute on function platform.no_address(customer uuid) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.open_held(person jsonb, of_relation text)
+ RETURNS refcursor
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s platform.person_sources;
+  rows_held refcursor;
+begin
+  select o.* into s from platform.person_sources o where o.relation = of_relation;
+  if not found then raise exception 'people are not in %', of_relation using errcode = 'invalid_parameter_value'; end if;
+  open rows_held no scroll for
+    execute format('select to_jsonb(r) - $7 as row from %s order by %s', platform.say_rows(s), s.ordering)
+    using platform.members_of(person, 'customers')::uuid[], platform.members_of(person, 'emails'), platform.members_of(person, 'phones'),
+      platform.members_of(person, 'sessions')::uuid[], platform.members_of(person, 'users'),
+      platform.members_of(person, 'deals')::bigint[], s.hidden;
+  return rows_held;
+end $function$;
+grant execute on function platform.open_held(person jsonb, of_relation text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.path_of(of_customer uuid)
  RETURNS uuid[]
  LANGUAGE sql
@@ -2605,6 +2752,25 @@ BEGIN ATOMIC
     FROM path p;
 END;
 grant execute on function platform.path_of(of_customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.portable_customers(person jsonb)
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'email 2', ( SELECT NULLIF(jsonb_agg(e.email ORDER BY e.created_at, e.email_key), '[]'::jsonb) AS "nullif"
+            FROM platform.customer_emails e
+           WHERE ((e.customer_id = c.id) AND (NOT e.is_primary))), 'name', c.name, 'phone', (c.phone || COALESCE((' ext. '::text || c.phone_extension), ''::text)), 'other phone', ( SELECT NULLIF(jsonb_agg(p.phone ORDER BY p.created_at, p.id), '[]'::jsonb) AS "nullif"
+            FROM platform.customer_phones p
+           WHERE ((p.customer_id = c.id) AND (NOT p.is_primary))), 'company', k.name, 'domain', k.domain, 'tier', c.account_tier, 'language', c.preferred_language, 'timezone', c.timezone, 'created_at', c.created_at)) || COALESCE(( SELECT jsonb_object_agg(('custom:'::text || v.field_key), v.value) AS jsonb_object_agg
+            FROM crm.custom_field_values v
+           WHERE (v.customer_id = c.id)), '{}'::jsonb))
+    FROM (platform.customers c
+      LEFT JOIN platform.companies k ON ((k.id = c.company_id)))
+   WHERE ((c.id = ANY ((platform.members_of(portable_customers.person, 'customers'::text))::uuid[])) AND (c.merged_into IS NULL) AND (c.erased_at IS NULL));
+END;
+grant execute on function platform.portable_customers(person jsonb) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.preview_merge(survivor uuid, loser uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -3053,6 +3219,28 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.record_export(person jsonb, reason text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  present constant uuid[] := (select coalesce(array_agg(c.id order by c.id), '{}') from platform.customers c
+    where c.id = any (platform.members_of(person, 'customers')::uuid[]) and c.merged_into is null);
+begin
+  perform pg_current_xact_id();
+  insert into sync.outbox (type, key, customer, row_id, audience, app, login, actor, data, trace)
+  select 'customer.exported', c::text, c, c::text, 'console', platform.current_app(), session_user, platform.current_actor(),
+    jsonb_build_object('id', c), nullif(left(current_setting('aether.trace', true), 255), '')
+  from unnest(present) c;
+  perform sync.ring();
+  return sync.record_operation('privacy.export',
+    jsonb_build_object('customers', present[1:100], 'sessions', jsonb_array_length(person -> 'sessions')),
+    nullif(btrim(reason), ''), jsonb_build_object('customers', cardinality(present)));
+end $function$;
+grant execute on function platform.record_export(person jsonb, reason text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.record_known_by()
  RETURNS trigger
@@ -3509,6 +3697,12 @@ begin
   version := platform.count_change(held);
 end $function$;
 grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.say_rows(s platform.person_sources)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT format('%s r where (%s)%s'::text, (say_rows.s).relation, COALESCE((say_rows.s).belongs, i.belongs), ((' and ('::text || (say_rows.s).narrows) || ')'::text)) AS format FROM platform.inventory_tables i WHERE (i.relation = (say_rows.s).relation));
 
 CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
  RETURNS tsvector
@@ -4912,6 +5106,28 @@ create policy support_read on platform.moves for select to support_role using ((
 grant select on platform.moves to console_role;
 grant select on platform.moves to foundation_role;
 grant select on platform.moves to support_role;
+
+create table platform.person_sources (
+  relation text collate "C" not null,
+  place integer not null,
+  category text collate "C" not null,
+  why text not null,
+  ordering text not null,
+  hidden text[] default '{}'::text[] not null,
+  belongs text,
+  narrows text,
+  constraint person_sources_pkey PRIMARY KEY (relation),
+  constraint person_sources_place_key UNIQUE (place),
+  constraint person_sources_relation_fkey FOREIGN KEY (relation) REFERENCES platform.inventory_tables(relation),
+  constraint person_sources_category_check CHECK ((category ~ '^[a-z]+$'::text))
+);
+comment on table platform.person_sources is 'The tables that hold people, in the order in which a person is told of them.';
+comment on column platform.person_sources.why is 'What its rows are, in words for the person.';
+comment on column platform.person_sources.hidden is 'Columns that no export has: secrets, copies that only machines read, and what may tell of other people.';
+comment on column platform.person_sources.belongs is 'As in the inventory, if that says that no row is a customer''s; it may also use $4 sessions, $5 users and $6 deals of the person.';
+comment on column platform.person_sources.narrows is 'Rows that belong to the person and tell of another one as well are left out: only these are given.';
+alter table platform.person_sources enable row level security, force row level security;
+create policy owner_all on platform.person_sources for all to platform_owner using (true) with check (true);
 
 create table platform.removed_emails (
   id uuid not null,

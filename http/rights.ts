@@ -26,6 +26,18 @@ export function requireRight(right: Right): MiddlewareHandler {
   };
 }
 
+/** Which people may use a route that a scope opens to machines; without it every person of staff. */
+export type People = 'steward' | 'administrator';
+
+/** Lets in a machine that has the scope of the route, and of the people only these. */
+export function requirePeople(people: People): MiddlewareHandler {
+  return async (c, next) => {
+    const { actor } = c.get('caller') as Caller;
+    if (actor) checkRole(actor.role, people);
+    await next();
+  };
+}
+
 /** What an answer to a write shows to a caller that may not read: which record it was, its version, and whether it was done before. */
 const shownUnread = /^(id|version|address_id|phone_id|already_[a-z]+)$/;
 
@@ -61,7 +73,10 @@ export function checkRight(caller: Caller, right: Right): void {
     return;
   }
   if (caller.scopes !== undefined) throw refuseMachine();
-  const role = caller.actor?.role;
+  checkRole(caller.actor?.role, right);
+}
+
+function checkRole(role: string | undefined, right: PersonalRight): void {
   if (right === 'administrator' && role !== 'admin') throw refuseNonAdmin();
   if (right === 'steward' && role !== 'admin' && role !== 'steward') throw refuseNonSteward();
 }
@@ -93,11 +108,13 @@ const notes: Record<PersonalRight, string> = {
     'For administrators: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
 };
 
+const peopleWords: Record<People, string> = { steward: 'data stewards and administrators', administrator: 'administrators' };
+
 /** The right in words, for the OpenAPI document. */
-export function describeRight(right: Right): string {
+export function describeRight(right: Right, people?: People): string {
   if (isPersonal(right)) return notes[right];
   const withheld = right.endsWith('.write')
     ? ` The scope does not read: without \`${right.replace(/\.write$/, '.read')}\` the answer has only the record’s id and version.`
     : '';
-  return `For staff: with a sign-in (cookie, and \`X-CSRF-Token\` for what changes something) or a person’s access token. For machines: with an access token that has the scope \`${right}\`.${withheld}`;
+  return `For ${people ? peopleWords[people] : 'staff'}: with a sign-in (cookie, and \`X-CSRF-Token\` for what changes something) or a person’s access token. For machines: with an access token that has the scope \`${right}\`.${withheld}`;
 }

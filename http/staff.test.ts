@@ -40,6 +40,8 @@ beforeAll(async () => {
     };
     const deal = { method: 'post', path: '/deals', right: 'deals.write', needs: { tier: 'customers.read' } } as const;
     app.openapi(createStaffRoute({ ...deal, responses }), (c) => c.json(made));
+    const files = { method: 'get', path: '/files', right: 'files.read', people: 'steward', responses } as const;
+    app.openapi(createStaffRoute(files), (c) => c.json({}));
     for (const right of ['person', 'steward', 'administrator'] as const)
       app.openapi(createStaffRoute({ method: 'get', path: `/${right}`, right, responses }), (c) => c.json({}));
     app.openapi(createRoute({ method: 'get', path: '/public', responses }), (c) => c.json({}));
@@ -124,6 +126,17 @@ describe('staff endpoints', () => {
     expect((await as('steward', '/steward', 'customers.read')).status).toBe(403);
     expect((await as('steward', '/administrator')).status).toBe(403);
     expect((await fetch(`${server.url}/steward`)).status).toBe(401);
+  });
+
+  test('with a scope for stewards let in a machine that has it, stewards and administrators, and nobody else', async () => {
+    expect((await as('machine', '/files', 'files.read')).status).toBe(200);
+    expect((await as('steward', '/files')).status).toBe(200);
+    expect((await as('root', '/files')).status).toBe(200);
+    expect(await readProblem(await as('maya', '/files'))).toMatchObject({ status: 403, code: 'steward-only' });
+    expect((await as('maya', '/files', 'files.read')).status).toBe(403);
+    expect((await as('steward', '/files', 'customers.read')).status).toBe(403);
+    expect(await readProblem(await as('machine', '/files', 'files.write'))).toMatchObject({ code: 'token-lacks-scope' });
+    expect((await fetch(`${server.url}/files`)).status).toBe(401);
   });
 
   test('for administrators let in only administrators: no other person, machine or stranger', async () => {

@@ -1,6 +1,14 @@
 import { staffOnly } from './actor.ts';
 import { problems } from './problem.ts';
-import { describeRight, isPersonal, type Right, requireRight, withholdUnread } from './rights.ts';
+import {
+  describeRight,
+  isPersonal,
+  type People,
+  type Right,
+  requirePeople,
+  requireRight,
+  withholdUnread,
+} from './rights.ts';
 import { createRoute, type RouteParts } from './route.ts';
 import type { AppScopes, Scope } from './scopes.ts';
 import type { App } from './serving/app.ts';
@@ -10,6 +18,8 @@ export const rightMember = 'x-right';
 
 type StaffRouteParts<Path extends string> = RouteParts<Path> & {
   right: Right;
+  /** Of people only these, where the right is a scope. */
+  people?: People;
   /** Members of the answer that a machine gets only with a scope of their own. */
   needs?: Readonly<Record<string, Scope>>;
 };
@@ -19,15 +29,16 @@ type StaffRouteParts<Path extends string> = RouteParts<Path> & {
  * but not read gets no record back.
  */
 export function createStaffRoute<Path extends string, Route extends StaffRouteParts<Path>>(route: Route) {
-  const { right, needs, ...bare } = route;
+  const { right, people, needs, ...bare } = route;
   const scopes = isPersonal(right) ? [] : [right];
   const guarded = {
     ...bare,
     [rightMember]: right,
-    description: [route.description, describeRight(right)].filter(Boolean).join('\n\n'),
+    description: [route.description, describeRight(right, people)].filter(Boolean).join('\n\n'),
     middleware: [
       staffOnly,
       requireRight(right),
+      ...(people ? [requirePeople(people)] : []),
       ...(right.endsWith('.write') || needs ? [withholdUnread(right, needs)] : []),
       ...[route.middleware ?? []].flat(),
     ],

@@ -39,7 +39,7 @@ begin
   if line is null then return false; end if;
   foreach address in array emails loop
     if position(address in lower(line)) > 0 and lower(line) ~ ('(^|[^[:alnum:]._%+-])'
-       || regexp_replace(address, '([][.+*?(){}|^$\\/-])', '\\\1', 'g') || '($|[^[:alnum:].-]|\.($|[^[:alnum:]]))') then
+       || regexp_replace(address, '([^[:alnum:]@_])', '\\\1', 'g') || '($|[^[:alnum:].-]|\.($|[^[:alnum:]]))') then
       return true;
     end if;
   end loop;
@@ -151,8 +151,9 @@ begin
     order by c.id;
 end $$;
 
--- The person of these customers, or without customers of these addresses and numbers.
-create function platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[]) returns jsonb
+-- The person of these customers, or without customers of these addresses and numbers, and of the address typed in this conversation.
+create function platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[], of_session uuid default null)
+returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   family constant uuid[] := (select coalesce(array_agg(c.id order by c.id), '{}') from platform.customers c
@@ -163,7 +164,10 @@ declare
 begin
   -- An address that belongs to another customer by now leads to nothing here.
   select coalesce(array_agg(distinct k.key), '{}') into addresses from (
-    select unnest(of_emails) union all select c.email_key from platform.customers c where c.id = any (family)
+    select unnest(of_emails)
+    union all select lower(s.visitor_email) from support.sessions s
+      where s.id = of_session and s.customer_id is null and s.visitor_email is not null
+    union all select c.email_key from platform.customers c where c.id = any (family)
     union all select e.email_key from platform.customer_emails e where e.customer_id = any (family)
     union all select e.email_key from platform.removed_emails e where e.customer_id = any (family)) k (key)
   where not exists (select from platform.customer_emails e where e.email_key = k.key and e.customer_id <> all (family));
@@ -172,7 +176,7 @@ begin
     select unnest(of_phones) union all select p.phone_key from platform.customer_phones p where p.customer_id = any (family)) k (key)
   where not exists (select from platform.customer_phones p where p.phone_key = k.key and p.customer_id <> all (family));
   select coalesce(array_agg(s.id order by s.started_at, s.id), '{}') into chats from support.sessions s
-  where s.customer_id = any (family) or s.customer_id is null and lower(s.visitor_email) = any (addresses);
+  where s.customer_id = any (family) or s.customer_id is null and (s.id = of_session or lower(s.visitor_email) = any (addresses));
   return jsonb_build_object('customers', family, 'emails', addresses, 'phones', numbers, 'sessions', chats,
     'users', (select coalesce(array_agg(u.id), '{}') from platform.users u where lower(u.email) = any (addresses)),
     'deals', (select coalesce(array_agg(d.id), '{}') from crm.deals d where d.customer_id = any (family)));
@@ -274,6 +278,6 @@ begin
     nullif(btrim(reason), ''), jsonb_build_object('customers', cardinality(present)));
 end $$;
 
-grant execute on function platform.find_persons(text, text, text), platform.gather_person(uuid[], text[], text[]),
+grant execute on function platform.find_persons(text, text, text), platform.gather_person(uuid[], text[], text[], uuid),
   platform.count_held(jsonb), platform.open_held(jsonb, text), platform.name_agents_of(jsonb), platform.portable_customers(jsonb),
   platform.record_export(jsonb, text) to privacy_role;

@@ -71,6 +71,20 @@ export async function exportPerson(
   const { rows } = await client.query('select platform.record_export($1, $2)::float8 as record', [person, reason]);
   const record: number = rows[0].record;
   await client.query('begin isolation level repeatable read');
+  try {
+    return { record, ...(await writeZip(client, person, { record, madeAt })) };
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // the first error is the one to tell
+    throw error;
+  }
+}
+
+/** Begins the zip in the present transaction, which ends with it. */
+async function writeZip(
+  client: pg.ClientBase,
+  person: Person,
+  { record, madeAt }: { record: number; madeAt: Date },
+): Promise<Omit<PersonExport, 'record'>> {
   const sources = await countHeld(client, person);
   const read = await rowsOfPerson(client, person);
   const files: ExportFile[] = [];
@@ -116,7 +130,7 @@ export async function exportPerson(
     });
   }).then(() => client.query('rollback').then(() => undefined));
   over.catch(() => {}); // whoever waits for it hears of it
-  return { record, zip: output, over };
+  return { zip: output, over };
 }
 
 async function* measured(path: string, pieces: AsyncGenerator<Piece>, files: ExportFile[]): AsyncGenerator<Buffer> {
@@ -166,5 +180,12 @@ async function* writeCsv(table: string, read: ReadRows): AsyncGenerator<Piece> {
 
 async function* writePortable(client: pg.ClientBase, person: Person): AsyncGenerator<Piece> {
   const { rows } = await client.query('select platform.portable_customers($1) as customer', [person]);
-  yield { text: `${JSON.stringify(rows.map(({ customer }) => customer), null, 2)}\n`, rows: rows.length };
+  yield {
+    text: `${JSON.stringify(
+      rows.map(({ customer }) => customer),
+      null,
+      2,
+    )}\n`,
+    rows: rows.length,
+  };
 }

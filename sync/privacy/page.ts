@@ -24,11 +24,14 @@ export async function* writePage({
   const present = categories.filter(({ name }) => sources.some(({ category }) => category === name));
   yield { text: head(madeAt, present, sources), rows: 0 };
   for (const category of present) {
-    yield { text: `<section id="${category.name}"><h2>${escape(category.title)}</h2><p>${escape(category.words)}</p>`, rows: 0 };
+    yield {
+      text: `<section id="${category.name}"><h2>${escapeHtml(category.title)}</h2><p>${escapeHtml(category.words)}</p>`,
+      rows: 0,
+    };
     for (const source of sources.filter((each) => each.category === category.name)) yield* writeTable(source, read);
     yield { text: '</section>\n', rows: 0 };
   }
-  const items = leftOut.map((line) => `<li>${escape(line)}</li>`).join('');
+  const items = leftOut.map((line) => `<li>${escapeHtml(line)}</li>`).join('');
   yield {
     text: `<section id="left-out"><h2>What is not here</h2><ul>${items}</ul></section>\n</main></body></html>\n`,
     rows: 0,
@@ -36,7 +39,7 @@ export async function* writePage({
 }
 
 /** Text as it is safe in HTML, within an element and within quotes. Pure. */
-export function escape(text: string): string {
+export function escapeHtml(text: string): string {
   const safe: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return text.replace(/[&<>"']/g, (character) => safe[character] as string);
 }
@@ -57,7 +60,7 @@ function head(madeAt: Date, present: Category[], sources: Held[]): string {
   const count = (category: string) =>
     sources.filter((each) => each.category === category).reduce((sum, { rows }) => sum + rows, 0);
   const links = present.map(
-    ({ name, title }) => `<li><a href="#${name}">${escape(title)}</a>: ${say(count(name), 'entry', 'entries')}</li>`,
+    ({ name, title }) => `<li><a href="#${name}">${escapeHtml(title)}</a>: ${say(count(name), 'entry', 'entries')}</li>`,
   );
   const none = '<p>Nothing is held about this person.</p>';
   return `<!doctype html>
@@ -66,17 +69,17 @@ function head(madeAt: Date, present: Category[], sources: Held[]): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <style>${style}</style></head><body><main>
 <h1>What is held about you</h1>
-<p>This page shows everything that was held about you on ${escape(sayTime(madeAt.toISOString()))}. The folders <b>data</b> (JSON) and <b>csv</b> (for spreadsheets) beside it have the same entries in full, for other programs.</p>
+<p>This page shows everything that was held about you on ${escapeHtml(sayTime(madeAt.toISOString()))}. The folders <b>data</b> (JSON) and <b>csv</b> (for spreadsheets) beside it have the same entries in full, for other programs.</p>
 ${links.length === 0 ? none : `<nav><ul>${links.join('')}</ul></nav>`}
 `;
 }
 
 async function* writeTable({ table, why, rows: total }: Held, read: ReadRows): AsyncGenerator<Piece> {
   const columns = shown[table];
-  yield { text: `<h3>${escape(why)}</h3>`, rows: 0 };
+  yield { text: `<h3>${escapeHtml(why)}</h3>`, rows: 0 };
   if (columns)
     yield {
-      text: `<div class="wide"><table><thead><tr>${columns.map(([, label]) => `<th scope="col">${escape(label)}</th>`).join('')}</tr></thead><tbody>\n`,
+      text: `<div class="wide"><table><thead><tr>${columns.map(([, label]) => `<th scope="col">${escapeHtml(label)}</th>`).join('')}</tr></thead><tbody>\n`,
       rows: 0,
     };
   let count = 0;
@@ -91,17 +94,17 @@ async function* writeTable({ table, why, rows: total }: Held, read: ReadRows): A
   if (columns) yield { text: '</tbody></table></div>', rows: 0 };
   if (total > count)
     yield {
-      text: `<p>The first ${count} of ${total}. All are in <b>csv/${escape(table.replace('.', '_'))}.csv</b>.</p>`,
+      text: `<p>The first ${count} of ${total}. All are in <b>csv/${escapeHtml(table.replace('.', '_'))}.csv</b>.</p>`,
       rows: 0,
     };
 }
 
 const tableRow = (row: Row, columns: readonly Column[]) =>
-  `<tr>${columns.map(([name]) => `<td>${escape(sayValue(row[name]))}</td>`).join('')}</tr>`;
+  `<tr>${columns.map(([name]) => `<td>${escapeHtml(sayValue(row[name]))}</td>`).join('')}</tr>`;
 
 function list(row: Row): string {
   const facts = Object.entries(row).filter(([, value]) => value !== null && !isEmpty(value));
-  return `<dl>${facts.map(([name, value]) => `<dt>${escape(sayName(name))}</dt><dd>${escape(sayValue(value))}</dd>`).join('')}</dl>`;
+  return `<dl>${facts.map(([name, value]) => `<dt>${escapeHtml(sayName(name))}</dt><dd>${escapeHtml(sayValue(value))}</dd>`).join('')}</dl>`;
 }
 
 const isEmpty = (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length === 0;

@@ -1,3 +1,4 @@
+import { isUuid } from '@aether/platform';
 import { rowsOf, type Sql } from '../sql.ts';
 import type { Who } from './who.ts';
 
@@ -63,12 +64,13 @@ async function findCustomers(client: Sql, { email, phone, id }: Who): Promise<Fo
   );
 }
 
-async function gatherPerson(client: Sql, { email, phone }: Who, customers: FoundCustomer[]): Promise<Person> {
+async function gatherPerson(client: Sql, { email, phone, id }: Who, customers: FoundCustomer[]): Promise<Person> {
   const typed = customers.length === 0;
-  const [row] = await rowsOf<{ person: Person }>(client, 'select platform.gather_person($1, $2, $3) as person', [
+  const [row] = await rowsOf<{ person: Person }>(client, 'select platform.gather_person($1, $2, $3, $4) as person', [
     customers.map(({ id }) => id),
     typed && email ? [email] : [],
     typed && phone ? [phone] : [],
+    typed && id && isUuid(id) ? id : null,
   ]);
   return (row as { person: Person }).person;
 }

@@ -1,3 +1,4 @@
+import { isUuid } from '@aether/platform';
 import type { Person } from './person.ts';
 
 /*
@@ -43,7 +44,7 @@ function redactValue(name: string, value: unknown, known: Known): unknown {
     );
   if (typeof value !== 'string') return value;
   if (staff.test(name)) return known.person.users.includes(value) ? value : staffWord;
-  if (agent.test(name)) return known.agents.get(value) ?? staffWord;
+  if (agent.test(name) && isUuid(value)) return known.agents.get(value) ?? staffWord;
   if (customer.test(name)) return known.person.customers.includes(value) ? value : otherCustomerWord;
   return value;
 }

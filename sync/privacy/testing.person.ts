@@ -35,11 +35,12 @@ export async function fillHouse(superuser: pg.Client, sync: pg.Client): Promise<
         'premium', 'u-boss', 'de', 'Europe/Berlin'),
       ('${formerAda}', 'a.king@work.example', 'A. King', '+49 30 7654321', '+49307654321', 'support', null, null, null, null, null),
       ('${eve}', 'eve@${canary}.example', '${canary} Eve', '+49 40 99999', '+494099999', 'foundation', null, 'basic', 'u-boss', null, null);
+    update platform.customers set crm_id = 4711 where id = '${ada}';
     insert into platform.customer_external_ids (app, external_id, customer_id) values
       ('foundation', 'A-17', '${ada}'), ('foundation', '${canary}-1', '${eve}');
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'shoe_size', 'Shoe size', 'text');
     insert into crm.custom_field_values (field_id, field_key, field_label, customer_id, value)
-      select id, key, label, c.id, c.value from crm.custom_fields f,
+      select f.id, f.key, f.label, c.id, c.value from crm.custom_fields f,
         (values ('${ada}'::uuid, '"39"'::jsonb), ('${eve}', '"${canary}"')) c (id, value);
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
@@ -62,8 +63,8 @@ export async function fillHouse(superuser: pg.Client, sync: pg.Client): Promise<
       ('${talk}', 1, 'visitor', null, 'c1', 'Where is <script>alert(1)</script> my chair?'),
       ('${talk}', 2, 'agent', '00000000-0000-7000-8000-0000000000a1', 'c2', 'On its way.'),
       ('${evesTalk}', 1, 'visitor', null, 'c1', '${canary} question'), ('${strangersTalk}', 1, 'visitor', null, 'c1', 'Do you ship?');
-    insert into support.session_entries (session_id, kind, agent_id, body) values
-      ('${talk}', 'note', '00000000-0000-7000-8000-0000000000a1', 'A friendly person');
+    insert into support.session_entries (session_id, kind, agent_id, client_id, body) values
+      ('${talk}', 'note', '00000000-0000-7000-8000-0000000000a1', 'n1', 'A friendly person');
     insert into support.calls (customer_id, agent_id, direction, number_e164, outcome, notes, started_at) values
       ('${ada}', '00000000-0000-7000-8000-0000000000a1', 'inbound', '+49301234567', 'resolved', 'Asked for oak', now()),
       ('${eve}', '00000000-0000-7000-8000-0000000000a2', 'inbound', '+494099999', 'resolved', '${canary} call', now());
