@@ -16,7 +16,7 @@ import { actorOf } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 /** The options of every command that asks the database as privacy_app. */
-export type PrivacyOptions = { url?: string; json?: boolean; actor?: string; phoneCountry?: string };
+export type PrivacyOptions = { url?: string; json?: boolean; actor?: string; country?: string };
 
 const who = 'an address, a telephone number, or an id or number of a customer';
 
@@ -28,7 +28,7 @@ export function findCommand(open: (options: PrivacyOptions) => Promise<Privacy>)
       const privacy = await open(options);
       try {
         const found = await privacy.with(actorOf(options), (client) =>
-          findPerson(client, readWho(text, options.phoneCountry)),
+          findPerson(client, readWho(text, options.country)),
         );
         if (options.json) console.log(JSON.stringify(found));
         else showFound(found);
@@ -49,7 +49,7 @@ export function exportCommand(open: (options: PrivacyOptions) => Promise<Privacy
       const privacy = await open(options);
       try {
         await privacy.with(actorOf(options), async (client) => {
-          const person = await requirePerson(client, readWho(text, options.phoneCountry));
+          const person = await requirePerson(client, readWho(text, options.country));
           const { zip, over, record } = await exportPerson(client, person, { reason: options.reason ?? null });
           await writeWhole(zip, options.out);
           await over;
@@ -79,7 +79,7 @@ export function withPrivacy(command: Command): Command {
   return command
     .option('--url <url>', 'as privacy_app (or PRIVACY_APP_URL); by default what npm start runs')
     .option('--actor <who>', 'who does it, for the record (or AETHER_ACTOR); by default the user of this machine')
-    .option('--phone-country <country>', 'of numbers without one, such as DE', process.env.PLATFORM_PHONE_COUNTRY)
+    .option('--country <code>', 'of a number without + and its country, such as DE', process.env.PLATFORM_PHONE_COUNTRY)
     .option('--json', 'one JSON object');
 }
 

@@ -108,7 +108,10 @@ const notes: Record<PersonalRight, string> = {
     'For administrators: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
 };
 
-const peopleWords: Record<People, string> = { steward: 'data stewards and administrators', administrator: 'administrators' };
+const peopleWords: Record<People, string> = {
+  steward: 'data stewards and administrators',
+  administrator: 'administrators',
+};
 
 /** The right in words, for the OpenAPI document. */
 export function describeRight(right: Right, people?: People): string {

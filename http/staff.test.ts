@@ -135,7 +135,9 @@ describe('staff endpoints', () => {
     expect(await readProblem(await as('maya', '/files'))).toMatchObject({ status: 403, code: 'steward-only' });
     expect((await as('maya', '/files', 'files.read')).status).toBe(403);
     expect((await as('steward', '/files', 'customers.read')).status).toBe(403);
-    expect(await readProblem(await as('machine', '/files', 'files.write'))).toMatchObject({ code: 'token-lacks-scope' });
+    expect(await readProblem(await as('machine', '/files', 'files.write'))).toMatchObject({
+      code: 'token-lacks-scope',
+    });
     expect((await fetch(`${server.url}/files`)).status).toBe(401);
   });
 

@@ -91,7 +91,7 @@ export async function startServers(options: {
     startApp('Foundation', 'foundation', startFoundation),
     startApp('Support', 'support', startSupport),
     startApp('Console', 'console', ({ variables, ...rest }) =>
-      startConsole({ variables: { ...variables, ...simulatorOf(urlOf) }, ...rest }),
+      startConsole({ variables: { ...variables, ...consoleLogins(urlOf) }, ...rest }),
     ),
   ]);
   const billing =
@@ -131,10 +131,10 @@ function billingSettings(identity: LocalProvider | undefined, foundationUrl: str
   };
 }
 
-/** On a server that is not our own, the login of trials may have no password here: then the console tries nothing. */
-function simulatorOf(urlOf: (login: Login) => string): { SIMULATOR_DB_URL?: string } {
-  const url = urlOf('simulator_app');
-  return new URL(url).password === '' ? {} : { SIMULATOR_DB_URL: url };
+/** On a server that is not our own, a login may have no password here: then the console does without it, and says so. */
+function consoleLogins(urlOf: (login: Login) => string): Record<string, string> {
+  const urls = { SIMULATOR_DB_URL: urlOf('simulator_app'), PRIVACY_APP_URL: urlOf('privacy_app') };
+  return Object.fromEntries(Object.entries(urls).filter(([, url]) => new URL(url).password !== ''));
 }
 
 /** The results, when all have ended: what still starts would not be stopped. @throws the first failure */

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { exportPerson, type Manifest } from './archive.ts';
 import { categories } from './categories.ts';
 import { findPerson, requirePerson, SeveralPersons } from './person.ts';
-import { ada, canary, eve, fillHouse, formerAda, number, strangersTalk, talk } from './testing.person.ts';
+import { ada, canary, eve, fillHouse, formerAda, number, strangersTalk, talk } from './testing.house.ts';
 import { sha256, unzip } from './testing.zip.ts';
 import { NotAPerson, readWho } from './who.ts';
 
@@ -154,7 +154,7 @@ describe('the export', () => {
 
   test('shows what people wrote as text on its page, which runs nothing and loads nothing', async () => {
     const page = (await exported(ada)).files.get('index.html') as string;
-    expect(page).toContain('Where is &lt;script&gt;alert(1)&lt;/script&gt; my chair?');
+    expect(page).toContain('Where is &#60;script&#62;alert(1)&#60;/script&#62; my chair?');
     expect(page).not.toMatch(/<script|<img|<link|https?:\/\//);
     expect(page).toContain(`default-src 'none'`);
   });
@@ -229,7 +229,8 @@ describe('the export', () => {
     const messages = 20_000;
     await superuser.query(
       `insert into support.messages (session_id, number, author, client_id, body)
-       select $1, 2 + n, 'visitor', 'many' || n, encode(sha256(int4send(n)), 'hex') || encode(sha256(int4send(-n)), 'hex') from generate_series(1, $2) n`,
+       select $1, 2 + n, 'visitor', 'many' || n, encode(sha256(int4send(n)), 'hex') || encode(sha256(int4send(-n)), 'hex')
+       from generate_series(1, $2) n`,
       [strangersTalk, messages],
     );
     let fetched = 0;

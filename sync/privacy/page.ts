@@ -1,3 +1,4 @@
+import { escapeHtml } from '@aether/http';
 import { type Category, categories } from './categories.ts';
 import type { Held } from './person.ts';
 import type { Row } from './redaction.ts';
@@ -38,12 +39,6 @@ export async function* writePage({
   };
 }
 
-/** Text as it is safe in HTML, within an element and within quotes. Pure. */
-export function escapeHtml(text: string): string {
-  const safe: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => safe[character] as string);
-}
-
 const style = `
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:60rem}
@@ -60,7 +55,8 @@ function head(madeAt: Date, present: Category[], sources: Held[]): string {
   const count = (category: string) =>
     sources.filter((each) => each.category === category).reduce((sum, { rows }) => sum + rows, 0);
   const links = present.map(
-    ({ name, title }) => `<li><a href="#${name}">${escapeHtml(title)}</a>: ${say(count(name), 'entry', 'entries')}</li>`,
+    ({ name, title }) =>
+      `<li><a href="#${name}">${escapeHtml(title)}</a>: ${say(count(name), 'entry', 'entries')}</li>`,
   );
   const none = '<p>Nothing is held about this person.</p>';
   return `<!doctype html>

@@ -1,12 +1,13 @@
 import { type AppScopes, scopesOfSharedEvents } from '@aether/http';
 
-/** What tokens for the console can allow. Machines look; only people act. */
+/** What tokens for the console can allow. Machines look; only people act, but for a tool that answers what persons ask about their data. */
 export const consoleScopes = {
   scopes: {
     'health.read': 'The state of every check, and the numbers behind the charts.',
     'customers.read': 'In the stream of events: customers, their addresses and telephone numbers, and tiers.',
     'companies.read': 'In the stream of events: companies.',
     'users.read': 'In the stream of events: staff.',
+    'privacy.read': 'Find a person, and export everything that is held about them: for a tool of data subjects.',
     'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
   },
   ofEvents: scopesOfSharedEvents,

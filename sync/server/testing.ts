@@ -26,6 +26,7 @@ export async function startTestConsole(variables: Record<string, string> = {}): 
     PLATFORM_DB_URL: database.url('console_app'),
     PLATFORM_DB_POOL_MAX: '4',
     SIMULATOR_DB_URL: database.url('simulator_app'),
+    PRIVACY_APP_URL: database.url('privacy_app'),
   };
   const db = await connectPlatform({ app: 'console', variables: ownVariables });
   const issuer = await startTestIssuer();

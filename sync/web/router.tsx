@@ -131,6 +131,10 @@ const routes = [
     component: lazyPage(() => import('./customer/CustomerPage.tsx'), 'CustomerPage'),
   }),
   createRoute({
+    ...route('/privacy'),
+    component: lazyPage(() => import('./privacy/PrivacyPage.tsx'), 'PrivacyPage'),
+  }),
+  createRoute({
     ...route('/access'),
     validateSearch: readAccessSearch,
     component: lazyPage(() => import('./access/AccessPage.tsx'), 'AccessPage'),

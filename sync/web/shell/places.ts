@@ -9,6 +9,7 @@ import {
   IconHeartbeat,
   IconKey,
   IconPlugConnected,
+  IconShieldLock,
   IconSparkles,
   IconUserSearch,
 } from '@tabler/icons-react';
@@ -28,6 +29,7 @@ export const places = [
   { to: '/duplicates', label: 'Duplicates', keys: 'g d', icon: IconCopyCheck },
   { to: '/merges', label: 'Merges', keys: 'g m', icon: IconArrowMerge },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUserSearch },
+  { to: '/privacy', label: 'Privacy', keys: 'g p', icon: IconShieldLock },
   { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },
   { to: '/alerts', label: 'Alerts', keys: 'g l', icon: IconBell },
 ] as const;

@@ -107,7 +107,8 @@ async function fillImports(superuser: pg.Client): Promise<void> {
       (${run}, 3, 1, 4, 'rejected', null, null, null, null, null, '17,Ada@Person.example,+49 3o'),
       (${run}, 4, 1, 5, 'rejected', null, null, null, null, null, '18,${canary}-ada@person.example,x'),
       (${run}, 5, 1, 6, 'rejected', null, null, null, null, null, 'Nora,nora@nowhere.example');
-    insert into sync.import_keys (source, key, customer, run) values ('old-crm', '17', '${ada}', ${run}), ('old-crm', '${canary}', '${eve}', ${run});
+    insert into sync.import_keys (source, key, customer, run) values
+      ('old-crm', '17', '${ada}', ${run}), ('old-crm', '${canary}', '${eve}', ${run});
     insert into sync.import_writes (run, n, customer, field, before, after, version) values
       (${run}, 1, '${ada}', 'name', '"Ada"', '"Ada King"', 2), (${run}, 1, '${ada}', 'account_manager_id', null, '"u-boss"', 2),
       (${run}, 2, '${eve}', 'name', '"${canary}"', '"${canary}"', 2)`);

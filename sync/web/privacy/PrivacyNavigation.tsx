@@ -1,0 +1,17 @@
+import { Link } from '@tanstack/react-router';
+import classes from './privacy.module.css';
+
+const pages = [{ to: '/privacy', label: 'Find a person' }] as const;
+
+/** The pages of privacy. */
+export function PrivacyNavigation() {
+  return (
+    <nav className={classes.pages} aria-label="Privacy">
+      {pages.map(({ to, label }) => (
+        <Link key={to} to={to} activeOptions={{ exact: true }} activeProps={{ 'aria-current': 'page' }}>
+          {label}
+        </Link>
+      ))}
+    </nav>
+  );
+}
