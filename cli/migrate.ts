@@ -12,7 +12,7 @@ import {
   urlFor,
   withMigrator,
 } from '@aether/database';
-import { requireOwnSession } from '@aether/platform/log';
+import { driverOf, requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './start/running.ts';
 
@@ -51,7 +51,7 @@ export async function bootstrapServer({
   await requireOwnSession(url, adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL');
   const random = mapLogins(() => randomBytes(24).toString('base64url'));
   const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
-  const set = await bootstrap(url, {
+  const set = await bootstrap(driverOf(url), {
     database,
     passwords: newPasswords ? { ...random, ...withoutEmpty(chosen) } : withoutEmpty(chosen),
     passwordsOfNew: random,
@@ -76,13 +76,13 @@ const withoutEmpty = (passwords: Partial<Passwords>): Partial<Passwords> =>
 
 export async function migrateUp(url: string): Promise<void> {
   await requireOwnSession(url, addressName);
-  const applied = await migrate(url, { onProgress: (line) => console.log(line) });
+  const applied = await migrate(driverOf(url), { onProgress: (line) => console.log(line) });
   console.log(applied.length === 0 ? 'Up to date.' : `${applied.length} applied.`);
 }
 
 export async function printStatus(url: string): Promise<void> {
   await requireOwnSession(url, addressName);
-  const { applied, pending } = await migrationState(url);
+  const { applied, pending } = await migrationState(driverOf(url));
   console.log(`${applied.length} applied, ${pending.length} to run.`);
   for (const { number, name, duration_ms, locks, breaks_apps_below } of applied) {
     const run = describeRun({ durationMs: duration_ms, locks, breaksAppsBelow: breaks_apps_below });
@@ -103,14 +103,15 @@ export async function printStatus(url: string): Promise<void> {
  */
 export async function checkDatabase(url: string): Promise<boolean> {
   await requireOwnSession(url, addressName);
-  const { pending } = await migrationState(url);
+  const database = driverOf(url);
+  const { pending } = await migrationState(database);
   if (pending.length > 0) {
     console.error(`${pending.length} migrations are still to run: aether migrate up.`);
     return false;
   }
-  const difference = await compareSnapshot(url);
+  const difference = await compareSnapshot(database);
   if (difference) console.error(`The schema is not the one of database/schema.sql:\n${difference}`);
-  const findings = await withMigrator(url, lintSchema);
+  const findings = await withMigrator(database, lintSchema);
   for (const { lint, object, remedy } of findings) console.error(`${lint}: ${object}. ${remedy}`);
   if (difference || findings.length > 0) return false;
   console.log('The schema is the one of database/schema.sql, and no login can do more than its role.');

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
 import { refuseConstraint } from '@aether/platform/bulk';
-import { type Connection, openConnection, readSettings, requireOwnSession } from '@aether/platform/log';
+import { type Connection, openClient, openConnection, readSettings, requireOwnSession } from '@aether/platform/log';
 import type { Command } from 'commander';
-import pg from 'pg';
+import type pg from 'pg';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './start/running.ts';
 
@@ -26,16 +26,15 @@ export async function asSync(
   work: (client: pg.Client) => Promise<void>,
   { answerMs = answerTimeoutMs } = {},
 ): Promise<void> {
+  const actor = actorOf(options);
   const url = await findUrl(options);
-  const client = new pg.Client({
-    connectionString: url,
+  const client = await openClient({
+    url,
     application_name: 'aether-events',
     connectionTimeoutMillis: 10_000,
     query_timeout: answerMs,
     keepAlive: true,
   });
-  const actor = actorOf(options);
-  await client.connect();
   try {
     // The records of what this connection does name this actor. The command claims it and nothing proves it, so a record names the login too.
     await client.query(`select set_config('aether.actor', $1, false)`, [actor]);

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { type Address, toConfig } from './address.ts';
 import { type Migration, MigrationHistoryError } from './migrationfiles.ts';
 import { listLocks } from './migrationlocks.ts';
 
@@ -16,7 +17,7 @@ const lookEveryMs = 100;
 export async function runAlone(
   client: pg.Client,
   migration: Migration,
-  url: string,
+  address: Address,
   tellAfterMs: number,
   onProgress: (line: string) => void,
 ): Promise<{ durationMs: number; held: string[] }> {
@@ -29,7 +30,7 @@ export async function runAlone(
     await client.query(`drop index concurrently if exists ${index}`);
   }
   const startedAt = performance.now();
-  const watcher = await watch(client, file, url, tellAfterMs, onProgress);
+  const watcher = await watch(client, file, address, tellAfterMs, onProgress);
   try {
     // The extended protocol takes one statement; with several PostgreSQL would run all of them as one transaction.
     await client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
@@ -73,7 +74,7 @@ async function listUnfinished(client: pg.Client, sql: string): Promise<string[]>
 async function watch(
   client: pg.Client,
   file: string,
-  url: string,
+  address: Address,
   tellAfterMs: number,
   onProgress: (line: string) => void,
 ) {
@@ -81,7 +82,7 @@ async function watch(
     'select pg_backend_pid() as pid, max(oid) as newest from pg_class',
   );
   const { pid, newest } = rows[0] as { pid: number; newest: string };
-  const watcher = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });
+  const watcher = new pg.Client({ ...toConfig(address), connectionTimeoutMillis: 15_000 });
   watcher.on('error', () => {}); // the statement goes on without its watcher
   await watcher.connect();
   const stopped = new AbortController();

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type Address, toConfig } from './address.ts';
 import { createDatabaseWithLetters, requireLetters } from './letters.ts';
 import {
   appRole,
@@ -40,7 +41,7 @@ const connectionLimits: Record<Login, number> = {
  * Makes a server ready for the migrations: roles, logins, the database, its grants, extensions. Safe to repeat, and to
  * run twice at once. Passwords are set last: a failure before that changes no password.
  *
- * @param adminUrl the server's administrator, a login with CREATEROLE and CREATEDB; not a superuser (Azure has none).
+ * @param administrator of the server, a login with CREATEROLE and CREATEDB; not a superuser (Azure has none).
  * @param passwords set for every login named.
  * @param passwordsOfNew for logins that are created now and are not named in `passwords`; all other logins keep their
  *   password.
@@ -50,7 +51,7 @@ const connectionLimits: Record<Login, number> = {
  *   letter beyond ASCII, or one of our logins or roles can do more than it should; and when an answer does not come in time.
  */
 export async function bootstrap(
-  adminUrl: string,
+  administrator: Address,
   {
     database,
     passwords,
@@ -65,9 +66,7 @@ export async function bootstrap(
     limits?: BootstrapLimits;
   },
 ): Promise<Partial<Passwords>> {
-  const databaseUrl = new URL(adminUrl);
-  databaseUrl.pathname = `/${database}`;
-  return withClient(adminUrl, limits, async (admin) => {
+  return withClient(toConfig(administrator), limits, async (admin) => {
     await requireAdministrator(admin);
     // Roles belong to the whole server: two bootstraps at once would both find them missing. The lock is held to the
     // end.
@@ -76,7 +75,7 @@ export async function bootstrap(
     await createDatabase(admin, database);
     const made = await createRoles(admin);
     await openDatabase(admin, database);
-    await withClient(databaseUrl.href, limits, (owner) => prepareSchemas(owner));
+    await withClient(toConfig(administrator, database), limits, (owner) => prepareSchemas(owner));
     const given = { ...Object.fromEntries(made.map((login) => [login, passwordsOfNew[login]])), ...passwords };
     await setPasswords(admin, given);
     return given;
@@ -193,12 +192,12 @@ async function setPasswords(admin: pg.Client, passwords: Partial<Passwords>): Pr
 }
 
 async function withClient<T>(
-  url: string,
+  config: pg.ClientConfig,
   { connectMs, statementMs }: BootstrapLimits,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({
-    connectionString: url,
+    ...config,
     connectionTimeoutMillis: connectMs,
     query_timeout: statementMs + answerLateMs,
     keepAlive: true,

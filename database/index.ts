@@ -1,3 +1,4 @@
+export type { Address } from './address.ts';
 export { bootstrap } from './bootstrap.ts';
 export { type LocalServer, removeLocal, startLocal } from './embedded/local.ts';
 export { type OwnServer, startOwnServer, stopOwnServer } from './embedded/ownserver.ts';

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { type Address, toConfig } from './address.ts';
 import { runAlone } from './alone.ts';
 import { requireLetters } from './letters.ts';
 import { type Migration, MigrationHistoryError, readMigrations } from './migrationfiles.ts';
@@ -56,11 +57,11 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
  * any statement leaves whole migrations only. Migrators that run at once wait for each other. A migration with `--
  * aether: no-transaction` is one statement outside of a transaction: see runAlone.
  *
- * @param url as `platform_migrator`. A superuser is refused, because its objects would belong to it.
+ * @param address as `platform_migrator`. A superuser is refused, because its objects would belong to it.
  * @returns the migrations that this call applied.
  */
 export async function migrate(
-  url: string,
+  address: Address,
   {
     folder,
     onProgress,
@@ -68,7 +69,7 @@ export async function migrate(
   }: { folder?: string; onProgress?: (line: string) => void; limits?: MigrationLimits } = {},
 ): Promise<Migration[]> {
   const files = await readMigrations(folder);
-  return withMigrator(url, async (client) => {
+  return withMigrator(address, async (client) => {
     await takeTurn(client, 'aether migrations', onProgress);
     await client.query(`
       create schema if not exists platform;
@@ -80,7 +81,7 @@ export async function migrate(
     const { pending } = compareHistory(files, await readApplied(client));
     for (const migration of pending) {
       const startedAt = performance.now();
-      const locks = await runWhenFree(client, migration, url, limits, onProgress);
+      const locks = await runWhenFree(client, migration, address, limits, onProgress);
       const durationMs = Math.round(performance.now() - startedAt);
       onProgress?.(
         `migration ${migration.number} ${migration.name}: ${describeRun({ durationMs, locks, ...migration })}`,
@@ -98,7 +99,7 @@ export async function migrate(
 async function runWhenFree(
   client: pg.Client,
   migration: Migration,
-  url: string,
+  address: Address,
   limits: MigrationLimits,
   onProgress: (line: string) => void = () => {},
 ): Promise<string[]> {
@@ -106,7 +107,7 @@ async function runWhenFree(
   for (;;) {
     try {
       if (!migration.isAlone) return await run(client, migration, limits.lockMs);
-      const locks = await runAlone(client, migration, url, limits.tellAfterMs, onProgress);
+      const locks = await runAlone(client, migration, address, limits.tellAfterMs, onProgress);
       await record(client, migration, locks.durationMs, locks.held);
       return locks.held;
     } catch (error) {
@@ -179,17 +180,17 @@ const openTransactions = `
     and a.pid <> pg_backend_pid() and n.nspname !~ '^pg_'`;
 
 /** The applied and the pending migrations. It changes nothing. */
-export async function migrationState(url: string, { folder }: { folder?: string } = {}): Promise<MigrationState> {
+export async function migrationState(address: Address, { folder }: { folder?: string } = {}): Promise<MigrationState> {
   const files = await readMigrations(folder);
-  return withMigrator(url, async (client) => {
+  return withMigrator(address, async (client) => {
     const { rows } = await client.query(`select to_regclass('platform.migrations') is not null as known`);
     return compareHistory(files, rows[0].known ? await readApplied(client) : []);
   });
 }
 
 /** Runs `work` with a connection that acts as the owner of all objects. */
-export async function withMigrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });
+export async function withMigrator<T>(address: Address, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ ...toConfig(address), connectionTimeoutMillis: 15_000 });
   client.on('error', () => {}); // if the connection breaks, the running query fails as well
   await client.connect();
   try {

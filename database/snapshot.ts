@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { diff, isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
+import type { Address } from './address.ts';
 import { withMigrator } from './migrator.ts';
 
 const snapshotFile = new URL('./schema.sql', import.meta.url);
@@ -43,10 +44,12 @@ export async function writeSnapshot(text: string): Promise<void> {
  * How a database differs from the committed snapshot: its extra lines (+) and its missing lines (-), each under its
  * object. Undefined if it does not differ.
  *
- * @param url as `platform_migrator`.
+ * @param address as `platform_migrator`.
  */
-export async function compareSnapshot(url: string): Promise<string | undefined> {
-  return withMigrator(url, async (client) => describeDifference(await readSnapshot(), await describeSchema(client)));
+export async function compareSnapshot(address: Address): Promise<string | undefined> {
+  return withMigrator(address, async (client) =>
+    describeDifference(await readSnapshot(), await describeSchema(client)),
+  );
 }
 
 /**

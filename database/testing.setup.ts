@@ -1,9 +1,12 @@
-import { rm } from 'node:fs/promises';
+import { chown, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
 import { loginNames } from './rights/logins.ts';
 import { newTestFolder } from './testing.folder.ts';
+import { testCertificate } from './testing.tls.ts';
 
 export const templateDatabase = 'aether_template';
 
@@ -27,6 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },
   });
+  await offerTls(local.server.folder, local.server.superuserUrl());
   await migrate(local.urlOf('platform_migrator'));
   project.provide('aetherServer', {
     superuserUrl: local.server.superuserUrl(),
@@ -37,4 +41,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await local.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+/** The server then takes connections with TLS as well; whoever does not ask for it goes without. */
+async function offerTls(folder: string, superuserUrl: string): Promise<void> {
+  const { uid, gid } = await stat(folder); // PostgreSQL refuses a key that is not its user's
+  for (const [name, text] of Object.entries(testCertificate)) {
+    const file = join(folder, `server.${name}`);
+    await writeFile(file, text, { mode: 0o600 });
+    await chown(file, uid, gid);
+  }
+  const superuser = new pg.Client({ connectionString: superuserUrl });
+  await superuser.connect();
+  await superuser.query(`alter system set ssl_cert_file = 'server.cert'`);
+  await superuser.query(`alter system set ssl_key_file = 'server.key'`);
+  await superuser.query('alter system set ssl = on');
+  await superuser.query('select pg_reload_conf()');
+  await superuser.end();
 }

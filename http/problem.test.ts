@@ -94,7 +94,6 @@ test.each([
 
 test.each([
   ['an unexpected error', new TypeError('secret of the driver')],
-  ['a wrong setting', new ConfigurationError('secret of the operator')],
   ['a framework failure', new HTTPException(500, { message: 'secret of the framework' })],
   ['a thrown value that is not an Error', 'secret string'],
 ])('%s is a bare 500 and is logged once', async (_, error) => {
@@ -110,6 +109,19 @@ test.each([
     const logged = server.entries.filter((entry) => entry.level === 50);
     expect(logged).toEqual([expect.objectContaining({ msg: 'unexpected error', requestId: problem.requestId })]);
   }
+});
+
+test('a setting that fits no more, such as a replaced password, is a 503 whose sentence is in the log only', async () => {
+  failure = new ConfigurationError('secret of the operator');
+  server.entries.length = 0;
+  const response = await fetch(`${server.url}/fail`);
+  const problem = await readProblem(response);
+  expect([response.status, problem.code, response.headers.get('retry-after')]).toEqual([503, 'configuration', '10']);
+  expect(JSON.stringify(problem)).not.toContain('secret');
+  const logged = server.entries.filter((entry) => entry.level > 30);
+  expect(logged).toEqual([
+    expect.objectContaining({ err: expect.objectContaining({ message: 'secret of the operator' }) }),
+  ]);
 });
 
 test('a 4xx of the framework keeps its status, but not its message', async () => {

@@ -1,4 +1,4 @@
-import { CustomerMerged, type Holder, PlatformError } from '@aether/platform';
+import { ConfigurationError, CustomerMerged, type Holder, PlatformError } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -156,6 +156,7 @@ async function findHolderFor(
  */
 export function translateError(error: unknown, c?: Context, holder?: Holder | null): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof ConfigurationError) return refuseConfiguration();
   if (error instanceof PlatformError && (error.httpStatus < 500 || error.httpStatus === 503))
     return translatePlatformError(error, c, holder);
   if (error instanceof HTTPException && error.status < 500) return translateHttpException(error);
@@ -163,6 +164,17 @@ export function translateError(error: unknown, c?: Context, holder?: Holder | nu
     status: 500,
     code: 'internal-error',
     detail: 'This is our fault, not yours. Report it with the request id.',
+  });
+}
+
+/** What was right at the start and is not any more, such as a password that the database knows no longer. The log has the sentence. */
+function refuseConfiguration(): Problem {
+  return new Problem({
+    status: 503,
+    code: 'configuration',
+    detail:
+      'The server and its database do not fit together at the moment, and its operator has to look. Try again later.',
+    headers: { 'Retry-After': '10' },
   });
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import { testCertificate, trustTestCertificate } from './testing.tls.ts';
+import { testCertificate, trustTestCertificate } from '@aether/database/testing.tls';
 
 /** What Application Insights is sent: a series, a request or a dependency. */
 export type Envelope = {

@@ -1,7 +1,7 @@
-import pg from 'pg';
 import type { CacheState } from './cache.ts';
 import type { CrossAppReads } from './crossapp.ts';
 import type { EventBus } from './log/bus.ts';
+import { type Client, openClient } from './log/client.ts';
 import type { Connection } from './log/connection.ts';
 import { beatAnswerMs, type Heartbeat, type Report, startHeartbeat } from './log/heartbeat.ts';
 import { countLatencies } from './log/latencies.ts';
@@ -41,7 +41,7 @@ export function startAppHeartbeat(
   const parts = new Map<string, () => Part | undefined>();
   const latencies = countLatencies();
   const unwatch = connection.watchQueries((seconds) => latencies.count(seconds * 1_000));
-  let own: pg.Client | undefined;
+  let own: Client | undefined;
 
   async function closeOwn(): Promise<void> {
     const closing = own;
@@ -51,8 +51,8 @@ export function startAppHeartbeat(
 
   async function sendAlone(text: string, values: unknown[]): Promise<unknown> {
     if (!own) {
-      const opened = new pg.Client({
-        connectionString: settings.url,
+      const opened = await openClient({
+        url: settings.url,
         application_name: `aether-${connection.app}-heartbeat`,
         connectionTimeoutMillis: beatAnswerMs,
         query_timeout: beatAnswerMs,
@@ -61,7 +61,6 @@ export function startAppHeartbeat(
       opened.on('error', () => {
         if (own === opened) own = undefined;
       });
-      await opened.connect();
       own = opened;
     }
     return own.query(text, values).catch(async (error) => {

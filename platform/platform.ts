@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { type AddressCalls, addressCalls } from './addresses.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedAddressCalls, cachedCustomerCalls, cachedMergeCalls, cachedPhoneCalls } from './cachedcustomers.ts';
@@ -13,9 +12,11 @@ import { type App, type Environment, readEnvironment, schemaSetting } from './en
 import { type AppHeartbeat, startAppHeartbeat } from './heartbeat.ts';
 import { type HolderCalls, holderCalls } from './holders.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
+import { openClient } from './log/client.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
+import { translateRefusal } from './log/refusals.ts';
 import { openSignals, type Signals } from './log/signals.ts';
 import { type MergedFromCalls, mergedFromCalls } from './mergedfrom.ts';
 import { type MergeCalls, mergeCalls } from './merging.ts';
@@ -249,16 +250,16 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
 /** Refuses a wrong address for listening. The listener itself would try again for ever and report nothing. */
 async function checkListening({ url, listenUrl }: Environment): Promise<void> {
   if (!listenUrl || listenUrl === url) return;
-  const listener = new pg.Client({ connectionString: listenUrl, connectionTimeoutMillis: 5_000 });
-  listener.on('error', () => {});
   try {
-    await listener.connect();
+    const listener = await openClient({ url: listenUrl, connectionTimeoutMillis: 5_000 });
+    await listener.end().catch(() => {});
   } catch (error) {
+    const refusal = translateRefusal(error);
     throw new ConfigurationError(
-      'PLATFORM_DB_LISTEN_URL does not lead to the database: correct it, and DB_USER and DB_PASSWORD if they are set.',
+      refusal instanceof ConfigurationError
+        ? `PLATFORM_DB_LISTEN_URL: ${refusal.message}`
+        : 'PLATFORM_DB_LISTEN_URL does not lead to the database: correct it, and DB_USER and DB_PASSWORD if they are set.',
       error,
     );
-  } finally {
-    await listener.end().catch(() => {});
   }
 }

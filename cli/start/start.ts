@@ -10,6 +10,7 @@ import {
   startLocal,
   urlFor,
 } from '@aether/database';
+import { driverOf } from '@aether/platform/log';
 import { requireDatabaseUrl } from '../databaseurl.ts';
 import { billingFolder, stopLeftover } from './billing.ts';
 import type { Bus } from './bus.ts';
@@ -72,14 +73,16 @@ export async function start({ reset, withBus = false }: { reset: boolean; withBu
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
     await stop.orAfter(
       step('migrations', async ({ doing, note }) => {
-        const applied = await migrate(used.urlOf('platform_migrator'), { onProgress: doing }).catch((error) => {
-          if (hosted || !(error instanceof MigrationHistoryError)) throw error;
-          throw new Error(
-            'The data in .aether was made by another version, and does not fit this one. To start over without it: npm start -- --reset. ' +
-              `(${error.message})`,
-            { cause: error },
-          );
-        });
+        const applied = await migrate(driverOf(used.urlOf('platform_migrator')), { onProgress: doing }).catch(
+          (error) => {
+            if (hosted || !(error instanceof MigrationHistoryError)) throw error;
+            throw new Error(
+              'The data in .aether was made by another version, and does not fit this one. To start over without it: npm start -- --reset. ' +
+                `(${error.message})`,
+              { cause: error },
+            );
+          },
+        );
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );

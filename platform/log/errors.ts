@@ -128,9 +128,9 @@ export class DatabaseUnavailable extends PlatformError {
   }
 }
 
-/** For the operator, at start: the settings or the database do not fit this app. */
+/** For the operator, at start or when something was changed since: the settings or the database do not fit this app. */
 export class ConfigurationError extends PlatformError {
   constructor(message: string, cause?: unknown) {
-    super('configuration', 500, message, { cause });
+    super('configuration', 503, message, { cause });
   }
 }

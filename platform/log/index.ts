@@ -1,6 +1,8 @@
+export { driverOf, isClear, requireAddress } from './address.ts';
 export { type Attempts, collectAttempts } from './attempts.ts';
 export { becauseOf, type Cause, readCause, withoutCause } from './cause.ts';
 export { type Certificate, readCertificate } from './certificate.ts';
+export { Client, type ClientOptions, createPool, openClient } from './client.ts';
 export { type Connection, type ConnectionOptions, closeWithinMs, openConnection } from './connection.ts';
 export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } from './errors.ts';
 export { type AppEvent, type EventRow, eventColumns, toEvent } from './events.ts';

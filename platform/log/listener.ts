@@ -1,5 +1,5 @@
 import net from 'node:net';
-import pg from 'pg';
+import { Client } from './client.ts';
 import { keptAlive } from './pool.ts';
 
 /** A dedicated connection that receives notifications; it is opened again whenever it is cut. */
@@ -24,7 +24,7 @@ export function listenOn(
   url: string,
   { onConnected = () => {}, onNotified }: { onConnected?: () => void; onNotified: (payload: string) => void },
 ): Listener {
-  let client: pg.Client | undefined;
+  let client: Client | undefined;
   let socket: net.Socket | undefined;
   let connections = 0;
   let isConnected = false;
@@ -33,8 +33,8 @@ export function listenOn(
   let retry: NodeJS.Timeout | undefined;
 
   async function connect(): Promise<void> {
-    const opened = new pg.Client({
-      connectionString: url,
+    const opened = new Client({
+      url,
       application_name: 'aether-listener',
       connectionTimeoutMillis: answerTimeoutMs,
       query_timeout: answerTimeoutMs,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
+import { openClient } from './client.ts';
 import { ConfigurationError } from './errors.ts';
 
 const rounds = 5;
@@ -68,17 +69,13 @@ async function processOf(client: pg.Client): Promise<number> {
   return rows[0]?.pid as number;
 }
 
-async function connect(url: string, answerMs: number): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
+const connect = (url: string, answerMs: number): Promise<pg.Client> =>
+  openClient({
+    url,
     application_name: 'aether-session',
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
   });
-  client.on('error', () => {}); // the query under way reports it
-  await client.connect();
-  return client;
-}
 
 /** Waits a moment for the connection to close, and no longer: the line may have gone silent. */
 async function close(client: pg.Client): Promise<void> {

@@ -1,6 +1,8 @@
 import net from 'node:net';
 import pg from 'pg';
+import { hasPasswordSource } from './address.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
+import { createPool, isLoginRefused } from './client.ts';
 import { DatabaseBusy } from './errors.ts';
 import { type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
@@ -97,8 +99,9 @@ export function openPool(
   { url, searchPath, pooler, poolMax, queryTimeoutMs, connectTimeoutMs, refuseConstraint }: PoolOptions,
 ): Pool {
   const sockets = new Set<net.Socket>();
-  const pool = new pg.Pool({
-    connectionString: url,
+  const isReread = hasPasswordSource(url);
+  const pool = createPool({
+    url,
     max: poolMax,
     types,
     application_name: `aether-${app}`,
@@ -133,10 +136,13 @@ export function openPool(
 
   return {
     async connect() {
-      try {
-        return await pool.connect();
-      } catch (error) {
-        throw refuse(error);
+      for (let isAgain = false; ; isAgain = true) {
+        try {
+          return await pool.connect();
+        } catch (error) {
+          // A password that was replaced meanwhile is read again.
+          if (isAgain || !isReread || !isLoginRefused(error)) throw refuse(error);
+        }
       }
     },
     state: () => ({

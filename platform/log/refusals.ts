@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { isLoginRefused } from './client.ts';
 import {
   AlreadyExists,
   ConfigurationError,
@@ -67,6 +68,13 @@ export function translateRefusal(
 ): unknown {
   if (error instanceof PlatformError || !(error instanceof Error)) return error;
   const { code = '', constraint = '' } = error as pg.DatabaseError;
+  const refusedTls = tlsRefusal(error, code);
+  if (refusedTls) return new ConfigurationError(refusedTls, error);
+  if (isLoginRefused(error))
+    return new ConfigurationError(
+      'The platform database refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL.',
+      error,
+    );
   if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
   if (!(error instanceof pg.DatabaseError)) return error;
   switch (code) {
@@ -94,12 +102,6 @@ export function translateRefusal(
     case '55P03':
     case '57014':
       return new DatabaseBusy(error);
-    case '28000':
-    case '28P01':
-      return new ConfigurationError(
-        'The platform database refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL.',
-        error,
-      );
     case '3D000':
       return new ConfigurationError(
         'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
@@ -119,6 +121,32 @@ export function translateRefusal(
   }
   if (/^(08|53|57P)/.test(code)) return new DatabaseUnavailable(error);
   return error;
+}
+
+const unknownAuthority = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_UNTRUSTED',
+]);
+
+/** Why the two sides could not agree on TLS, in words for the operator; undefined if it is something else. */
+function tlsRefusal({ message }: Error, code: string): string | undefined {
+  if (message === 'The server does not support SSL connections')
+    return 'The platform database offers no TLS, which a connection to another machine has unless the address says otherwise: set ssl = on there, or write sslmode=disable into the address if nobody else can listen on the way.';
+  if (code === '28000' && /no encryption/.test(message))
+    return 'The platform database takes connections with TLS only: write sslmode=verify-full into the address, or take sslmode=disable out.';
+  if (unknownAuthority.has(code))
+    return 'The certificate of the platform database is of an authority that is not known here: name the file of that authority with sslrootcert in the address.';
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return 'The certificate of the platform database has ended, or does not hold yet: renew it there, and compare the clocks.';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return 'The certificate of the platform database is for another name than the host in the address: write the name that it has, or sslmode=verify-ca if the authority certifies nobody else.';
+  if (/^ERR_(SSL|TLS|OSSL)/.test(code) || message === 'There was an error establishing an SSL connection')
+    return `The platform database and this process do not agree on TLS (${code || message}): look at ssl_min_protocol_version and at the files of sslcert, sslkey and sslrootcert.`;
+  return undefined;
 }
 
 /** PostgreSQL names a column only in some refusals; otherwise its constraint carries the name: customers_account_tier_check. */

@@ -1,4 +1,6 @@
+import { requireAddress } from './address.ts';
 import { ConfigurationError } from './errors.ts';
+import { type PasswordParameter, passwordParameters } from './passwords.ts';
 
 /** How a process reaches the platform database, whatever its login. */
 export type Settings = {
@@ -18,7 +20,8 @@ export type Settings = {
 /**
  * Reads how to reach the platform database. Pure.
  *
- * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
+ * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_PASSWORD_FILE, DB_PASSWORD_COMMAND or
+ * DB_PASSWORD_MODULE (where the password is read again for each new connection), DB_ROLE (the role the login must have),
  * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for notifications of new events),
  * PLATFORM_DB_POOL_MAX (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer,
  * default 20,000: above the 15 seconds after which the server itself ends an app's statement), PLATFORM_DB_CONNECT_TIMEOUT_MS (how
@@ -55,15 +58,29 @@ export function readSettings(variables: Record<string, string | undefined>): Set
   return { url, listenUrl, role: variables.DB_ROLE || undefined, pooler, poolMax, queryTimeoutMs, connectTimeoutMs };
 }
 
-/** The address with the login of DB_USER and DB_PASSWORD, where they are set. */
-function readUrl(name: string, given: string, { DB_USER, DB_PASSWORD }: Record<string, string | undefined>): string {
-  if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given)) {
+const sources = {
+  DB_PASSWORD_FILE: 'password_file',
+  DB_PASSWORD_COMMAND: 'password_command',
+  DB_PASSWORD_MODULE: 'password_module',
+} as const satisfies Record<string, PasswordParameter>;
+
+/** The address with the login of DB_USER and DB_PASSWORD, or its source, where they are set. @throws ConfigurationError */
+function readUrl(name: string, given: string, variables: Record<string, string | undefined>): string {
+  requireAddress(name, given);
+  const { DB_USER, DB_PASSWORD } = variables;
+  const set = (Object.keys(sources) as (keyof typeof sources)[]).filter((source) => variables[source]);
+  if (set.length + (DB_PASSWORD ? 1 : 0) > 1)
     throw new ConfigurationError(
-      `${name} is not a PostgreSQL address: it must look like postgresql://user:password@host:5432/platform.`,
+      `Give one of DB_PASSWORD, ${Object.keys(sources).join(', ')}: the password has one source.`,
     );
-  }
   const url = new URL(given);
   if (DB_USER) url.username = encodeURIComponent(DB_USER);
   if (DB_PASSWORD) url.password = encodeURIComponent(DB_PASSWORD);
+  if (DB_PASSWORD || set.length > 0)
+    for (const parameter of Object.keys(passwordParameters)) url.searchParams.delete(parameter);
+  for (const source of set) {
+    url.password = '';
+    url.searchParams.set(sources[source], variables[source] as string);
+  }
   return url.href;
 }

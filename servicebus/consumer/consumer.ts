@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError, retryDelayMs, TargetUnavailable } from '@aether/platform/log';
+import { ConfigurationError, createPool, retryDelayMs, TargetUnavailable } from '@aether/platform/log';
 import type { ServiceBusClient, ServiceBusSessionReceiver } from '@azure/service-bus';
-import pg from 'pg';
 import { openClient } from '../client.ts';
 import { commandSession } from '../commands.ts';
 import { BusFailure, describeBusFailure, toBusFailure, toConfigurationError } from '../failures.ts';
@@ -129,8 +128,8 @@ export function consumeEvents({
   requireSubscriptionName(subscription);
   const settings = given ?? requireSettings();
   const stopping = new AbortController();
-  const pool = new pg.Pool({
-    connectionString: url,
+  const pool = createPool({
+    url,
     max: sessionsMax + 3,
     application_name: `aether-consumer-${subscription}`.slice(0, 63),
     connectionTimeoutMillis: 5_000,

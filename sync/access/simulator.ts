@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { createPool } from '@aether/platform/log';
 import type { Question, TrialAnswer } from './verdict.ts';
 
 export type Simulator = {
@@ -23,8 +23,8 @@ const answerMs = 4_000;
  * not try anything. See docs/access.md.
  */
 export function openSimulator(url: string): Simulator {
-  const pool = new pg.Pool({
-    connectionString: url,
+  const pool = createPool({
+    url,
     max: 2,
     application_name: 'aether-simulator',
     connectionTimeoutMillis: answerMs,

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import pg from 'pg';
+import { Client } from '@aether/platform/log';
 import type { Job, JobEnd, JobProgress } from './jobs.ts';
 import { workJob } from './working.ts';
 
@@ -24,8 +24,8 @@ parentPort?.on('message', (message: ToThread) => {
 async function work({ url, job }: Extract<ToThread, { kind: 'job' }>): Promise<void> {
   const own = new AbortController();
   stopping = own;
-  const client = new pg.Client({
-    connectionString: url,
+  const client = new Client({
+    url,
     application_name: 'aether-import',
     connectionTimeoutMillis: 10_000,
     keepAlive: true,

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { type Certificate, readCertificate } from '@aether/platform/log';
+import { type Certificate, Client, readCertificate } from '@aether/platform/log';
 import pg from 'pg';
 
 export type LineOptions = {
@@ -38,8 +38,8 @@ const goodbyeMs = 300;
 export function createLine({ url, name, answerMs, onNotified = () => {}, onLost = () => {} }: LineOptions): Line {
   let socket: net.Socket | undefined;
   let isLost = false;
-  const client = new pg.Client({
-    connectionString: url,
+  const client = new Client({
+    url,
     application_name: name,
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
