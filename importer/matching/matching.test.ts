@@ -13,6 +13,7 @@ import {
   standardSettings,
   whatIf,
 } from '../index.ts';
+import { isSwapped } from './comparison.ts';
 import { shuffle, takePeople } from './testing.people.ts';
 import { personOf } from './testing.persons.ts';
 
@@ -92,6 +93,26 @@ describe('lists of families, twins, colleagues, common names and several scripts
     const expected = groupsOf(listed);
     expect(expected.length).toBeGreaterThan(30);
     for (const seed of [1, 2]) expect(groupsOf(shuffle(listed, seed))).toEqual(expected);
+  });
+
+  test('two rows compare, score and agree by chance equally, whichever comes first, also with exchanged names', () => {
+    const table = new PersonTable();
+    const written = takePeople(220, { seed: 23, errors: 3 });
+    for (const person of written) table.add(person);
+    for (const { firstName, lastName, ...person } of written.slice(0, 60))
+      table.add({ ...person, firstName: lastName, lastName: firstName });
+    for (const { firstName, ...person } of written.slice(0, 60)) table.add({ ...person, firstName, lastName: null });
+    const { compare, score, chance } = prepare(table);
+    let exchanged = 0;
+    for (let a = 0; a < table.size; a++)
+      for (let b = a + 1; b < table.size; b++) {
+        const comparison = compare(a, b);
+        if (isSwapped(comparison)) exchanged++;
+        const [there, back] = [score(a, b, comparison), score(b, a, comparison)];
+        if (compare(b, a) !== comparison || there !== back || chance(a, b, comparison) !== chance(b, a, comparison))
+          expect.fail(`rows ${a} and ${b}: ${there} and ${back}`);
+      }
+    expect(exchanged).toBeGreaterThan(100);
   });
 });
 

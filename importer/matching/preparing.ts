@@ -19,6 +19,8 @@ export type Prepared = {
   weights: Weights;
   /** The logarithm of the odds that two rows are one person, to the base of 2. */
   score: (a: number, b: number, comparison: number) => number;
+  /** How many other persons would agree with a row as well by chance. */
+  chance: (a: number, b: number, comparison: number) => number;
   links: RuleLinks;
   blocks: BlockReport[];
 };
@@ -48,7 +50,7 @@ export function prepare(table: PersonTable): Prepared {
   const chance = createChance(table, columns, frequencies, weights, countTwins(comparisons, frequencies));
   const links = findLinks(table, columns, pairs, comparisons, { compare, score, chance });
   const blocks = pairs.reports;
-  return { table, columns, frequencies, pairs, comparisons, compare, weights, score, links, blocks };
+  return { table, columns, frequencies, pairs, comparisons, compare, weights, score, chance, links, blocks };
 }
 
 /** Rows with one address as one person, roughly: only for counting how common values are. */

@@ -136,7 +136,8 @@ export function createChance(
       nameChance(g, given[a] as number, given[b] as number, u.given[level.slip] as number) *
       nameChance(f, family[a] as number, family[b] as number, u.family[level.slip] as number);
     // First and last names go together within a script: of a hundred Greeks, all with a Greek first name have a Greek last name.
-    const isOtherScript = table.texts.isBeyondAscii(family[a] as number);
+    const isOtherScript =
+      table.texts.isBeyondAscii(family[a] as number) && table.texts.isBeyondAscii(family[b] as number);
     const independent =
       isOtherScript && g >= level.slip && f >= level.slip
         ? (persons * persons) / Math.max(1, inOtherScripts / onePerson)

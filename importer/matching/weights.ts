@@ -2,7 +2,7 @@ import { blockOf, type Pairs, secondOf } from './blocks.ts';
 import { type Comparer, type Field, fieldAt, fields, isSwapped, level, levelOf } from './comparison.ts';
 import { type Frequencies, onePerson } from './frequencies.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
-import { mix } from './texts.ts';
+import { mix, none } from './texts.ts';
 
 /*
  * The model of Fellegi and Sunter. For each field and level there are two shares: m, of the pairs that are one person, and u, of the pairs that are
@@ -194,8 +194,8 @@ export function createScorer(columns: PersonColumns, frequencies: Frequencies, w
   const { names, persons } = frequencies;
   const table = fields.map((field) => weights.of[field]);
   const shifts = fields.map((field) => fieldAt[field]);
-  const usual = [weights.u.given[level.equal] as number, weights.u.family[level.equal] as number];
-  const term = (count: number, usual: number) =>
+  const usual = weights.u.given[level.equal] as number; // it is that of last names, too: both are counted together
+  const term = (count: number) =>
     Math.max(-nameTermMax, Math.min(nameTermMax, Math.log2(usual / Math.max(count / persons, 1e-9))));
   return (a: number, b: number, comparison: number): number => {
     let sum = weights.prior;
@@ -203,12 +203,17 @@ export function createScorer(columns: PersonColumns, frequencies: Frequencies, w
       const column = table[i] as Float64Array;
       sum += column[(comparison >> (shifts[i] as number)) & 7] as number;
     }
-    const givenIsEqual = levelOf(comparison, 'given') === level.equal;
-    const familyIsEqual = levelOf(comparison, 'family') === level.equal;
-    const isAcross = isSwapped(comparison) && given[a] !== family[b];
-    if (givenIsEqual) sum += term(names[(isAcross ? family : given)[a] as number] as number, usual[0] as number);
-    if (familyIsEqual) sum += term(names[(isAcross ? given : family)[a] as number] as number, usual[1] as number);
-    return sum;
+    // Of exchanged names, which of them are equal is asked of the names: the levels do not say which comparison they come from.
+    const isAcross = isSwapped(comparison);
+    const [ga, fa] = [given[a] as number, family[a] as number];
+    const givenIsEqual = isAcross ? ga === family[b] : levelOf(comparison, 'given') === level.equal;
+    const familyIsEqual = isAcross ? fa === given[b] : levelOf(comparison, 'family') === level.equal;
+    // Both terms are added up first: then the sum is exactly the same, whichever row comes first.
+    return (
+      sum +
+      ((givenIsEqual && ga !== none ? term(names[ga] as number) : 0) +
+        (familyIsEqual && fa !== none ? term(names[fa] as number) : 0))
+    );
   };
 }
 
