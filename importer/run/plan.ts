@@ -148,10 +148,11 @@ async function copyRows(client: ImportClient, run: string, options: PlanOptions,
 async function knowLines(
   client: ImportClient,
   run: string,
-  { sources, comparesAll }: PlanOptions,
+  { sources, comparesAll, settings = {} }: PlanOptions,
   all: RunRow[] | undefined,
 ): Promise<Known> {
-  if (comparesAll) return () => false;
+  // Values that shall replace others do so in lines that have not changed, too.
+  if (comparesAll || settings.again || settings.overwrite?.length) return () => false;
   const known = new Map<string, Digests>();
   if (all) {
     const keys = new Map<string, LineKey[]>(sources.map(({ source }) => [source, []]));

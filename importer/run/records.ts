@@ -52,6 +52,8 @@ export type Run = {
 export type RunSettings = {
   /** Fields that the file decides also where a customer has another value: name, phone, company, tier, owner, language, timezone, email, custom.KEY. */
   overwrite?: string[];
+  /** Lines that have not changed since they were imported are compared again: what had no place then may have one now. */
+  again?: boolean;
   /** How the columns were read; kept for the record. */
   mapping?: Record<string, string | null>;
   timezone?: string | null;

@@ -79,6 +79,52 @@ describe('a file that was imported before', () => {
     expect(found).toEqual([{ preferred_language: 'de' }]);
   });
 
+  test('replaces what somebody has changed since if the file decides the field, and else leaves it', async () => {
+    const rows = [person(2, { email: 'decides@file.example', name: 'As The File Says' })];
+    const options = { source: 'decides', settings: { overwrite: ['name'] } };
+    await applyImport(sync, (await planRows(sync, rows, { source: 'decides' })).run);
+    await superuser.query(`update platform.customers set name = 'Somebody Else' where email = 'decides@file.example'`);
+    expect((await planRows(sync, rows, { source: 'decides' })).counts).toMatchObject({ updated: 0, unchanged: 1 });
+    const { run, counts } = await planRows(sync, rows, options);
+    expect(counts).toMatchObject({ updated: 1, unchanged: 0 });
+    await applyImport(sync, run);
+    const { rows: found } = await superuser.query(
+      `select name from platform.customers where email = 'decides@file.example'`,
+    );
+    expect(found).toEqual([{ name: 'As The File Says' }]);
+    const again = await planRows(sync, rows, options);
+    expect(again.counts).toMatchObject({ updated: 0, unchanged: 1 });
+    const events = await countEvents(superuser);
+    await applyImport(sync, again.run);
+    expect(await countEvents(superuser)).toBe(events);
+  });
+
+  test('fills a field that had no place before, if it is compared again', async () => {
+    const rows = [
+      person(2, { email: 'placed@again.example', name: 'Placed', custom: { shoe: '43' } }),
+      person(3, { email: 'twice@again.example', name: 'Twice', custom: { shoe: '41' } }),
+      person(4, { email: 'twice@again.example', name: 'Twice', custom: { shoe: '41' }, externalId: 'again-2' }),
+    ];
+    await applyImport(sync, (await planRows(sync, rows, { source: 'again' })).run);
+    await superuser.query(
+      `insert into crm.custom_fields (record, key, label, type) values ('customer', 'shoe', 'Shoe', 'number')`,
+    );
+    expect((await planRows(sync, rows, { source: 'again' })).counts).toMatchObject({ updated: 0, unchanged: 3 });
+    const { run, counts } = await planRows(sync, rows, { source: 'again', settings: { again: true } });
+    expect(counts).toMatchObject({ created: 0, updated: 2, unchanged: 1 });
+    await applyImport(sync, run);
+    const { rows: found } = await superuser.query(
+      `select c.email, v.value from crm.custom_field_values v join platform.customers c on c.id = v.customer_id
+       where c.email like '%@again.example' order by 1`,
+    );
+    expect(found).toEqual([
+      { email: 'placed@again.example', value: 43 },
+      { email: 'twice@again.example', value: 41 },
+    ]);
+    const last = await planRows(sync, rows, { source: 'again', settings: { again: true } });
+    expect(last.counts).toMatchObject({ created: 0, updated: 0, unchanged: 3 });
+  });
+
   test('is compared anew where its keys were freed while it was read', async () => {
     const rows = [person(2, { email: 'freed@freed.example', name: 'Freed' })];
     await applyImport(sync, (await planRows(sync, rows, { source: 'freed' })).run);
