@@ -156,7 +156,9 @@ function rss(): number {
 }
 
 /** Writes what is not on the disk yet. */
-const settle = (superuser: pg.Client) => superuser.query('checkpoint');
+async function settle(superuser: pg.Client): Promise<void> {
+  await superuser.query('checkpoint');
+}
 
 async function useBackend(client: pg.Client): Promise<void> {
   backend = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid as number;

@@ -10668,14 +10668,14 @@ CREATE OR REPLACE FUNCTION sync.import_key(external_id text, email_key text, dig
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || digest));
+RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || (digest)::text));
 grant execute on function sync.import_key(external_id text, email_key text, digest bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.import_person(source text, external_id text, email_key text, name text, digest bigint)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ((('line:'::text || source) || ':'::text) || encode(sha256(convert_to(COALESCE(('id:'::text || external_id), (('email:'::text || email_key) || COALESCE((' '::text || lower((name COLLATE pg_c_utf8))), ''::text)), ('row:'::text || digest)), 'UTF8'::name)), 'hex'::text));
+RETURN ((('line:'::text || source) || ':'::text) || encode(sha256(convert_to(COALESCE(('id:'::text || external_id), (('email:'::text || email_key) || COALESCE((' '::text || lower((name COLLATE pg_c_utf8))), ''::text)), ('row:'::text || (digest)::text)), 'UTF8'::name)), 'hex'::text));
 grant execute on function sync.import_person(source text, external_id text, email_key text, name text, digest bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.import_plans_kept()
@@ -11558,22 +11558,29 @@ declare
   counts jsonb;
   known bigint;
   expected bigint;
+  -- By the number of the file, which is its place. A join would let the planner expect a hundredth of the lines.
+  sources constant text[] := array(select f.source from sync.import_files f where f.run = of_run order by f.file);
+  passes_same boolean;
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
     raise exception 'this run is planned already' using errcode = 'check_violation', constraint = 'import_runs_state',
       hint = 'A plan is made once. Begin another run.';
   end if;
-  perform set_config('work_mem', '256MB', true), set_config('hash_mem_multiplier', '2', true), set_config('jit', 'off', true);
+  -- A line that has not changed brings nothing, unless its values shall replace others, or somebody asks for it to be compared again.
+  passes_same := coalesce(jsonb_array_length(r.settings -> 'overwrite'), 0) = 0 and r.settings -> 'again' is distinct from 'true';
+  perform set_config('work_mem', '256MB', true), set_config('hash_mem_multiplier', '2', true), set_config('jit', 'off', true),
+    -- What is counted here are rows and different keys: three thousand rows say enough.
+    set_config('default_statistics_target', '10', true);
   execute format('analyze staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
   -- Lines that have not changed. Only what they are known by is kept: the run that imported them has the rest.
   execute format($f$
     insert into sync.import_rows_p%1$s (run, n, file, line, outcome, code, lead, customer, external_id, email, email_key, name, digest)
     select %1$s, l.n, l.file, l.line, 'unchanged', 'same-line', l.n, k.customer, l.external_id, l.email, l.email_key, l.name, l.digest
-    from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
-      join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+    from staging.import_lines_p%1$s l
+      join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         and k.digest = l.digest
-    where l.is_known$f$, of_run);
+    where l.is_known$f$, of_run) using sources;
   get diagnostics known = row_count;
   execute format('select count(*) from staging.import_lines_p%s l where l.is_known', of_run) into expected;
   if known < expected then
@@ -11581,9 +11588,41 @@ begin
     execute format('update staging.import_lines_p%1$s l set is_known = false where l.is_known and not exists (
       select from sync.import_rows_p%1$s p where p.n = l.n)', of_run);
   end if;
+  -- Most lines are a person alone.
   execute format($f$
-    with found as not materialized (
-      select l.*, f.source,
+    insert into sync.import_rows_p%1$s (
+      run, n, file, line, outcome, code, detail, lead, customer, external_id, email, email_key, name, phone, phone_key, phone_extension,
+      company, company_domain, tier, owner, language, timezone, created_at, extra, digest, raw)
+    select %1$s, f.n, f.file, f.line, d.outcome, d.code, case when f.kind <> 'person' then jsonb_build_object('message', f.reason) end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then f.n end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then
+        case when f.is_same then f.key_customer else coalesce(f.key_customer, f.address_customer, uuidv7()) end end,
+      f.external_id, f.email, f.email_key, f.name, f.phone, f.phone_key, f.phone_extension, f.company, f.company_domain, f.tier, f.owner,
+      f.language, f.timezone, f.created_at, f.extra, f.digest, case when d.outcome in ('rejected', 'excluded', 'held') then f.raw end
+    from (
+      select l.*, $2 and coalesce(k.digest = l.digest, false) as is_same, e.customer_id as address_customer,
+        case when $2 and k.digest = l.digest then k.customer
+          when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
+          end as key_customer
+      from staging.import_lines_p%1$s l
+        left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        left join platform.customer_emails e on e.email_key = l.email_key
+      where not l.is_known and not exists (select from staging.import_groups_p%1$s g where g.n = l.n) offset 0) f
+      cross join lateral (
+        select case when f.kind <> 'person' then f.kind
+            when f.is_same then 'unchanged'
+            when f.key_customer <> f.address_customer then 'held'
+            when f.email_key is null and f.key_customer is null then 'held'
+            when coalesce(f.key_customer, f.address_customer) is not null then 'updated'
+            else 'created' end as outcome,
+          case when f.kind <> 'person' then f.code
+            when f.is_same then 'same-line'
+            when f.key_customer <> f.address_customer then 'two-customers'
+            when f.email_key is null and f.key_customer is null then 'no-address' end as code
+        offset 0) d$f$, of_run) using sources, passes_same;
+  execute format($f$
+    with found as materialized (
+      select l.*,
         -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code = 'external-id' or l.external_id is null or not exists (
@@ -11591,14 +11630,13 @@ begin
         g.code as held_code, g.reason as held_reason,
         coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
-        case when k.digest = l.digest then k.customer
+        case when $2 and k.digest = l.digest then k.customer
           when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
           end as key_customer,
-        coalesce(k.digest = l.digest, false) as is_same, e.customer_id as address_customer
+        $2 and coalesce(k.digest = l.digest, false) as is_same, e.customer_id as address_customer
       from staging.import_lines_p%1$s l
-        join sync.import_files f on f.run = %1$s and f.file = l.file
-        left join staging.import_groups_p%1$s g on g.n = l.n
-        left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        join staging.import_groups_p%1$s g on g.n = l.n
+        left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
       where not l.is_known
     ), news as (
@@ -11695,7 +11733,7 @@ begin
             when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code
-        offset 0) o) d$f$, of_run);
+        offset 0) o) d$f$, of_run) using sources, passes_same;
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.find_import_targets(of_run);
   perform sync.compare_planned(of_run);

@@ -70,7 +70,7 @@ const salesforceMarks = {
 export const formats: Format[] = [
   {
     id: 'aether',
-    label: 'A file of customers from Foundation',
+    label: 'A file of customers from Foundation or Support',
     holds: 'people',
     marks: { ...keys('created_by_app|crm_id|support_id', 0.3), ...keys('other_emails|other_phones', 0.2) },
     columns: {

@@ -80,10 +80,10 @@ describe('a file that was imported before', () => {
   });
 
   test('replaces what somebody has changed since if the file decides the field, and else leaves it', async () => {
-    const rows = [person(2, { email: 'decides@file.example', name: 'As The File Says' })];
+    const rows = [person(2, { email: 'decides@file.example', name: 'Quirin Zwetschge' })];
     const options = { source: 'decides', settings: { overwrite: ['name'] } };
     await applyImport(sync, (await planRows(sync, rows, { source: 'decides' })).run);
-    await superuser.query(`update platform.customers set name = 'Somebody Else' where email = 'decides@file.example'`);
+    await superuser.query(`update platform.customers set name = 'Q. Zwetschge' where email = 'decides@file.example'`);
     expect((await planRows(sync, rows, { source: 'decides' })).counts).toMatchObject({ updated: 0, unchanged: 1 });
     const { run, counts } = await planRows(sync, rows, options);
     expect(counts).toMatchObject({ updated: 1, unchanged: 0 });
@@ -91,7 +91,7 @@ describe('a file that was imported before', () => {
     const { rows: found } = await superuser.query(
       `select name from platform.customers where email = 'decides@file.example'`,
     );
-    expect(found).toEqual([{ name: 'As The File Says' }]);
+    expect(found).toEqual([{ name: 'Quirin Zwetschge' }]);
     const again = await planRows(sync, rows, options);
     expect(again.counts).toMatchObject({ updated: 0, unchanged: 1 });
     const events = await countEvents(superuser);

@@ -8,6 +8,7 @@ import { addChatbotRoutes } from './chatbots/chatbots.routes.ts';
 import { addContextRoutes } from './context/context.routes.ts';
 import { contextReader } from './context/context.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
+import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addTierRoutes } from './context/tiers.routes.ts';
 import { addCannedAnswerRoutes } from './conversations/cannedanswers.ts';
 import { openHearing } from './conversations/hearing.ts';
@@ -67,6 +68,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addWidgetRoutes(app, db, context);
         addCannedAnswerRoutes(app, db);
         addCallRoutes(app, db);
+        addCustomerRoutes(app, db);
         addSessionMoveRoutes(app, db);
         addCallMoveRoutes(app, db);
         addSearchRoutes(app, db);

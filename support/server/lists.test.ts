@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { findLists, findTakenCursors } from '@aether/http/testing.lists';
-import { beforeAll, expect, test } from 'vitest';
+import { openSource, readPersons, recognise } from '@aether/importer';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
 
 let app: TestSupport;
@@ -32,6 +36,7 @@ const logCall = (n: number) =>
 const lists = [
   '/api/sessions?',
   '/api/calls?',
+  '/api/customers?',
   '/api/inbox?view=mine',
   '/api/inbox?view=unassigned',
   '/api/inbox?view=all',
@@ -67,4 +72,73 @@ test('the inbox goes on behind conversations in which nobody waits, each once', 
   }
   expect(seen.filter((id) => ids.includes(id))).toEqual(ids.toReversed());
   expect(new Set(seen).size).toBe(seen.length);
+});
+
+describe('the file of customers', () => {
+  const readFile = async (path = '/api/customers.csv', who = 'priya') => {
+    const answer = await fetch(`${app.url}${path}`, { headers: await app.headersOf(who) });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  test('is read by an import as the same customers, also those whose texts begin like a formula', async () => {
+    const company = await app.foundation.createCompany({ name: '=Umbrella', domain: 'umbrella.example' });
+    const formula = await app.foundation.createCustomer({
+      name: "+cmd|' /C calc'!A0",
+      email: 'formula@file.example',
+      phone: '+49 30 901820',
+      company_id: company.id,
+      account_tier: 'premium',
+      account_manager_id: 'maya',
+    });
+    await app.foundation.updateCustomer(formula.id, { email: 'now@file.example' });
+    const quoted = await app.support.createCustomer({ name: 'Ann "Q", Nyström', email: 'ann@file.example' });
+    await app.support.updateCustomer(quoted.id, { preferred_language: 'sv', timezone: 'Europe/Stockholm' });
+    const { status, text } = await readFile();
+    expect([status, text.includes("\"'+cmd|") || text.includes("'+cmd|")]).toEqual([200, true]);
+
+    const folder = await mkdtemp(join(tmpdir(), 'aether-file-'));
+    const path = join(folder, 'customers.csv');
+    await writeFile(path, `\ufeff${text}`);
+    const source = await openSource(path);
+    const recognition = await recognise(source);
+    expect(recognition).toMatchObject({ format: 'aether', questions: [] });
+    const people = [];
+    for await (const rows of readPersons(source, { recognition }))
+      for (const row of rows) people.push(row.kind === 'person' ? row.person : expect.fail(row.reason));
+    await source.close();
+    await rm(folder, { recursive: true });
+
+    const customers = await app.support.query<{ id: string }>(
+      'select id from platform.customers where merged_into is null and erased_at is null order by created_at desc, id desc',
+    );
+    expect(people.map(({ externalId }) => externalId)).toEqual(customers.map(({ id }) => id));
+    const read = (id: string) => people.find(({ externalId }) => externalId === id);
+    expect(read(formula.id)).toMatchObject({
+      name: "+cmd|' /C calc'!A0",
+      emails: [{ key: 'now@file.example' }, { key: 'formula@file.example' }],
+      phones: [{ written: '+49 30 901820', key: '+4930901820' }],
+      company: { name: '=Umbrella', domain: 'umbrella.example' },
+      tier: 'premium',
+      owner: 'maya@aether.example',
+      createdAt: new Date(formula.created_at),
+      remarks: [],
+    });
+    expect(read(quoted.id)).toMatchObject({
+      name: 'Ann "Q", Nyström',
+      emails: [{ key: 'ann@file.example' }],
+      language: 'sv',
+      timezone: 'Europe/Stockholm',
+      remarks: [],
+    });
+  });
+
+  test('is for agents, and for tokens that may read customers', async () => {
+    for (const path of ['/api/customers.csv', '/api/customers']) {
+      expect([path, (await app.callAnonymously('GET', path)).status]).toEqual([path, 401]);
+      expect([path, (await app.callAs('maya')('GET', path)).status]).toEqual([path, 403]); // she is no agent
+      expect([path, (await app.callWith('calls.read')('GET', path)).status]).toEqual([path, 403]);
+      expect([path, (await app.callWith('customers.read')('GET', path)).status]).toEqual([path, 200]);
+      expect([path, (await asPriya('GET', `${path}?sort=name`)).status]).toEqual([path, 422]);
+    }
+  });
 });

@@ -9,7 +9,7 @@ export const supportScopes = {
     'calls.read': 'Read logged calls.',
     'users.read': 'Read the lists of staff and of agents.',
     'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
-    'customers.read': 'Follow the events of customers.',
+    'customers.read': 'Read the list of customers, and follow their events.',
     'companies.read': 'Follow the events of companies.',
   },
   ofEvents: {

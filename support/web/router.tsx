@@ -52,6 +52,10 @@ const routes = [
     createRoute({ getParentRoute: () => desk, path: '/sessions/$id' }),
   ]),
   createRoute({
+    ...route('/customers'),
+    component: lazyPage(() => import('./customers/CustomersPage.tsx'), 'CustomersPage'),
+  }),
+  createRoute({
     ...route('/customers/$id'),
     component: lazyPage(() => import('./customers/CustomerPage.tsx'), 'CustomerPage'),
   }),

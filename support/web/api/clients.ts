@@ -8,6 +8,7 @@ import type { addTierRoutes } from '../../server/context/tiers.routes.ts';
 import type { addCannedAnswerRoutes } from '../../server/conversations/cannedanswers.ts';
 import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts';
 import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
+import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
 import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves/moves.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
@@ -22,6 +23,7 @@ export const { chatbots } = hc<ReturnType<typeof addChatbotRoutes>>('/', options
 export const { calls: movedCalls } = hc<ReturnType<typeof addCallMoveRoutes>>('/', options).api;
 export const { sessions: movedSessions } = hc<ReturnType<typeof addSessionMoveRoutes>>('/', options).api;
 export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api;
+export const { customers: customerList } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;

@@ -21,12 +21,15 @@ function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
       ];
     case 'message.created':
       return [['inbox'], ['counts']];
+    case 'customer.created':
+    case 'customer.deleted':
+      return [['customers']];
     case 'customer.updated':
-      return [['inbox']];
+      return [['inbox'], ['customers']];
     // One event tells of everything that moved: conversations, calls, addresses.
     case 'customer.merged':
     case 'customer.unmerged':
-      return [['inbox'], ['counts'], ['context'], ['calls'], ['search'], ['call-lookup']];
+      return [['inbox'], ['counts'], ['context'], ['customers'], ['calls'], ['search'], ['call-lookup']];
     case 'tier.created':
     case 'tier.updated':
     case 'tier.deleted':

@@ -9,6 +9,7 @@ import {
   IconTextPlus,
   IconUserCheck,
   IconUserCog,
+  IconUsers,
   IconWorldWww,
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -20,6 +21,7 @@ import classes from './shell.module.css';
 
 /** The pages besides the inbox, in the order of the navigation. */
 export const places = [
+  { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isSetting: false },
   { to: '/calls', label: 'Calls', keys: 'g l', icon: IconPhone, isSetting: false },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
@@ -36,7 +38,7 @@ const viewIcons: Record<View, typeof IconInbox> = {
   ended: IconMessageCheck,
 };
 
-/** @param isAgent a person who is not an agent sees neither conversations nor calls. */
+/** @param isAgent a person who is not an agent sees no conversations, customers or calls. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">
