@@ -209,6 +209,7 @@ begin
   set state = 'planned', used_at = clock_timestamp(), planned = counts,
       lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
   where x.id = of_run;
+  perform sync.note_unfollowed_answers(of_run);
   update sync.import_steps s set ended_at = clock_timestamp(), outcome = counts
   where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
   return counts;
