@@ -89,7 +89,8 @@ end $$;
 grant execute on function sync.count_new_answers(bigint) to console_role;
 
 -- As in 0013_import_plan.sql; the answer is kept for every plan that it concerns.
-create or replace function sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text) returns boolean
+create or replace function sync.decide_import_pair(
+  of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   r sync.import_runs;

@@ -153,6 +153,50 @@ describe('an answer', () => {
     ]);
   });
 
+  test('concerns every plan that has these lines: each is decided again before it is applied', async () => {
+    const at = domain();
+    const lines = [...quandts(at), ...peopleOf(at, 60)];
+    const [first, second, other] = [
+      (await planRows(sync, lines, { source: at })).run,
+      (await planRows(sync, lines.toReversed(), { source: at })).run,
+      (await planRows(sync, lines.slice(2), { source: at })).run,
+    ];
+    const open = async () =>
+      Promise.all(
+        [first, second, other].map(
+          async (run) => (await sync.query('select sync.count_new_answers($1) as answers', [run])).rows[0].answers,
+        ),
+      );
+    expect(await answerPair(sync, first, { n: 1, otherN: 2 }, 'same')).toBe(true);
+    expect(await open()).toEqual([1, 1, 0]);
+    await expect(applyImport(sync, second)).rejects.toThrow('decides it again');
+    await replanImport(sync, second);
+    // The first plan follows no answer, and the second one follows the one that is taken back.
+    expect(await answerPair(sync, first, { n: 1, otherN: 2 }, 'later')).toBe(false);
+    expect(await open()).toEqual([0, 1, 0]);
+    await replanImport(sync, second);
+    expect(await open()).toEqual([0, 0, 0]);
+    await applyImport(sync, second);
+    await applyImport(sync, other);
+  });
+
+  test('that is given while a plan is decided is not followed by it, and the plan says so', async () => {
+    const at = domain();
+    const lines = [...quandts(at), ...peopleOf(at, 60)];
+    const { run } = await planRows(sync, lines, { source: at });
+    const later = await planRows(
+      sync,
+      lines,
+      { source: at },
+      {
+        onEnd: async () => void (await answerPair(await database.connect('sync_app'), run, { n: 1, otherN: 2 }, 'same')),
+      },
+    );
+    await expect(applyImport(sync, later.run)).rejects.toThrow('decides it again');
+    await replanImport(sync, later.run);
+    expect((await applyImport(sync, later.run)).counts.created).toBeLessThan(later.counts.created);
+  });
+
   test('that contradicts others, is about no person, comes after the plan, or from somebody who may not, is refused', async () => {
     const at = domain();
     const lines = ['a', 'b', 'c'].map((id, n) =>
@@ -201,6 +245,28 @@ test('a plan that is decided again is the same plan, and a process that dies on 
   expect(await listCandidates(sync, run, { limit: 1_000 })).toEqual(candidates);
   await superuser.query(`truncate staging.import_lines_p${run}`);
   await expect(replanImport(sync, run)).rejects.toThrow('not kept any more: plan the files again');
+  expect(await planOf(run)).toEqual(plan);
+});
+
+test('a plan that is decided again ends with its caller, and with a signal; the former plan stays', async () => {
+  const at = domain();
+  const { run } = await planRows(sync, peopleOf(at, 60, 8), { source: at });
+  const plan = await planOf(run);
+  const signal = AbortSignal.abort(new Error('stopped'));
+  await expect(replanImport(sync, run, { signal })).rejects.toThrow('stopped');
+  await expect(prepareRun(sync, run, undefined, { signal })).rejects.toThrow('stopped');
+  const [holder, gone] = [await database.connect('postgres'), await database.connect('sync_app')];
+  gone.on('error', () => {});
+  const { rows } = await gone.query('select pg_backend_pid() as pid');
+  await holder.query('begin; lock table sync.import_targets in exclusive mode');
+  const ended = replanImport(gone, run).catch((error) => error);
+  const isThere = async (state: string) =>
+    (await superuser.query(`select from pg_stat_activity where pid = $1 and ${state}`, [rows[0].pid])).rowCount === 1;
+  await expect.poll(() => isThere(`wait_event_type = 'Lock'`), { interval: 5, timeout: 10_000 }).toBe(true);
+  (gone as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  await expect.poll(() => isThere('true'), { interval: 20, timeout: 10_000 }).toBe(false); // though it still waits for the lock
+  expect(await ended).toBeInstanceOf(Error);
+  await holder.query('rollback');
   expect(await planOf(run)).toEqual(plan);
 });
 

@@ -29,9 +29,11 @@ const flushCharacters = 1 << 16;
 
 const heldMessages: Record<HeldReason, string> = {
   'role-mailbox': 'Others have this address of a role, such as info@, which says nothing about the person.',
-  'clashing-names': 'Others with this address have names that are hardly those of one person.',
-  'too-many-people': 'More people have this address than a family has.',
-  'several-claims': 'The line could be that of several people with this address.',
+  'clashing-names':
+    'Others with this address have names that are hardly those of one person. If they are one, answer so; if they are not, give each an address of their own in the file.',
+  'too-many-people':
+    'More people have this address than a family has. Give each an address of their own in the file, or answer who is the same person.',
+  'several-claims': 'The line could be that of several people with this address. Answer whose it is.',
   'external-id': 'Another line of this source has the same id and another name.',
 };
 
@@ -51,9 +53,10 @@ export async function findGroups(
   run: string,
   grouping: Grouping,
   settings: MatchSettings,
+  signal?: AbortSignal | undefined,
 ): Promise<Groups | undefined> {
   if (grouping.lineOf.length === 0) return undefined;
-  const customers = await addCustomers(client, run, grouping);
+  const customers = await addCustomers(client, run, grouping, signal);
   const decisions = await readDecisions(client, run, grouping, customers);
   return { customers, found: refuseTooMany(() => matchTable(grouping.table, { settings, decisions, reviewsMax })) };
 }
@@ -122,13 +125,19 @@ export async function readDecisions(
 }
 
 /** @returns the ids of the customers, in the order of their rows; a customer may have several. */
-export async function addCustomers(client: ImportClient, run: string, { table }: Grouping): Promise<string[]> {
+export async function addCustomers(
+  client: ImportClient,
+  run: string,
+  { table }: Grouping,
+  signal?: AbortSignal | undefined,
+): Promise<string[]> {
   const ids: string[] = [];
   const numbers = new Map<string, number>();
   await client.query('begin read only');
   try {
     await client.query(`declare known no scroll cursor for select * from sync.list_import_customers(${Number(run)})`);
     for (;;) {
+      signal?.throwIfAborted();
       const { rows } = await client.query<{
         id: string;
         name: string;

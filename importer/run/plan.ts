@@ -14,6 +14,7 @@ import {
   throwRefusal,
 } from './records.ts';
 import { lineOf, stagedColumns, stageRow } from './staging.ts';
+import { preparePlan } from './steps.ts';
 
 export type PlannedSource = {
   /** Where the ids of its rows come from, such as `hubspot`. A row is known again by its source and its id. */
@@ -38,6 +39,8 @@ export type PlanOptions = {
   onProgress?: (lines: number) => void;
   /** Compares also the lines that have not changed since they were imported. Tests show that it makes no difference. */
   comparesAll?: boolean;
+  /** Ends it; what was planned so far is given up. */
+  signal?: AbortSignal | undefined;
 };
 
 /** The version of the rules that decide who is the same person; it changes when a rule does. */
@@ -45,8 +48,6 @@ export const rulesVersion = 'matching-1';
 const flushCharacters = 1 << 16;
 /** So many lines are asked for one by one. */
 const askedMax = 10_000;
-/** Six million lines are planned within some minutes. */
-export const planTimeoutMs = 1_800_000;
 
 /**
  * Reads the sources and decides what each line will be. Nothing that an app sees is written. A plan that is cut off leaves a run that the
@@ -55,11 +56,10 @@ export const planTimeoutMs = 1_800_000;
  * @param client as sync_app, of its own. @throws ImportRefused
  */
 export async function planImport(client: ImportClient, options: PlanOptions): Promise<Plan> {
-  const { app, sources, settings = {}, actor = '' } = options;
+  const { app, sources, settings = {}, actor, signal } = options;
   if (sources.length === 0) throw new ImportRefused('An import has at least one file.');
   const matching = readSettings(settings.matching ?? []);
-  await client.query(`set statement_timeout = ${planTimeoutMs}`);
-  await client.query('select set_config($1, $2, false)', ['aether.actor', actor]);
+  await preparePlan(client, actor);
   const files = sources.map(({ source, name, sha256 }, place) => ({ file: place + 1, source, name, sha256 }));
   const { rows } = await client
     .query<{ run: string }>('select sync.begin_import($1, $2, $3, $4) as run', [
@@ -73,7 +73,8 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
   try {
     const grouping = beginGrouping();
     await copyRows(client, run, options, grouping);
-    await keepGroups(client, run, grouping, await findGroups(client, run, grouping, matching));
+    await keepGroups(client, run, grouping, await findGroups(client, run, grouping, matching, signal));
+    signal?.throwIfAborted();
     const planned = await client.query<{ counts: Partial<Counts> }>('select sync.plan_import($1) as counts', [run]);
     return { run, counts: { ...emptyCounts(), ...planned.rows[0]?.counts } };
   } catch (error) {
@@ -108,7 +109,7 @@ async function* numberRows(sources: PlannedSource[]): AsyncGenerator<RunRow[]> {
 type Known = (source: string, digest: bigint) => boolean;
 
 async function copyRows(client: ImportClient, run: string, options: PlanOptions, grouping: Grouping): Promise<void> {
-  const { sources, onProgress } = options;
+  const { sources, onProgress, signal } = options;
   const batches = numberRows(sources);
   // A few lines ask what is known of them; many load what is known of their sources.
   const first: RunRow[][] = [];
@@ -125,6 +126,7 @@ async function copyRows(client: ImportClient, run: string, options: PlanOptions,
   const firstFile = new Map<string, number>();
   for (const [place, { source }] of sources.entries()) if (!firstFile.has(source)) firstFile.set(source, place + 1);
   const take = async (batch: RunRow[]) => {
+    signal?.throwIfAborted();
     for (const { n, file, source, row } of batch) {
       const staged = stageRow(run, n, file, row);
       const isKnown = staged.key !== null && knows(source, staged.key.digest);

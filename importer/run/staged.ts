@@ -27,7 +27,12 @@ type StagedPerson = {
 };
 
 /** @throws ImportRefused if they are not kept any more: they are not logged, so a server that was not stopped properly loses them */
-export async function readStaged(client: ImportClient, run: string, lines: number): Promise<Grouping> {
+export async function readStaged(
+  client: ImportClient,
+  run: string,
+  lines: number,
+  signal?: AbortSignal | undefined,
+): Promise<Grouping> {
   const grouping = beginGrouping();
   await client.query('begin read only');
   try {
@@ -43,6 +48,7 @@ export async function readStaged(client: ImportClient, run: string, lines: numbe
         case when extra ? 'phones' then array(select p.value ->> 'key' from jsonb_array_elements(extra -> 'phones') p) end as phones
       from staging.import_lines where run = ${Number(run)} and kind = 'person' and not is_known order by n`);
     for (;;) {
+      signal?.throwIfAborted();
       const { rows } = await client.query<StagedPerson>(`fetch ${rowsPerFetch} from staged`);
       for (const row of rows) addLine(grouping, row.n, personOf(row), firstFiles.get(row.file) as number);
       if (rows.length < rowsPerFetch) return grouping;

@@ -9,6 +9,8 @@ import { type ImportClient, throwRefusal } from './records.ts';
 const stepTimeoutMs = 60_000;
 /** Sorting takes seconds. */
 const sortTimeoutMs = 600_000;
+/** Six million lines are planned within some minutes. */
+const planTimeoutMs = 1_800_000;
 const attemptsMax = 8;
 const raced = new Set(['40001', '40P01']);
 
@@ -27,8 +29,19 @@ export async function runStep<Row extends object>(client: ImportClient, sql: str
 
 export async function prepareSteps(client: ImportClient, actor: string | undefined): Promise<void> {
   await client.query(`set statement_timeout = ${stepTimeoutMs}`);
+  await endWithCaller(client);
   await client.query('select set_config($1, $2, false)', ['aether.actor', actor ?? '']);
 }
+
+/** As prepareSteps, for the statements of a plan, each of which reads all lines. */
+export async function preparePlan(client: ImportClient, actor = ''): Promise<void> {
+  await client.query(`set statement_timeout = ${planTimeoutMs}`);
+  await endWithCaller(client);
+  await client.query('select set_config($1, $2, false)', ['aether.actor', actor]);
+}
+
+/** A statement whose caller is gone ends within a second, and what it has done is taken back. Otherwise it would keep its run for minutes. */
+const endWithCaller = (client: ImportClient) => client.query(`set client_connection_check_interval = '1s'`);
 
 /** The search reads new customers one by one until this has sorted them. */
 export async function sortSearch(client: ImportClient): Promise<void> {

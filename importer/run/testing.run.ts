@@ -42,8 +42,14 @@ export const rejected = (line: number): ReadRow => ({
   reason: 'The row has two fields in place of three.',
 });
 
-export async function* inBatches(rows: ReadRow[], size = 100): AsyncGenerator<ReadRow[]> {
+/** @param onEnd is waited for before the list ends */
+export async function* inBatches(
+  rows: ReadRow[],
+  size = 100,
+  onEnd?: () => Promise<void>,
+): AsyncGenerator<ReadRow[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
+  await onEnd?.();
 }
 
 /** Plans one list of a source. */
@@ -51,11 +57,12 @@ export function planRows(
   client: pg.Client,
   rows: ReadRow[],
   { source = 'old-crm', ...more }: Partial<Omit<PlanOptions, 'sources'>> & { source?: string } = {},
+  { onEnd }: { onEnd?: () => Promise<void> } = {},
 ) {
   return planImport(client, {
     app: 'foundation',
     ...more,
-    sources: [{ source, name: `${source}.csv`, sha256: null, rows: inBatches(rows) }],
+    sources: [{ source, name: `${source}.csv`, sha256: null, rows: inBatches(rows, 100, onEnd) }],
   });
 }
 

@@ -5,10 +5,10 @@ import { readSettings } from '../matching/settings.ts';
 import { whatIf } from '../matching/whatif.ts';
 import { addCustomers, type Grouping, placeOf, readDecisions, refuseTooMany } from './grouping.ts';
 import type { Place } from './places.ts';
-import { planTimeoutMs } from './plan.ts';
 import { type ImportClient, ImportRefused } from './records.ts';
 import { readRun } from './runs.ts';
 import { readStaged } from './staged.ts';
+import { preparePlan } from './steps.ts';
 
 export type RunChange = {
   pairs: number;
@@ -35,15 +35,21 @@ export type PreparedRun = {
  *
  * @param kept of an earlier question: it is used again if the plan is still the same one. @throws ImportRefused
  */
-export async function prepareRun(client: ImportClient, run: string, kept?: PreparedRun): Promise<PreparedRun> {
+export async function prepareRun(
+  client: ImportClient,
+  run: string,
+  kept?: PreparedRun,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<PreparedRun> {
   const { state, lines, settings } = await readRun(client, run);
   if (state !== 'planned') throw new ImportRefused(`Run ${run} is ${state}: a what-if is about a plan.`);
   const stamp = await readStamp(client, run);
   if (kept?.run === run && kept.stamp === stamp) return kept;
-  await client.query(`set statement_timeout = ${planTimeoutMs}`);
-  const grouping = await readStaged(client, run, lines);
-  const customers = await addCustomers(client, run, grouping);
+  await preparePlan(client);
+  const grouping = await readStaged(client, run, lines, signal);
+  const customers = await addCustomers(client, run, grouping, signal);
   const decisions = await readDecisions(client, run, grouping, customers);
+  signal?.throwIfAborted();
   const prepared = refuseTooMany(() => prepare(grouping.table));
   return { run, stamp, prepared, grouping, customers, decisions, matching: settings.matching ?? [] };
 }

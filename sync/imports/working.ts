@@ -166,6 +166,7 @@ async function planUploads(job: Job, { client, onProgress, signal }: JobContext)
         ...(overwrite.length > 0 && { overwrite }),
       },
       ...(job.actor !== null && { actor: job.actor }),
+      signal,
       onProgress: (count) => {
         lines = count;
       },
@@ -178,10 +179,11 @@ async function planUploads(job: Job, { client, onProgress, signal }: JobContext)
 }
 
 async function replanRun({ run, actor, settings: { matching } }: Job, context: JobContext): Promise<JobEnd> {
-  const { client, onProgress } = context;
+  const { client, onProgress, signal } = context;
   const { lines } = await readRun(client, run as string);
   onProgress({ phase: 'deciding', done: lines });
   const { counts } = await replanImport(client, run as string, {
+    signal,
     ...(actor !== null && { actor }),
     ...(matching && { matching }),
   });
@@ -194,13 +196,13 @@ let forgetting: NodeJS.Timeout | undefined;
 const comparedKeptMs = 600_000;
 
 async function whatIfOfRun({ run, settings: { matching = [] } }: Job, context: JobContext): Promise<JobEnd> {
-  const { client, onProgress } = context;
+  const { client, onProgress, signal } = context;
   const { lines } = await readRun(client, run as string);
   onProgress({ phase: 'deciding', done: lines });
   const kept = compared;
   compared = undefined; // two of them would not fit
   clearTimeout(forgetting);
-  compared = await prepareRun(client, run as string, kept);
+  compared = await prepareRun(client, run as string, kept, { signal });
   forgetting = setTimeout(() => {
     compared = undefined;
   }, comparedKeptMs).unref();

@@ -213,8 +213,9 @@ const job = createStaffRoute({
 const cancel = createStaffRoute({
   method: 'delete',
   path: '/api/imports/jobs/{id}',
-  right: 'administrator',
+  right: 'steward',
   summary: 'Stop what the worker does; what is done stays, and can go on later or be undone',
+  description: 'A steward stops what decides a plan again and a what-if; all else administrators.',
   request: { params: jobKey },
   responses: { 204: { description: 'It ends within moments.' }, ...problems(404, 409, 422) },
 });

@@ -135,8 +135,9 @@ test('a steward answers for a pair of a plan, the plan follows, and a what-if sa
     'two-names.csv',
     'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n3,ann@asked.org,Ann Lee\n4,ann@asked.org,Ann Lee\n',
   );
+  const twin = await plan('two-names.csv', 'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n');
   const path = `/api/imports/runs/${run}`;
-  const read = async () => (await app.call('GET', path)).body;
+  const read = async (of = path) => (await app.call('GET', of)).body;
   const pairs = async () => (await app.call('GET', `${path}/candidates`)).body.candidates;
   expect(await read()).toMatchObject({ counts: { held: 2, created: 1, unchanged: 1 }, newAnswers: 0 });
   expect(await pairs()).toMatchObject([{ first: { n: 1 }, second: { n: 2 }, answer: null }]);
@@ -147,6 +148,13 @@ test('a steward answers for a pair of a plan, the plan follows, and a what-if sa
   expect((await boss('POST', `${path}/answers`, said)).body).toEqual({ changes_plan: true });
   expect([await read(), await pairs()]).toMatchObject([{ newAnswers: 1 }, [{ answer: 'same', answered_by: 'boss' }]]);
   expect((await boss('POST', `${path}/apply`, {})).body.detail).toContain('decide it again');
+  // Another plan with these lines does not follow the answer either.
+  expect(await read(`/api/imports/runs/${twin}`)).toMatchObject({ newAnswers: 1 });
+  expect((await boss('POST', `/api/imports/runs/${twin}/apply`, {})).body.detail).toContain('decide it again');
+  const { body: deciding } = await boss('POST', `/api/imports/runs/${twin}/replan`, {});
+  expect(await calls.ended(deciding.job)).toMatchObject({ outcome: { counts: { held: 0, created: 1 } } });
+  expect(await read(`/api/imports/runs/${twin}`)).toMatchObject({ newAnswers: 0 });
+  expect((await boss('POST', `/api/imports/runs/${twin}/abandon`, { reason: 'a trial' })).status).toBe(204);
 
   const asked = await boss('POST', `${path}/what-if`, { matching: ['address=off'] });
   expect(await calls.ended(asked.body.job)).toMatchObject({

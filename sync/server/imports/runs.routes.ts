@@ -93,7 +93,9 @@ const get = createStaffRoute({
           }),
         ),
         candidates: z.int(),
-        newAnswers: z.int().openapi({ description: 'Answers that the plan does not follow yet: replan.' }),
+        newAnswers: z
+          .int()
+          .openapi({ description: 'Answers, of this run or of another one, that the plan does not follow yet: replan.' }),
         matching: z.object({
           rules: z.record(z.string(), z.boolean()),
           chance: z.number(),
@@ -294,8 +296,7 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const [jobs, numbers, people] = await Promise.all([
         listJobsOfRun(db, run),
         db.query<{ candidates: number; kept: number; newAnswers: number }>(
-          `select (select count(*) from sync.import_decisions d join sync.import_runs r on r.id = d.run
-              where d.run = $1::bigint and d.decided_at > r.decided_at and d.changes_plan)::integer as "newAnswers",
+          `select sync.count_new_answers($1::bigint) as "newAnswers",
              (select count(*) from sync.import_candidates c where c.run = $1::bigint)::integer as candidates,
              (select count(*) from sync.import_kept k where k.run = $1::bigint)::integer as kept`,
           [run],

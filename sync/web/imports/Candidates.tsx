@@ -57,7 +57,8 @@ export function Following({ run }: { run: Run }) {
   const isBusy = run.jobs.some(({ state }) => state === 'waiting' || state === 'working');
   return (
     <p className={classes.following} role="status">
-      {run.newAnswers === 1 ? 'One answer changes' : `${formatNumber(run.newAnswers)} answers change`} the plan.
+      {run.newAnswers === 1 ? 'One answer changes' : `${formatNumber(run.newAnswers)} answers change`} this plan, and it
+      is not applied before it follows them. They may have been given in another import with the same lines.
       {isSteward && (
         <Button size="xs" loading={deciding.isPending} disabled={isBusy} onClick={() => deciding.mutate()}>
           Decide the plan again
@@ -66,6 +67,8 @@ export function Following({ run }: { run: Run }) {
     </p>
   );
 }
+
+const isOneAddress = (one: string, other: string | null | undefined) => one.toLowerCase() === other?.toLowerCase();
 
 const answerWords: Record<Answer, string> = { same: 'Same person', different: 'Different people', later: 'Later' };
 
@@ -102,6 +105,12 @@ function CandidateItem({ run, each, canAnswer }: { run: Run; each: Candidate; ca
         <span>
           {Math.round(score * 100)} %: {reasons.join(' · ')}
         </span>
+        {said === 'different' && first.email !== null && isOneAddress(first.email, second?.email ?? customer?.email) && (
+          <span>
+            An address belongs to one customer, so these lines stay held. Download the held lines, give each person an
+            address of their own, or none to the one who has none, and import the mended file.
+          </span>
+        )}
         {customer && (
           <Link to="/customers/$id" params={{ id: customer.id }}>
             Look at the customer

@@ -8,7 +8,7 @@ import { sayProgress } from './words.ts';
 
 /** How far the worker is, and a button to stop it. What has failed says why. */
 export function JobProgress({ job }: { job: Job }) {
-  const { isAdmin } = useMe();
+  const { isAdmin, isSteward } = useMe();
   const client = useQueryClient();
   const stopping = useMutation({
     mutationFn: () => cancelJob(job.id),
@@ -22,11 +22,13 @@ export function JobProgress({ job }: { job: Job }) {
       </p>
     );
   const { share } = job.progress;
+  const isOfSteward = job.kind === 'replan' || job.kind === 'whatif';
+  const mayStop = job.kind !== 'recognise' && (isAdmin || (isSteward && isOfSteward));
   return (
     <div className={classes.progress}>
       <Group justify="space-between" gap={8} mb={6}>
         <span role="status">{sayProgress(job)}</span>
-        {isAdmin && job.kind !== 'recognise' && (
+        {mayStop && (
           <Button variant="default" size="xs" disabled={job.is_cancelled} onClick={() => stopping.mutate()}>
             Stop
           </Button>
