@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
 import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
-import { importCommand } from './import.ts';
+import { importCommand } from './import/command.ts';
 import { matchCommand } from './match.ts';
 import { mergeCommand, unmergeCommand } from './merge.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';

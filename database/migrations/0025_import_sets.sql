@@ -214,3 +214,11 @@ begin
   where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
   return counts;
 end $$;
+
+-- Keeps which columns of the files of a run mean nothing, with the number of lines that say something in them.
+create function sync.note_left_out(of_run bigint, columns jsonb) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  update sync.import_runs r set settings = r.settings || jsonb_build_object('leftOut', columns) where r.id = of_run and r.state = 'reading';
+end;
+grant execute on function sync.note_left_out(bigint, jsonb) to sync_role;

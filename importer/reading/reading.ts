@@ -2,6 +2,7 @@ import type { ReadRow } from '../person.ts';
 import { formatOf } from './formats.ts';
 import { headingKey } from './headings.ts';
 import { readRows } from './layout.ts';
+import { type LeftOut, leftOutCounter } from './leftout.ts';
 import { type Mapping, requireMapping } from './mapping.ts';
 import { type Answers, type Companions, personReader } from './persons.ts';
 import type { Recognition } from './recognition.ts';
@@ -25,6 +26,8 @@ export type ReadingOptions = {
   /** Of telephone numbers without + and their country, such as DE. */
   phoneCountry?: string | undefined;
   companions?: Companions | undefined;
+  /** Gets how many rows say something in each column that means nothing. */
+  leftOut?: LeftOut;
   /** Called about twice a second. */
   onProgress?: (progress: ReadingProgress) => void;
   signal?: AbortSignal;
@@ -48,13 +51,16 @@ export async function* readPersons(source: Source, options: ReadingOptions): Asy
     mapping,
     columns.map(({ name }) => name),
   );
+  const mapped = columns.map(({ name, heading, field }) => ({
+    name,
+    key: headingKey(heading),
+    field: mapping[name] === undefined ? field : mapping[name],
+  }));
+  const rules = formatOf(recognition.format)?.rules ?? {};
+  const countLeftOut = options.leftOut && leftOutCounter(mapped, rules, options.leftOut);
   const read = personReader({
-    columns: columns.map(({ name, heading, field }) => ({
-      name,
-      key: headingKey(heading),
-      field: mapping[name] === undefined ? field : mapping[name],
-    })),
-    rules: formatOf(recognition.format)?.rules ?? {},
+    columns: mapped,
+    rules,
     answers: { ...options.answers, dayOrder: { ...recognition.dayOrder, ...options.answers?.dayOrder } },
     phoneCountry: options.phoneCountry,
     companions: options.companions,
@@ -65,6 +71,7 @@ export async function* readPersons(source: Source, options: ReadingOptions): Asy
   let count = 0;
   for await (const { rows, bytes } of readRows(source, layout)) {
     signal?.throwIfAborted();
+    countLeftOut?.(rows);
     yield rows.map(read);
     count += rows.length;
     const now = performance.now();

@@ -189,7 +189,8 @@ describe('an answer', () => {
       lines,
       { source: at },
       {
-        onEnd: async () => void (await answerPair(await database.connect('sync_app'), run, { n: 1, otherN: 2 }, 'same')),
+        onEnd: async () =>
+          void (await answerPair(await database.connect('sync_app'), run, { n: 1, otherN: 2 }, 'same')),
       },
     );
     await expect(applyImport(sync, later.run)).rejects.toThrow('decides it again');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import { readSettings } from '../matching/settings.ts';
 import type { ReadRow } from '../person.ts';
+import type { LeftOut } from '../reading/leftout.ts';
 import { addLine, beginGrouping, findGroups, type Grouping, keepGroups } from './grouping.ts';
 import { askForLines, type Digests, type LineKey, loadLines } from './knownlines.ts';
 import {
@@ -24,6 +25,8 @@ export type PlannedSource = {
   sha256: string | null;
   /** How a line that is kept as it was is taken apart. */
   layout?: FileLayout;
+  /** How many rows say something in each column that means nothing, once the rows are read. */
+  leftOut?: LeftOut;
   rows: AsyncIterable<ReadRow[]>;
 };
 
@@ -75,6 +78,7 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
     await copyRows(client, run, options, grouping);
     await keepGroups(client, run, grouping, await findGroups(client, run, grouping, matching, signal));
     signal?.throwIfAborted();
+    await keepLeftOut(client, run, sources);
     const planned = await client.query<{ counts: Partial<Counts> }>('select sync.plan_import($1) as counts', [run]);
     return { run, counts: { ...emptyCounts(), ...planned.rows[0]?.counts } };
   } catch (error) {
@@ -83,6 +87,14 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
   } finally {
     await client.query('select pg_advisory_unlock(7272, $1)', [run]).catch(() => {}); // it ends with the session
   }
+}
+
+async function keepLeftOut(client: ImportClient, run: string, sources: PlannedSource[]): Promise<void> {
+  const columns: Record<string, number> = {};
+  for (const { leftOut = [] } of sources)
+    for (const [column, cells] of leftOut) columns[column] = (columns[column] ?? 0) + cells;
+  if (Object.keys(columns).length > 0)
+    await client.query('select sync.note_left_out($1, $2)', [run, JSON.stringify(columns)]);
 }
 
 function refuseSource(error: unknown): never {

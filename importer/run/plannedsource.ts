@@ -23,6 +23,7 @@ export async function plannedSource(
   { source: given, ...options }: PlannedSourceOptions = {},
 ): Promise<PlannedSource> {
   const { layout } = recognition;
+  const leftOut = new Map<string, number>();
   return {
     source: given ?? recognition.format ?? sourceOf(source.name),
     name: source.name,
@@ -32,7 +33,8 @@ export async function plannedSource(
       headings: layout.headings,
       delimiter: layout.kind === 'delimited' ? layout.delimiter : layout.kind === 'query' ? ',' : null,
     },
-    rows: readPersons(source, { recognition, ...options }),
+    leftOut,
+    rows: readPersons(source, { recognition, leftOut, ...options }),
   };
 }
 

@@ -38,7 +38,7 @@ export type Run = {
   counts: Counts;
   /** Lines whose outcome is another one than planned, by the reason. */
   changed: Record<string, number>;
-  /** What the database has no place for: kind → word → lines. */
+  /** What the database has no place for: kind → word → lines. The kind `column` has the columns that mean nothing. */
   unmapped: Record<string, Record<string, number>>;
   /** Lines that are applied. */
   appliedTo: number;
@@ -62,6 +62,8 @@ export type RunSettings = {
   matching?: string[];
   /** Of each file, how a line that was kept as it was is taken apart. */
   layouts?: FileLayout[];
+  /** How many lines say something in each column that means nothing. */
+  leftOut?: Record<string, number>;
 };
 export type FileLayout = { kind: string; headings: string[]; delimiter: string | null };
 

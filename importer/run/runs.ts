@@ -80,6 +80,10 @@ function toRun(row: RunColumns): Omit<Run, 'counts' | 'changed' | 'steps'> {
   const { applied_to, goes_at, created_at, created_by, planned, ...same } = row;
   return {
     ...same,
+    unmapped: {
+      ...(row.settings.leftOut && { column: row.settings.leftOut }),
+      ...row.unmapped,
+    },
     planned: { ...emptyCounts(), ...planned },
     appliedTo: applied_to,
     goesAt: goes_at,

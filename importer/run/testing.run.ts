@@ -43,11 +43,7 @@ export const rejected = (line: number): ReadRow => ({
 });
 
 /** @param onEnd is waited for before the list ends */
-export async function* inBatches(
-  rows: ReadRow[],
-  size = 100,
-  onEnd?: () => Promise<void>,
-): AsyncGenerator<ReadRow[]> {
+export async function* inBatches(rows: ReadRow[], size = 100, onEnd?: () => Promise<void>): AsyncGenerator<ReadRow[]> {
   for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
   await onEnd?.();
 }

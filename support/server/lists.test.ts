@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findLists, findTakenCursors } from '@aether/http/testing.lists';
-import { openSource, readPersons, recognise } from '@aether/importer';
+import { openSource, type Person, readPersons, recognise } from '@aether/importer';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
 
@@ -102,7 +102,7 @@ describe('the file of customers', () => {
     const source = await openSource(path);
     const recognition = await recognise(source);
     expect(recognition).toMatchObject({ format: 'aether', questions: [] });
-    const people = [];
+    const people: Person[] = [];
     for await (const rows of readPersons(source, { recognition }))
       for (const row of rows) people.push(row.kind === 'person' ? row.person : expect.fail(row.reason));
     await source.close();

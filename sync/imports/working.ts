@@ -127,12 +127,15 @@ async function planUploads(job: Job, { client, onProgress, signal }: JobContext)
       const before = sums.slice(0, place).reduce((sum, size) => sum + size, 0);
       const own = toMapping(file.mapping);
       mapping = { ...mapping, ...recognition.mapping, ...own };
+      const leftOut = new Map<string, number>();
       sources.push({
+        leftOut,
         source: file.source,
         name: upload.name,
         sha256: await source.hash(),
         rows: readPersons(source, {
           recognition,
+          leftOut,
           mapping: own,
           answers: {
             ...(file.timezone && { timezone: file.timezone }),

@@ -135,7 +135,10 @@ test('a steward answers for a pair of a plan, the plan follows, and a what-if sa
     'two-names.csv',
     'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n3,ann@asked.org,Ann Lee\n4,ann@asked.org,Ann Lee\n',
   );
-  const twin = await plan('two-names.csv', 'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n');
+  const twin = await plan(
+    'two-names.csv',
+    'id,email,name\n1,both@asked.org,Cleo Moreau\n2,both@asked.org,Dmitri Novak\n',
+  );
   const path = `/api/imports/runs/${run}`;
   const read = async (of = path) => (await app.call('GET', of)).body;
   const pairs = async () => (await app.call('GET', `${path}/candidates`)).body.candidates;

@@ -105,12 +105,14 @@ function CandidateItem({ run, each, canAnswer }: { run: Run; each: Candidate; ca
         <span>
           {Math.round(score * 100)} %: {reasons.join(' · ')}
         </span>
-        {said === 'different' && first.email !== null && isOneAddress(first.email, second?.email ?? customer?.email) && (
-          <span>
-            An address belongs to one customer, so these lines stay held. Download the held lines, give each person an
-            address of their own, or none to the one who has none, and import the mended file.
-          </span>
-        )}
+        {said === 'different' &&
+          first.email !== null &&
+          isOneAddress(first.email, second?.email ?? customer?.email) && (
+            <span>
+              An address belongs to one customer, so these lines stay held. Download the held lines, give each person an
+              address of their own, or none to the one who has none, and import the mended file.
+            </span>
+          )}
         {customer && (
           <Link to="/customers/$id" params={{ id: customer.id }}>
             Look at the customer

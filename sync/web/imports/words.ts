@@ -84,6 +84,7 @@ export const thresholdNames: Record<
 };
 
 export const unmappedNames: Record<string, string> = {
+  column: 'Columns that mean nothing here',
   tier: 'Tiers that nobody has made',
   owner: 'Account managers who have no user here',
   company: 'Companies, which need a field that a file cannot fill',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
-import { aetherHere, newHome } from './testing.ts';
+import { aetherHere, newHome } from '../testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -32,6 +32,15 @@ test('aether import plans, applies, verifies and undoes a file, and the mended r
     'people.csv',
     'Nr,E-mail,Name,Phone\n1,ada@cli.example,Ada King,+49301234567\n2,ben@cli.example,Ben\n3,carla@cli.example,Carla Sol,\n',
   );
+  const shoes = await file(
+    'shoes.csv',
+    'Email,Name,Shoe\na@shoe.example,Ann,43\nb@shoe.example,Bo,\nc@shoe.example,Cy,41\n',
+  );
+  const leaving = ['plan', shoes, '--map', 'Shoe='];
+  expect((await run(...leaving)).output).toContain('Left out: Shoe, in 2 lines, such as 43, 41');
+  expect((await run(...leaving, '--json')).records()).toMatchObject([
+    { unmapped: { column: { Shoe: 2 } }, read: [{ leftOut: [{ column: 'Shoe', cells: 2, samples: ['43', '41'] }] }] },
+  ]);
   const planned = await run('plan', people, '--source', 'old-crm', '--map', 'Nr=id', '--json');
   expect(planned.code, planned.output).toBe(0);
   const [plan] = planned.records() as [{ run: string; counts: Record<string, number> }];
