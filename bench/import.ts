@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -41,6 +41,8 @@ const { values: options } = parseArgs({
 });
 const only = options.only.split(',');
 const rows = Number(options.rows);
+const millisecondsPerRow = 0.9;
+const bytesPerRow = 12_000;
 const customers = Math.ceil((rows * 3) / 4);
 
 const firstNames =
@@ -112,12 +114,25 @@ try {
     settings: { shared_buffers: '1GB', max_wal_size: '16GB', checkpoint_timeout: '1h' },
   });
   console.log(`${rows.toLocaleString('en')} rows of two sources, ${customers.toLocaleString('en')} customers`);
+  await sayNeeds();
   if (only.includes('plain')) await insertPlainly(local);
   if (only.includes('import')) await importLists(local, only.includes('again'));
   report();
 } finally {
   await local?.server.stop('immediate');
   await rm(folder, { recursive: true, force: true });
+}
+
+/** What a run takes, by what smaller ones took: a row of the lists costs so much of both databases, their logs included. */
+async function sayNeeds(): Promise<void> {
+  const minutes = (rows * millisecondsPerRow) / 60_000;
+  const gigabytes = (rows * bytesPerRow) / 1e9;
+  const { bavail, bsize } = await statfs(folder);
+  const free = (bavail * bsize) / 1e9;
+  console.log(
+    `expected: ${minutes < 1 ? 'less than a minute' : `${Math.round(minutes)} minutes`} on a quiet machine, ${gigabytes.toFixed(1)} GB of ${free.toFixed(0)} GB on the disk`,
+  );
+  if (gigabytes > free) throw new Error(`There is no room for it in ${folder}: set TMPDIR to a larger disk.`);
 }
 
 async function prepare(server: LocalServer, database: string): Promise<void> {
@@ -155,9 +170,14 @@ function rss(): number {
   return Math.round(process.resourceUsage().maxRSS / 1024);
 }
 
-/** Writes what is not on the disk yet. */
+/** Writes what is not on the disk yet, and says how much is. */
 async function settle(superuser: pg.Client): Promise<void> {
   await superuser.query('checkpoint');
+  const { rows: sizes } = await superuser.query<{ data: string; log: string }>(
+    `select sum(pg_database_size(d.datname)) as data, (select sum(w.size) from pg_ls_waldir() w) as log from pg_database d`,
+  );
+  const [data, log] = [Number(sizes[0]?.data) / 1e9, Number(sizes[0]?.log) / 1e9];
+  console.log(`  on the disk: ${data.toFixed(2)} GB of data, ${log.toFixed(2)} GB of the database's log`);
 }
 
 async function useBackend(client: pg.Client): Promise<void> {
