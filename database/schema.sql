@@ -5938,6 +5938,7 @@ begin
   perform sync.drop_import_rows(of_run);
   delete from sync.import_targets t where t.run = of_run;
   delete from sync.import_candidates c where c.run = of_run;
+  delete from sync.import_plan_answers a where a.run = of_run;
 end $function$;
 grant execute on function sync.abandon_import(of_run bigint) to sync_role;
 
@@ -6580,6 +6581,7 @@ begin
   execute format('delete from staging.import_groups_p%s', of_run);
   delete from sync.import_targets t where t.run = of_run;
   delete from sync.import_candidates c where c.run = of_run;
+  delete from sync.import_plan_answers a where a.run = of_run;
   insert into sync.import_steps (run, step) values (of_run, 'plan');
 end $function$;
 grant execute on function sync.begin_replan(of_run bigint, with_settings jsonb, as_of timestamp with time zone) to sync_role;
@@ -6593,9 +6595,9 @@ AS $function$
 declare
   j sync.import_jobs;
 begin
-  perform sync.require_operator();
   select * into j from sync.import_jobs x where x.id = of_job for update;
-  if not found then raise exception 'there is no job %', of_job using errcode = 'no_data_found'; end if;
+  if j.kind in ('replan', 'whatif') then perform platform.require_steward(); else perform sync.require_operator(); end if;
+  if j.id is null then raise exception 'there is no job %', of_job using errcode = 'no_data_found'; end if;
   if j.state not in ('waiting', 'working') then
     raise exception 'job % has ended', of_job using errcode = 'object_not_in_prerequisite_state';
   end if;
@@ -9148,18 +9150,11 @@ CREATE OR REPLACE FUNCTION sync.count_new_answers(of_run bigint)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
-declare
-  since constant timestamptz := (select r.decided_at from sync.import_runs r where r.id = of_run);
 begin
-  if not exists (select from sync.import_decisions d where d.decided_at > since and d.changes_plan) then return 0; end if;
-  return (
-    select count(*) from sync.import_decisions d
-    where d.decided_at > since and d.changes_plan and (d.run = of_run or exists (
-      select from sync.list_import_persons(of_run, array(select p.n from sync.import_rows p where p.run = of_run)) p
-      where p.person in (d.one, d.other) or p.whole in (d.one, d.other))));
+  return (select count(*) from sync.import_plan_answers a where a.run = of_run and a.changes_plan);
 end $function$;
+grant execute on function sync.count_new_answers(of_run bigint) to console_role;
 grant execute on function sync.count_new_answers(of_run bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.customer_file(of_customer uuid, events_max integer DEFAULT 5000)
@@ -9340,8 +9335,8 @@ declare
   mine text collate "C";
   theirs text collate "C";
   before sync.import_decisions;
-  base text;
   changes boolean;
+  planned bigint;
   left_side text[];
   right_side text[];
 begin
@@ -9391,14 +9386,21 @@ begin
     raise exception 'other answers say that these two are different, or make each of them another customer: change those first'
       using errcode = 'object_not_in_prerequisite_state';
   end if;
-  base := coalesce(case when before.decided_at > r.decided_at then before.former else before.answer end, 'later');
-  changes := base <> answered and (answered = 'same' or base <> 'later'
-    or coalesce(a.lead = b.lead, a.customer = with_customer, false));
-  insert into sync.import_decisions as d (one, other, answer, former, run, changes_plan)
-  values (least(mine, theirs), greatest(mine, theirs), answered, base, of_run, changes)
+  insert into sync.import_decisions as d (one, other, answer, run)
+  values (least(mine, theirs), greatest(mine, theirs), answered, of_run)
   on conflict (one, other) do update
-  set answer = excluded.answer, former = excluded.former, run = excluded.run, changes_plan = excluded.changes_plan,
-      decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
+  set answer = excluded.answer, run = excluded.run, decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
+  changes := sync.note_plan_answer(of_run, mine, theirs, answered, before.answer,
+    coalesce(a.lead = b.lead, a.customer = with_customer, false));
+  -- The same lines may be in other plans.
+  for planned in select x.id from sync.import_runs x where x.state = 'planned' and x.id <> of_run order by x.id loop
+    select * into a from sync.find_import_person(planned, mine, of_run, of_n);
+    select * into b from sync.find_import_person(planned, theirs, of_run, with_n);
+    if a.n is not null and (b.n is not null or with_customer is not null) then
+      perform sync.note_plan_answer(planned, mine, theirs, answered, before.answer,
+        coalesce(a.lead = b.lead, a.customer = with_customer, false));
+    end if;
+  end loop;
   update sync.import_runs x set used_at = clock_timestamp() where x.id = of_run;
   perform sync.record_operation('import.answer', jsonb_strip_nulls(jsonb_build_object('run', of_run, 'line', of_n, 'other_line', with_n,
     'customer', with_customer)), null, jsonb_strip_nulls(jsonb_build_object('answer', answered, 'before', before.answer)));
@@ -9813,6 +9815,26 @@ begin
         select count(*) as rows from (select from %2$s t where t.%3$I = c.id limit 100) t) r
       where c.id = any ($1) and r.rows > 0$find$, reference.child::text, reference.child, reference.customer_column) using gone;
   end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.find_import_person(in_run bigint, of_person text, of_run bigint, of_n integer)
+ RETURNS TABLE(n integer, lead integer, customer uuid)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  known sync.import_rows;
+  places integer[];
+begin
+  select * into known from sync.import_rows p where p.run = of_run and p.n = of_n;
+  select array_agg(p.n) into places from sync.import_rows p
+  where p.run = in_run and p.digest is not null
+    and (p.external_id = known.external_id or p.email_key = known.email_key or p.digest = known.digest);
+  return query
+    select p.n, p.lead, p.customer from sync.list_import_persons(in_run, places) p
+    where of_person in (p.person, p.whole) order by p.n limit 1;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.find_import_targets(of_run bigint)
@@ -10408,6 +10430,7 @@ CREATE OR REPLACE FUNCTION sync.follow_import_answers(of_run bigint, places inte
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  delete from sync.import_plan_answers a where a.run = of_run; -- it is no plan any more
   with became as materialized (
     select u.person, max(p.customer::text)::uuid as customer from sync.list_import_persons(of_run, places) p
       cross join lateral (values (p.person), (p.whole)) u (person)
@@ -11474,6 +11497,56 @@ begin
 end $function$;
 grant execute on function sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.note_left_out(of_run bigint, columns jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE sync.import_runs r SET settings = (r.settings || jsonb_build_object('leftOut', note_left_out.columns))
+   WHERE ((r.id = note_left_out.of_run) AND (r.state = 'reading'::text));
+END;
+grant execute on function sync.note_left_out(of_run bigint, columns jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.note_plan_answer(of_run bigint, mine text, theirs text, answered text, before text, are_one boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  base text;
+  changes boolean;
+begin
+  select a.former into base from sync.import_plan_answers a
+  where a.run = of_run and a.one = least(mine, theirs) and a.other = greatest(mine, theirs);
+  base := coalesce(base, before, 'later');
+  changes := base <> answered and (answered = 'same' or base <> 'later' or are_one);
+  insert into sync.import_plan_answers as a (run, one, other, former, changes_plan)
+  values (of_run, least(mine, theirs), greatest(mine, theirs), base, changes)
+  on conflict (run, one, other) do update set changes_plan = excluded.changes_plan;
+  return changes;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.note_unfollowed_answers(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  since constant timestamptz := (select r.decided_at from sync.import_runs r where r.id = of_run);
+begin
+  perform pg_advisory_xact_lock(hashtextextended('sync.import_decisions', 0));
+  if not exists (select from sync.import_decisions d where d.decided_at > since) then return; end if;
+  insert into sync.import_plan_answers (run, one, other, former, changes_plan)
+  select of_run, d.one, d.other, 'later', true from sync.import_decisions d
+  where d.decided_at > since and exists (
+    select from sync.list_import_persons(of_run, array(select p.n from sync.import_rows p where p.run = of_run)) p
+    where p.person in (d.one, d.other) or p.whole in (d.one, d.other));
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  RETURNS double precision
  LANGUAGE sql
@@ -11746,6 +11819,7 @@ begin
   set state = 'planned', used_at = clock_timestamp(), planned = counts,
       lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
   where x.id = of_run;
+  perform sync.note_unfollowed_answers(of_run);
   update sync.import_steps s set ended_at = clock_timestamp(), outcome = counts
   where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
   return counts;
@@ -14056,8 +14130,6 @@ create table sync.import_decisions (
   one text collate "C" not null,
   other text collate "C" not null,
   answer text collate "C" not null,
-  former text collate "C" not null,
-  changes_plan boolean not null,
   run bigint not null,
   one_customer uuid,
   other_customer uuid,
@@ -14066,12 +14138,9 @@ create table sync.import_decisions (
   login name default SESSION_USER not null,
   constraint import_decisions_pkey PRIMARY KEY (one, other),
   constraint import_decisions_answer_check CHECK ((answer = ANY (ARRAY['same'::text, 'different'::text, 'later'::text]))),
-  constraint import_decisions_check CHECK ((one < other)),
-  constraint import_decisions_former_check CHECK ((former = ANY (ARRAY['same'::text, 'different'::text, 'later'::text])))
+  constraint import_decisions_check CHECK ((one < other))
 );
 comment on column sync.import_decisions.one is '`line:` and a hash (sync.import_person), or `customer:` and an id.';
-comment on column sync.import_decisions.former is 'The answer that the plan of the run follows until it is decided again; later: none.';
-comment on column sync.import_decisions.changes_plan is 'Whether that plan is another one with this answer.';
 comment on column sync.import_decisions.run is 'Where it was answered the last time.';
 comment on column sync.import_decisions.one_customer is 'What the line became, once it was applied. No reference: an undo removes customers.';
 CREATE INDEX import_decisions_decided_at_idx ON sync.import_decisions USING btree (decided_at);
@@ -14200,6 +14269,28 @@ alter table sync.import_mappings enable row level security, force row level secu
 create policy owner_all on sync.import_mappings for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_mappings for select to sync_role using (true);
 grant select on sync.import_mappings to sync_role;
+
+create table sync.import_plan_answers (
+  run bigint not null,
+  one text collate "C" not null,
+  other text collate "C" not null,
+  former text collate "C" not null,
+  changes_plan boolean not null,
+  constraint import_plan_answers_pkey PRIMARY KEY (run, one, other),
+  constraint import_plan_answers_one_other_fkey FOREIGN KEY (one, other) REFERENCES sync.import_decisions(one, other) ON DELETE CASCADE,
+  constraint import_plan_answers_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
+  constraint import_plan_answers_former_check CHECK ((former = ANY (ARRAY['same'::text, 'different'::text, 'later'::text])))
+);
+comment on table sync.import_plan_answers is 'Answers that were given since a plan was decided. They go when it is decided again, applied or given up.';
+comment on column sync.import_plan_answers.former is 'The answer that the plan follows; later: none.';
+comment on column sync.import_plan_answers.changes_plan is 'Whether the plan is another one with the present answer.';
+CREATE INDEX import_plan_answers_one_other_idx ON sync.import_plan_answers USING btree (one, other);
+alter table sync.import_plan_answers enable row level security, force row level security;
+create policy console_read on sync.import_plan_answers for select to console_role using (true);
+create policy owner_all on sync.import_plan_answers for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_plan_answers for select to sync_role using (true);
+grant select on sync.import_plan_answers to console_role;
+grant select on sync.import_plan_answers to sync_role;
 
 create table sync.import_rows (
   run bigint not null,
