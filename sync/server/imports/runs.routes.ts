@@ -93,11 +93,9 @@ const get = createStaffRoute({
           }),
         ),
         candidates: z.int(),
-        newAnswers: z
-          .int()
-          .openapi({
-            description: 'Answers, of this run or of another one, that the plan does not follow yet: replan.',
-          }),
+        newAnswers: z.int().openapi({
+          description: 'Answers, of this run or of another one, that the plan does not follow yet: replan.',
+        }),
         matching: z.object({
           rules: z.record(z.string(), z.boolean()),
           chance: z.number(),
