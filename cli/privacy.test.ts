@@ -1,22 +1,24 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { aetherHere, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
+let foundation: pg.Client;
 beforeAll(async () => {
   home = await newHome();
   database = await createTestDatabase();
-  const foundation = await database.connect('foundation_app');
+  foundation = await database.connect('foundation_app');
   await foundation.query(`
     insert into platform.customers (email, name, phone, phone_key) values
       ('ada@cli.example', 'Ada King', '+49301234567', '+49301234567'), ('ben@cli.example', 'Ben', '+49301234567', '+49301234567')`);
 });
 
 const run = (...args: string[]) =>
-  aetherHere(home, ['privacy', ...args], { PRIVACY_APP_URL: database.url('privacy_app') });
+  aetherHere(home, ['privacy', ...args], { PRIVACY_APP_URL: database.url('privacy_app'), AETHER_ACTOR: 'eve' });
 
 test('aether privacy find says what is held where and why, and asks which of two customers is meant', async () => {
   const found = await run('find', 'ADA@cli.example');
@@ -51,4 +53,68 @@ test('aether privacy export writes a zip that only its owner may read, and overw
   expect(await readFile(join(home, 'mine.zip'), 'utf8')).toBe('mine');
   expect(await run('export', '+49301234567', '--out', join(home, 'two.zip'))).toMatchObject({ code: 1 });
   await expect(stat(join(home, 'two.zip'))).rejects.toThrow('ENOENT');
+});
+
+const add = async (email: string): Promise<string> =>
+  (await foundation.query(`insert into platform.customers (email, name) values ($1, 'Ada') returning id`, [email]))
+    .rows[0].id;
+
+test('aether privacy erase looks, asks for --confirm, erases to the end of the clean-up and shows the receipt', async () => {
+  const customer = await add('eva@cli.example');
+  const look = await run('erase', 'EVA@cli.example', '--reason', 'Asked', '--dry-run');
+  expect([look.code, look.output]).toEqual([0, expect.stringMatching(/platform\.customer_emails +1 +gone/)]);
+  const unsure = await run('erase', 'eva@cli.example', '--reason', 'Asked');
+  expect([unsure.code, unsure.output]).toEqual([1, expect.stringContaining('say --confirm')]);
+  const done = await run('erase', 'eva@cli.example', '--reason', 'Asked', '--confirm', '--json');
+  expect(done.code, done.output).toBe(0);
+  expect(done.records()[0]).toMatchObject({
+    customer,
+    state: 'clean',
+    erasedBy: 'command:eve',
+    again: false,
+    addresses: 1,
+  });
+  const nobody = await run('erase', 'eva@cli.example', '--reason', 'Asked', '--confirm');
+  expect([nobody.code, nobody.output]).toEqual([1, expect.stringContaining('No customer is known by')]);
+  const again = await run('erase', customer, '--reason', 'Asked', '--confirm');
+  expect([again.code, again.output]).toEqual([0, expect.stringContaining('This person was erased before.')]);
+  const receipts = await run('receipts', '--of', customer);
+  expect(receipts.output).toContain('backups expire on a day that no setting says');
+  expect((await run('clean-up', '--json')).records()).toEqual([{ ended: 0, open: 0 }]);
+});
+
+test('aether privacy hold keeps a person, and lift lets one come back with a reason', async () => {
+  const customer = await add('held@cli.example');
+  expect((await run('hold', 'held@cli.example', '--reason', 'A lawsuit')).code).toBe(0);
+  const refused = await run('erase', customer, '--reason', 'Asked', '--confirm');
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('a legal hold keeps this customer')]);
+  expect((await run('holds')).output).toContain('A lawsuit');
+  expect((await run('hold', 'held@cli.example', '--release', '--reason', 'Settled')).code).toBe(0);
+  expect((await run('erase', customer, '--reason', 'Asked', '--confirm')).code).toBe(0);
+  await expect(add('held@cli.example')).rejects.toMatchObject({ constraint: 'person_erased' });
+
+  const kept = await run('keep');
+  expect(kept.code, kept.output).toBe(0);
+  const lifted = await run('lift', 'held@cli.example', '--reason', 'They signed up');
+  expect([lifted.code, lifted.output]).toEqual([0, expect.stringContaining('may come back')]);
+  expect(await add('held@cli.example')).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test('a restored database is told again who was erased, before anything else', async () => {
+  const customer = await add('restored@cli.example');
+  const list = JSON.stringify({
+    customer,
+    people: [customer],
+    reason: 'Asked',
+    erasedAt: '2026-01-01T00:00:00Z',
+    suppressed: [{ kind: 'email', hash: 'ab'.repeat(32) }],
+  });
+  await writeFile(`${home}/erased.jsonl`, `${list}\n`);
+  const repeated = await run('repeat', `${home}/erased.jsonl`, '--json');
+  expect(repeated.code, repeated.output).toBe(0);
+  expect(repeated.records()).toEqual([{ erased: 1, suppressed: 1, unknown: 0 }]);
+  await expect(add('restored@cli.example')).rejects.toMatchObject({ constraint: 'person_erased' });
+  expect((await run('repeat', `${home}/erased.jsonl`, '--json')).records()).toEqual([
+    { erased: 0, suppressed: 0, unknown: 0 },
+  ]);
 });

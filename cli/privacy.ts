@@ -2,15 +2,17 @@ import { requireOwnSession } from '@aether/platform/log';
 import { openPrivacy, type Privacy } from '@aether/sync/privacy';
 import { Command } from 'commander';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { addErasing } from './privacy.erase.ts';
 import { exportCommand, findCommand, type PrivacyOptions } from './privacy.find.ts';
 import { readRunning } from './start/running.ts';
 
-/** `aether privacy …`: what is held about a person, as privacy_app. */
+/** `aether privacy …`: what is held about a person, and that it goes, as privacy_app. */
 export function privacyCommand(): Command {
-  return new Command('privacy')
-    .description('what is held about a person: find it, and give it to them')
+  const privacy = new Command('privacy')
+    .description('what is held about a person: find it, give it to them, erase it')
     .addCommand(findCommand(openPrivacyLogin))
     .addCommand(exportCommand(openPrivacyLogin));
+  return addErasing(privacy);
 }
 
 /** @throws when no database is named, its URL cannot be read, or it is behind a transaction pooler */

@@ -10,9 +10,9 @@ import { readRunning } from './start/running.ts';
 export type Common = { url?: string; json?: boolean; actor?: string };
 
 /** Adds the options of every command that asks the database as sync_app. */
-export function withCommon(command: Command, json = 'one JSON object per line'): Command {
+export function withCommon(command: Command, json = 'one JSON object per line', login = 'sync_app'): Command {
   return command
-    .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
+    .option('--url <url>', `as ${login} (or ${login.toUpperCase()}_URL); by default what npm start runs`)
     .option('--actor <who>', 'who does it, for the record (or AETHER_ACTOR); by default the user of this machine')
     .option('--json', json);
 }
@@ -21,18 +21,29 @@ export function withCommon(command: Command, json = 'one JSON object per line'):
 const answerTimeoutMs = 60_000;
 
 /** Runs work on a connection as sync_app, which ends with it. @throws when no database is named, or it is out of reach */
-export async function asSync(
+export const asSync = (
   options: Common,
   work: (client: pg.Client) => Promise<void>,
   { answerMs = answerTimeoutMs } = {},
+): Promise<void> => asLogin('sync_app', options, work, answerMs);
+
+/** As asSync, as the login that erases people. Its statements may take long: a vacuum of a large table does. */
+export const asPrivacy = (options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> =>
+  asLogin('privacy_app', options, work);
+
+async function asLogin(
+  login: 'sync_app' | 'privacy_app',
+  options: Common,
+  work: (client: pg.Client) => Promise<void>,
+  answerMs?: number,
 ): Promise<void> {
   const actor = actorOf(options);
-  const url = await findUrl(options);
+  const url = await findUrl(options, login);
   const client = await openClient({
     url,
     application_name: 'aether-events',
     connectionTimeoutMillis: 10_000,
-    query_timeout: answerMs,
+    ...(answerMs && { query_timeout: answerMs }),
     keepAlive: true,
   });
   try {
@@ -64,10 +75,11 @@ export async function withSync(
 }
 
 /** @throws when no database is named, its URL cannot be read, or it is behind a transaction pooler */
-async function findUrl(options: Common): Promise<string> {
-  const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
-  if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
-  const setting = options.url ? '--url' : 'SYNC_APP_URL';
+async function findUrl(options: Common, login: 'sync_app' | 'privacy_app' = 'sync_app'): Promise<string> {
+  const variable = `${login.toUpperCase()}_URL`;
+  const url = options.url ?? process.env[variable] ?? readRunning()?.[variable];
+  if (!url) throw new Error(`Which database? Give --url or ${variable} (as ${login}), or run \`npm start\` first.`);
+  const setting = options.url ? '--url' : variable;
   requireDatabaseUrl(setting, url);
   await requireOwnSession(url, setting);
   return url;

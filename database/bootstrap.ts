@@ -3,12 +3,11 @@ import { type Address, toConfig } from './address.ts';
 import { createDatabaseWithLetters, requireLetters } from './letters.ts';
 import {
   appRole,
-  bulkRole,
+  functionRoles,
   isApp,
   type Login,
   loginNames,
   logins,
-  mergeRole,
   type Passwords,
   trialRoles,
 } from './rights/logins.ts';
@@ -157,8 +156,8 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     // Rights that every app has are granted once, to the role of all apps.
     if (isApp(login)) await admin.query(`grant ${appRole} to ${role} with inherit true, set false`);
   }
-  // The owner gives them the functions that write many customers at once, and those that merge.
-  for (const role of [bulkRole, mergeRole]) {
+  // The owner gives them the functions that write many customers at once, those that merge, and those that erase.
+  for (const role of functionRoles) {
     if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
     await admin.query(`grant ${role} to ${logins.platform_migrator} with inherit false, set true`);
   }

@@ -146,8 +146,8 @@ describe('a drift is reported with its object and line', () => {
       'alter table crm.deals enable trigger count_version',
       deals,
       [
-        `- CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version();`,
-        `+ CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version(); -- enabled: D`,
+        `- CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();`,
+        `+ CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version(); -- enabled: D`,
       ],
     ],
     [

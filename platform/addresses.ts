@@ -1,6 +1,6 @@
 import { type BelongingWrite, belongingsOf, type ChangedBelongings } from './belongings.ts';
 import { type Customer, customerColumns } from './customers.ts';
-import { NotFound } from './errors.ts';
+import { NotFound, PersonErased } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import type { Statement } from './log/query.ts';
@@ -167,6 +167,7 @@ export function addressCalls(connection: Connection) {
         name,
       ]);
       const { created, taken_from: takenFrom, ...customer } = row as NonNullable<typeof row>;
+      if (customer.id === null) throw new PersonErased();
       return { customer, created, takenFrom };
     });
   }

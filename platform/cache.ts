@@ -90,7 +90,14 @@ export function openCustomerCache(
         forgetAll();
         isFollowing = true;
         for await (const event of events.follow({
-          types: ['customer.created', 'customer.updated', 'customer.deleted', 'customer.merged', 'customer.unmerged'],
+          types: [
+            'customer.created',
+            'customer.updated',
+            'customer.deleted',
+            'customer.merged',
+            'customer.unmerged',
+            'customer.erased',
+          ],
           after,
           signal: closing.signal,
         })) {

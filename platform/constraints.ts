@@ -5,6 +5,7 @@ import {
   EmailTaken,
   MergeUndone,
   MoveRefused,
+  PersonErased,
   PrimaryAddressStays,
   PrimaryPhoneStays,
   SameCustomer,
@@ -40,6 +41,7 @@ export function refuseConstraint(constraint: string, cause: pg.DatabaseError): P
   // platform.require_present_customer raises this; its detail is the survivor.
   if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
   if (constraint === 'customer_erased') return new CustomerErased(cause);
+  if (constraint === 'person_erased') return new PersonErased(cause);
   if (constraint === 'merge_same') return new SameCustomer(cause);
   if (constraint === 'merge_undone') return new MergeUndone(cause);
   // platform.refuse_move raises these; its hint is a sentence for people.

@@ -1,5 +1,5 @@
 import type { App } from './environment.ts';
-import { CustomerErased, NotFound, VersionConflict } from './errors.ts';
+import { CustomerErased, NotFound, PersonErased, VersionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, nameTaken, parametersFor, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
@@ -182,7 +182,7 @@ export function customerCalls(
    * Finds the customer of this address or makes it. Any number of callers at once, in any spelling, get the same customer.
    * An existing customer is returned as it is; `name` is for a new one.
    *
-   * @throws InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.
+   * @throws PersonErased, which leaves `tx` usable; InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.
    */
   async function findOrCreateCustomer(
     { email, name }: { email: string; name: string },
@@ -194,6 +194,7 @@ export function customerCalls(
     const find = async (on: Queryable) => {
       const [row] = await on.run<Customer & { created: boolean }>(findOrCreate, [key, address, name]);
       const { created, ...customer } = row as Customer & { created: boolean };
+      if (customer.id === null) throw new PersonErased();
       return { customer, created };
     };
     return write.tx || !write.actor ? find(write.tx ?? connection) : connection.within(write, find);

@@ -42,6 +42,21 @@ export class CustomerErased extends PlatformError {
   }
 }
 
+/**
+ * The address or the number is of a person who was erased and is kept away. Nobody brings them back by accident: if they come back of their
+ * own will, somebody who may erase lifts the suppression. A chat goes on without a customer.
+ */
+export class PersonErased extends PlatformError {
+  constructor(cause?: unknown) {
+    super(
+      'person-erased',
+      409,
+      'This person was erased and is kept away. If they come back of their own will, an administrator lifts the suppression with a reason.',
+      { cause },
+    );
+  }
+}
+
 /** This customer was merged and accepts nothing new: the caller repeats the step with the survivor. See repeatIfGone. */
 export class CustomerMerged extends PlatformError {
   /** The id of the customer into whom this one was merged. */

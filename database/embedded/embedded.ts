@@ -51,6 +51,10 @@ const settingsByDefault = {
   // The age of an event that waits for its number counts from its commit: see sync.outbox_age.
   track_commit_timestamp: 'on',
   log_checkpoints: 'off',
+  // The log names no person: of a refusal neither the row nor what was sent, and of statements that are counted none that is not one of queries.
+  log_error_verbosity: 'terse',
+  log_parameter_max_length_on_error: '0',
+  'pg_stat_statements.track_utility': 'off',
 };
 
 const settingsOfOurs = ['port', 'listen_addresses', 'unix_socket_directories'];

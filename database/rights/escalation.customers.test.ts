@@ -247,3 +247,108 @@ describe('addresses', () => {
     },
   });
 });
+
+describe('erasing', () => {
+  const fn = (name: string) => `42501 permission denied for function ${name}`;
+  const table = (name: string) => `42501 permission denied for table ${name}`;
+  const look = `select from platform.customers where id = '${ada}'`;
+  for (const app of ['foundation_app', 'support_app'] as const) {
+    refuse(world, app, {
+      'cannot erase a person': {
+        attack: `set local aether.actor = 'u-admin'; select platform.erase_customer('${ada}', 'x')`,
+        ends: fn('erase_customer'),
+        neighbour: look,
+      },
+      'cannot use a step of an erasure': {
+        attack: `select platform.try_erase('${ada}', 'x')`,
+        ends: fn('try_erase'),
+        neighbour: look,
+      },
+      'cannot call a customer erased': {
+        attack: set('erased_at = now()'),
+        ends: customers,
+        neighbour: set(`name = 'Ada L'`),
+      },
+      'cannot become the role that no trigger sees': {
+        attack: 'set role erase_role',
+        ends: '42501 permission denied to set role "erase_role"',
+        neighbour: `set role ${app}`,
+      },
+      'cannot become the role that erases': {
+        attack: 'set role privacy_role',
+        ends: '42501 permission denied to set role "privacy_role"',
+        neighbour: `set role ${app}`,
+      },
+      'cannot read who is kept away': {
+        attack: 'select from platform.suppressions',
+        ends: table('suppressions'),
+        neighbour: look,
+      },
+      'cannot read the key of the list': {
+        attack: 'select from platform.suppression_key',
+        ends: table('suppression_key'),
+        neighbour: look,
+      },
+      'cannot ask whether an address is kept away': {
+        attack: `select platform.is_kept_away('email', 'ada@example.com')`,
+        ends: fn('is_kept_away'),
+        neighbour: look,
+      },
+      'cannot lift a suppression': {
+        attack: `select platform.lift_suppression('email', 'ada@example.com', 'x')`,
+        ends: fn('lift_suppression'),
+        neighbour: look,
+      },
+      'cannot forge a receipt': {
+        attack: `insert into platform.erasures (customer_id, reason, state) values ('${ada}', 'x', 'asked')`,
+        ends: table('erasures'),
+        neighbour: look,
+      },
+      'cannot end the clean-up of an erasure': {
+        attack: `select platform.end_clean_up('{}')`,
+        ends: fn('end_clean_up'),
+        neighbour: look,
+      },
+      'cannot release a legal hold': {
+        attack: `select platform.release_hold(gen_random_uuid(), 'x')`,
+        ends: fn('release_hold'),
+        neighbour: look,
+      },
+      'cannot write the event of an erasure': {
+        attack: `select sync.capture_erasure('{${ada}}')`,
+        ends: fn('capture_erasure'),
+        neighbour: look,
+      },
+    });
+  }
+
+  test('the console and the worker cannot erase, and who erases cannot write past the functions', async () => {
+    for (const login of ['console_app', 'sync_app', 'observer_app'] as const) {
+      const client = await world.database.connect(login);
+      for (const attack of [
+        `select platform.erase_customer('${ada}', 'x')`,
+        'select from platform.suppressions',
+        'select from platform.erasures',
+        'set role erase_role',
+      ])
+        expect(await attempt(client, `set local aether.actor = 'u-admin'; ${attack}`), attack).toMatch(
+          /^42501 permission denied/,
+        );
+    }
+    const privacy = await world.database.connect('privacy_app');
+    for (const attack of [
+      `delete from platform.customers where id = '${ada}'`,
+      `update platform.customers set name = 'x'`,
+      'select from support.messages',
+      'select from platform.suppressions',
+      'select pending from platform.erasures',
+      `update platform.erasures set report = '{}'`,
+      'delete from platform.legal_holds',
+      'set role erase_role',
+    ])
+      expect(await attempt(privacy, attack), attack).toMatch(/^42501 permission denied/);
+    expect(
+      await attempt(privacy, `set local aether.actor = 'u-admin'; select platform.erase_customer('${ada}', 'x')`),
+    ).toBe('1 row');
+  });
+});

@@ -1,11 +1,12 @@
 import type pg from 'pg';
-import { appRole, bulkRole, isApp, loginNames, logins, mergeRole, trialRoles } from './logins.ts';
+import { appRole, functionRoles, isApp, loginNames, logins, trialRoles } from './logins.ts';
 import { lettersOf, type Matrix } from './matrix.ts';
 
 /**
  * Every access list entry in the catalogue that no cell of the matrix covers: the grantee is not one of the logins, no
  * probe tries the verb, or the right may be passed on. Entries of an object's owner and of platform_owner are left out,
- * because every migration uses them; those of bulk_role, merge_role and the trial roles, because no login has them and their functions use them.
+ * because every migration uses them; those of bulk_role, merge_role, erase_role and the trial roles, because no login has them and their
+ * functions use them.
  */
 export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix): Promise<string[]> {
   const { rows } = await client.query<Entry>(listEntries);
@@ -76,9 +77,11 @@ const listEntries = `
         union all
         select format('new objects (%s)', d.defaclobjtype), null, d.defaclrole, d.defaclacl from pg_catalog.pg_default_acl d
        ) as o (object, "column", owner, acl) cross join aclexplode(o.acl) e
-  where e.grantee <> o.owner and pg_get_userbyid(e.grantee) not in ('platform_owner', '${bulkRole}', '${mergeRole}', ${Object.keys(
-    trialRoles,
-  )
+  where e.grantee <> o.owner and pg_get_userbyid(e.grantee) not in (${[
+    'platform_owner',
+    ...functionRoles,
+    ...Object.keys(trialRoles),
+  ]
     .map((role) => `'${role}'`)
     .join(', ')})
   order by 1, 2, 3, 4`;

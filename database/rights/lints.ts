@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { changedCollations, changedCollationsRemedy } from '../letters.ts';
 import { findUntestedGrants } from './grants.ts';
-import { appRole, bulkRole, logins, mergeRole, trialRoles } from './logins.ts';
+import { appRole, bulkRole, eraseRole, functionRoles, logins, mergeRole, trialRoles } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
 import { rolesWithMore } from './roles.ts';
 
@@ -61,6 +61,12 @@ const mergeFunctions = [
   'platform.merge_customers(uuid, uuid[], jsonb, text, jsonb, jsonb)',
   'platform.preview_unmerge(uuid, jsonb)',
   'platform.unmerge_customers(uuid, jsonb)',
+];
+/** Their owner is a role of its own, so that nothing repeats what they scrub. */
+const eraseFunctions = [
+  'platform.preview_erasure(uuid)',
+  'platform.erase_customer(uuid, text)',
+  'platform.erase_files(uuid)',
 ];
 /** Each belongs to the role whose rights it tries. */
 const trialFunctions = Object.keys(trialRoles).map(
@@ -137,7 +143,7 @@ const lints: Lint[] = [
           where t.tgrelid = k.conrelid and t.tgenabled = 'O' and p.oid = pg_catalog.to_regprocedure('platform.require_present_customer()')
             and t.tgtype = 23 and t.tgattr[0] = k.conkey[1]
             and pg_get_triggerdef(t.oid)
-              like '% FOR EACH ROW WHEN (%CURRENT_USER <> ALL (''{${bulkRole},${mergeRole}}''::name[])%) EXECUTE %'
+              like '% FOR EACH ROW WHEN (%CURRENT_USER <> ALL (''{${functionRoles.join(',')}}''::name[])%) EXECUTE %'
             and encode(t.tgargs, 'escape') = (
               select a.attname || '\\000' from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]))`,
   },
@@ -219,6 +225,7 @@ const lints: Lint[] = [
         and (pg_get_userbyid(o.owner), o.object) not in (${[
           ...bulkFunctions.map((name) => `('${bulkRole}', '${name}')`),
           ...mergeFunctions.map((name) => `('${mergeRole}', '${name}')`),
+          ...eraseFunctions.map((name) => `('${eraseRole}', '${name}')`),
           ...trialFunctions,
         ].join(', ')})`,
   },

@@ -29,6 +29,15 @@ export const bulkRole = 'bulk_role';
  */
 export const mergeRole = 'merge_role';
 
+/**
+ * The role whose definer functions erase people: row triggers do not fire for it, so nothing repeats what it scrubs. It cannot log in,
+ * and only the owner may take it on. Its functions may be called by `privacy_role` alone.
+ */
+export const eraseRole = 'erase_role';
+
+/** Roles that own definer functions of the house, and nothing else. */
+export const functionRoles: readonly string[] = [bulkRole, mergeRole, eraseRole];
+
 /** The logins of the apps of this repository. */
 export const appLogins: readonly Login[] = ['foundation_app', 'support_app', 'console_app'];
 

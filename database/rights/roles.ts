@@ -1,14 +1,14 @@
-import { appRole, bulkRole, isApp, type Login, logins, mergeRole, trialRoles } from './logins.ts';
+import { appRole, functionRoles, isApp, type Login, logins, trialRoles } from './logins.ts';
 
 const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
-const roleList = names([...Object.values(logins), appRole, bulkRole, mergeRole, ...Object.keys(trialRoles)]);
+const roleList = names([...Object.values(logins), appRole, ...functionRoles, ...Object.keys(trialRoles)]);
 const memberships = Object.entries(logins)
   .flatMap(([login, role]) => [
     `('${login}', '${role}', ${login !== 'platform_migrator'})`,
     ...(isApp(login as Login) ? [`('${role}', '${appRole}', true)`] : []),
   ])
-  .concat([bulkRole, mergeRole].map((role) => `('${logins.platform_migrator}', '${role}', false)`))
+  .concat(functionRoles.map((role) => `('${logins.platform_migrator}', '${role}', false)`))
   .concat(
     Object.entries(trialRoles).flatMap(([trial, role]) => [
       `('${trial}', '${role}', true)`,

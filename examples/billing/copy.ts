@@ -20,6 +20,7 @@ export const eventTypes = [
   'customer.deleted',
   'customer.merged',
   'customer.unmerged',
+  'customer.erased',
 ];
 
 /** A row of the copy. `merged_position`: the place in the log as of which `merged_into` is known. */

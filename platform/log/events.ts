@@ -62,6 +62,8 @@ export interface EventTypes
     > {
   'customer.merged': MergeEventData;
   'customer.unmerged': MergeEventData;
+  /** The person was erased: whoever keeps something of them removes it. One event for each id that the person had. */
+  'customer.erased': CustomerEventData;
 }
 
 export type EventType = keyof EventTypes & string;

@@ -2,12 +2,24 @@ export { type ExportFile, exportPerson, exportVersion, type Manifest, type Perso
 export { type Category, categories } from './categories.ts';
 export { openPrivacy, type Privacy } from './connection.ts';
 export {
+  type CleanedUp,
+  cleanUp,
+  type Erased,
+  type ErasurePreview,
+  eraseCustomer,
+  previewErasure,
+} from './erasing.ts';
+export { type LegalHold, listHolds, placeHold, releaseHold } from './holds.ts';
+export {
   type Found,
   type FoundCustomer,
   findPerson,
   type Held,
   type Person,
+  requireCustomer,
   requirePerson,
   SeveralPersons,
 } from './person.ts';
+export { listReceipts, type Receipt } from './receipts.ts';
+export { type ErasedOne, liftSuppression, listErased, readErased, repeatErasures } from './suppression.ts';
 export { NotAPerson, readWho, type Who } from './who.ts';

@@ -1,6 +1,6 @@
 import { isUuid } from '@aether/platform';
 import { rowsOf, type Sql } from '../sql.ts';
-import type { Who } from './who.ts';
+import { NotAPerson, readWho, type Who } from './who.ts';
 
 /** Everything that leads to one person, as platform.gather_person finds it. */
 export type Person = {
@@ -44,6 +44,15 @@ export async function requirePerson(client: Sql, who: Who): Promise<Person> {
   const customers = await findCustomers(client, who);
   if (customers.length > 1) throw new SeveralPersons(customers);
   return gatherPerson(client, who, customers);
+}
+
+/** The one customer that is meant. @throws SeveralPersons; NotAPerson when it is nobody */
+export async function requireCustomer(client: Sql, text: string, country?: string): Promise<FoundCustomer> {
+  const customers = await findCustomers(client, readWho(text, country));
+  const [one] = customers;
+  if (!one) throw new NotAPerson(`No customer is known by ${text}.`);
+  if (customers.length > 1) throw new SeveralPersons(customers);
+  return one;
 }
 
 /** The address or number belongs to several customers. */

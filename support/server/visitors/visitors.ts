@@ -4,6 +4,7 @@ import {
   InvalidEmail,
   InvalidField,
   NotFound,
+  PersonErased,
   type PlatformDb,
   type Queryable,
   repeatIfGone,
@@ -126,10 +127,10 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
-/** @returns null for an erased customer, who gets no new conversation; the visitor does not learn that. */
+/** @returns null for a person who was erased: the chat goes on without a customer, and the visitor does not learn that. */
 async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
-  const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
-  return adopt(db, tx, customer);
+  const customer = await orNobody(db.findOrCreateCustomer({ email, name }, { tx }));
+  return customer && adopt(db, tx, customer);
 }
 
 /**
@@ -139,8 +140,18 @@ async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Id
  * @returns null for an erased customer, as findCustomer does
  */
 async function proveCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
-  const { customer } = await db.proveAddress({ email, name }, { tx });
-  return adopt(db, tx, customer);
+  const customer = await orNobody(db.proveAddress({ email, name }, { tx }));
+  return customer && adopt(db, tx, customer);
+}
+
+/** The customer that was found or made; null if the address is of a person who is kept away. */
+async function orNobody(found: Promise<{ customer: Customer }>): Promise<Customer | null> {
+  try {
+    return (await found).customer;
+  } catch (error) {
+    if (error instanceof PersonErased) return null;
+    throw error;
+  }
 }
 
 async function adopt(db: PlatformDb, tx: Transaction, customer: Customer): Promise<string | null> {

@@ -14,6 +14,7 @@ const types = [
   'customer.updated',
   'customer.merged',
   'customer.unmerged',
+  'customer.erased',
   'address.created',
   'address.updated',
   'address.deleted',

@@ -26,9 +26,10 @@ function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
       return [['customers']];
     case 'customer.updated':
       return [['inbox'], ['customers']];
-    // One event tells of everything that moved: conversations, calls, addresses.
+    // One event tells of everything that moved or is gone: conversations, calls, addresses.
     case 'customer.merged':
     case 'customer.unmerged':
+    case 'customer.erased':
       return [['inbox'], ['counts'], ['context'], ['customers'], ['calls'], ['search'], ['call-lookup']];
     case 'tier.created':
     case 'tier.updated':

@@ -7,6 +7,7 @@ const types = [
   ...entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`)),
   'customer.merged',
   'customer.unmerged',
+  'customer.erased',
 ];
 
 export const liveFeed = openLiveFeed(types);

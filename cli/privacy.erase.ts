@@ -1,0 +1,237 @@
+import { readFile } from 'node:fs/promises';
+import {
+  cleanUp,
+  type ErasurePreview,
+  eraseCustomer,
+  liftSuppression,
+  listErased,
+  listHolds,
+  listReceipts,
+  placeHold,
+  previewErasure,
+  type Receipt,
+  readErased,
+  releaseHold,
+  repeatErasures,
+  requireCustomer,
+} from '@aether/sync/privacy';
+import { type Command, InvalidArgumentError } from 'commander';
+import type pg from 'pg';
+import { asPrivacy, type Common, withCommon } from './syncclient.ts';
+import { formatTable } from './table.ts';
+
+type Options = Common & { country?: string };
+type EraseOptions = Options & { reason: string; dryRun?: boolean; confirm?: boolean };
+
+/** How long a command waits while an old transaction, or a worker that reads a file, is in the way of the clean-up. */
+const cleanUpWaitMs = 60_000;
+
+/** Adds the commands of `aether privacy` that erase, keep from it, and keep away. */
+export function addErasing(privacy: Command): Command {
+  const add = (name: string, description: string, json?: string) =>
+    withCommon(privacy.command(name).description(description), json, 'privacy_app');
+  const addWho = (name: string, description: string, json?: string) =>
+    add(name, description, json)
+      .argument('<who>', 'an address, a number or an id')
+      .option('--country <code>', 'of a number without + and its country, such as DE');
+
+  addWho('erase', 'erase a person everywhere; ends when nothing is left in files and indexes either', 'one JSON object')
+    .requiredOption('--reason <text>', 'kept with the receipt')
+    .option('--dry-run', 'say what it would do, and change nothing')
+    .option('--confirm', 'do it: it cannot be taken back')
+    .action((who, options: EraseOptions) => asPrivacy(options, (client) => erase(client, who, options)));
+
+  add('receipts', 'what was erased, the newest first')
+    .option('--of <who>', 'only of this person: an id, because nothing else of them is left')
+    .option('--limit <n>', 'at most so many', readCount, 50)
+    .action((options: Common & { of?: string; limit: number }) =>
+      asPrivacy(options, async (client) => {
+        const found = await listReceipts(client, { ...(options.of && { customer: options.of }), limit: options.limit });
+        if (options.json) for (const receipt of found) console.log(JSON.stringify(receipt));
+        else if (found.length === 0) console.log('Nobody was erased.');
+        else for (const receipt of found) showReceipt(receipt);
+      }),
+    );
+
+  addWho('hold', 'keep a person from being erased, for a legal reason', 'one JSON object')
+    .requiredOption('--reason <text>', 'kept with the hold')
+    .option('--release', 'end every hold on this person instead')
+    .action((who, options: Options & { reason: string; release?: boolean }) =>
+      asPrivacy(options, async (client) => {
+        const { id: customer } = await requireCustomer(client, who, options.country);
+        if (options.release) return release(client, customer, options);
+        const hold = await placeHold(client, customer, options.reason);
+        if (options.json) console.log(JSON.stringify({ hold, customer }));
+        else console.log(`Customer ${customer} is held: nobody erases them until the hold is released.`);
+      }),
+    );
+  add('holds', 'the legal holds in force')
+    .option('--all', 'also those that were released')
+    .action((options: Common & { all?: boolean }) =>
+      asPrivacy(options, async (client) => {
+        const holds = await listHolds(client, { all: options.all === true });
+        if (options.json) for (const hold of holds) console.log(JSON.stringify(hold));
+        else if (holds.length === 0) console.log('Nobody is held.');
+        else
+          console.log(
+            formatTable(
+              ['hold', 'customer', 'since', 'by', 'released', 'reason'],
+              holds.map((hold) => [
+                hold.id,
+                hold.customer_id,
+                hold.held_at.toISOString(),
+                hold.held_by,
+                hold.released_at?.toISOString() ?? null,
+                hold.reason,
+              ]),
+            ),
+          );
+      }),
+    );
+
+  add('lift', 'let a person come back who was erased: an address, a number, or an id of a source', 'one JSON object')
+    .argument('<who>', 'an address or a number; with --source its id there')
+    .requiredOption('--reason <text>', 'kept with it')
+    .option('--country <code>', 'of a number without + and its country, such as DE')
+    .option('--source <name>', 'where the id is from, as imports name it')
+    .action((who, options: Options & { reason: string; source?: string }) =>
+      asPrivacy(options, async (client) => {
+        const lifted = await liftSuppression(client, who, options);
+        if (!lifted) process.exitCode = 1;
+        if (options.json) console.log(JSON.stringify({ lifted }));
+        else console.log(lifted ? 'This person may come back.' : 'Nobody is kept away by this.');
+      }),
+    );
+  add('keep', 'print who was erased, for a file beside the backups: a restore needs it').action((options: Common) =>
+    asPrivacy(options, async (client) => {
+      for (const each of await listErased(client)) console.log(JSON.stringify(each));
+    }),
+  );
+  add('repeat', 'after a restore, before anything else: erase again whom a file of `keep` names', 'one JSON object')
+    .argument('<file>', 'what `keep` printed')
+    .action((file, options: Common) =>
+      asPrivacy(options, async (client) => {
+        const done = await repeatErasures(client, readErased(await readFile(file, 'utf8')));
+        const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+        if (open > 0) process.exitCode = 1;
+        if (options.json) return void console.log(JSON.stringify(done));
+        console.log(
+          `${done.erased} people were erased again, ${done.unknown} came after the backup and are not there.`,
+        );
+      }),
+    );
+
+  add(
+    'clean-up',
+    'go on with what erasures that were cut off have left in files and indexes',
+    'one JSON object',
+  ).action((options: Common) =>
+    asPrivacy(options, async (client) => {
+      const done = await cleanUp(client, { waitMs: cleanUpWaitMs });
+      if (done.open > 0) process.exitCode = 1;
+      if (options.json) console.log(JSON.stringify(done));
+      else console.log(`${done.ended} erasures are done with${done.open > 0 ? `, ${done.open} ${waits}` : ''}.`);
+    }),
+  );
+
+  add('settings', 'what erasures need, and how long backups are kept', 'one JSON object')
+    .option('--two-people <yes|no>', 'whether an erasure is asked for by one person and confirmed by another', readYes)
+    .option('--backups-days <n>', 'after so many days a backup is gone: receipts say on which day', readCount)
+    .action((options: Common & { twoPeople?: boolean; backupsDays?: number }) =>
+      asPrivacy(options, async (client) => {
+        await client.query('select platform.set_privacy($1, $2)', [options.twoPeople, options.backupsDays]);
+        const { rows } = await client.query('select two_people, backups_kept_days from platform.privacy_settings');
+        const { two_people: twoPeople, backups_kept_days: backupsDays } = rows[0];
+        if (options.json) return void console.log(JSON.stringify({ twoPeople, backupsDays }));
+        console.log(`Erasures need ${twoPeople ? 'two people' : 'one person'}.`);
+        console.log(
+          `Backups are kept ${backupsDays === null ? 'nobody has said how long' : `for ${backupsDays} days`}.`,
+        );
+      }),
+    );
+  return privacy;
+}
+
+const waits = 'wait for an old transaction, or for a worker that reads a file: run `aether privacy clean-up` later';
+
+async function erase(client: pg.Client, who: string, options: EraseOptions): Promise<void> {
+  const { id: customer } = await requireCustomer(client, who, options.country);
+  if (options.dryRun) {
+    const preview = await previewErasure(client, customer);
+    if (preview.hold) process.exitCode = 1;
+    if (options.json) console.log(JSON.stringify(preview));
+    else showPreview(preview);
+    return;
+  }
+  if (!options.confirm)
+    throw new Error('Nothing was erased. It cannot be taken back: look with --dry-run, then say --confirm.');
+  const { erasure, state, again } = await eraseCustomer(client, customer, options.reason);
+  if (state !== 'asked') {
+    const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+    if (open > 0) process.exitCode = 1;
+  }
+  const [receipt] = (await listReceipts(client, { customer })).filter((each) => each.erasure === erasure);
+  if (options.json) return void console.log(JSON.stringify({ ...receipt, again }));
+  if (state === 'asked') console.log('Asked for. Another person confirms it with the same command.');
+  else if (again) console.log('This person was erased before.');
+  if (receipt && state !== 'asked') showReceipt(receipt);
+}
+
+async function release(client: pg.Client, customer: string, { reason, json }: Common & { reason: string }) {
+  const holds = (await listHolds(client)).filter((hold) => hold.customer_id === customer);
+  for (const { id } of holds) await releaseHold(client, id, reason);
+  if (holds.length === 0) process.exitCode = 1;
+  if (json) console.log(JSON.stringify({ customer, released: holds.map(({ id }) => id) }));
+  else console.log(holds.length === 0 ? `Customer ${customer} is not held.` : `Customer ${customer} is held no more.`);
+}
+
+function showPreview({ customer, people, tables, events, files, hold, asked, needsTwo }: ErasurePreview): void {
+  if (hold) console.error(`It would be refused: a legal hold keeps this customer (${hold.reason}).`);
+  if (asked) console.log(`${asked.by} has asked for it at ${asked.at}: ${asked.reason}`);
+  else if (needsTwo) console.log('Two people are needed: the first asks for it, another one confirms it.');
+  console.log(`Customer ${customer}${people.length > 1 ? `, with ${people.length - 1} merged into it` : ''}`);
+  console.log(
+    formatTable(
+      ['table', 'rows', 'becomes', 'why'],
+      tables.map(({ table, rows, act, why }) => [table, rows, words[act], why]),
+    ),
+  );
+  console.log(`events of the log: ${events} would lose what tells of the person`);
+  for (const { upload, name } of files) console.log(`stored file ${upload} (${name}) would be removed`);
+}
+
+const words = { delete: 'gone', scrub: 'scrubbed', keep: 'kept' };
+
+function showReceipt(receipt: Receipt): void {
+  const { customer, people, state, erasedAt, reason, tables, kept, subscribers, files } = receipt;
+  const states = { asked: 'asked for', erased: `erased, and the clean-up is open: it ${waits}`, clean: 'erased' };
+  console.log(`Receipt ${receipt.erasure}: customer ${customer} is ${states[state]}.`);
+  console.log(`  reason: ${reason}`);
+  console.log(`  asked for by ${receipt.askedBy} at ${receipt.askedAt}`);
+  if (state === 'asked') return;
+  console.log(`  erased by ${receipt.erasedBy} at ${erasedAt}; clean ${receipt.cleanAt ?? 'not yet'}`);
+  if (people.length > 1) console.log(`  ids that were this person: ${people.join(', ')}`);
+  for (const { table, act, rows } of tables) console.log(`  ${table}: ${rows} ${words[act]}`);
+  console.log(`  stored files: ${files ?? 0} removed`);
+  for (const { table, rows, why, stays } of kept)
+    console.log(`  kept of ${table}: ${rows} rows${stays.length > 0 ? ` with ${stays.join(', ')}` : ''}. ${why}`);
+  console.log(`  kept away: ${receipt.addresses} addresses, ${receipt.numbers} numbers, as keyed hashes`);
+  for (const { kind, name, told, acknowledged } of subscribers)
+    console.log(
+      `  ${kind} ${name}: ${told ? (acknowledged ? 'has acknowledged' : 'has not acknowledged yet') : 'does not read erasures'}`,
+    );
+  console.log(`  ${receipt.webhooks}`);
+  console.log(
+    `  backups expire on ${receipt.backupsExpireOn ?? 'a day that no setting says (aether privacy settings)'}`,
+  );
+}
+
+function readCount(text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('must be a number from 1 to 99999.');
+  return Number(text);
+}
+
+function readYes(text: string): boolean {
+  if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('must be yes or no.');
+  return text === 'yes';
+}

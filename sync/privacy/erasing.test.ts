@@ -1,0 +1,303 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { cleanUp, eraseCustomer, previewErasure } from './erasing.ts';
+import { placeHold, releaseHold } from './holds.ts';
+import { requireCustomer } from './person.ts';
+import { listReceipts } from './receipts.ts';
+import { findCanary, makePerson, numberEvents } from './testing.person.ts';
+
+let database: TestDatabase;
+let superuser: pg.Client;
+let privacy: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  privacy = await connectPrivacy();
+});
+
+async function connectPrivacy(actor = 'tom'): Promise<pg.Client> {
+  const client = await database.connect('privacy_app');
+  await client.query(`select set_config('aether.actor', $1, false)`, [actor]);
+  return client;
+}
+
+const shape = `select position, id, type, key, customer, version from sync.events where position <= $1 order by position`;
+
+test('an erasure leaves nothing of a person in any table, and the log keeps its numbers', async () => {
+  const person = await makePerson(database, superuser, 'xq7whole');
+  const head = (await superuser.query('select sync.head() as head')).rows[0].head;
+  const log = (await superuser.query(shape, [head])).rows;
+  const before = await findCanary(superuser, 'xq7whole');
+  expect(before.length).toBeGreaterThan(25);
+
+  const preview = await previewErasure(privacy, (await requireCustomer(privacy, 'XQ7WHOLE.two@person.example')).id);
+  expect(preview).toMatchObject({ customer: person.survivor, people: [person.survivor, person.loser], hold: null });
+  expect(preview.files).toEqual([{ upload: Number(person.upload), name: 'old.csv' }]);
+  expect(await findCanary(superuser, 'xq7whole')).toEqual(before);
+
+  const erased = await eraseCustomer(privacy, person.survivor, 'They asked for it');
+  expect(erased).toMatchObject({ state: 'erased', again: false });
+  const later = ['staging.import_lines_p', 'sync.import_chunks', 'platform.erasures'];
+  expect(
+    (await findCanary(superuser, 'xq7whole')).filter((found) => !later.some((name) => found.startsWith(name))),
+  ).toEqual([]);
+  expect(await cleanUp(privacy, { waitMs: 20_000 })).toEqual({ ended: 1, open: 0 });
+  expect(await findCanary(superuser, 'xq7whole')).toEqual([]);
+  expect((await superuser.query(shape, [head])).rows).toEqual(log);
+
+  await numberEvents(superuser);
+  const [receipt] = await listReceipts(privacy, { customer: person.loser });
+  expect(receipt).toMatchObject({
+    erasure: erased.erasure,
+    state: 'clean',
+    erasedBy: 'tom',
+    reason: 'They asked for it',
+    addresses: 4,
+    numbers: 3,
+    files: 1,
+  });
+  // What the preview said is what was done.
+  const done = Object.fromEntries([...(receipt?.tables ?? [])].map(({ table, rows }) => [table, rows]));
+  for (const { table, act, rows } of preview.tables)
+    if (act !== 'keep' && table !== 'staging.import_lines') expect([table, done[table]]).toEqual([table, rows]);
+  expect(receipt?.kept.map(({ table }) => table)).toContain('crm.deal_closings');
+  expect(receipt?.subscribers).toContainEqual({
+    kind: 'subscription',
+    name: 'support.mail',
+    told: true,
+    acknowledged: false,
+  });
+
+  const { rows: events } = await superuser.query(
+    `select customer, data from sync.events where position > $1 and type = 'customer.erased' order by position`,
+    [head],
+  );
+  expect(events.map(({ customer }) => customer)).toEqual([person.survivor, person.loser]);
+  const { rows: others } = await superuser.query('select count(*)::integer as n from sync.events where position > $1', [
+    head,
+  ]);
+  expect(others).toEqual([{ n: 2 }]); // scrubbing is no event
+});
+
+test('an erased conversation keeps what agents did, and somebody else keeps everything', async () => {
+  const person = await makePerson(database, superuser, 'xq7agents');
+  const ofOther = (await superuser.query('select * from platform.customers where id = $1', [person.other])).rows;
+  await eraseCustomer(privacy, person.survivor, 'They asked for it');
+  const { rows } = await superuser.query(
+    `select s.status, s.agent_id is not null as agent, array_agg(m.author order by m.number) as authors, min(m.body) as body
+     from support.sessions s join support.messages m on m.session_id = s.id where s.customer_id = $1 group by s.id`,
+    [person.survivor],
+  );
+  expect(rows).toEqual(
+    Array(2).fill({ status: 'ended', agent: true, authors: ['visitor', 'agent', 'visitor'], body: 'Erased' }),
+  );
+  expect((await superuser.query('select * from platform.customers where id = $1', [person.other])).rows).toEqual(
+    ofOther,
+  );
+  const { rows: lines } = await superuser.query(`select email from sync.import_rows where run = $1 and n = 4`, [
+    person.run,
+  ]);
+  expect(lines).toEqual([{ email: 'ben@else.example' }]);
+});
+
+test('two erasures at once are one, and a third says that it was done', async () => {
+  const { survivor, loser } = await makePerson(database, superuser, 'xq7twice');
+  const second = await connectPrivacy('mia');
+  const [a, b] = await Promise.all([
+    eraseCustomer(privacy, survivor, 'They asked'),
+    eraseCustomer(second, loser, 'They asked twice'),
+  ]);
+  expect(a.erasure).toBe(b.erasure);
+  expect([a.again, b.again].sort()).toEqual([false, true]);
+  expect(await eraseCustomer(privacy, loser, 'Again')).toMatchObject({ erasure: a.erasure, again: true });
+  expect(await listReceipts(privacy, { customer: survivor })).toHaveLength(1);
+});
+
+test('a hold keeps a person, also by another record of theirs, until it is released with a reason', async () => {
+  const { survivor, loser } = await makePerson(database, superuser, 'xq7hold');
+  const hold = await placeHold(privacy, loser, 'A lawsuit');
+  await expect(eraseCustomer(privacy, survivor, 'They asked')).rejects.toThrow('a legal hold keeps this customer');
+  expect((await previewErasure(privacy, survivor)).hold).toMatchObject({ id: hold, reason: 'A lawsuit' });
+  expect((await findCanary(superuser, 'xq7hold')).length).toBeGreaterThan(25);
+  await expect(releaseHold(privacy, hold, ' ')).rejects.toThrow('say why');
+  expect(await releaseHold(privacy, hold, 'It is settled')).toBe(true);
+  expect(await eraseCustomer(privacy, survivor, 'They asked')).toMatchObject({ state: 'erased' });
+  await expect(placeHold(privacy, survivor, 'Too late')).rejects.toThrow('the customer was erased');
+});
+
+test('where two people are needed, the same person twice is one', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7two');
+  await privacy.query('select platform.set_privacy(true, 30)');
+  try {
+    expect(await eraseCustomer(privacy, survivor, 'They asked')).toMatchObject({ state: 'asked', again: false });
+    expect(await eraseCustomer(privacy, survivor, 'They asked')).toMatchObject({ state: 'asked', again: true });
+    expect((await findCanary(superuser, 'xq7two')).length).toBeGreaterThan(25);
+    const second = await connectPrivacy('mia');
+    expect(await eraseCustomer(second, survivor, 'Confirmed')).toMatchObject({ state: 'erased' });
+    const [receipt] = await listReceipts(privacy, { customer: survivor });
+    expect(receipt).toMatchObject({ askedBy: 'tom', erasedBy: 'mia' });
+    const day = new Date(Date.parse(receipt?.erasedAt ?? '') + 30 * 86_400_000).toISOString().slice(0, 10);
+    expect(receipt?.backupsExpireOn).toBe(day);
+  } finally {
+    await privacy.query('select platform.set_privacy(false, null)');
+  }
+});
+
+test('a merge of an erased customer is not taken back, with the reason', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7merge');
+  await eraseCustomer(privacy, survivor, 'They asked');
+  const worker = await database.connect('sync_app');
+  const { rows } = await superuser.query('select id from platform.merges where survivor_id = $1', [survivor]);
+  await expect(worker.query(`select platform.unmerge_customers($1, '{}')`, [rows[0].id])).rejects.toMatchObject({
+    constraint: 'customer_erased',
+    message: 'One of the two was erased: what the loser had is gone with it.',
+  });
+});
+
+test.each([
+  ['', 'say why'],
+  ['two\nlines', 'say why'],
+])('an erasure with the reason %j is refused', async (reason, words) => {
+  const { survivor } = (
+    await superuser.query('select id as survivor from platform.customers where erased_at is null limit 1')
+  ).rows[0];
+  await expect(eraseCustomer(privacy, survivor, reason)).rejects.toThrow(words);
+});
+
+test('an erasure of nobody, and by nobody, is refused', async () => {
+  await expect(eraseCustomer(privacy, '01890000-0000-7000-8000-000000000000', 'x')).rejects.toThrow('no such customer');
+  const nobody = await database.connect('privacy_app');
+  await expect(eraseCustomer(nobody, '01890000-0000-7000-8000-000000000000', 'x')).rejects.toThrow('say who erases');
+});
+
+/** Every column that may hold an address or a number of a person, and why an erased one does not come back by it. */
+const waysIn: Record<string, string> = {
+  'crm.contacts (email)': 'trigger',
+  'crm.contacts (phone)': 'trigger',
+  'crm.contacts (phone_key)': 'trigger',
+  'platform.customer_emails (email)': 'trigger',
+  'platform.customer_emails (email_key)': 'trigger',
+  'platform.customer_phones (phone)': 'trigger',
+  'platform.customer_phones (phone_key)': 'trigger',
+  'platform.customers (email)': 'never without its row in customer_emails',
+  'platform.customers (email_key)': 'never without its row in customer_emails',
+  'platform.customers (phone)': 'never without its row in customer_phones',
+  'platform.customers (phone_key)': 'never without its row in customer_phones',
+  'platform.removed_emails (email)': 'comes from customer_emails alone, and goes back there',
+  'platform.removed_emails (email_key)': 'comes from customer_emails alone, and goes back there',
+  'platform.removed_phones (phone)': 'comes from customer_phones alone, and goes back there',
+  'platform.removed_phones (phone_key)': 'comes from customer_phones alone, and goes back there',
+  'platform.users (email)': 'staff who sign in, not customers',
+  'staging.import_lines (email)': 'plan_import leaves the line out',
+  'staging.import_lines (email_key)': 'plan_import leaves the line out',
+  'staging.import_lines (phone)': 'plan_import leaves the line out',
+  'staging.import_lines (phone_key)': 'plan_import leaves the line out',
+  'support.calls (number_e164)': 'of a customer who is there',
+  'support.sessions (visitor_email)': 'a chat that is linked to nobody',
+  'sync.import_rows (email)': 'apply_import writes by the tables above, and forgets what they refuse',
+  'sync.import_rows (email_key)': 'apply_import writes by the tables above, and forgets what they refuse',
+  'sync.import_rows (phone)': 'apply_import writes by the tables above, and forgets what they refuse',
+  'sync.import_rows (phone_key)': 'apply_import writes by the tables above, and forgets what they refuse',
+};
+
+test('every column that may hold an address or a number is guarded, or it is said why not', async () => {
+  const { rows } = await superuser.query<{ place: string; guarded: boolean }>(`
+    select format('%s (%s)', i.relation, i.column_name) as place,
+      exists (select from pg_trigger t where t.tgrelid = i.relation::regclass and t.tgname = 'y_keep_away' and t.tgenabled = 'O') as guarded
+    from platform.inventory i where i.class = 'identifying' and i.column_name ~ '(^|_)(e?mail|phone|number|address)(_|$)'
+      and i.column_name !~ 'extension' order by 1`);
+  expect(rows.map(({ place }) => place)).toEqual(Object.keys(waysIn));
+  for (const { place, guarded } of rows) expect([place, guarded]).toEqual([place, waysIn[place] === 'trigger']);
+});
+
+test('no way in brings an erased person back, until somebody lifts the suppression with a reason', async () => {
+  const person = await makePerson(database, superuser, 'xq7back');
+  const phone = (await superuser.query('select phone_key from platform.customers where id = $1', [person.survivor]))
+    .rows[0].phone_key;
+  const before = (
+    await superuser.query('select token_hash from support.sessions where customer_id = $1', [person.survivor])
+  ).rows;
+  await eraseCustomer(privacy, person.survivor, 'They asked');
+  await cleanUp(privacy, { waitMs: 20_000 });
+  expect(before.length).toBe(2);
+
+  const [foundation, support, worker] = await Promise.all(
+    (['foundation_app', 'support_app', 'sync_app'] as const).map((login) => database.connect(login)),
+  );
+  if (!foundation || !support || !worker) throw new Error('Three are connected.');
+  const email = 'xq7back@person.example';
+  const refused = { constraint: 'person_erased' };
+  const add = 'insert into platform.customers (email, name) values ($1, $2)';
+  await expect(foundation.query(add, [email, 'Ada'])).rejects.toMatchObject(refused);
+  await expect(support.query(add, [email.toUpperCase().toLowerCase(), 'Ada'])).rejects.toMatchObject(refused);
+  await expect(
+    foundation.query('insert into platform.customers (email, name, phone, phone_key) values ($1, $1, $2, $2)', [
+      'new@person.example',
+      phone,
+    ]),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    foundation.query('select * from platform.add_address($1, $2, $2)', [person.other, email]),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    foundation.query('select * from platform.add_phone($1, $2, $2, null)', [person.other, phone]),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    foundation.query('update platform.customers set email = $2 where id = $1', [person.other, email]),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    foundation.query(
+      `insert into crm.contacts (company_id, name, email) select id, 'Ada', $1 from platform.companies limit 1`,
+      [email.toUpperCase()],
+    ),
+  ).rejects.toMatchObject(refused);
+  // A chat, and one whose host page vouches for the visitor: nobody, and the transaction goes on.
+  await support.query('begin');
+  for (const call of ['find_or_create_customer', 'prove_address'])
+    expect(
+      (await support.query(`select (f.customer).id, f.created from platform.${call}($1, $1, 'Ada') f`, [email])).rows,
+    ).toEqual([{ id: null, created: false }]);
+  await support.query('commit');
+  // A bulk write refuses the row and writes the other one.
+  const { rows: bulk } = await worker.query(
+    `select ids, refusals from platform.insert_customers(array(select jsonb_populate_record(null::platform.customers,
+       jsonb_build_object('email', e, 'name', 'Ada', 'created_by_app', 'foundation')) from unnest($1::text[]) e))`,
+    [[email, 'else@person.example']],
+  );
+  expect(bulk[0].ids).toEqual([null, expect.any(String)]);
+  expect(bulk[0].refusals).toEqual([expect.objectContaining({ constraint: 'person_erased', row: 1 })]);
+
+  // An import leaves out the lines: by address, by number and by the id in the source; nothing of them is kept.
+  const { rows: begun } = await worker.query(
+    `select sync.begin_import('foundation', '{}', 'test', '[{"file": 1, "source": "old", "name": "again.csv"}]') as run`,
+  );
+  await superuser.query(
+    `insert into staging.import_lines (run, n, file, line, kind, email, email_key, name, phone, phone_key, external_id, raw, is_known)
+     values ($1, 1, 1, 2, 'person', $2, $2, 'xq7back', null, null, null, 'xq7back', false),
+       ($1, 2, 1, 3, 'person', 'by-number@person.example', 'by-number@person.example', 'xq7back', $3, $3, null, 'xq7back', false),
+       ($1, 3, 1, 4, 'person', 'fine@person.example', 'fine@person.example', 'Fine', null, null, '7', 'fine', false)`,
+    [begun[0].run, email, phone],
+  );
+  await worker.query('select sync.plan_import($1)', [begun[0].run]);
+  await worker.query('select sync.apply_import($1, 100)', [begun[0].run]);
+  const { rows: lines } = await superuser.query(
+    'select n, outcome, code, email, raw from sync.import_rows where run = $1 order by n',
+    [begun[0].run],
+  );
+  expect(lines).toEqual([
+    { n: 1, outcome: 'excluded', code: 'erased', email: null, raw: null },
+    { n: 2, outcome: 'excluded', code: 'erased', email: null, raw: null },
+    expect.objectContaining({ n: 3, outcome: 'created', email: 'fine@person.example' }),
+  ]);
+  expect(await findCanary(superuser, 'xq7back')).toEqual([]);
+
+  const lift = (because: string) =>
+    privacy.query(`select platform.lift_suppression('email', $1, $2) as lifted`, [email, because]);
+  await expect(lift(' ')).rejects.toThrow('say why');
+  expect((await lift('They signed up again')).rows).toEqual([{ lifted: true }]);
+  expect((await lift('Twice')).rows).toEqual([{ lifted: false }]);
+  expect(
+    (await support.query(`select f.created from platform.find_or_create_customer($1, $1, 'Ada') f`, [email])).rows,
+  ).toEqual([{ created: true }]);
+});

@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { rowsOf, type Sql } from '../sql.ts';
+
+/** What an erasure does with a table: its rows go, lose what tells of the person, or stay as they are. */
+export type Act = 'delete' | 'scrub' | 'keep';
+
+export type ErasurePreview = {
+  customer: string;
+  people: string[];
+  state: 'present' | 'erased';
+  tables: { table: string; act: Act; rows: number; why: string }[];
+  events: number;
+  addresses: number;
+  numbers: number;
+  files: { upload: number; name: string }[];
+  hold: { id: string; reason: string; heldAt: string; heldBy: string } | null;
+  asked: { id: string; by: string; at: string; reason: string } | null;
+  needsTwo: boolean;
+};
+
+export type Erased = {
+  erasure: string;
+  /** asked: two people are needed, and this was the first, or the same person again */
+  state: 'asked' | 'erased' | 'clean';
+  /** It was in this state before. */
+  again: boolean;
+};
+
+export type CleanedUp = {
+  /** Erasures that are done with. */
+  ended: number;
+  /** Erasures that wait: the worker reads one of their files, or a transaction still needs what was there before. */
+  open: number;
+};
+
+/** What an erasure would do, table by table. It changes nothing. */
+export async function previewErasure(client: Sql, customer: string): Promise<ErasurePreview> {
+  const [row] = await rowsOf<{ preview: ErasurePreview }>(client, 'select platform.preview_erasure($1) as preview', [
+    customer,
+  ]);
+  return (row as { preview: ErasurePreview }).preview;
+}
+
+/**
+ * Erases a person: the transaction alone, after which no table tells of them. cleanUp does the rest. Twice is once.
+ *
+ * @param client as privacy_app, with `aether.actor` set
+ */
+export async function eraseCustomer(client: Sql, customer: string, reason: string): Promise<Erased> {
+  const [row] = await rowsOf<{ erased: Erased }>(client, 'select platform.erase_customer($1, $2) as erased', [
+    customer,
+    reason,
+  ]);
+  return (row as { erased: Erased }).erased;
+}
+
+/** A number of ours: one clean-up at a time, because two that build an index again would wait for each other. */
+const cleanUpLock = [7273, 1];
+
+/**
+ * Takes away what the transactions of erasures leave in files, pages and indexes: stored files with lines of the person, index entries, dead
+ * rows, statistics. It does all open erasures at once. Every step may be repeated, so that any process goes on after a kill.
+ *
+ * A dead row stays as long as a transaction that is older may need it. Then the erasure stays open, and the next call tries again.
+ *
+ * @param client a connection of its own as privacy_app, outside a transaction
+ * @param options.waitMs how long it tries again while an old transaction, or the worker that reads a file, is in the way
+ */
+export async function cleanUp(
+  client: pg.ClientBase,
+  { waitMs = 0, onStep }: { waitMs?: number; onStep?: (step: string) => void } = {},
+): Promise<CleanedUp> {
+  await client.query('select pg_advisory_lock($1, $2)', cleanUpLock);
+  try {
+    const until = performance.now() + waitMs;
+    let ended = 0;
+    for (;;) {
+      const open = await listOpen(client);
+      if (open.length === 0) return { ended, open: 0 };
+      for (const id of open) await client.query('select platform.erase_files($1)', [id]);
+      if (await removeRemains(client, onStep)) ended += await endAll(client, open);
+      const left = await listOpen(client);
+      if (left.every((id) => !open.includes(id))) continue; // what has come meanwhile, or nothing
+      if (performance.now() >= until) return { ended, open: left.length };
+      await sleep(250);
+    }
+  } finally {
+    await client.query('select pg_advisory_unlock($1, $2)', cleanUpLock);
+  }
+}
+
+async function listOpen(client: Sql): Promise<string[]> {
+  const rows = await rowsOf<{ id: string }>(
+    client,
+    `select id from platform.erasures where state = 'erased' order by erased_at`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+async function endAll(client: Sql, ids: string[]): Promise<number> {
+  const [row] = await rowsOf<{ ended: string }>(client, 'select platform.end_clean_up($1) as ended', [ids]);
+  return Number(row?.ended);
+}
+
+/**
+ * Builds the indexes concerned again and vacuums the tables. A name comes from the catalogue, quoted.
+ *
+ * @returns whether nothing is left
+ */
+async function removeRemains(client: pg.ClientBase, onStep?: (step: string) => void): Promise<boolean> {
+  const tables = await rowsOf<{ relation: string; indexes: string[] }>(
+    client,
+    'select * from platform.list_clean_up()',
+  );
+  let isClean = true;
+  for (const { relation, indexes } of tables) {
+    for (const index of indexes) {
+      onStep?.(`reindex ${index}`);
+      await client.query(`reindex index concurrently ${index}`);
+    }
+    onStep?.(`vacuum ${relation}`);
+    if (!(await vacuum(client, relation))) isClean = false;
+  }
+  return isClean;
+}
+
+/** PostgreSQL says in words only how many dead rows must stay. */
+const stillDead = /(\d+) are dead but not yet removable/;
+
+/** @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of */
+async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean> {
+  const notices: pg.DatabaseError[] = [];
+  const listen = (notice: pg.DatabaseError) => void notices.push(notice);
+  client.on('notice', listen as (notice: unknown) => void);
+  try {
+    await client.query(`vacuum (analyze, verbose) ${relation}`);
+  } finally {
+    client.off('notice', listen as (notice: unknown) => void);
+  }
+  const refused = notices.find(({ severity }) => severity === 'WARNING');
+  if (refused) throw new Error(`${relation} could not be vacuumed: ${refused.message}`);
+  return notices.every(({ message }) => Number(stillDead.exec(message)?.[1] ?? 0) === 0);
+}
