@@ -16,8 +16,10 @@ grant create on database to platform_owner;
 
 create schema crm;
 grant usage on schema crm to bulk_role;
+grant usage on schema crm to erase_role;
 grant usage on schema crm to foundation_role;
 grant usage on schema crm to merge_role;
+grant usage on schema crm to privacy_role;
 grant usage on schema crm to support_role;
 
 alter sequence crm.custom_field_values_id_seq start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -177,6 +179,21 @@ begin
     end if;
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.keep_contact_away()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.is_kept_away('email', lower(new.email)) or platform.is_kept_away('phone', new.phone_key) then
+    raise exception 'this person was erased and is kept away' using errcode = 'check_violation', constraint = 'person_erased',
+      schema = tg_table_schema, table = tg_table_name, column = 'email',
+      hint = 'If the person comes back of their own will, somebody who may erase lifts the suppression with a reason.';
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION crm.keep_former_stage()
@@ -368,9 +385,10 @@ CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_activities();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
+create policy erase_all on crm.activities for all to erase_role using (true) with check (true);
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy foundation_edit on crm.activities for update to foundation_role using (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text))) with check (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text)));
 create policy foundation_read on crm.activities for select to foundation_role using (true);
@@ -378,14 +396,18 @@ create policy merge_all on crm.activities for all to merge_role using (true) wit
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
 create policy support_add on crm.activities for insert to support_role with check (((created_by_app = 'support'::text) AND (occurred_at <= (now() + '00:01:00'::interval))));
 create policy support_read on crm.activities for select to support_role using ((created_by_app = 'support'::text));
+grant delete on crm.activities to erase_role;
 grant delete on crm.activities to merge_role;
 grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest) on crm.activities to foundation_role;
 grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;
 grant insert on crm.activities to merge_role;
+grant maintain on crm.activities to privacy_role;
+grant select on crm.activities to erase_role;
 grant select on crm.activities to foundation_role;
 grant select on crm.activities to merge_role;
 grant select on crm.activities to support_role;
 grant update (type, description, metadata, occurred_at, due_at, done_at) on crm.activities to foundation_role;
+grant update on crm.activities to erase_role;
 grant update on crm.activities to merge_role;
 
 create table crm.changes (
@@ -414,16 +436,21 @@ comment on column crm.changes.actor is 'As the app said; no reference, so that t
 comment on column crm.changes.names is 'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table crm.changes enable row level security, force row level security;
+create policy erase_all on crm.changes for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
 create policy merge_all on crm.changes for all to merge_role using (true) with check (true);
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
+grant delete on crm.changes to erase_role;
 grant delete on crm.changes to merge_role;
 grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names) on crm.changes to foundation_role;
 grant insert on crm.changes to merge_role;
+grant maintain on crm.changes to privacy_role;
+grant select on crm.changes to erase_role;
 grant select on crm.changes to foundation_role;
 grant select on crm.changes to merge_role;
+grant update on crm.changes to erase_role;
 grant update on crm.changes to merge_role;
 
 create table crm.contacts (
@@ -455,20 +482,26 @@ CREATE INDEX contacts_unlinked ON crm.contacts USING btree (lower(email)) WHERE 
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
 CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_contacts();
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email, phone_key ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION crm.keep_contact_away();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
+create policy erase_all on crm.contacts for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
 create policy merge_all on crm.contacts for all to merge_role using (true) with check (true);
 create policy owner_all on crm.contacts for all to platform_owner using (true) with check (true);
+grant delete on crm.contacts to erase_role;
 grant delete on crm.contacts to foundation_role;
 grant delete on crm.contacts to merge_role;
 grant insert (company_id, customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
 grant insert on crm.contacts to merge_role;
+grant maintain on crm.contacts to privacy_role;
+grant select on crm.contacts to erase_role;
 grant select on crm.contacts to foundation_role;
 grant select on crm.contacts to merge_role;
 grant update (customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
+grant update on crm.contacts to erase_role;
 grant update on crm.contacts to merge_role;
 
 create table crm.currencies (
@@ -511,21 +544,26 @@ comment on column crm.custom_field_values.field_label is 'As it was when the val
 CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
-CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION crm.check_custom_value();
-CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION crm.count_custom_value();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_custom_field_values();
+CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.check_custom_value();
+CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.count_custom_value();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
+create policy erase_all on crm.custom_field_values for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
 create policy merge_all on crm.custom_field_values for all to merge_role using (true) with check (true);
 create policy owner_all on crm.custom_field_values for all to platform_owner using (true) with check (true);
+grant delete on crm.custom_field_values to erase_role;
 grant delete on crm.custom_field_values to foundation_role;
 grant delete on crm.custom_field_values to merge_role;
 grant insert (field_id, customer_id, company_id, deal_id, value) on crm.custom_field_values to foundation_role;
 grant insert on crm.custom_field_values to merge_role;
+grant maintain on crm.custom_field_values to privacy_role;
+grant select on crm.custom_field_values to erase_role;
 grant select on crm.custom_field_values to foundation_role;
 grant select on crm.custom_field_values to merge_role;
 grant update (value) on crm.custom_field_values to foundation_role;
+grant update on crm.custom_field_values to erase_role;
 grant update on crm.custom_field_values to merge_role;
 
 create table crm.custom_fields (
@@ -568,16 +606,21 @@ CREATE INDEX customer_order_by_change ON crm.customer_order USING btree (updated
 CREATE INDEX customer_order_by_tier ON crm.customer_order USING btree (account_tier, customer_id);
 alter table crm.customer_order enable row level security, force row level security;
 create policy bulk_all on crm.customer_order for all to bulk_role using (true) with check (true);
+create policy erase_all on crm.customer_order for all to erase_role using (true) with check (true);
 create policy foundation_read on crm.customer_order for select to foundation_role using (true);
 create policy merge_all on crm.customer_order for all to merge_role using (true) with check (true);
 create policy owner_all on crm.customer_order for all to platform_owner using (true) with check (true);
+grant delete on crm.customer_order to erase_role;
 grant delete on crm.customer_order to merge_role;
 grant insert on crm.customer_order to bulk_role;
 grant insert on crm.customer_order to merge_role;
+grant maintain on crm.customer_order to privacy_role;
 grant select on crm.customer_order to bulk_role;
+grant select on crm.customer_order to erase_role;
 grant select on crm.customer_order to foundation_role;
 grant select on crm.customer_order to merge_role;
 grant update on crm.customer_order to bulk_role;
+grant update on crm.customer_order to erase_role;
 grant update on crm.customer_order to merge_role;
 
 create table crm.deal_closings (
@@ -617,10 +660,15 @@ CREATE UNIQUE INDEX deal_closings_that_counts ON crm.deal_closings USING btree (
 CREATE TRIGGER close_deal AFTER INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.close_deal();
 CREATE TRIGGER give_tier BEFORE INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.give_tier();
 alter table crm.deal_closings enable row level security, force row level security;
+create policy erase_all on crm.deal_closings for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.deal_closings for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.deal_closings for all to platform_owner using (true) with check (true);
+grant delete on crm.deal_closings to erase_role;
 grant insert (deal_id, outcome, given_tier) on crm.deal_closings to foundation_role;
+grant maintain on crm.deal_closings to privacy_role;
+grant select on crm.deal_closings to erase_role;
 grant select on crm.deal_closings to foundation_role;
+grant update on crm.deal_closings to erase_role;
 
 create table crm.deals (
   id bigint generated always as identity not null,
@@ -676,21 +724,26 @@ CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status,
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
-CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_deals();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
+create policy erase_all on crm.deals for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
 create policy merge_all on crm.deals for all to merge_role using (true) with check (true);
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
+grant delete on crm.deals to erase_role;
 grant delete on crm.deals to merge_role;
 grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key, request_digest) on crm.deals to foundation_role;
 grant insert on crm.deals to merge_role;
+grant maintain on crm.deals to privacy_role;
+grant select on crm.deals to erase_role;
 grant select on crm.deals to foundation_role;
 grant select on crm.deals to merge_role;
 grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on) on crm.deals to foundation_role;
+grant update on crm.deals to erase_role;
 grant update on crm.deals to merge_role;
 
 create table crm.former_stages (
@@ -853,6 +906,7 @@ grant usage on schema ext to platform_owner;
 create schema platform;
 grant usage on schema platform to app_role;
 grant usage on schema platform to bulk_role;
+grant usage on schema platform to erase_role;
 grant usage on schema platform to merge_role;
 grant usage on schema platform to privacy_role;
 grant usage on schema platform to sync_role;
@@ -967,6 +1021,7 @@ begin
       when 'customer_emails_pkey' then 'another customer is known by this'
       when 'customer_external_ids_pkey' then 'another customer is known by this'
       when 'customer_phones_primary_stays' then 'the primary number stays'
+      when 'person_erased' then 'this person was erased and is kept away'
       else format('new row for relation "customers" violates constraint "%s"', violated) end,
     'detail', case violated when 'customer_emails_pkey' then c.email_key end,
     'hint', case violated when 'customers_account_tier_choice' then platform.tier_hint() end));
@@ -1025,6 +1080,7 @@ begin
   on conflict (relation) do update
   set entity = excluded.entity, belongs = excluded.belongs, erasing = excluded.erasing, later = excluded.later, why = excluded.why;
   call platform.classify_columns(target, identifying, content, technical, becomes, stays);
+  if belongs is not null then call platform.let_erase(target); end if;
 end $procedure$;
 
 CREATE OR REPLACE PROCEDURE platform.classify_columns(IN target regclass, IN identifying text DEFAULT ''::text, IN content text DEFAULT ''::text, IN technical text DEFAULT ''::text, IN becomes jsonb DEFAULT '{}'::jsonb, IN stays text DEFAULT ''::text)
@@ -1162,6 +1218,26 @@ begin
 end $function$;
 grant execute on function platform.count_merge(of_customer uuid, to_version bigint) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.count_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  part text;
+  found bigint;
+  total bigint := 0;
+begin
+  for part in select * from platform.parts_of(t.relation) loop
+    execute format('select count(*) from %s r where %s and (%s)', t.relation, part, t.belongs)
+      into found using people, addresses, numbers;
+    total := total + found;
+  end loop;
+  return total;
+end $function$;
+grant execute on function platform.count_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.count_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1182,7 +1258,9 @@ CREATE OR REPLACE FUNCTION platform.current_actor()
 RETURN NULLIF(current_setting('aether.actor'::text, true), ''::text);
 grant execute on function platform.current_actor() to app_role;
 grant execute on function platform.current_actor() to bulk_role;
+grant execute on function platform.current_actor() to erase_role;
 grant execute on function platform.current_actor() to merge_role;
+grant execute on function platform.current_actor() to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
@@ -1191,7 +1269,9 @@ CREATE OR REPLACE FUNCTION platform.current_app()
 RETURN CASE (((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'console_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (16 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'console'::text WHEN 8 THEN 'foundation'::text WHEN 16 THEN 'support'::text ELSE CASE SESSION_USER WHEN 'simulator_app'::name THEN COALESCE(NULLIF(current_setting('aether.trial'::text, true), ''::text), 'operator'::text) ELSE 'operator'::text END END;
 grant execute on function platform.current_app() to app_role;
 grant execute on function platform.current_app() to bulk_role;
+grant execute on function platform.current_app() to erase_role;
 grant execute on function platform.current_app() to merge_role;
+grant execute on function platform.current_app() to privacy_role;
 grant execute on function platform.current_app() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.customer_violation(c platform.customers)
@@ -1358,6 +1438,29 @@ begin
   return claimed;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.end_clean_up(of_erasures uuid[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  part regclass;
+  ended bigint;
+begin
+  update platform.erasures e set state = 'clean', clean_at = clock_timestamp()
+  where e.id = any (of_erasures) and e.state = 'erased' and e.pending is null;
+  get diagnostics ended = row_count;
+  for part in
+    select c.oid from pg_class c cross join aclexplode(c.relacl) a
+    where c.relispartition and a.privilege_type = 'MAINTAIN' and a.grantee = 'privacy_role'::regrole
+  loop
+    execute format('revoke maintain on %s from privacy_role', part);
+  end loop;
+  return ended;
+end $function$;
+grant execute on function platform.end_clean_up(of_erasures uuid[]) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.end_sign_ins(person text, only_this uuid, reason text)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1373,6 +1476,108 @@ begin
   return ended;
 end $function$;
 grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.erase_customer(of_customer uuid, because text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  reason constant text := platform.require_reason(because);
+  former constant text := current_setting('lock_timeout');
+  outcome jsonb;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who erases: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  elsif current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a merge and an erasure run under read committed' using errcode = 'feature_not_supported';
+  end if;
+  for attempt in 1..40 loop
+    begin
+      outcome := platform.try_erase(of_customer, reason);
+      perform set_config('lock_timeout', former, true);
+      return outcome;
+    exception when lock_not_available or deadlock_detected then
+      if attempt = 40 then raise; end if;
+      perform pg_sleep(least(0.01 * attempt, 0.2));
+    end;
+  end loop;
+end $function$;
+grant execute on function platform.erase_customer(of_customer uuid, because text) to platform_owner;
+grant execute on function platform.erase_customer(of_customer uuid, because text) to privacy_role;
+alter function platform.erase_customer(of_customer uuid, because text) owner to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.erase_files(of_erasure uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  e platform.erasures;
+  t platform.inventory_tables;
+  addresses text[];
+  numbers text[];
+  files bigint[];
+  busy bigint[];
+  staged bigint := 0;
+begin
+  select * into e from platform.erasures x where x.id = of_erasure and x.state = 'erased' and x.pending is not null for update;
+  if not found then return true; end if;
+  addresses := array(select jsonb_array_elements_text(e.pending -> 'addresses'));
+  numbers := array(select jsonb_array_elements_text(e.pending -> 'numbers'));
+  for t in select * from platform.inventory_tables i where i.later and i.erasing <> 'own' order by i.place loop
+    staged := staged + platform.erase_rows(t, e.people, addresses, numbers);
+  end loop;
+  files := array(
+    select unnest(platform.uploads_of_runs(array(select jsonb_array_elements_text(e.pending -> 'runs')::bigint)))
+    union select unnest(platform.uploads_naming(addresses)));
+  busy := array(
+    select u from unnest(files) u where exists (
+      select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = u
+        or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', u)))));
+  files := array(select unnest(files) except select unnest(busy));
+  delete from sync.import_chunks c where c.upload = any (files);
+  update sync.import_uploads u set state = 'removed', recognition = null, refusal = null where u.id = any (files);
+  update platform.erasures x
+  set report = x.report || jsonb_build_object('files', (x.report ->> 'files')::bigint + cardinality(files),
+      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged),
+    pending = case when cardinality(busy) = 0 then null else x.pending end
+  where x.id = of_erasure;
+  return cardinality(busy) = 0;
+end $function$;
+grant execute on function platform.erase_files(of_erasure uuid) to platform_owner;
+grant execute on function platform.erase_files(of_erasure uuid) to privacy_role;
+alter function platform.erase_files(of_erasure uuid) owner to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.erase_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  becomes constant text := (
+    select string_agg(format('%I = %s', i.column_name, coalesce(i.becomes, 'null')), ', ' order by i.column_name)
+    from platform.inventory i join pg_attribute a on a.attrelid = t.relation::regclass and a.attname = i.column_name and a.attgenerated = ''
+    where i.relation = t.relation and (i.becomes is not null or i.class <> 'technical' and not i.stays));
+  part text;
+  done bigint;
+  total bigint := 0;
+begin
+  if t.erasing = 'scrub' and becomes is null then return 0; end if;
+  for part in select * from platform.parts_of(t.relation) loop
+    execute case t.erasing
+      when 'delete' then format('delete from %s r where %s and (%s)', t.relation, part, t.belongs)
+      else format('update %s r set %s where %s and (%s)', t.relation, becomes, part, t.belongs) end
+    using people, addresses, numbers;
+    get diagnostics done = row_count;
+    total := total + done;
+  end loop;
+  return total;
+end $function$;
+grant execute on function platform.erase_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.find_bulk_conflicts(olds platform.customers[], news platform.customers[])
  RETURNS text[]
@@ -1395,6 +1600,8 @@ begin
         and not exists (select from platform.companies co where co.id = r.company_id) then 'customers_company_id_fkey'
       when r.account_manager_id is distinct from o.account_manager_id and r.account_manager_id is not null
         and not exists (select from platform.users u where u.id = r.account_manager_id) then 'customers_account_manager_id_fkey'
+      when r.email_key is distinct from o.email_key and platform.is_kept_away('email', r.email_key)
+        or r.phone_key is distinct from o.phone_key and platform.is_kept_away('phone', r.phone_key) then 'person_erased'
       when o.id is null and exists (select from platform.customers c where c.id = r.id) then 'customers_pkey'
       when r.email_key is distinct from o.email_key
         and exists (select from platform.customer_emails e where e.email_key = r.email_key and e.customer_id <> r.id)
@@ -1459,7 +1666,13 @@ begin
       insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
       created := true;
       return;
-    exception when unique_violation then
+    exception when check_violation then
+      get stacked diagnostics violated = constraint_name;
+      if violated <> 'person_erased' then raise; end if;
+      customer := null;
+      created := false;
+      return;
+    when unique_violation then
       get stacked diagnostics violated = constraint_name;
       if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
         raise; -- another attempt would not help
@@ -1505,6 +1718,7 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
 RETURN NORMALIZE(replace(replace(replace(translate(regexp_replace(lower(NORMALIZE(lower((translate(value, '''’‘‛`´ʼʻʹ′＇'::text, ''::text) COLLATE pg_c_utf8)), NFKD)), '[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]'::text, ''::text, 'g'::text), 'øłđıħŧς''’‘‛`´ʼʻʹ′＇'::text, 'oldihtσ'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text), NFC);
 grant execute on function platform.fold(value text) to app_role;
 grant execute on function platform.fold(value text) to bulk_role;
+grant execute on function platform.fold(value text) to erase_role;
 grant execute on function platform.fold(value text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.follow_apps()
@@ -1620,6 +1834,7 @@ CREATE OR REPLACE FUNCTION platform.hashes_of(keys text[])
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT COALESCE(array_agg(hashtextextended(k.k, (0)::bigint)), '{}'::bigint[]) AS "coalesce" FROM unnest(hashes_of.keys) k(k));
+grant execute on function platform.hashes_of(keys text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.hold_candidate(candidate uuid, seen text)
  RETURNS platform.review_candidates
@@ -1671,7 +1886,17 @@ begin
   -- From here on somebody who holds a row may be waiting for one of these customers.
   perform set_config('lock_timeout', '100ms', true);
 end $function$;
+grant execute on function platform.hold_customers(ids uuid[]) to erase_role;
 grant execute on function platform.hold_customers(ids uuid[]) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.hold_of(of_customer uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT h.id FROM platform.legal_holds h WHERE ((h.released_at IS NULL) AND (h.customer_id = ANY (sync.list_merged(hold_of.of_customer)))) ORDER BY h.held_at LIMIT 1);
+grant execute on function platform.hold_of(of_customer uuid) to erase_role;
+grant execute on function platform.hold_of(of_customer uuid) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb)
  RETURNS record
@@ -1800,6 +2025,7 @@ CREATE OR REPLACE FUNCTION platform.is_app(name text)
 AS $function$ begin return name in ('console', 'foundation', 'support'); end $function$;
 grant execute on function platform.is_app(name text) to app_role;
 grant execute on function platform.is_app(name text) to bulk_role;
+grant execute on function platform.is_app(name text) to erase_role;
 grant execute on function platform.is_app(name text) to merge_role;
 grant execute on function platform.is_app(name text) to sync_role;
 
@@ -1813,6 +2039,7 @@ begin
   return value >= date '1900-01-01' and value < date '3000-01-01';
 end $function$;
 grant execute on function platform.is_day(value date) to app_role;
+grant execute on function platform.is_day(value date) to erase_role;
 grant execute on function platform.is_day(value date) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
@@ -1830,6 +2057,7 @@ begin
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
 grant execute on function platform.is_email_key(key text) to bulk_role;
+grant execute on function platform.is_email_key(key text) to erase_role;
 grant execute on function platform.is_email_key(key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_folded(name text)
@@ -1839,7 +2067,16 @@ CREATE OR REPLACE FUNCTION platform.is_folded(name text)
 RETURN ((octet_length(name) <> char_length(name)) OR ((name COLLATE "C") <> replace(replace(replace((name COLLATE "C"), '-'::text, ''::text), ''''::text, ''::text), '`'::text, ''::text)));
 grant execute on function platform.is_folded(name text) to app_role;
 grant execute on function platform.is_folded(name text) to bulk_role;
+grant execute on function platform.is_folded(name text) to erase_role;
 grant execute on function platform.is_folded(name text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.is_kept_away(kind text, value text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ((value IS NOT NULL) AND (EXISTS (SELECT FROM platform.suppressions)) AND (EXISTS (SELECT FROM platform.suppressions s WHERE ((s.hash = platform.suppression_hash(s.kind, is_kept_away.value)) AND (s.lifted_at IS NULL)))));
+grant execute on function platform.is_kept_away(kind text, value text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
@@ -1852,6 +2089,7 @@ begin
 end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 grant execute on function platform.is_line(value text, characters_max integer) to bulk_role;
+grant execute on function platform.is_line(value text, characters_max integer) to erase_role;
 grant execute on function platform.is_line(value text, characters_max integer) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
@@ -1867,7 +2105,16 @@ begin
 end $function$;
 grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
 grant execute on function platform.is_phone(phone text, key text, extension text) to bulk_role;
+grant execute on function platform.is_phone(phone text, key text, extension text) to erase_role;
 grant execute on function platform.is_phone(phone text, key text, extension text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.is_suppressed(kind text, value text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN platform.is_kept_away(kind, value);
+grant execute on function platform.is_suppressed(kind text, value text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
@@ -1880,6 +2127,7 @@ begin
 end $function$;
 grant execute on function platform.is_time(value timestamp with time zone) to app_role;
 grant execute on function platform.is_time(value timestamp with time zone) to bulk_role;
+grant execute on function platform.is_time(value timestamp with time zone) to erase_role;
 grant execute on function platform.is_time(value timestamp with time zone) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.judge_merge(s platform.customers, l platform.customers, choices jsonb, OUT field text, OUT ours jsonb, OUT theirs jsonb, OUT side text, OUT chosen_by text, OUT why text, OUT row_key text)
@@ -2024,6 +2272,24 @@ begin
     hint = 'Another directory account is another user.';
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.keep_erased_away()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare given text;
+begin
+  if not exists (select from platform.suppressions) then return null; end if;
+  if tg_argv[0] = 'email' then given := new.email_key; else given := new.phone_key; end if;
+  if platform.is_kept_away(tg_argv[0], given) then
+    raise exception 'this person was erased and is kept away' using errcode = 'check_violation', constraint = 'person_erased',
+      schema = tg_table_schema, table = tg_table_name, column = case tg_argv[0] when 'email' then 'email' else 'phone' end,
+      hint = 'If the person comes back of their own will, somebody who may erase lifts the suppression with a reason.';
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.keep_merges_flat()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2076,6 +2342,24 @@ begin
   return old;
 end $function$;
 
+CREATE OR REPLACE PROCEDURE platform.let_erase(IN target regclass)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+begin
+  if (select relrowsecurity from pg_class where oid = target) and not exists (
+    select from pg_policy p where p.polrelid = target and p.polname = 'erase_all') then
+    execute format('create policy erase_all on %s to erase_role using (true) with check (true)', target);
+  end if;
+  execute format('grant select, update, delete on %s to erase_role', target);
+  execute format('grant usage on schema %s to erase_role', (select relnamespace::regnamespace from pg_class where oid = target));
+  -- What an erasure leaves in pages and indexes, the clean-up takes away. Of partitions see platform.list_clean_up.
+  if (select relkind from pg_class where oid = target) = 'r' then
+    execute format('grant maintain on %s to privacy_role', target);
+  end if;
+  execute format('grant usage on schema %s to privacy_role', (select relnamespace::regnamespace from pg_class where oid = target));
+end $procedure$;
+
 CREATE OR REPLACE FUNCTION platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2095,6 +2379,23 @@ begin
   return coalesce(cardinality(gone), 0);
 end $function$;
 grant execute on function platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.lift_suppression(of_kind text, value text, because text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  end if;
+  update platform.suppressions s
+  set lifted_at = clock_timestamp(), lifted_by = platform.current_actor(), lift_reason = platform.require_reason(because)
+  where s.hash = platform.suppression_hash(of_kind, value) and s.kind = of_kind and s.lifted_at is null;
+  return found;
+end $function$;
+grant execute on function platform.lift_suppression(of_kind text, value text, because text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.list_absent(m platform.merges, r platform.merge_references, of_customer uuid)
  RETURNS SETOF text
@@ -2200,6 +2501,60 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.list_ambiguous(m platform.merges, root uuid) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.list_clean_up(OUT relation text, OUT indexes text[])
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  part record;
+  half text;
+begin
+  -- What a clean-up that was killed has left half built. Only one runs at a time, so nobody is building it.
+  for half in
+    select format('%I.%I', n.nspname, x.relname) from pg_index i join pg_class x on x.oid = i.indexrelid
+      join pg_namespace n on n.oid = x.relnamespace
+      join platform.inventory_tables t on t.relation::regclass = i.indrelid
+    where not i.indisvalid and x.relname ~ '_cc(new|old)\d*$' and t.belongs is not null
+  loop
+    perform set_config('lock_timeout', '5s', true);
+    execute format('drop index %s', half);
+  end loop;
+  for part in
+    with touched as (
+      select distinct x.value ->> 'table' as name from platform.erasures e cross join jsonb_array_elements(e.report -> 'tables') x
+      where e.state = 'erased' and x.value ->> 'act' <> 'keep'
+      union select unnest('{platform.erasures,sync.outbox,sync.events}'::text[])
+      union select unnest('{sync.import_chunks,sync.import_uploads}'::text[]) from platform.erasures e
+        where e.state = 'erased' and (e.report ->> 'files')::bigint > 0
+      union select 'staging.import_lines' from platform.erasures e
+        where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0)
+    select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition
+    from touched t join platform.inventory_tables i on i.relation = t.name
+      join pg_class c on c.oid = i.relation::regclass and c.relkind = 'r'
+        or c.oid in (select h.inhrelid from pg_inherits h where h.inhparent = i.relation::regclass)
+      join pg_namespace n on n.oid = c.relnamespace
+    order by i.place desc, c.oid
+  loop
+    relation := part.name;
+    if part.relispartition then execute format('grant maintain on %s to privacy_role', part.name); end if;
+    indexes := array(
+      select x.indexrelid::regclass::text from pg_index x
+      where x.indrelid = part.oid and x.indisvalid and exists (
+        select from pg_attribute a join platform.inventory i on i.relation = part.inventoried and i.column_name = a.attname
+        where a.attrelid = part.oid and i.class <> 'technical' and (a.attnum = any (x.indkey)
+          or x.indexprs is not null and exists (
+            select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = x.indexrelid
+              and d.refclassid = 'pg_class'::regclass and d.refobjid = part.oid and d.refobjsubid = a.attnum)))
+        -- A hash says nothing.
+        and pg_get_indexdef(x.indexrelid) !~ 'hashtextextended'
+      order by x.indexrelid);
+    return next;
+  end loop;
+end $function$;
+grant execute on function platform.list_clean_up(OUT relation text, OUT indexes text[]) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.list_merge_fields(of_merge uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2214,6 +2569,65 @@ begin
     from platform.merge_fields d where d.merge = of_merge);
 end $function$;
 grant execute on function platform.list_merge_fields(of_merge uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.list_receipts(of_customer uuid DEFAULT NULL::uuid, before uuid DEFAULT NULL::uuid, rows_max integer DEFAULT 100)
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT jsonb_build_object('erasure', e.id, 'customer', e.customer_id, 'people', to_jsonb(e.people), 'reason', e.reason, 'state', e.state, 'askedBy', e.asked_by, 'askedAt', e.asked_at, 'erasedBy', e.erased_by, 'erasedAt', e.erased_at, 'cleanAt', e.clean_at, 'tables', COALESCE(( SELECT jsonb_agg(((x.value - 'why'::text) - 'stays'::text)) AS jsonb_agg
+            FROM jsonb_array_elements((e.report -> 'tables'::text)) x(value)
+           WHERE ((x.value ->> 'act'::text) <> 'keep'::text)), '[]'::jsonb), 'kept', COALESCE(( SELECT jsonb_agg((x.value - 'act'::text)) AS jsonb_agg
+            FROM jsonb_array_elements((e.report -> 'tables'::text)) x(value)
+           WHERE ((x.value ->> 'act'::text) <> 'delete'::text)), '[]'::jsonb), 'events', (e.report -> 'events'::text), 'addresses', (e.report -> 'addresses'::text), 'numbers', (e.report -> 'numbers'::text), 'files', (e.report -> 'files'::text), 'position', told."position", 'subscribers',
+         CASE
+             WHEN (e.state <> 'asked'::text) THEN subscribers.list
+             ELSE '[]'::jsonb
+         END, 'webhooks', 'There are no webhooks for events, so none had to be told.', 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
+            FROM platform.privacy_settings s))) AS jsonb_build_object
+    FROM ((platform.erasures e
+      LEFT JOIN LATERAL ( SELECT max(v."position") AS "position",
+             array_agg(v.id) AS ids,
+             count(*) AS told
+            FROM sync.events v
+           WHERE ((v.key = ANY ((e.people)::text[])) AND (v.type = 'customer.erased'::text) AND (v.customer = ANY (e.people)))) told ON (true))
+      CROSS JOIN LATERAL ( SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', s.kind, 'name', s.name, 'told', s.told, 'acknowledged', (s.told AND s.acknowledged)) ORDER BY s.kind, s.name), '[]'::jsonb) AS list
+            FROM ( SELECT 'subscription'::text AS kind,
+                     s_1.name,
+                     ((s_1.types IS NULL) OR ('customer.erased'::text = ANY (s_1.types))) AS told,
+                     COALESCE(((s_1."position" >= told."position") AND (NOT (EXISTS ( SELECT
+                            FROM sync.parked k
+                           WHERE ((k.subscription = s_1.name) AND (k.customer = ANY (e.people))))))), false) AS acknowledged
+                    FROM sync.subscriptions s_1
+                 UNION ALL
+                  SELECT 'consumer'::text,
+                     c.name,
+                     true,
+                     (( SELECT count(*) AS count
+                            FROM sync.consumer_effects f
+                           WHERE ((f.event = ANY (told.ids)) AND (f.consumer = c.name) AND (f.state = 'handled'::text))) >= GREATEST(told.told, (1)::bigint))
+                    FROM sync.consumers c) s) subscribers)
+   WHERE (((list_receipts.of_customer IS NULL) OR (list_receipts.of_customer = ANY (e.people)) OR (list_receipts.of_customer = e.customer_id)) AND ((list_receipts.before IS NULL) OR (e.id < list_receipts.before)))
+   ORDER BY e.id DESC
+  LIMIT LEAST(GREATEST(list_receipts.rows_max, 1), 1000);
+END;
+grant execute on function platform.list_receipts(of_customer uuid, before uuid, rows_max integer) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.list_suppressions()
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT jsonb_build_object('customer', e.customer_id, 'people', to_jsonb(e.people), 'reason', e.reason, 'erasedAt', e.erased_at, 'suppressed', COALESCE(( SELECT jsonb_agg(jsonb_build_object('kind', s.kind, 'hash', encode(s.hash, 'hex'::text))) AS jsonb_agg
+            FROM platform.suppressions s
+           WHERE ((s.erasure = e.id) AND (s.lifted_at IS NULL))), '[]'::jsonb)) AS jsonb_build_object
+    FROM platform.erasures e
+   WHERE (e.state <> 'asked'::text)
+   ORDER BY e.erased_at;
+END;
+grant execute on function platform.list_suppressions() to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.list_unique_keys(r platform.merge_references, OUT same text, OUT condition text)
  RETURNS SETOF record
@@ -2655,6 +3069,7 @@ begin
 end $function$;
 grant execute on function platform.name_beginning(name text) to app_role;
 grant execute on function platform.name_beginning(name text) to bulk_role;
+grant execute on function platform.name_beginning(name text) to erase_role;
 grant execute on function platform.name_beginning(name text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.names_address(line text, emails text[])
@@ -2707,6 +3122,7 @@ CREATE OR REPLACE FUNCTION platform.no_address(customer uuid)
 RETURN (('no-address-'::text || replace((customer)::text, '-'::text, ''::text)) || '@unknown.invalid'::text);
 grant execute on function platform.no_address(customer uuid) to app_role;
 grant execute on function platform.no_address(customer uuid) to bulk_role;
+grant execute on function platform.no_address(customer uuid) to erase_role;
 grant execute on function platform.no_address(customer uuid) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.open_held(person jsonb, of_relation text)
@@ -2729,6 +3145,23 @@ begin
   return rows_held;
 end $function$;
 grant execute on function platform.open_held(person jsonb, of_relation text) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.parts_of(target regclass)
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT 'true'::text
+    FROM pg_class c
+   WHERE ((c.oid = (parts_of.target)::oid) AND (c.relkind = 'r'::"char"))
+ UNION ALL
+  SELECT format('r.run = %s'::text, bound.bound[1]) AS format
+    FROM ((pg_inherits i
+      JOIN pg_class c ON ((c.oid = i.inhrelid)))
+      CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FOR VALUES IN \(''?(\d+)''?\)'::text) bound(bound))
+   WHERE ((i.inhparent = (parts_of.target)::oid) AND (bound.bound IS NOT NULL));
+END;
+grant execute on function platform.parts_of(target regclass) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.path_of(of_customer uuid)
  RETURNS uuid[]
@@ -2753,6 +3186,69 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.path_of(of_customer uuid) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.person(of_customer uuid, OUT customer uuid, OUT people uuid[], OUT addresses text[], OUT numbers text[], OUT state text)
+ RETURNS record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH root AS (
+          SELECT s.id,
+             s.erased_at
+            FROM (platform.customers c
+              JOIN platform.customers s ON ((s.id = COALESCE(c.merged_into, c.id))))
+           WHERE (c.id = person.of_customer)
+         ), ids AS (
+          SELECT c.id
+            FROM (root r_1
+              JOIN platform.customers c ON (((c.id = r_1.id) OR (c.merged_into = r_1.id))))
+         )
+  SELECT r.id,
+     ( SELECT array_agg(i.id ORDER BY (i.id <> r.id), i.id) AS array_agg
+            FROM ids i) AS array_agg,
+     COALESCE(( SELECT array_agg(e.email_key ORDER BY (NOT e.is_primary), e.email_key) AS array_agg
+            FROM (ids i
+              JOIN platform.customer_emails e ON ((e.customer_id = i.id)))
+           WHERE (e.email_key <> platform.no_address(i.id))), '{}'::text[]) AS "coalesce",
+     COALESCE(( SELECT array_agg(DISTINCT p.phone_key) AS array_agg
+            FROM (ids i
+              JOIN platform.customer_phones p ON ((p.customer_id = i.id)))), '{}'::text[]) AS "coalesce",
+         CASE
+             WHEN (r.erased_at IS NULL) THEN 'present'::text
+             ELSE 'erased'::text
+         END AS "case"
+    FROM (( SELECT 1 AS "?column?") one
+      LEFT JOIN root r ON (true));
+END;
+grant execute on function platform.person(of_customer uuid, OUT customer uuid, OUT people uuid[], OUT addresses text[], OUT numbers text[], OUT state text) to erase_role;
+grant execute on function platform.person(of_customer uuid, OUT customer uuid, OUT people uuid[], OUT addresses text[], OUT numbers text[], OUT state text) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.place_hold(of_customer uuid, because text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  reason constant text := platform.require_reason(because);
+  held platform.customers;
+  placed uuid;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  end if;
+  -- An erasure holds the customer until it commits, so either sees the other.
+  select c.* into held from platform.customers c where c.id = of_customer for key share;
+  if not found then
+    raise exception 'there is no such customer' using errcode = 'no_data_found', constraint = 'customer_missing';
+  elsif held.erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
+  end if;
+  insert into platform.legal_holds (customer_id, reason) values (of_customer, reason) returning id into placed;
+  return placed;
+end $function$;
+grant execute on function platform.place_hold(of_customer uuid, because text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.portable_customers(person jsonb)
  RETURNS SETOF jsonb
  LANGUAGE sql
@@ -2771,6 +3267,62 @@ BEGIN ATOMIC
    WHERE ((c.id = ANY ((platform.members_of(portable_customers.person, 'customers'::text))::uuid[])) AND (c.merged_into IS NULL) AND (c.erased_at IS NULL));
 END;
 grant execute on function platform.portable_customers(person jsonb) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.positions_of_person(people uuid[], keys text[] DEFAULT '{}'::text[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(array_agg(p."position"), '{}'::bigint[]) AS "coalesce"
+    FROM ( SELECT l."position"
+            FROM sync.list_events_of_customer((positions_of_person.people)[1]) l("position")
+         UNION
+          SELECT e."position"
+            FROM sync.events e
+           WHERE (e.key = ANY (positions_of_person.keys))) p;
+END;
+grant execute on function platform.positions_of_person(people uuid[], keys text[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.preview_erasure(of_customer uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  p record;
+  t platform.inventory_tables;
+  counted bigint;
+  tables jsonb := '[]';
+  files bigint[];
+begin
+  select * into p from platform.person(of_customer);
+  if p.customer is null then
+    raise exception 'there is no such customer' using errcode = 'no_data_found', constraint = 'customer_missing';
+  end if;
+  for t in select * from platform.inventory_tables i where i.belongs is not null and i.erasing <> 'own' order by i.relation loop
+    counted := platform.count_rows(t, p.people, p.addresses, p.numbers);
+    continue when counted = 0;
+    tables := tables || jsonb_build_object('table', t.relation, 'act', t.erasing, 'rows', counted, 'why', t.why);
+  end loop;
+  files := platform.uploads_of_person(p.people, p.addresses, p.numbers);
+  return jsonb_build_object('customer', p.customer, 'people', to_jsonb(p.people), 'state', p.state, 'tables', tables,
+    'events', cardinality(platform.positions_of_person(p.people, platform.unlinked_keys(p.addresses)))
+      + (select count(*) from sync.outbox o where o.customer = any (p.people)),
+    'addresses', cardinality(p.addresses), 'numbers', cardinality(p.numbers),
+    'files', (select coalesce(jsonb_agg(jsonb_build_object('upload', u.id, 'name', u.name) order by u.id), '[]')
+      from sync.import_uploads u where u.id = any (files)),
+    'hold', (select jsonb_build_object('id', h.id, 'reason', h.reason, 'heldAt', h.held_at, 'heldBy', h.held_by)
+      from platform.legal_holds h where h.id = platform.hold_of(p.customer)),
+    'asked', (select jsonb_build_object('id', e.id, 'by', e.asked_by, 'at', e.asked_at, 'reason', e.reason)
+      from platform.erasures e where e.customer_id = p.customer and e.state = 'asked'),
+    'needsTwo', (select s.two_people from platform.privacy_settings s));
+end $function$;
+grant execute on function platform.preview_erasure(of_customer uuid) to platform_owner;
+grant execute on function platform.preview_erasure(of_customer uuid) to privacy_role;
+alter function platform.preview_erasure(of_customer uuid) owner to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.preview_merge(survivor uuid, loser uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -2985,7 +3537,13 @@ begin
     end if;
     begin
       insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
-    exception when unique_violation then
+    exception when check_violation then
+      get stacked diagnostics violated = constraint_name;
+      if violated <> 'person_erased' then raise; end if;
+      customer := null;
+      created := false;
+      return;
+    when unique_violation then
       get stacked diagnostics violated = constraint_name;
       if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
         raise; -- another attempt would not help
@@ -3480,6 +4038,20 @@ begin
 end $function$;
 grant execute on function platform.refuse_unmerge(m platform.merges, choices jsonb) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.release_hold(of_hold uuid, because text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update platform.legal_holds h set released_at = clock_timestamp(), released_by = platform.current_actor(),
+    release_reason = platform.require_reason(because)
+  where h.id = of_hold and h.released_at is null;
+  return found;
+end $function$;
+grant execute on function platform.release_hold(of_hold uuid, because text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.release_moves(of_relation text, row_key text)
  RETURNS void
  LANGUAGE sql
@@ -3536,6 +4108,24 @@ begin
   end if;
 end $function$;
 grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.repeat_suppression(of_erasure uuid, suppressed jsonb)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH written AS (
+          INSERT INTO platform.suppressions AS s (hash, kind, erasure)  SELECT DISTINCT ON ((x.value ->> 'hash'::text)) decode((x.value ->> 'hash'::text), 'hex'::text) AS decode,
+                     (x.value ->> 'kind'::text),
+                     repeat_suppression.of_erasure AS of_erasure
+                    FROM jsonb_array_elements(repeat_suppression.suppressed) x(value) ON CONFLICT(hash) DO NOTHING
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM written;
+END;
+grant execute on function platform.repeat_suppression(of_erasure uuid, suppressed jsonb) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.require_decider(person text)
  RETURNS void
@@ -3610,10 +4200,24 @@ CREATE OR REPLACE PROCEDURE platform.require_present_customer(IN target regclass
 AS $procedure$
 begin
   execute format(
-    'create trigger %I before insert or update of %I on %s for each row when (current_user <> all (''{bulk_role,merge_role}''))
+    'create trigger %I before insert or update of %I on %s for each row when (current_user <> all (''{bulk_role,merge_role,erase_role}''))
       execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.require_reason(because text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not coalesce(platform.is_line(btrim(because), 500), false) then
+    raise exception 'say why, in 1 to 500 characters on one line' using errcode = 'invalid_parameter_value', constraint = 'privacy_reason';
+  end if;
+  return btrim(because);
+end $function$;
+grant execute on function platform.require_reason(because text) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.require_steward()
  RETURNS void
@@ -3698,6 +4302,28 @@ begin
 end $function$;
 grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.runs_of_person(people uuid[], addresses text[], numbers text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  condition constant text := (select i.belongs from platform.inventory_tables i where i.relation = 'sync.import_rows');
+  part text;
+  has boolean;
+  found bigint[] := '{}';
+begin
+  for part in select * from platform.parts_of('sync.import_rows') loop
+    execute format('select exists (select from sync.import_rows r where %s and (%s))', part, condition)
+      into has using people, addresses, numbers;
+    if has then found := found || substring(part from '\d+')::bigint; end if;
+  end loop;
+  return found;
+end $function$;
+grant execute on function platform.runs_of_person(people uuid[], addresses text[], numbers text[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.say_rows(s platform.person_sources)
  RETURNS text
  LANGUAGE sql
@@ -3711,6 +4337,7 @@ CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
 RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(platform.name_beginning(name), ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
 grant execute on function platform.search_beginnings(name text, email_key text) to app_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to bulk_role;
+grant execute on function platform.search_beginnings(name text, email_key text) to erase_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.search_text(name text)
@@ -3730,6 +4357,7 @@ begin
 end $function$;
 grant execute on function platform.search_text(name text) to app_role;
 grant execute on function platform.search_text(name text) to bulk_role;
+grant execute on function platform.search_text(name text) to erase_role;
 grant execute on function platform.search_text(name text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.set_apart(left_ids uuid[], right_ids uuid[])
@@ -3762,6 +4390,16 @@ begin
 end $function$;
 grant execute on function platform.set_apart(left_ids uuid[], right_ids uuid[]) to console_role;
 grant execute on function platform.set_apart(left_ids uuid[], right_ids uuid[]) to sync_role;
+
+CREATE OR REPLACE FUNCTION platform.set_privacy(two_people boolean DEFAULT NULL::boolean, backups_kept_days integer DEFAULT NULL::integer)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE platform.privacy_settings s SET two_people = COALESCE(set_privacy.two_people, s.two_people), backups_kept_days = COALESCE(set_privacy.backups_kept_days, s.backups_kept_days), changed_at = clock_timestamp(), changed_by = platform.current_actor();
+END;
+grant execute on function platform.set_privacy(two_people boolean, backups_kept_days integer) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.show_customer_field(field text, value jsonb)
  RETURNS jsonb
@@ -3822,6 +4460,30 @@ begin
   select format('%I.%I', n.nspname, c.relname), stay_in_merges.customer_column, why
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.suppress(of_erasure uuid, of_kind text, hashes bytea[])
+ RETURNS bigint
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH written AS (
+          INSERT INTO platform.suppressions AS s (hash, kind, erasure)  SELECT DISTINCT h.h,
+                     suppress.of_kind AS of_kind,
+                     suppress.of_erasure AS of_erasure
+                    FROM unnest(suppress.hashes) h(h) ON CONFLICT(hash) DO UPDATE SET erasure = excluded.erasure, suppressed_at = clock_timestamp(), lifted_at = NULL::timestamp with time zone, lifted_by = NULL::text, lift_reason = NULL::text
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM written;
+END;
+grant execute on function platform.suppress(of_erasure uuid, of_kind text, hashes bytea[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.suppression_hash(kind text, value text)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(((suppression_hash.kind || ':'::text) || suppression_hash.value), 'UTF8'::name))))) AS sha256 FROM platform.suppression_key k);
+grant execute on function platform.suppression_hash(kind text, value text) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[])
  RETURNS bigint
@@ -3888,6 +4550,119 @@ CREATE OR REPLACE FUNCTION platform.tier_hint()
 RETURN (SELECT COALESCE(('must be one of '::text || string_agg(t.key, ', '::text ORDER BY t."position")), 'must be left empty: there are no tiers'::text) AS "coalesce" FROM platform.tiers t WHERE (NOT t.is_retired));
 grant execute on function platform.tier_hint() to app_role;
 grant execute on function platform.tier_hint() to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.try_erase(of_customer uuid, because text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  p record;
+  held record;
+  known platform.erasures;
+  hold uuid;
+  t platform.inventory_tables;
+  counted bigint;
+  counts jsonb := '{}';
+  tables jsonb;
+  positions bigint[];
+  runs bigint[];
+  unlinked text[];
+  events bigint;
+  suppressed bigint[];
+begin
+  select * into p from platform.person(of_customer);
+  if p.customer is null then
+    raise exception 'there is no such customer' using errcode = 'no_data_found', constraint = 'customer_missing';
+  end if;
+  -- Again while a merge brings somebody in or takes somebody out.
+  loop
+    perform platform.hold_customers(p.people);
+    select * into held from platform.person(of_customer);
+    exit when held.people = p.people;
+    p := held;
+  end loop;
+  p := held;
+  -- The row of the erasure is asked for under the lock of the customer: of two that erase at once, the second finds the first's.
+  select * into known from platform.erasures e where e.customer_id = p.customer for update;
+  if known.state in ('erased', 'clean') and p.state = 'erased' then
+    return jsonb_build_object('erasure', known.id, 'state', known.state, 'again', true);
+  end if;
+  hold := (select h.id from platform.legal_holds h where h.released_at is null and h.customer_id = any (p.people)
+    order by h.held_at limit 1);
+  if hold is not null then
+    raise exception 'a legal hold keeps this customer' using errcode = 'check_violation', constraint = 'legal_hold', detail = hold,
+      hint = 'Release the hold first, with a reason.';
+  end if;
+  if known.id is null or known.state <> 'asked' then
+    delete from platform.erasures e where e.id = known.id;
+    insert into platform.erasures (customer_id, reason, state) values (p.customer, because, 'asked') returning * into known;
+    if (select s.two_people from platform.privacy_settings s) then
+      return jsonb_build_object('erasure', known.id, 'state', 'asked', 'again', false);
+    end if;
+  elsif (select s.two_people from platform.privacy_settings s) and known.asked_by = platform.current_actor() then
+    return jsonb_build_object('erasure', known.id, 'state', 'asked', 'again', true);
+  end if;
+
+  runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
+  unlinked := platform.unlinked_keys(p.addresses);
+  suppressed := array[
+    platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
+    -- A number that others have too, as a family or an office does, stays theirs.
+    platform.suppress(known.id, 'phone', array(
+      select platform.suppression_hash('phone', n) from unnest(p.numbers) n
+      where not exists (select from platform.customer_phones o where o.phone_key = n and o.customer_id <> all (p.people)))),
+    platform.suppress(known.id, 'source', array(
+      select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k where k.customer = any (p.people)))];
+  -- The customer's own row comes last: triggers of it would do a part of the rest uncounted.
+  for t in
+    select * from platform.inventory_tables i
+    where i.erasing in ('delete', 'scrub') and not i.later order by i.relation = 'platform.customers', i.place
+  loop
+    counted := platform.erase_rows(t, p.people, p.addresses, p.numbers);
+    if counted > 0 then counts := counts || jsonb_build_object(t.relation, counted); end if;
+  end loop;
+
+  -- The log comes after the tables: who waited for a row meanwhile has committed its event. First what has no number yet: what is numbered
+  -- while this waits is seen by the next statement.
+  update sync.outbox o set data = sync.scrub_data(o.type, o.data), previous = sync.scrub_data(o.type, o.previous)
+  where o.customer = any (p.people) or o.key = any (unlinked);
+  get diagnostics events = row_count;
+  positions := platform.positions_of_person(p.people, unlinked);
+  update sync.events e set data = sync.scrub_data(e.type, e.data), previous = sync.scrub_data(e.type, e.previous)
+  where e.position = any (positions);
+  get diagnostics counted = row_count;
+  events := events + counted;
+  update sync.attempts a set error = 'Erased' where a.position = any (positions) and a.error is not null;
+  get diagnostics counted = row_count;
+  if counted > 0 then counts := counts || jsonb_build_object('sync.attempts', counted); end if;
+  if events > 0 then counts := counts || jsonb_build_object('sync.events', events); end if;
+
+  select coalesce(jsonb_agg(jsonb_build_object('table', i.relation, 'act', case i.erasing when 'own' then 'scrub' else i.erasing end,
+      'rows', c.value::bigint, 'why', i.why, 'stays', (
+        select coalesce(jsonb_agg(x.column_name order by x.column_name), '[]') from platform.inventory x
+        where x.relation = i.relation and x.stays)) order by i.relation), '[]')
+  into tables from jsonb_each_text(counts) c join platform.inventory_tables i on i.relation = c.key;
+  for t in select * from platform.inventory_tables i
+    where i.erasing = 'keep' and i.belongs is not null and i.relation <> 'platform.erasures' loop
+    counted := platform.count_rows(t, p.people, '{}', '{}');
+    continue when counted = 0;
+    tables := tables || jsonb_build_object('table', t.relation, 'act', 'keep', 'rows', counted, 'why', t.why, 'stays', (
+      select coalesce(jsonb_agg(x.column_name order by x.column_name), '[]') from platform.inventory x
+      where x.relation = t.relation and x.stays));
+  end loop;
+  update platform.erasures e
+  set state = 'erased', people = p.people, erased_at = clock_timestamp(), erased_by = platform.current_actor(),
+    erased_by_login = session_user,
+    report = jsonb_build_object('tables', tables, 'events', events, 'addresses', suppressed[1], 'numbers', suppressed[2],
+      'sources', suppressed[3], 'files', 0),
+    pending = jsonb_build_object('addresses', to_jsonb(p.addresses), 'numbers', to_jsonb(p.numbers), 'runs', to_jsonb(runs))
+  where e.id = known.id;
+  perform sync.capture_erasure(p.people);
+  return jsonb_build_object('erasure', known.id, 'state', 'erased', 'again', false);
+end $function$;
+grant execute on function platform.try_erase(of_customer uuid, because text) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean)
  RETURNS jsonb
@@ -4082,6 +4857,23 @@ begin
 end $function$;
 grant execute on function platform.undo_move(move uuid, kind text, record uuid, OUT held uuid) to foundation_role;
 grant execute on function platform.undo_move(move uuid, kind text, record uuid, OUT held uuid) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.unlinked_keys(addresses text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(array_agg((k.id)::text), '{}'::text[]) AS "coalesce"
+    FROM ( SELECT s.id
+            FROM support.sessions s
+           WHERE ((s.customer_id IS NULL) AND (lower(s.visitor_email) = ANY (unlinked_keys.addresses)))
+         UNION ALL
+          SELECT c.id
+            FROM crm.contacts c
+           WHERE ((c.customer_id IS NULL) AND (lower(c.email) = ANY (unlinked_keys.addresses)))) k;
+END;
+grant execute on function platform.unlinked_keys(addresses text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -4497,6 +5289,63 @@ grant execute on function platform.update_customers(customers uuid[], expected_v
 grant execute on function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) to sync_role;
 alter function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) owner to bulk_role;
 
+CREATE OR REPLACE FUNCTION platform.uploads_naming(keys text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  found bigint[] := '{}';
+  chunk record;
+  tail text := '';
+  text_of text;
+  of_upload bigint;
+begin
+  if cardinality(keys) = 0 then return found; end if;
+  for chunk in
+    select c.upload, c.bytes from sync.import_uploads u join sync.import_chunks c on c.upload = u.id
+    where u.state <> 'removed' order by c.upload, c.place
+  loop
+    if chunk.upload is distinct from of_upload then tail := ''; end if;
+    of_upload := chunk.upload;
+    continue when chunk.upload = any (found);
+    -- Byte by byte, without a zero, which no text may hold. Two bytes for a letter (UTF-16) become one, which is enough for an address.
+    text_of := tail || lower(replace(encode(chunk.bytes, 'escape'), '\000', ''));
+    if exists (select from unnest(keys) k where position(k in text_of) > 0) then found := found || chunk.upload; end if;
+    tail := right(text_of, 400);
+  end loop;
+  return found;
+end $function$;
+grant execute on function platform.uploads_naming(keys text[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.uploads_of_person(people uuid[], addresses text[], numbers text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return array(
+    select unnest(platform.uploads_of_runs(platform.runs_of_person(people, addresses, numbers)))
+    union select unnest(platform.uploads_naming(addresses)));
+end $function$;
+grant execute on function platform.uploads_of_person(people uuid[], addresses text[], numbers text[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.uploads_of_runs(runs bigint[])
+ RETURNS bigint[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(array_agg(DISTINCT u.id), '{}'::bigint[]) AS "coalesce"
+    FROM ((sync.import_jobs j
+      CROSS JOIN LATERAL jsonb_array_elements(COALESCE((j.settings -> 'files'::text), '[]'::jsonb)) f(value))
+      JOIN sync.import_uploads u ON (((u.id = ((f.value ->> 'upload'::text))::bigint) AND (u.state <> 'removed'::text))))
+   WHERE (j.run = ANY (uploads_of_runs.runs));
+END;
+grant execute on function platform.uploads_of_runs(runs bigint[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.why_kept(r platform.merge_references, row_key text)
  RETURNS text
  LANGUAGE plpgsql
@@ -4617,8 +5466,10 @@ CREATE TRIGGER keep_app BEFORE DELETE ON platform.apps FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER keep_app_name BEFORE UPDATE OF name, audience ON platform.apps FOR EACH ROW WHEN (((new.name IS DISTINCT FROM old.name) OR (new.audience IS DISTINCT FROM old.audience))) EXECUTE FUNCTION platform.keep_app();
 alter table platform.apps enable row level security, force row level security;
 create policy apps_read on platform.apps for select to app_role using (true);
+create policy erase_read on platform.apps for select to erase_role using (true);
 create policy owner_all on platform.apps for all to platform_owner using (true) with check (true);
 grant select on platform.apps to app_role;
+grant select on platform.apps to erase_role;
 
 create table platform.companies (
   id uuid default uuidv7() not null,
@@ -4641,7 +5492,7 @@ CREATE INDEX companies_folded ON platform.companies USING gin (platform.search_t
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_companies();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
 create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
@@ -4693,22 +5544,28 @@ CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING b
 CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
-CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email_key ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION platform.keep_erased_away('email');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
+CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
 create policy apps_read on platform.customer_emails for select to app_role using (true);
 create policy bulk_all on platform.customer_emails for all to bulk_role using (true) with check (true);
+create policy erase_all on platform.customer_emails for all to erase_role using (true) with check (true);
 create policy merge_all on platform.customer_emails for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
 grant delete on platform.customer_emails to bulk_role;
+grant delete on platform.customer_emails to erase_role;
 grant delete on platform.customer_emails to merge_role;
 grant insert on platform.customer_emails to bulk_role;
 grant insert on platform.customer_emails to merge_role;
+grant maintain on platform.customer_emails to privacy_role;
 grant select on platform.customer_emails to app_role;
 grant select on platform.customer_emails to bulk_role;
+grant select on platform.customer_emails to erase_role;
 grant select on platform.customer_emails to merge_role;
 grant update on platform.customer_emails to bulk_role;
+grant update on platform.customer_emails to erase_role;
 grant update on platform.customer_emails to merge_role;
 
 create table platform.customer_external_ids (
@@ -4722,19 +5579,24 @@ create table platform.customer_external_ids (
   constraint customer_external_ids_external_id_check CHECK (((octet_length(external_id) >= 1) AND (octet_length(external_id) <= 128)))
 );
 CREATE INDEX customer_external_ids_customer_id_idx ON platform.customer_external_ids USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_external_ids enable row level security, force row level security;
 create policy apps_read on platform.customer_external_ids for select to app_role using (true);
 create policy bulk_all on platform.customer_external_ids for all to bulk_role using (true) with check (true);
+create policy erase_all on platform.customer_external_ids for all to erase_role using (true) with check (true);
 create policy merge_all on platform.customer_external_ids for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
+grant delete on platform.customer_external_ids to erase_role;
 grant delete on platform.customer_external_ids to merge_role;
 grant insert on platform.customer_external_ids to bulk_role;
 grant insert on platform.customer_external_ids to merge_role;
+grant maintain on platform.customer_external_ids to privacy_role;
 grant select on platform.customer_external_ids to app_role;
 grant select on platform.customer_external_ids to bulk_role;
+grant select on platform.customer_external_ids to erase_role;
 grant select on platform.customer_external_ids to merge_role;
 grant update on platform.customer_external_ids to bulk_role;
+grant update on platform.customer_external_ids to erase_role;
 grant update on platform.customer_external_ids to merge_role;
 
 create table platform.customer_phones (
@@ -4760,23 +5622,29 @@ comment on column platform.customer_phones.added_by is 'The user, as the app sai
 CREATE INDEX customer_phones_by_end ON platform.customer_phones USING btree (reverse(phone_key) text_pattern_ops) WHERE (NOT is_primary);
 CREATE INDEX customer_phones_by_key ON platform.customer_phones USING btree (phone_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_phones_one_primary ON platform.customer_phones USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
-CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN (((NOT (old.is_primary AND new.is_primary)) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
-CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN (((NOT old.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF phone_key ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION platform.keep_erased_away('phone');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN (((NOT (old.is_primary AND new.is_primary)) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN (((NOT old.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 alter table platform.customer_phones enable row level security, force row level security;
 create policy apps_read on platform.customer_phones for select to app_role using (true);
 create policy bulk_all on platform.customer_phones for all to bulk_role using (true) with check (true);
+create policy erase_all on platform.customer_phones for all to erase_role using (true) with check (true);
 create policy merge_all on platform.customer_phones for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_phones for all to platform_owner using (true) with check (true);
 grant delete on platform.customer_phones to bulk_role;
+grant delete on platform.customer_phones to erase_role;
 grant delete on platform.customer_phones to merge_role;
 grant insert on platform.customer_phones to bulk_role;
 grant insert on platform.customer_phones to merge_role;
+grant maintain on platform.customer_phones to privacy_role;
 grant select on platform.customer_phones to app_role;
 grant select on platform.customer_phones to bulk_role;
+grant select on platform.customer_phones to erase_role;
 grant select on platform.customer_phones to merge_role;
 grant update on platform.customer_phones to bulk_role;
+grant update on platform.customer_phones to erase_role;
 grant update on platform.customer_phones to merge_role;
 
 create table platform.customers (
@@ -4825,44 +5693,89 @@ CREATE INDEX customers_of_manager ON platform.customers USING btree (account_man
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
-CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_email_key();
-CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_key();
-CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_extension();
-CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.complete_customer();
-CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.check_tier();
-CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.check_customer();
-CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.record_known_by();
-CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
-CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN (((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_email_key();
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_extension();
+CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.complete_phone();
+CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.check_tier();
+CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.check_customer();
+CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
-CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
+CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
 CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.customers for update to app_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
 create policy apps_read on platform.customers for select to app_role using (true);
 create policy bulk_all on platform.customers for all to bulk_role using (true) with check (true);
+create policy erase_all on platform.customers for all to erase_role using (true) with check (true);
 create policy merge_all on platform.customers for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
+grant delete on platform.customers to erase_role;
 grant delete on platform.customers to merge_role;
 grant insert (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app) on platform.customers to app_role;
 grant insert (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant insert on platform.customers to bulk_role;
 grant insert on platform.customers to merge_role;
+grant maintain on platform.customers to privacy_role;
 grant select on platform.customers to app_role;
 grant select on platform.customers to bulk_role;
+grant select on platform.customers to erase_role;
 grant select on platform.customers to merge_role;
 grant update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant update (email, email_key, name, phone, phone_key, phone_extension, company_id) on platform.customers to app_role;
 grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant update on platform.customers to bulk_role;
+grant update on platform.customers to erase_role;
 grant update on platform.customers to merge_role;
+
+create table platform.erasures (
+  id uuid default uuidv7() not null,
+  customer_id uuid not null,
+  people uuid[] default '{}'::uuid[] not null,
+  reason text not null,
+  state text collate "C" not null,
+  asked_at timestamp with time zone default clock_timestamp() not null,
+  asked_by text collate "C" default platform.current_actor() not null,
+  asked_by_login name default SESSION_USER not null,
+  erased_at timestamp with time zone,
+  erased_by text collate "C",
+  erased_by_login name,
+  clean_at timestamp with time zone,
+  report jsonb default '{}'::jsonb not null,
+  pending jsonb,
+  constraint erasures_pkey PRIMARY KEY (id),
+  constraint erasures_customer_id_key UNIQUE (customer_id),
+  constraint erasures_check CHECK (((state = 'asked'::text) = (erased_at IS NULL))),
+  constraint erasures_check1 CHECK (((state = 'clean'::text) = (clean_at IS NOT NULL))),
+  constraint erasures_check2 CHECK ((num_nulls(erased_at, erased_by, erased_by_login) = ANY (ARRAY[0, 3]))),
+  constraint erasures_check3 CHECK (((state = 'erased'::text) OR (pending IS NULL))),
+  constraint erasures_reason_check CHECK (platform.is_line(reason, 500)),
+  constraint erasures_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'erased'::text, 'clean'::text])))
+);
+comment on table platform.erasures is 'The receipts. One for each person, with ids only; no references, so that a receipt outlives everything.';
+comment on column platform.erasures.people is 'All ids that were this person: the customer and those that were merged into it.';
+comment on column platform.erasures.report is 'What was done: { tables: [{ table, act, rows, why, stays }], events, addresses, numbers, files }.';
+comment on column platform.erasures.pending is 'What the clean-up still looks for: addresses, numbers and files. It is in clear until then, and gone with the clean-up.';
+CREATE INDEX erasures_open ON platform.erasures USING btree (erased_at) WHERE (state = 'erased'::text);
+alter table platform.erasures enable row level security, force row level security;
+create policy erase_all on platform.erasures for all to erase_role using (true) with check (true);
+create policy owner_all on platform.erasures for all to platform_owner using (true) with check (true);
+create policy privacy_read on platform.erasures for select to privacy_role using (true);
+grant delete on platform.erasures to erase_role;
+grant insert on platform.erasures to erase_role;
+grant maintain on platform.erasures to privacy_role;
+grant select (id, customer_id, people, reason, state, asked_at, asked_by, asked_by_login, erased_at, erased_by, erased_by_login, clean_at, report) on platform.erasures to privacy_role;
+grant select on platform.erasures to erase_role;
+grant update on platform.erasures to erase_role;
 
 create table platform.inventory (
   relation text collate "C" not null,
@@ -4879,9 +5792,11 @@ comment on table platform.inventory is 'The class of every column.';
 comment on column platform.inventory.becomes is 'What an erasure writes into the column, an expression over the row r. A column of a scrubbed table that is not technical becomes null if nothing is said.';
 comment on column platform.inventory.stays is 'An erasure leaves this content: the table''s `why` says why.';
 alter table platform.inventory enable row level security, force row level security;
+create policy erase_read on platform.inventory for select to erase_role using (true);
 create policy looks_read on platform.inventory for select to console_role, privacy_role, sync_role using (true);
 create policy owner_all on platform.inventory for all to platform_owner using (true) with check (true);
 grant select on platform.inventory to console_role;
+grant select on platform.inventory to erase_role;
 grant select on platform.inventory to privacy_role;
 grant select on platform.inventory to sync_role;
 
@@ -4907,11 +5822,42 @@ comment on column platform.inventory_tables.why is 'Why it is done so; of a row 
 comment on column platform.inventory_tables.later is 'The clean-up after the erasure''s transaction does it, because it reads whole files.';
 comment on column platform.inventory_tables.place is 'An erasure goes through the tables in this order.';
 alter table platform.inventory_tables enable row level security, force row level security;
+create policy erase_read on platform.inventory_tables for select to erase_role using (true);
 create policy looks_read on platform.inventory_tables for select to console_role, privacy_role, sync_role using (true);
 create policy owner_all on platform.inventory_tables for all to platform_owner using (true) with check (true);
 grant select on platform.inventory_tables to console_role;
+grant select on platform.inventory_tables to erase_role;
 grant select on platform.inventory_tables to privacy_role;
 grant select on platform.inventory_tables to sync_role;
+
+create table platform.legal_holds (
+  id uuid default uuidv7() not null,
+  customer_id uuid not null,
+  reason text not null,
+  held_at timestamp with time zone default clock_timestamp() not null,
+  held_by text collate "C" default platform.current_actor() not null,
+  held_by_login name default SESSION_USER not null,
+  released_at timestamp with time zone,
+  released_by text collate "C",
+  release_reason text,
+  constraint legal_holds_pkey PRIMARY KEY (id),
+  constraint legal_holds_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint legal_holds_check CHECK ((num_nulls(released_at, released_by, release_reason) = ANY (ARRAY[0, 3]))),
+  constraint legal_holds_reason_check CHECK (platform.is_line(reason, 500)),
+  constraint legal_holds_release_reason_check CHECK (platform.is_line(release_reason, 500))
+);
+comment on table platform.legal_holds is 'Why a customer must not be erased, and nothing of them be removed by its age.';
+CREATE INDEX legal_holds_customer_id_idx ON platform.legal_holds USING btree (customer_id);
+alter table platform.legal_holds enable row level security, force row level security;
+create policy erase_all on platform.legal_holds for all to erase_role using (true) with check (true);
+create policy owner_all on platform.legal_holds for all to platform_owner using (true) with check (true);
+create policy privacy_read on platform.legal_holds for select to privacy_role using (true);
+grant delete on platform.legal_holds to erase_role;
+grant insert on platform.legal_holds to erase_role;
+grant maintain on platform.legal_holds to privacy_role;
+grant select on platform.legal_holds to erase_role;
+grant select on platform.legal_holds to privacy_role;
+grant update on platform.legal_holds to erase_role;
 
 create table platform.merge_fields (
   merge uuid not null,
@@ -4932,11 +5878,16 @@ comment on column platform.merge_fields.ours is 'What the survivor had; theirs: 
 comment on column platform.merge_fields.row_key is 'Of a custom field that both had: the survivor''s row, whose value the merge chose.';
 alter table platform.merge_fields enable row level security, force row level security;
 create policy console_read on platform.merge_fields for select to console_role using (true);
+create policy erase_all on platform.merge_fields for all to erase_role using (true) with check (true);
 create policy merge_all on platform.merge_fields for all to merge_role using (true) with check (true);
 create policy owner_all on platform.merge_fields for all to platform_owner using (true) with check (true);
+grant delete on platform.merge_fields to erase_role;
 grant insert on platform.merge_fields to merge_role;
+grant maintain on platform.merge_fields to privacy_role;
 grant select on platform.merge_fields to console_role;
+grant select on platform.merge_fields to erase_role;
 grant select on platform.merge_fields to merge_role;
+grant update on platform.merge_fields to erase_role;
 grant update on platform.merge_fields to merge_role;
 
 create table platform.merge_moves (
@@ -4953,11 +5904,16 @@ comment on column platform.merge_moves.was is 'The whole row before it moved, if
 comment on column platform.merge_moves.released is 'Why this merge has no claim any more: an unmerge of another merge took the row home, another merge brought it, or somebody moved it.';
 alter table platform.merge_moves enable row level security, force row level security;
 create policy console_read on platform.merge_moves for select to console_role using (true);
+create policy erase_all on platform.merge_moves for all to erase_role using (true) with check (true);
 create policy merge_all on platform.merge_moves for all to merge_role using (true) with check (true);
 create policy owner_all on platform.merge_moves for all to platform_owner using (true) with check (true);
+grant delete on platform.merge_moves to erase_role;
 grant insert on platform.merge_moves to merge_role;
+grant maintain on platform.merge_moves to privacy_role;
 grant select on platform.merge_moves to console_role;
+grant select on platform.merge_moves to erase_role;
 grant select on platform.merge_moves to merge_role;
+grant update on platform.merge_moves to erase_role;
 grant update on platform.merge_moves to merge_role;
 
 create table platform.merge_references (
@@ -4996,12 +5952,17 @@ create table platform.merge_suppressed (
 comment on column platform.merge_suppressed.customer_id is 'Whose row it was: the loser''s, or the survivor''s mark of having no address.';
 alter table platform.merge_suppressed enable row level security, force row level security;
 create policy console_read on platform.merge_suppressed for select to console_role using (true);
+create policy erase_all on platform.merge_suppressed for all to erase_role using (true) with check (true);
 create policy merge_all on platform.merge_suppressed for all to merge_role using (true) with check (true);
 create policy owner_all on platform.merge_suppressed for all to platform_owner using (true) with check (true);
+grant delete on platform.merge_suppressed to erase_role;
 grant delete on platform.merge_suppressed to merge_role;
 grant insert on platform.merge_suppressed to merge_role;
+grant maintain on platform.merge_suppressed to privacy_role;
 grant select on platform.merge_suppressed to console_role;
+grant select on platform.merge_suppressed to erase_role;
 grant select on platform.merge_suppressed to merge_role;
+grant update on platform.merge_suppressed to erase_role;
 grant update on platform.merge_suppressed to merge_role;
 
 create table platform.merges (
@@ -5042,12 +6003,17 @@ CREATE UNIQUE INDEX merges_present ON platform.merges USING btree (loser_id) WHE
 CREATE TRIGGER closes_candidate AFTER INSERT ON platform.merges FOR EACH ROW EXECUTE FUNCTION platform.close_candidate();
 alter table platform.merges enable row level security, force row level security;
 create policy apps_read on platform.merges for select to app_role using (true);
+create policy erase_all on platform.merges for all to erase_role using (true) with check (true);
 create policy merge_all on platform.merges for all to merge_role using (true) with check (true);
 create policy owner_all on platform.merges for all to platform_owner using (true) with check (true);
+grant delete on platform.merges to erase_role;
 grant insert on platform.merges to merge_role;
+grant maintain on platform.merges to privacy_role;
 grant select (id, survivor_id, loser_id, actor, merged_at, undone_at) on platform.merges to app_role;
 grant select on platform.merges to console_role;
+grant select on platform.merges to erase_role;
 grant select on platform.merges to merge_role;
+grant update on platform.merges to erase_role;
 grant update on platform.merges to merge_role;
 
 create table platform.migrations (
@@ -5100,12 +6066,17 @@ CREATE INDEX moves_kind_record_id_id_idx ON platform.moves USING btree (kind, re
 CREATE INDEX moves_to_id_idx ON platform.moves USING btree (to_id);
 alter table platform.moves enable row level security, force row level security;
 create policy console_read on platform.moves for select to console_role using (true);
+create policy erase_all on platform.moves for all to erase_role using (true) with check (true);
 create policy foundation_read on platform.moves for select to foundation_role using ((kind = 'activity'::text));
 create policy owner_all on platform.moves for all to platform_owner using (true) with check (true);
 create policy support_read on platform.moves for select to support_role using ((kind = ANY (ARRAY['session'::text, 'call'::text])));
+grant delete on platform.moves to erase_role;
+grant maintain on platform.moves to privacy_role;
 grant select on platform.moves to console_role;
+grant select on platform.moves to erase_role;
 grant select on platform.moves to foundation_role;
 grant select on platform.moves to support_role;
+grant update on platform.moves to erase_role;
 
 create table platform.person_sources (
   relation text collate "C" not null,
@@ -5129,6 +6100,27 @@ comment on column platform.person_sources.narrows is 'Rows that belong to the pe
 alter table platform.person_sources enable row level security, force row level security;
 create policy owner_all on platform.person_sources for all to platform_owner using (true) with check (true);
 
+create table platform.privacy_settings (
+  only_one boolean default true not null,
+  two_people boolean default false not null,
+  backups_kept_days integer,
+  changed_at timestamp with time zone default clock_timestamp() not null,
+  changed_by text collate "C" default platform.current_actor(),
+  constraint privacy_settings_pkey PRIMARY KEY (only_one),
+  constraint privacy_settings_backups_kept_days_check CHECK (((backups_kept_days >= 1) AND (backups_kept_days <= 36500))),
+  constraint privacy_settings_only_one_check CHECK (only_one)
+);
+comment on column platform.privacy_settings.two_people is 'An erasure is asked for by one person and done by another.';
+comment on column platform.privacy_settings.backups_kept_days is 'A backup is gone after so many days; null: nobody has said. Receipts quote it.';
+alter table platform.privacy_settings enable row level security, force row level security;
+create policy erase_all on platform.privacy_settings for all to erase_role using (true) with check (true);
+create policy owner_all on platform.privacy_settings for all to platform_owner using (true) with check (true);
+create policy privacy_read on platform.privacy_settings for select to privacy_role using (true);
+grant insert on platform.privacy_settings to erase_role;
+grant select on platform.privacy_settings to erase_role;
+grant select on platform.privacy_settings to privacy_role;
+grant update on platform.privacy_settings to erase_role;
+
 create table platform.removed_emails (
   id uuid not null,
   email_key text collate "C" not null,
@@ -5149,13 +6141,18 @@ create table platform.removed_emails (
 );
 comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_emails enable row level security, force row level security;
+create policy erase_all on platform.removed_emails for all to erase_role using (true) with check (true);
 create policy merge_all on platform.removed_emails for all to merge_role using (true) with check (true);
 create policy owner_all on platform.removed_emails for all to platform_owner using (true) with check (true);
+grant delete on platform.removed_emails to erase_role;
 grant delete on platform.removed_emails to merge_role;
 grant insert on platform.removed_emails to merge_role;
+grant maintain on platform.removed_emails to privacy_role;
+grant select on platform.removed_emails to erase_role;
 grant select on platform.removed_emails to merge_role;
+grant update on platform.removed_emails to erase_role;
 grant update on platform.removed_emails to merge_role;
 
 create table platform.removed_phones (
@@ -5174,13 +6171,18 @@ create table platform.removed_phones (
   constraint removed_phones_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
 );
 CREATE INDEX removed_phones_customer_id_idx ON platform.removed_phones USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_phones enable row level security, force row level security;
+create policy erase_all on platform.removed_phones for all to erase_role using (true) with check (true);
 create policy merge_all on platform.removed_phones for all to merge_role using (true) with check (true);
 create policy owner_all on platform.removed_phones for all to platform_owner using (true) with check (true);
+grant delete on platform.removed_phones to erase_role;
 grant delete on platform.removed_phones to merge_role;
 grant insert on platform.removed_phones to merge_role;
+grant maintain on platform.removed_phones to privacy_role;
+grant select on platform.removed_phones to erase_role;
 grant select on platform.removed_phones to merge_role;
+grant update on platform.removed_phones to erase_role;
 grant update on platform.removed_phones to merge_role;
 
 create table platform.review_candidates (
@@ -5231,14 +6233,19 @@ CREATE INDEX review_candidates_decided ON platform.review_candidates USING btree
 CREATE INDEX review_candidates_follows_idx ON platform.review_candidates USING btree (follows) WHERE (follows IS NOT NULL);
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
 CREATE INDEX review_candidates_queue ON platform.review_candidates USING btree (state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('other_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('other_id');
 CREATE TRIGGER recorded AFTER UPDATE OF state ON platform.review_candidates FOR EACH ROW WHEN (((old.state <> new.state) AND (new.state <> 'open'::text))) EXECUTE FUNCTION platform.record_decision();
 CREATE TRIGGER recorded_at_once AFTER INSERT ON platform.review_candidates FOR EACH ROW WHEN (((new.state <> 'open'::text) AND (new.follows IS NULL))) EXECUTE FUNCTION platform.record_decision();
 alter table platform.review_candidates enable row level security, force row level security;
 create policy apps_read on platform.review_candidates for select to app_role using (true);
+create policy erase_all on platform.review_candidates for all to erase_role using (true) with check (true);
 create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
+grant delete on platform.review_candidates to erase_role;
+grant maintain on platform.review_candidates to privacy_role;
 grant select on platform.review_candidates to app_role;
+grant select on platform.review_candidates to erase_role;
+grant update on platform.review_candidates to erase_role;
 
 create table platform.review_decisions (
   id bigint generated always as identity not null,
@@ -5264,8 +6271,13 @@ CREATE INDEX review_decisions_decided_by_id_idx ON platform.review_decisions USI
 CREATE INDEX review_decisions_merge_idx ON platform.review_decisions USING btree (merge) WHERE (merge IS NOT NULL);
 alter table platform.review_decisions enable row level security, force row level security;
 create policy console_read on platform.review_decisions for select to console_role using (true);
+create policy erase_all on platform.review_decisions for all to erase_role using (true) with check (true);
 create policy owner_all on platform.review_decisions for all to platform_owner using (true) with check (true);
+grant delete on platform.review_decisions to erase_role;
+grant maintain on platform.review_decisions to privacy_role;
 grant select on platform.review_decisions to console_role;
+grant select on platform.review_decisions to erase_role;
+grant update on platform.review_decisions to erase_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -5323,6 +6335,46 @@ grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expire
 grant select on platform.sign_ins to app_role;
 grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to app_role;
 
+create table platform.suppression_key (
+  only_one boolean default true not null,
+  inner_pad bytea not null,
+  outer_pad bytea not null,
+  constraint suppression_key_pkey PRIMARY KEY (only_one),
+  constraint suppression_key_inner_pad_check CHECK ((octet_length(inner_pad) = 64)),
+  constraint suppression_key_only_one_check CHECK (only_one),
+  constraint suppression_key_outer_pad_check CHECK ((octet_length(outer_pad) = 64))
+);
+comment on table platform.suppression_key is 'The key of the hashes, as the two pads of HMAC, which SQL cannot make from a key.';
+alter table platform.suppression_key enable row level security, force row level security;
+create policy erase_all on platform.suppression_key for all to erase_role using (true) with check (true);
+create policy owner_all on platform.suppression_key for all to platform_owner using (true) with check (true);
+grant insert on platform.suppression_key to erase_role;
+grant select on platform.suppression_key to erase_role;
+grant update on platform.suppression_key to erase_role;
+
+create table platform.suppressions (
+  hash bytea not null,
+  kind text collate "C" not null,
+  erasure uuid not null,
+  suppressed_at timestamp with time zone default clock_timestamp() not null,
+  lifted_at timestamp with time zone,
+  lifted_by text collate "C",
+  lift_reason text,
+  constraint suppressions_pkey PRIMARY KEY (hash),
+  constraint suppressions_check CHECK ((num_nulls(lifted_at, lifted_by, lift_reason) = ANY (ARRAY[0, 3]))),
+  constraint suppressions_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint suppressions_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'phone'::text, 'source'::text]))),
+  constraint suppressions_lift_reason_check CHECK (platform.is_line(lift_reason, 500))
+);
+comment on table platform.suppressions is 'Addresses, numbers and ids in sources of people who were erased, as keyed hashes.';
+CREATE INDEX suppressions_erasure_idx ON platform.suppressions USING btree (erasure);
+alter table platform.suppressions enable row level security, force row level security;
+create policy erase_all on platform.suppressions for all to erase_role using (true) with check (true);
+create policy owner_all on platform.suppressions for all to platform_owner using (true) with check (true);
+grant insert on platform.suppressions to erase_role;
+grant select on platform.suppressions to erase_role;
+grant update on platform.suppressions to erase_role;
+
 create table platform.tiers (
   id bigint generated always as identity not null,
   key text collate "C" not null,
@@ -5346,7 +6398,7 @@ comment on column platform.tiers.is_retired is 'It is offered no more, and no cu
 CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.keep_used_tier();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_tiers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);
 create policy bulk_read on platform.tiers for select to bulk_role using (true);
@@ -5389,7 +6441,7 @@ comment on column platform.users.id is 'The identity provider''s subject at the 
 comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_users();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
 create policy apps_edit on platform.users for update to app_role using (true) with check (true);
 create policy apps_read on platform.users for select to app_role using (true);
@@ -5401,7 +6453,9 @@ grant update (email, name, last_signed_in) on platform.users to app_role;
 grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
+comment on function platform.is_kept_away(pg_catalog.text,pg_catalog.text) is 'No login may call it: it would tell who was erased.';
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
+comment on table constraint legal_holds_customer_id_fkey on platform.legal_holds is 'Any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
 comment on table constraint moves_from_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on table constraint moves_to_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on table constraint review_candidates_customer_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
@@ -5412,6 +6466,8 @@ comment on table constraint review_candidates_other_id_fkey on platform.review_c
 create schema public;
 
 create schema staging;
+grant usage on schema staging to erase_role;
+grant usage on schema staging to privacy_role;
 grant usage on schema staging to sync_role;
 
 create table staging.import_groups (
@@ -5462,12 +6518,17 @@ comment on column staging.import_lines.first_name is 'This and the next three ar
 comment on column staging.import_lines.digest is 'Of what was read of a person (importer/run/knownlines.ts); null: the line is no person.';
 comment on column staging.import_lines.is_known is 'The line was imported before and has not changed, as the plan''s process found: nothing was compared with it.';
 alter table staging.import_lines disable row level security, no force row level security;
+grant delete on staging.import_lines to erase_role;
 grant insert (run, n, file, line, kind, code, reason, raw, first_name, last_name, city, birth_date, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known) on staging.import_lines to sync_role;
 grant select (run, n, file, kind, first_name, last_name, city, birth_date, external_id, email_key, name, phone_key, company, company_domain, extra, is_known) on staging.import_lines to sync_role;
+grant select on staging.import_lines to erase_role;
+grant update on staging.import_lines to erase_role;
 
 create schema support;
 grant usage on schema support to bulk_role;
+grant usage on schema support to erase_role;
 grant usage on schema support to merge_role;
+grant usage on schema support to privacy_role;
 grant usage on schema support to support_role;
 
 create sequence support.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -5631,18 +6692,23 @@ comment on column support.calls.request_digest is 'SHA-256 of the request that l
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_calls();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
+create policy erase_all on support.calls for all to erase_role using (true) with check (true);
 create policy merge_all on support.calls for all to merge_role using (true) with check (true);
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
+grant delete on support.calls to erase_role;
 grant delete on support.calls to merge_role;
 grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, request_digest) on support.calls to support_role;
 grant insert on support.calls to merge_role;
+grant maintain on support.calls to privacy_role;
+grant select on support.calls to erase_role;
 grant select on support.calls to merge_role;
 grant select on support.calls to support_role;
 grant update (outcome, notes, duration_seconds) on support.calls to support_role;
+grant update on support.calls to erase_role;
 grant update on support.calls to merge_role;
 
 create table support.canned_answers (
@@ -5735,12 +6801,17 @@ comment on column support.messages.number is 'Dense within the session, in the o
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_messages();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
+create policy erase_all on support.messages for all to erase_role using (true) with check (true);
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
+grant delete on support.messages to erase_role;
 grant insert (session_id, number, author, agent_id, client_id, body, choices) on support.messages to support_role;
+grant maintain on support.messages to privacy_role;
+grant select on support.messages to erase_role;
 grant select on support.messages to support_role;
+grant update on support.messages to erase_role;
 
 create table support.session_entries (
   id uuid default uuidv7() not null,
@@ -5764,12 +6835,17 @@ create table support.session_entries (
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_session_entries();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
+create policy erase_all on support.session_entries for all to erase_role using (true) with check (true);
 create policy owner_all on support.session_entries for all to platform_owner using (true) with check (true);
 create policy support_all on support.session_entries for all to support_role using (true) with check (true);
+grant delete on support.session_entries to erase_role;
 grant insert (session_id, kind, agent_id, to_agent_id, client_id, body) on support.session_entries to support_role;
+grant maintain on support.session_entries to privacy_role;
+grant select on support.session_entries to erase_role;
 grant select on support.session_entries to support_role;
+grant update on support.session_entries to erase_role;
 
 create table support.sessions (
   id uuid default gen_random_uuid() not null,
@@ -5832,18 +6908,23 @@ CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started
 CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_email)) WHERE ((customer_id IS NULL) AND (visitor_email IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_sessions();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
+create policy erase_all on support.sessions for all to erase_role using (true) with check (true);
 create policy merge_all on support.sessions for all to merge_role using (true) with check (true);
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
+grant delete on support.sessions to erase_role;
 grant delete on support.sessions to merge_role;
 grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
 grant insert on support.sessions to merge_role;
+grant maintain on support.sessions to privacy_role;
+grant select on support.sessions to erase_role;
 grant select on support.sessions to merge_role;
 grant select on support.sessions to support_role;
 grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at) on support.sessions to support_role;
+grant update on support.sessions to erase_role;
 grant update on support.sessions to merge_role;
 
 create table support.widget_agents (
@@ -5911,8 +6992,10 @@ grant update (key, name, allowed_origins, settings, is_active) on support.widget
 create schema sync;
 grant usage on schema sync to app_role;
 grant usage on schema sync to bulk_role;
+grant usage on schema sync to erase_role;
 grant usage on schema sync to merge_role;
 grant usage on schema sync to observer_role;
+grant usage on schema sync to privacy_role;
 grant usage on schema sync to simulator_role;
 grant usage on schema sync to sync_role;
 
@@ -6337,6 +7420,7 @@ begin
         and p.code is distinct from 'same-line'));
   end if;
 
+  perform sync.forget_refused(of_run, from_n, to_n);
   is_done := to_n >= r.lines;
   -- The next plan joins these tables: without their new sizes it would search one of them for each row of another.
   if is_done and r.lines - coalesce((r.planned ->> 'unchanged')::integer, 0) > 5000 then
@@ -6678,7 +7762,7 @@ end $body$ $f$,
   insert into sync.entities (name, audience) values (entity, event_audience)
   on conflict (name) do update set audience = excluded.audience;
   execute format(
-    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user <> ''merge_role'')
+    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user <> all (''{merge_role,erase_role}''))
       execute function sync.%I()',
     target, function_name);
   if not in_sets then return; end if;
@@ -7077,6 +8161,23 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_erasure(people uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_current_xact_id();
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  select 'customer.erased', c.id::text, c.id, c.id::text, c.version, 'platform', platform.current_app(), session_user,
+    platform.current_actor(), jsonb_build_object('email', c.email, 'name', c.name, 'erased_at', c.erased_at), '{}',
+    nullif(left(current_setting('aether.trace', true), 255), '')
+  from platform.customers c where c.id = any (people) order by c.merged_into is not null, c.id;
+  perform sync.ring();
+end $function$;
+grant execute on function sync.capture_erasure(people uuid[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION sync.capture_merge(event_type text, of_customer platform.customers, data jsonb, previous jsonb)
  RETURNS void
@@ -9786,6 +10887,7 @@ CREATE OR REPLACE FUNCTION sync.field_of_nobody(field text)
  RETURNS text
  LANGUAGE sql
 RETURN CASE WHEN (field ~ '^(address|phone|note):'::text) THEN ((split_part(field, ':'::text, 1) || ':'::text) || gen_random_uuid()) ELSE field END;
+grant execute on function sync.field_of_nobody(field text) to erase_role;
 
 CREATE OR REPLACE FUNCTION sync.find_children(ids uuid[])
  RETURNS SETOF jsonb
@@ -10478,6 +11580,20 @@ BEGIN ATOMIC
    WHERE ((h.app = o.app) AND (h.process = o.process) AND ((o.age > '7 days'::interval) OR (o.has_ended AND (o.age > '00:10:00'::interval) AND (o.place > 1)) OR ((NOT o.has_ended) AND (o.is_replaced OR (o.has_others AND (o.age > '01:00:00'::interval))))));
 END;
 
+CREATE OR REPLACE FUNCTION sync.forget_refused(of_run bigint, from_n integer, to_n integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from platform.suppressions) then return 0; end if;
+  return sync.scrub_lines(of_run, format($c$p.n in (
+    select w.n from sync.import_rows l join sync.import_rows w on w.run = l.run and (w.n = l.n or w.lead = l.n)
+    where l.run = %1$s and w.run = %1$s and l.n between %2$s and %3$s and l.detail ->> 'constraint' = 'person_erased')$c$,
+    of_run, from_n, to_n));
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -10731,7 +11847,17 @@ CREATE OR REPLACE FUNCTION sync.is_variant(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN ((strpos(email_key, '+'::text) > 1) OR (email_key ~~ '%@googlemail.com'::text) OR (email_key ~~ '%.%@gmail.com'::text));
 grant execute on function sync.is_variant(email_key text) to bulk_role;
+grant execute on function sync.is_variant(email_key text) to erase_role;
 grant execute on function sync.is_variant(email_key text) to merge_role;
+
+CREATE OR REPLACE FUNCTION sync.keep_attempt()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'a record of an attempt is not changed' using errcode = 'restrict_violation';
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
  RETURNS void
@@ -10828,6 +11954,29 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.lease_left_ms() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.leave_out_erased(of_run bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from platform.suppressions) then return 0; end if;
+  -- All lines of a person go with the one that names them.
+  return sync.scrub_lines(of_run, format($c$p.code is distinct from 'erased' and coalesce(p.lead, p.n) in (
+    -- The hashes of platform.suppression_hash: a call for each of millions of lines would take minutes.
+    select coalesce(q.lead, q.n)
+    from sync.import_rows q join sync.import_files f on f.run = q.run and f.file = q.file cross join platform.suppression_key k
+    where q.run = %s and (
+      sha256(k.outer_pad || sha256(k.inner_pad || convert_to('email:' || q.email_key, 'UTF8')))
+        in (select s.hash from platform.suppressions s where s.lifted_at is null and s.kind = 'email')
+      or sha256(k.outer_pad || sha256(k.inner_pad || convert_to('phone:' || q.phone_key, 'UTF8')))
+        in (select s.hash from platform.suppressions s where s.lifted_at is null and s.kind = 'phone')
+      or sha256(k.outer_pad || sha256(k.inner_pad || convert_to('source:' || f.source || ':'
+          || sync.import_key(q.external_id, q.email_key, q.digest), 'UTF8')))
+        in (select s.hash from platform.suppressions s where s.lifted_at is null and s.kind = 'source')))$c$, of_run));
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.list_duplicate_gauges()
  RETURNS SETOF sync.gauge_row
  LANGUAGE sql
@@ -10871,6 +12020,7 @@ BEGIN ATOMIC
             FROM merged m)::uuid[])))));
 END;
 grant execute on function sync.list_events_of_customer(customer uuid) to console_role;
+grant execute on function sync.list_events_of_customer(customer uuid) to erase_role;
 grant execute on function sync.list_events_of_customer(customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_gauges()
@@ -11079,6 +12229,7 @@ CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN (SELECT (array_agg(c.id) || list_merged.customer) FROM ((SELECT COALESCE((SELECT o.merged_into FROM platform.customers o WHERE (o.id = list_merged.customer)), list_merged.customer) AS id) root JOIN platform.customers c ON (((c.id = root.id) OR (c.merged_into = root.id)))));
 grant execute on function sync.list_merged(customer uuid) to app_role;
+grant execute on function sync.list_merged(customer uuid) to erase_role;
 grant execute on function sync.list_merged(customer uuid) to merge_role;
 grant execute on function sync.list_merged(customer uuid) to sync_role;
 
@@ -11224,7 +12375,7 @@ BEGIN ATOMIC
              ELSE ('is not shown to '::text || platform.current_app())
          END AS "case"
     FROM (unnest(list_vain_types.types) t(type)
-      LEFT JOIN sync.entities e ON (((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text))) OR ((e.name = 'customer'::text) AND (t.type = ANY (ARRAY['customer.merged'::text, 'customer.unmerged'::text]))))))
+      LEFT JOIN sync.entities e ON (((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text))) OR ((e.name = 'customer'::text) AND (t.type = ANY (ARRAY['customer.merged'::text, 'customer.unmerged'::text, 'customer.erased'::text]))))))
    WHERE
          CASE
              WHEN (e.name IS NULL) THEN ((t.type !~ '\.[a-z]'::text) OR (NOT (EXISTS ( SELECT
@@ -11270,6 +12421,7 @@ CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text])) THEN (replace(split_part(split_part(email_key, '@'::text, 1), '+'::text, 1), '.'::text, ''::text) || '@gmail.com'::text) WHEN (strpos(email_key, '+'::text) > 1) THEN ((split_part(email_key, '+'::text, 1) || '@'::text) || split_part(email_key, '@'::text, 2)) ELSE email_key END;
 grant execute on function sync.mailbox(email_key text) to bulk_role;
+grant execute on function sync.mailbox(email_key text) to erase_role;
 grant execute on function sync.mailbox(email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION sync.make_import_companies(of_run bigint, companies_max integer)
@@ -11808,6 +12960,7 @@ begin
             when f.n <> g.first then 'same-person' end as code
         offset 0) o) d$f$, of_run) using sources, passes_same;
   execute format('analyze sync.import_rows_p%1$s', of_run);
+  perform sync.leave_out_erased(of_run);
   perform sync.find_import_targets(of_run);
   perform sync.compare_planned(of_run);
   select coalesce(jsonb_object_agg(c.outcome, c.lines), '{}') into counts
@@ -12577,6 +13730,7 @@ AS $function$
 begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $function$;
+grant execute on function sync.ring() to erase_role;
 
 CREATE OR REPLACE FUNCTION sync.roll_up()
  RETURNS boolean
@@ -12712,6 +13866,48 @@ CREATE OR REPLACE FUNCTION sync.say_seconds(seconds double precision)
  LANGUAGE sql
  IMMUTABLE
 RETURN CASE WHEN (seconds < (100)::double precision) THEN ((round(GREATEST(seconds, (0)::double precision)))::text || ' s'::text) WHEN (seconds < (6000)::double precision) THEN ((round((seconds / (60)::double precision)))::text || ' min'::text) WHEN (seconds < (172800)::double precision) THEN ((round((seconds / (3600)::double precision)))::text || ' h'::text) ELSE ((round((seconds / (86400)::double precision)))::text || ' days'::text) END;
+
+CREATE OR REPLACE FUNCTION sync.scrub_data(event_type text, data jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT COALESCE(jsonb_object_agg(d.key, d.value), '{}'::jsonb) AS "coalesce"
+    FROM ((jsonb_each(scrub_data.data) d(key, value)
+      LEFT JOIN platform.inventory_tables t ON ((t.entity = split_part(scrub_data.event_type, '.'::text, 1))))
+      LEFT JOIN platform.inventory i ON (((i.relation = t.relation) AND (i.column_name = d.key))))
+   WHERE
+         CASE
+             WHEN (i.class IS NOT NULL) THEN (((i.class = 'technical'::text) AND (i.becomes IS NULL)) OR i.stays OR (d.key = ANY (ARRAY['version'::text, 'updated_at'::text, 'erased_at'::text, 'status'::text, 'resolved'::text, 'ended_at'::text, 'waiting_since'::text, 'snoozed_until'::text])))
+             ELSE
+             CASE jsonb_typeof(d.value)
+                 WHEN 'boolean'::text THEN true
+                 WHEN 'null'::text THEN true
+                 WHEN 'number'::text THEN (abs(((d.value #>> '{}'::text[]))::numeric) < (1000000000)::numeric)
+                 WHEN 'string'::text THEN ((d.value #>> '{}'::text[]) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text)
+                 ELSE false
+             END
+         END;
+END;
+grant execute on function sync.scrub_data(event_type text, data jsonb) to erase_role;
+
+CREATE OR REPLACE FUNCTION sync.scrub_lines(of_run bigint, condition text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  becomes constant text := (
+    select string_agg(format('%I = %s', i.column_name, coalesce(i.becomes, 'null')), ', ' order by i.column_name)
+    from platform.inventory i where i.relation = 'sync.import_rows' and (i.becomes is not null or i.class <> 'technical' and not i.stays));
+  done bigint;
+begin
+  execute format('update sync.import_rows p set %s, outcome = ''excluded'', code = ''erased'', customer = null, lead = null
+    where p.run = %s and (%s)', becomes, of_run, condition);
+  get diagnostics done = row_count;
+  return done;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.send_alert(of_alert bigint)
  RETURNS void
@@ -13546,6 +14742,8 @@ begin
       continue;
     end if;
     written := x.given;
+    continue when starts_with(x.field, 'address:') and platform.is_kept_away('email', x.given ->> 'key')
+      or starts_with(x.field, 'phone:') and platform.is_kept_away('phone', x.given ->> 'key');
     if starts_with(x.field, 'custom.') then
       insert into crm.custom_field_values (field_id, customer_id, value)
       select f.id, of_customer, x.given from crm.custom_fields f where f.record = 'customer' and f.key = substr(x.field, 8)
@@ -13736,13 +14934,19 @@ comment on table sync.attempts is 'Append-only: every attempt that failed, and e
 comment on column sync.attempts.duration_ms is 'Null: it took its transaction down, so that nothing was measured.';
 comment on column sync.attempts.error is 'Null: this attempt handled the event.';
 CREATE INDEX attempts_of_event ON sync.attempts USING btree ("position", subscription, id);
-CREATE TRIGGER keep BEFORE UPDATE OR TRUNCATE ON sync.attempts FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
+CREATE TRIGGER keep BEFORE UPDATE ON sync.attempts FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION sync.keep_attempt();
+CREATE TRIGGER keep_all BEFORE TRUNCATE ON sync.attempts FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_attempt();
 alter table sync.attempts enable row level security, force row level security;
 create policy console_read on sync.attempts for select to console_role using (true);
+create policy erase_all on sync.attempts for all to erase_role using (true) with check (true);
 create policy owner_all on sync.attempts for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.attempts for select to sync_role using (true);
+grant delete on sync.attempts to erase_role;
+grant maintain on sync.attempts to privacy_role;
 grant select on sync.attempts to console_role;
+grant select on sync.attempts to erase_role;
 grant select on sync.attempts to sync_role;
+grant update on sync.attempts to erase_role;
 
 create table sync.bulk_items (
   run bigint not null,
@@ -13888,12 +15092,14 @@ create table sync.consumer_effects (
 );
 CREATE INDEX consumer_effects_at ON sync.consumer_effects USING btree (at);
 alter table sync.consumer_effects enable row level security, force row level security;
+create policy erase_read on sync.consumer_effects for select to erase_role using (true);
 create policy looks_read on sync.consumer_effects for select to console_role, sync_role using (true);
 create policy owner_all on sync.consumer_effects for all to platform_owner using (true) with check (true);
 create policy worker_writes on sync.consumer_effects for all to sync_role using (true) with check (true);
 grant delete on sync.consumer_effects to sync_role;
 grant insert (event, consumer, state, attempt, lag_ms, at) on sync.consumer_effects to sync_role;
 grant select on sync.consumer_effects to console_role;
+grant select on sync.consumer_effects to erase_role;
 grant select on sync.consumer_effects to sync_role;
 grant update (state, attempt, lag_ms, at) on sync.consumer_effects to sync_role;
 
@@ -13944,12 +15150,14 @@ comment on column sync.consumers.letters is 'Dead letters of its subscription, t
 comment on column sync.consumers.parked is 'Events that wait in its own database, the first twenty, as its processes report them.';
 comment on column sync.consumers.is_paused is 'As its processes report: the checks do not tell it while events wait for a person.';
 alter table sync.consumers enable row level security, force row level security;
+create policy erase_read on sync.consumers for select to erase_role using (true);
 create policy looks_read on sync.consumers for select to console_role, sync_role using (true);
 create policy owner_all on sync.consumers for all to platform_owner using (true) with check (true);
 create policy worker_writes on sync.consumers for all to sync_role using (true) with check (true);
 grant delete on sync.consumers to sync_role;
 grant insert (name, letters, parked, is_paused, reported_at, seen_at) on sync.consumers to sync_role;
 grant select on sync.consumers to console_role;
+grant select on sync.consumers to erase_role;
 grant select on sync.consumers to sync_role;
 grant update (letters, parked, is_paused, reported_at, seen_at) on sync.consumers to sync_role;
 
@@ -13990,12 +15198,16 @@ CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy console_read on sync.events for select to console_role using (true);
+create policy erase_all on sync.events for all to erase_role using (true) with check (true);
 create policy merge_read on sync.events for select to merge_role using (true);
 create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.events for select to sync_role using (true);
+grant delete on sync.events to erase_role;
 grant select on sync.events to app_role;
+grant select on sync.events to erase_role;
 grant select on sync.events to merge_role;
 grant select on sync.events to sync_role;
+grant update on sync.events to erase_role;
 
 create table sync.events_p… (
   "position" bigint not null,
@@ -14107,10 +15319,15 @@ CREATE INDEX import_candidates_customer ON sync.import_candidates USING btree (o
 CREATE INDEX import_candidates_run_n_idx ON sync.import_candidates USING btree (run, n);
 alter table sync.import_candidates enable row level security, force row level security;
 create policy console_read on sync.import_candidates for select to console_role using (true);
+create policy erase_all on sync.import_candidates for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_candidates for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_candidates for select to sync_role using (true);
+grant delete on sync.import_candidates to erase_role;
+grant maintain on sync.import_candidates to privacy_role;
 grant select on sync.import_candidates to console_role;
+grant select on sync.import_candidates to erase_role;
 grant select on sync.import_candidates to sync_role;
+grant update on sync.import_candidates to erase_role;
 
 create table sync.import_chunks (
   upload bigint not null,
@@ -14122,9 +15339,14 @@ create table sync.import_chunks (
 );
 comment on column sync.import_chunks.place is 'From 0, in the order of the file.';
 alter table sync.import_chunks enable row level security, force row level security;
+create policy erase_all on sync.import_chunks for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_chunks for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_chunks for select to sync_role using (true);
+grant delete on sync.import_chunks to erase_role;
+grant maintain on sync.import_chunks to privacy_role;
+grant select on sync.import_chunks to erase_role;
 grant select on sync.import_chunks to sync_role;
+grant update on sync.import_chunks to erase_role;
 
 create table sync.import_decisions (
   one text collate "C" not null,
@@ -14149,10 +15371,15 @@ CREATE INDEX import_decisions_other ON sync.import_decisions USING btree (other_
 CREATE INDEX import_decisions_other_idx ON sync.import_decisions USING btree (other);
 alter table sync.import_decisions enable row level security, force row level security;
 create policy console_read on sync.import_decisions for select to console_role using (true);
+create policy erase_all on sync.import_decisions for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_decisions for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_decisions for select to sync_role using (true);
+grant delete on sync.import_decisions to erase_role;
+grant maintain on sync.import_decisions to privacy_role;
 grant select on sync.import_decisions to console_role;
+grant select on sync.import_decisions to erase_role;
 grant select on sync.import_decisions to sync_role;
+grant update on sync.import_decisions to erase_role;
 
 create table sync.import_files (
   run bigint not null,
@@ -14216,9 +15443,11 @@ CREATE UNIQUE INDEX import_jobs_one_run ON sync.import_jobs USING btree (run) WH
 CREATE UNIQUE INDEX import_jobs_one_upload ON sync.import_jobs USING btree (upload) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
 alter table sync.import_jobs enable row level security, force row level security;
 create policy console_read on sync.import_jobs for select to console_role using (true);
+create policy erase_read on sync.import_jobs for select to erase_role using (true);
 create policy owner_all on sync.import_jobs for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_jobs for select to sync_role using (true);
 grant select on sync.import_jobs to console_role;
+grant select on sync.import_jobs to erase_role;
 grant select on sync.import_jobs to sync_role;
 
 create table sync.import_kept (
@@ -14234,10 +15463,15 @@ comment on column sync.import_kept.field is 'As in sync.import_writes; or the na
 CREATE INDEX import_kept_customer ON sync.import_kept USING btree (customer);
 alter table sync.import_kept enable row level security, force row level security;
 create policy console_read on sync.import_kept for select to console_role using (true);
+create policy erase_all on sync.import_kept for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_kept for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_kept for select to sync_role using (true);
+grant delete on sync.import_kept to erase_role;
+grant maintain on sync.import_kept to privacy_role;
 grant select on sync.import_kept to console_role;
+grant select on sync.import_kept to erase_role;
 grant select on sync.import_kept to sync_role;
+grant update on sync.import_kept to erase_role;
 
 create table sync.import_keys (
   source text collate "C" not null,
@@ -14251,9 +15485,14 @@ comment on column sync.import_keys.key is 'The row''s id in its source; of a row
 comment on column sync.import_keys.customer is 'As it was then; it may have been merged since. No reference: an undo removes customers.';
 CREATE INDEX import_keys_customer_idx ON sync.import_keys USING btree (customer);
 alter table sync.import_keys enable row level security, force row level security;
+create policy erase_all on sync.import_keys for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_keys for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_keys for select to sync_role using (true);
+grant delete on sync.import_keys to erase_role;
+grant maintain on sync.import_keys to privacy_role;
+grant select on sync.import_keys to erase_role;
 grant select on sync.import_keys to sync_role;
+grant update on sync.import_keys to erase_role;
 
 create table sync.import_mappings (
   fingerprint text collate "C" not null,
@@ -14340,10 +15579,14 @@ CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outc
 CREATE INDEX import_rows_phone ON ONLY sync.import_rows USING btree (hashtextextended(phone_key, (0)::bigint)) WHERE ((customer IS NULL) AND (phone_key IS NOT NULL));
 alter table sync.import_rows enable row level security, force row level security;
 create policy console_read on sync.import_rows for select to console_role using (true);
+create policy erase_all on sync.import_rows for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_rows for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_rows for select to sync_role using (true);
+grant delete on sync.import_rows to erase_role;
 grant select on sync.import_rows to console_role;
+grant select on sync.import_rows to erase_role;
 grant select on sync.import_rows to sync_role;
+grant update on sync.import_rows to erase_role;
 
 create table sync.import_runs (
   id bigint generated always as identity not null,
@@ -14380,9 +15623,11 @@ comment on column sync.import_runs.used_at is 'A plan is given up import_plan_ke
 comment on column sync.import_runs.decided_at is 'The plan follows the answers that were given before this.';
 alter table sync.import_runs enable row level security, force row level security;
 create policy console_read on sync.import_runs for select to console_role using (true);
+create policy erase_read on sync.import_runs for select to erase_role using (true);
 create policy owner_all on sync.import_runs for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_runs for select to sync_role using (true);
 grant select on sync.import_runs to console_role;
+grant select on sync.import_runs to erase_role;
 grant select on sync.import_runs to sync_role;
 
 create table sync.import_steps (
@@ -14463,10 +15708,15 @@ comment on column sync.import_uploads.is_remembered is 'Whether the settings beg
 comment on column sync.import_uploads.used_at is 'Its bytes are removed import_file_keep_days (sync.health_limits) after this; those of an incomplete file one day after it.';
 alter table sync.import_uploads enable row level security, force row level security;
 create policy console_read on sync.import_uploads for select to console_role using (true);
+create policy erase_all on sync.import_uploads for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_uploads for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_uploads for select to sync_role using (true);
+grant delete on sync.import_uploads to erase_role;
+grant maintain on sync.import_uploads to privacy_role;
 grant select on sync.import_uploads to console_role;
+grant select on sync.import_uploads to erase_role;
 grant select on sync.import_uploads to sync_role;
+grant update on sync.import_uploads to erase_role;
 
 create table sync.import_writes (
   run bigint not null,
@@ -14485,10 +15735,15 @@ comment on column sync.import_writes.version is 'The version of the customer tha
 CREATE INDEX import_writes_customer_field_idx ON sync.import_writes USING btree (customer, field);
 alter table sync.import_writes enable row level security, force row level security;
 create policy console_read on sync.import_writes for select to console_role using (true);
+create policy erase_all on sync.import_writes for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_writes for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_writes for select to sync_role using (true);
+grant delete on sync.import_writes to erase_role;
+grant maintain on sync.import_writes to privacy_role;
 grant select on sync.import_writes to console_role;
+grant select on sync.import_writes to erase_role;
 grant select on sync.import_writes to sync_role;
+grant update on sync.import_writes to erase_role;
 
 create table sync.operations (
   id bigint generated always as identity not null,
@@ -14542,7 +15797,12 @@ create table sync.outbox (
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on table sync.outbox is 'Events that are committed but not numbered yet. Rows live here for milliseconds.';
 alter table sync.outbox enable row level security, force row level security;
+create policy erase_all on sync.outbox for all to erase_role using (true) with check (true);
 create policy owner_all on sync.outbox for all to platform_owner using (true) with check (true);
+grant delete on sync.outbox to erase_role;
+grant maintain on sync.outbox to privacy_role;
+grant select on sync.outbox to erase_role;
+grant update on sync.outbox to erase_role;
 
 create table sync.parked (
   subscription text collate "C" not null,
@@ -14573,6 +15833,7 @@ CREATE INDEX parked_state ON sync.parked USING btree (subscription, state, "posi
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
 create policy console_read on sync.parked for select to console_role using (true);
+create policy erase_all on sync.parked for all to erase_role using (true) with check (true);
 create policy merge_all on sync.parked for all to merge_role using (true) with check (true);
 create policy own on sync.parked for all to app_role, sync_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
@@ -14581,14 +15842,18 @@ create policy own on sync.parked for all to app_role, sync_role using ((EXISTS (
   WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app())))));
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.parked for select to sync_role using (true);
+grant delete on sync.parked to erase_role;
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to app_role;
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to sync_role;
+grant maintain on sync.parked to privacy_role;
 grant select on sync.parked to app_role;
+grant select on sync.parked to erase_role;
 grant select on sync.parked to merge_role;
 grant select on sync.parked to sync_role;
 grant update (state, attempt_at) on sync.parked to merge_role;
 grant update (state, attempts, attempt_at, error, cause) on sync.parked to app_role;
 grant update (state, attempts, attempt_at, error, cause) on sync.parked to sync_role;
+grant update on sync.parked to erase_role;
 
 create table sync.quality_findings (
   id bigint generated always as identity not null,
@@ -14614,10 +15879,15 @@ CREATE INDEX quality_findings_other ON sync.quality_findings USING btree (other_
 CREATE TRIGGER count_added AFTER INSERT ON sync.quality_findings REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION sync.count_findings();
 CREATE TRIGGER count_removed AFTER DELETE ON sync.quality_findings REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION sync.count_findings();
 alter table sync.quality_findings enable row level security, force row level security;
+create policy erase_all on sync.quality_findings for all to erase_role using (true) with check (true);
 create policy owner_all on sync.quality_findings for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.quality_findings for select to console_role, sync_role using (true);
+grant delete on sync.quality_findings to erase_role;
+grant maintain on sync.quality_findings to privacy_role;
 grant select on sync.quality_findings to console_role;
+grant select on sync.quality_findings to erase_role;
 grant select on sync.quality_findings to sync_role;
+grant update on sync.quality_findings to erase_role;
 
 create table sync.quality_history (
   finding text collate "C" not null,
@@ -14643,10 +15913,13 @@ create table sync.quality_numbers (
 );
 comment on column sync.quality_numbers.is_repaired is 'sync.mend repairs its rows.';
 alter table sync.quality_numbers enable row level security, force row level security;
+create policy erase_count on sync.quality_numbers for all to erase_role using (true) with check (true);
 create policy owner_all on sync.quality_numbers for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.quality_numbers for select to console_role, sync_role using (true);
 grant select on sync.quality_numbers to console_role;
+grant select on sync.quality_numbers to erase_role;
 grant select on sync.quality_numbers to sync_role;
+grant update (stored) on sync.quality_numbers to erase_role;
 
 create table sync.quality_scans (
   name text collate "C" not null,
@@ -14789,6 +16062,7 @@ comment on column sync.subscriptions.holds is 'The events that a failed one hold
 comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy console_read on sync.subscriptions for select to console_role using (true);
+create policy erase_read on sync.subscriptions for select to erase_role using (true);
 create policy merge_all on sync.subscriptions for all to merge_role using (true) with check (true);
 create policy own on sync.subscriptions for all to app_role, sync_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
@@ -14796,6 +16070,7 @@ create policy sync_read on sync.subscriptions for select to sync_role using (tru
 grant insert (name, types, holds, "position") on sync.subscriptions to app_role;
 grant insert (name, types, holds, "position") on sync.subscriptions to sync_role;
 grant select on sync.subscriptions to app_role;
+grant select on sync.subscriptions to erase_role;
 grant select on sync.subscriptions to merge_role;
 grant select on sync.subscriptions to sync_role;
 grant update (is_paused) on sync.subscriptions to merge_role;

@@ -149,13 +149,14 @@ end $$;
 
 call platform.classify('platform.privacy_settings', null, 'keep', 'Settings.',
   technical => 'only_one two_people backups_kept_days changed_at changed_by');
-call platform.classify('platform.erasures', 'r.customer_id = any ($1)', 'keep', 'The receipt shows that the erasure was done.',
+call platform.classify('platform.erasures', null, 'keep', 'The receipt shows that the erasure was done.',
   identifying => 'pending', content => 'reason', stays => 'reason',
   technical => 'id customer_id people state asked_at asked_by asked_by_login erased_at erased_by erased_by_login clean_at report');
-call platform.classify('platform.legal_holds', 'r.customer_id = any ($1)', 'keep',
+call platform.classify('platform.legal_holds', null, 'keep',
   'That a hold was placed and released is part of the record.',
   content => 'reason release_reason', stays => 'reason release_reason',
   technical => 'id customer_id held_at held_by held_by_login released_at released_by');
+grant maintain on platform.erasures to privacy_role;
 call platform.classify('platform.suppression_key', null, 'keep', 'The key of the suppression list.',
   technical => 'only_one inner_pad outer_pad');
 call platform.classify('platform.suppressions', null, 'keep', 'Keyed hashes keep the person away.',
@@ -529,8 +530,12 @@ begin
     return jsonb_build_object('erasure', known.id, 'state', 'asked', 'again', true);
   end if;
 
-  runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
+  -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
   unlinked := platform.unlinked_keys(p.addresses);
+  perform from support.sessions s where s.customer_id = any (p.people) order by s.id for update;
+  perform from support.sessions s where s.id = any (unlinked::uuid[]) order by s.id for update;
+  perform from crm.deals d where d.customer_id = any (p.people) order by d.id for update;
+  runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
   suppressed := array[
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
     -- A number that others have too, as a family or an office does, stays theirs.
@@ -569,7 +574,7 @@ begin
         where x.relation = i.relation and x.stays)) order by i.relation), '[]')
   into tables from jsonb_each_text(counts) c join platform.inventory_tables i on i.relation = c.key;
   for t in select * from platform.inventory_tables i
-    where i.erasing = 'keep' and i.belongs is not null and i.relation <> 'platform.erasures' loop
+    where i.erasing = 'keep' and i.belongs is not null loop
     counted := platform.count_rows(t, p.people, '{}', '{}');
     continue when counted = 0;
     tables := tables || jsonb_build_object('table', t.relation, 'act', 'keep', 'rows', counted, 'why', t.why, 'stays', (
@@ -644,8 +649,20 @@ end $$;
 -- entry until it is built again. Partitions are listed by themselves; the caller may maintain each of them from here on.
 create function platform.list_clean_up(out relation text, out indexes text[]) returns setof record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare part record;
+declare
+  part record;
+  half text;
 begin
+  -- What a clean-up that was killed has left half built. Only one runs at a time, so nobody is building it.
+  for half in
+    select format('%I.%I', n.nspname, x.relname) from pg_index i join pg_class x on x.oid = i.indexrelid
+      join pg_namespace n on n.oid = x.relnamespace
+      join platform.inventory_tables t on t.relation::regclass = i.indrelid
+    where not i.indisvalid and x.relname ~ '_cc(new|old)\d*$' and t.belongs is not null
+  loop
+    perform set_config('lock_timeout', '5s', true);
+    execute format('drop index %s', half);
+  end loop;
   for part in
     with touched as (
       select distinct x.value ->> 'table' as name from platform.erasures e cross join jsonb_array_elements(e.report -> 'tables') x

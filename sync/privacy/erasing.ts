@@ -74,12 +74,15 @@ export async function cleanUp(
   await client.query('select pg_advisory_lock($1, $2)', cleanUpLock);
   try {
     const until = performance.now() + waitMs;
+    // What was built again for the same erasures has nothing of them: only the vacuum is tried again.
+    let built: { of: string; indexes: Set<string> } = { of: '', indexes: new Set() };
     let ended = 0;
     for (;;) {
       const open = await listOpen(client);
       if (open.length === 0) return { ended, open: 0 };
       for (const id of open) await client.query('select platform.erase_files($1)', [id]);
-      if (await removeRemains(client, onStep)) ended += await endAll(client, open);
+      if (built.of !== open.join()) built = { of: open.join(), indexes: new Set() };
+      if (await removeRemains(client, built.indexes, onStep)) ended += await endAll(client, open);
       const left = await listOpen(client);
       if (left.every((id) => !open.includes(id))) continue; // what has come meanwhile, or nothing
       if (performance.now() >= until) return { ended, open: left.length };
@@ -108,7 +111,11 @@ async function endAll(client: Sql, ids: string[]): Promise<number> {
  *
  * @returns whether nothing is left
  */
-async function removeRemains(client: pg.ClientBase, onStep?: (step: string) => void): Promise<boolean> {
+async function removeRemains(
+  client: pg.ClientBase,
+  built: Set<string>,
+  onStep?: (step: string) => void,
+): Promise<boolean> {
   const tables = await rowsOf<{ relation: string; indexes: string[] }>(
     client,
     'select * from platform.list_clean_up()',
@@ -116,8 +123,10 @@ async function removeRemains(client: pg.ClientBase, onStep?: (step: string) => v
   let isClean = true;
   for (const { relation, indexes } of tables) {
     for (const index of indexes) {
+      if (built.has(index)) continue;
       onStep?.(`reindex ${index}`);
       await client.query(`reindex index concurrently ${index}`);
+      built.add(index);
     }
     onStep?.(`vacuum ${relation}`);
     if (!(await vacuum(client, relation))) isClean = false;

@@ -115,7 +115,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     const session = await one(
       superuser,
       `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash, page, language, agent_id)
-       select w.id, $1::uuid, $2::text, $3::text, sha256(convert_to($1::uuid::text || $2::text, 'UTF8')), jsonb_build_object('title', $3::text), 'de', a.id
+       select w.id, $1::uuid, $2::text, $3::text, sha256(convert_to($1::uuid::text || $2::text, 'UTF8')),
+         jsonb_build_object('title', $3::text), 'de', a.id
        from support.widgets w, support.agents a returning id`,
       [customer, `${name}@person.example`, `Ada ${name}`],
     );
@@ -175,7 +176,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
          jsonb_build_object('taken', $3::text)),
        ($1, 2, 1, 3, 'held', 2, null, $3, $4, $4, $3, null, null, $3, null, null),
        ($1, 3, 1, 4, 'rejected', null, null, null, null, null, $3, $5, $5, $3, null, null),
-       ($1, 4, 1, 5, 'held', 4, null, 'b', 'ben@else.example', 'ben@else.example', 'Ben', null, null, 'Ben,ben@else.example', null, null)`,
+       ($1, 4, 1, 5, 'held', 4, null, 'b', 'ben@else.example', 'ben@else.example', 'Ben', null, null, 'Ben,ben@else.example', null,
+         null)`,
     [run, survivor, `no ${name}`, `${name}@person.example`, phone],
   );
   await superuser.query(
@@ -202,7 +204,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     run,
   ]);
   await superuser.query(
-    `insert into staging.import_lines (run, n, file, line, kind, email_key, name, raw, is_known) values ($1, 1, 1, 2, 'person', $2, $3, $3, false)`,
+    `insert into staging.import_lines (run, n, file, line, kind, email_key, name, raw, is_known)
+     values ($1, 1, 1, 2, 'person', $2, $3, $3, false)`,
     [run, `${name}@person.example`, `Ada ${name}`],
   );
   const upload = await one(
@@ -214,7 +217,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     [upload, `Ada,${name.toUpperCase()}@person.example`],
   );
   await superuser.query(
-    `insert into sync.quality_findings (finding, subject, subject_id, customer_id) values ('customer.no_phone', 'customer', $1::uuid::text, $1::uuid)`,
+    `insert into sync.quality_findings (finding, subject, subject_id, customer_id)
+     values ('customer.no_phone', 'customer', $1::uuid::text, $1::uuid)`,
     [survivor],
   );
   await numberEvents(superuser);
