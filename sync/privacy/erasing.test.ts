@@ -9,6 +9,9 @@ import { requireCustomer } from './person.ts';
 import { listReceipts } from './receipts.ts';
 import { findCanary, makePerson, numberEvents } from './testing.person.ts';
 
+/** A clean-up builds dozens of indexes again. */
+const cleanUpMaxMs = 120_000;
+
 let database: TestDatabase;
 let superuser: pg.Client;
 let privacy: pg.Client;
@@ -320,7 +323,7 @@ test('after an erasure and its clean-up, no file of the database and no line of 
   await superuser.query('vacuum pg_catalog.pg_statistic');
   await superuser.query('checkpoint');
   expect(await grepFiles(name)).toEqual([]);
-});
+}, cleanUpMaxMs);
 
 /**
  * The files of this database, and the server's log, in which the word is. Left out are the write-ahead log, which is recycled and kept in
@@ -371,7 +374,7 @@ test('an erasure beside a chat waits for the message under way, and scrubs it', 
   expect(await erasing).toMatchObject({ state: 'erased' });
   await cleanUp(privacy, { waitMs: 20_000 });
   expect(await findCanary(superuser, 'xq7chat')).toEqual([]);
-});
+}, cleanUpMaxMs);
 
 test('an erasure beside a merge erases whoever the person is when the merge has ended', async () => {
   const person = await makePerson(database, superuser, 'xq7beside');
@@ -390,7 +393,7 @@ test('an erasure beside a merge erases whoever the person is when the merge has 
   expect(rows).toEqual([{ n: 3 }]);
   await cleanUp(privacy, { waitMs: 20_000 });
   expect(await findCanary(superuser, 'xq7beside')).toEqual([]);
-});
+}, cleanUpMaxMs);
 
 test('an import that was planned before an erasure leaves its lines out, and its undo passes the person by', async () => {
   const { survivor } = await makePerson(database, superuser, 'xq7plan');
@@ -412,7 +415,7 @@ test('an import that was planned before an erasure leaves its lines out, and its
   await worker.query('select sync.undo_import($1, 100)', [run]);
   await cleanUp(privacy, { waitMs: 20_000 });
   expect(await findCanary(superuser, 'xq7plan')).toEqual([]);
-});
+}, cleanUpMaxMs);
 
 test('a clean-up that was cut off is ended by another process', async () => {
   const { survivor } = await makePerson(database, superuser, 'xq7cut');
@@ -430,4 +433,4 @@ test('a clean-up that was cut off is ended by another process', async () => {
   const [receipt] = await listReceipts(privacy, { customer: survivor });
   expect(receipt?.state).toBe('clean');
   expect(await findCanary(superuser, 'xq7cut')).toEqual([]);
-});
+}, cleanUpMaxMs);
