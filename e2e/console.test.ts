@@ -379,6 +379,95 @@ test('two records of one person are merged from Foundation, both apps follow at 
   expect([...found, ...crmErrors, ...deskErrors]).toEqual([]);
 });
 
+test('a person is found, given what is held, held back by law, released and erased with a typed confirmation; the receipt says what was done', {
+  timeout: 90_000,
+}, async () => {
+  const found: string[] = [];
+  const check = async (name: string) => void found.push(...(await findFaults(name)));
+  const address = 'petra@gone.example';
+  const { body: person } = await stack.call('POST', `${stack.foundation}/api/customers`, {
+    as: 'maya',
+    body: { email: address, name: 'Petra Gone', phone: '+49 30 5550001' },
+  });
+  await stack.call('POST', `${stack.foundation}/api/deals`, {
+    as: 'maya',
+    body: { customer_id: person.id, name: 'A lamp for Petra', amount: 40 },
+  });
+  await follow(maya, `${stack.console}/privacy`);
+  await maya.getByRole('textbox', { name: 'Find a person' }).fill(' PETRA@gone.example ');
+  await maya.keyboard.press('Enter');
+  await maya.getByRole('heading', { name: 'Petra Gone' }).waitFor();
+  await maya.getByRole('row', { name: 'Deals with the customer. crm.deals 1' }).waitFor();
+  await maya.getByRole('heading', { name: 'What erasing would do' }).waitFor();
+  expect(maya.url()).not.toContain('gone.example');
+  await check('privacy-person');
+
+  await maya.getByRole('button', { name: 'Export…' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'Reason' }).fill('request 12');
+  const [file] = await Promise.all([
+    maya.waitForEvent('download'),
+    maya.getByRole('dialog').getByRole('button', { name: 'Export', exact: true }).click(),
+  ]);
+  expect(file.suggestedFilename()).toMatch(/^person-\d+\.zip$/);
+
+  await maya.getByRole('button', { name: 'Hold…' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'Reason' }).fill('A lawsuit');
+  await maya.keyboard.press('Enter');
+  await maya.getByText('A legal hold keeps this person: A lawsuit', { exact: false }).waitFor();
+  expect(await maya.getByRole('button', { name: 'Erase…' }).count()).toBe(0);
+  await follow(maya, `${stack.console}/privacy/holds`);
+  await maya.getByRole('list', { name: 'Legal holds' }).getByText('A lawsuit').waitFor();
+  await check('privacy-holds');
+  await maya.getByRole('button', { name: 'Release…' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'Reason' }).fill('It is settled');
+  await maya.keyboard.press('Enter');
+  await maya.getByText('It is settled').waitFor();
+
+  await follow(maya, `${stack.console}/privacy`);
+  await maya.getByRole('textbox', { name: 'Find a person' }).fill(person.id);
+  await maya.keyboard.press('Enter');
+  await maya.getByRole('button', { name: 'Erase…' }).press('Enter');
+  const dialog = maya.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Reason' }).fill('request 13');
+  await dialog.getByRole('textbox', { name: /^Type petra@/ }).fill('petra@else.example');
+  await maya.keyboard.press('Enter');
+  await dialog.getByText('Type the address as it is shown.').waitFor();
+  await dialog.getByRole('textbox', { name: /^Type petra@/ }).fill(address);
+  await maya.keyboard.press('Enter');
+  await maya.waitForURL(/\/privacy\/receipts\/[0-9a-f-]{36}/);
+  await maya.getByText('request 13').waitFor();
+  await maya.getByRole('row', { name: /^platform\.customer_emails Deleted\. 1/ }).waitFor();
+  await maya.getByText('keyed hashes', { exact: false }).waitFor();
+  await check('privacy-receipt');
+  const { body: left } = await stack.call('POST', `${stack.console}/api/privacy/find`, {
+    as: 'maya',
+    body: { who: address },
+  });
+  expect(left).toMatchObject({ customers: [], held: [] });
+
+  await follow(maya, `${stack.console}/privacy/kept-away`);
+  await maya.getByRole('textbox', { name: 'Address or number' }).fill(address);
+  await maya.keyboard.press('Enter');
+  await maya.getByText('It is kept away', { exact: false }).waitFor();
+  await check('privacy-kept-away');
+  await maya.getByRole('button', { name: 'Let it come back…' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'Reason' }).fill('They came back');
+  await maya.keyboard.press('Enter');
+  await maya.getByText('It is not kept away.').waitFor();
+
+  await follow(maya, `${stack.console}/privacy/retention`);
+  await maya.getByRole('button', { name: 'Change Calls' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'Days' }).fill('30');
+  await maya.getByRole('textbox', { name: 'Reason' }).fill('By law');
+  await maya.keyboard.press('Enter');
+  await maya.getByText('The log keeps a copy of them for 90 days', { exact: false }).waitFor();
+  await maya.getByRole('textbox', { name: 'Days' }).fill('400');
+  await maya.getByRole('textbox', { name: 'Reason' }).press('Enter');
+  await maya.getByText('Kept for 400 days', { exact: true }).waitFor();
+  await check('privacy-retention');
+  expect(found).toEqual([]);
+});
+
 test('duplicates are decided by keyboard, the next pair is there before the answer is, and decisions are undone', {
   timeout: 60_000,
 }, async () => {

@@ -64,6 +64,7 @@ const mergeFunctions = [
 ];
 /** Their owner is a role of its own, so that nothing repeats what they scrub. */
 const eraseFunctions = [
+  'platform.apply_retention(integer)',
   'platform.preview_erasure(uuid)',
   'platform.erase_customer(uuid, text)',
   'platform.erase_files(uuid)',

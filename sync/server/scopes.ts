@@ -7,7 +7,9 @@ export const consoleScopes = {
     'customers.read': 'In the stream of events: customers, their addresses and telephone numbers, and tiers.',
     'companies.read': 'In the stream of events: companies.',
     'users.read': 'In the stream of events: staff.',
-    'privacy.read': 'Find a person, and export everything that is held about them: for a tool of data subjects.',
+    'privacy.read':
+      'Find a person, export everything that is held about them, and read receipts: for a tool of data subjects.',
+    'privacy.write': 'Ask for the erasure of a person.',
     'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
   },
   ofEvents: scopesOfSharedEvents,

@@ -135,6 +135,26 @@ const routes = [
     component: lazyPage(() => import('./privacy/PrivacyPage.tsx'), 'PrivacyPage'),
   }),
   createRoute({
+    ...route('/privacy/receipts'),
+    component: lazyPage(() => import('./privacy/ReceiptsPage.tsx'), 'ReceiptsPage'),
+  }),
+  createRoute({
+    ...route('/privacy/receipts/$id'),
+    component: lazyPage(() => import('./privacy/ReceiptPage.tsx'), 'ReceiptPage'),
+  }),
+  createRoute({
+    ...route('/privacy/holds'),
+    component: lazyPage(() => import('./privacy/HoldsPage.tsx'), 'HoldsPage'),
+  }),
+  createRoute({
+    ...route('/privacy/kept-away'),
+    component: lazyPage(() => import('./privacy/SuppressionPage.tsx'), 'SuppressionPage'),
+  }),
+  createRoute({
+    ...route('/privacy/retention'),
+    component: lazyPage(() => import('./privacy/RetentionPage.tsx'), 'RetentionPage'),
+  }),
+  createRoute({
     ...route('/access'),
     validateSearch: readAccessSearch,
     component: lazyPage(() => import('./access/AccessPage.tsx'), 'AccessPage'),

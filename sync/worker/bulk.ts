@@ -23,7 +23,7 @@ const busyLookMs = 100;
 const staysBusyMs = 2_000;
 const trimEveryMs = 60_000;
 
-/** Works on confirmed runs until it is stopped, and removes records of operations that have had their time. */
+/** Works on confirmed runs until it is stopped, and removes what has had its time: records of operations, and what the rules of retention name. */
 export function startBulk({
   url,
   idleLookMs = 1_000,
@@ -40,6 +40,8 @@ export function startBulk({
   let line: Line | undefined;
   let trimmedAt = Number.NEGATIVE_INFINITY;
   let workedAt = Number.NEGATIVE_INFINITY;
+  let retainedAt = Number.NEGATIVE_INFINITY;
+  let hasOld = false;
 
   async function look(): Promise<void> {
     if (!line || line.isLost()) {
@@ -52,6 +54,13 @@ export function startBulk({
       // Before it is tried: what cannot be removed now keeps no run from its work.
       trimmedAt = performance.now();
       await line.query('select sync.trim_operations()');
+    }
+    // A step a minute while nothing is due; while something is, a step at each look.
+    if (hasOld || performance.now() - retainedAt > trimEveryMs) {
+      retainedAt = performance.now();
+      const [step] = await line.query<{ step: object | null }>('select platform.apply_retention() as step');
+      hasOld = step?.step != null;
+      if (hasOld) workedAt = performance.now();
     }
     const [row] = await line.query<{ run: string | null }>('select sync.work_run() as run');
     if (row?.run == null) return;

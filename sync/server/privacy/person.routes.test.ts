@@ -84,6 +84,85 @@ test('whoever is nobody, several or not meant is refused in words', async () => 
   expect(await problem('find', { who: '+4930555000' })).toMatchObject({ person: null, held: [] });
 });
 
+const get = async (path: string, headers: Record<string, string>) =>
+  fetch(`${app.url}/api/privacy/${path}`, { headers });
+// biome-ignore lint/suspicious/noExplicitAny: what a test looks at
+type Answer = { status: number } & Record<string, any>;
+const answerOf = async (asked: Promise<Response>): Promise<Answer> => {
+  const answer = await asked;
+  return { ...((await answer.json()) as object), status: answer.status };
+};
+
+test('an erasure is previewed by a steward, held back by a hold, done for a tool with its scope, and has a receipt', async () => {
+  const [maya, tool, reading] = [await steward(), await machine('privacy.write'), await machine('privacy.read')];
+  const preview = await answerOf(ask('erasures/preview', { customer: formerAda }, maya));
+  expect(preview).toMatchObject({ status: 200, customer: ada, people: [ada, formerAda], hold: null, needs_two: false });
+  expect(preview.tables).toContainEqual(expect.objectContaining({ table: 'crm.activities', act: 'scrub', rows: 1 }));
+
+  const held = await answerOf(ask('holds', { customer: ada, reason: 'A lawsuit' }, maya));
+  expect(held).toMatchObject({ status: 200, id: expect.any(String) });
+  expect(await answerOf(ask('erasures', { customer: ada, reason: 'request 13' }, tool))).toMatchObject({
+    status: 409,
+    code: 'legal-hold',
+  });
+  expect(await answerOf(get('holds', maya))).toMatchObject({
+    holds: [{ customer_name: 'Ada King', held_by_name: 'Maya Okafor', reason: 'A lawsuit', released_at: null }],
+  });
+  expect(await answerOf(ask(`holds/${held.id}/release`, { reason: 'It is settled' }, maya))).toEqual({
+    status: 200,
+    released: true,
+  });
+
+  for (const headers of [maya, reading])
+    expect((await ask('erasures', { customer: ada, reason: 'request 13' }, headers)).status).toBe(403);
+  const erased = await answerOf(ask('erasures', { customer: ada, reason: 'request 13' }, tool));
+  // A scope to write does not read: the answer has what names the receipt.
+  expect(erased).toEqual({ status: 200, id: expect.any(String), already_done: false });
+  // The clean-up goes on behind the answer.
+  expect(['erased', 'clean']).toContain((await answerOf(get(`receipts/${erased.id}`, reading))).state);
+  expect(await answerOf(get(`receipts?customer=${formerAda}`, maya))).toMatchObject({
+    receipts: [{ id: erased.id, reason: 'request 13', erased_by: 'machine', people: [ada, formerAda] }],
+  });
+  expect(await answerOf(get(`receipts/${ada}`, reading))).toMatchObject({ status: 404 });
+  expect(await answerOf(ask('find', { who: 'ada@person.example' }, reading))).toMatchObject({ customers: [] });
+  // The list answers about one address, and an administrator lets it come back.
+  const boss = await app.headersOf('boss');
+  for (const [who, suppressed] of [
+    ['Ada@Person.example', true],
+    ['+49307654321', true],
+    ['nora@nowhere.example', false],
+  ] as const)
+    expect(await answerOf(ask('suppressions/find', { who }, maya))).toMatchObject({ suppressed });
+  const lifting = { who: 'ada@person.example', reason: 'They came back' };
+  expect((await ask('suppressions/lift', lifting, maya)).status).toBe(403);
+  expect(await answerOf(ask('suppressions/lift', { ...lifting, who: ada }, boss))).toMatchObject({ code: 'not-a-person' });
+  expect(await answerOf(ask('suppressions/lift', lifting, boss))).toMatchObject({ status: 200, lifted: true });
+  expect(await answerOf(ask('suppressions/find', { who: lifting.who }, maya))).toMatchObject({ suppressed: false });
+  expect(await answerOf(ask('holds', { customer: ada, reason: 'Too late' }, maya))).toMatchObject({
+    status: 409,
+    code: 'customer-erased',
+  });
+});
+
+test('rules of retention are seen by stewards and changed by administrators, and a short one is refused in words', async () => {
+  const [maya, boss] = [await steward(), await app.headersOf('boss')];
+  const { rules } = await answerOf(get('retention', maya));
+  expect(rules).toContainEqual(expect.objectContaining({ kind: 'calls', days: null, next: [] }));
+  expect(await answerOf(get('retention/sign_ins/preview?days=1', maya))).toMatchObject({
+    next: [{ table: 'platform.sign_ins', rows: 0, oldest: null }],
+  });
+  expect((await ask('retention/calls', { days: 400, reason: 'By law' }, maya)).status).toBe(403);
+  expect(await answerOf(ask('retention/calls', { days: 30, reason: 'By law' }, boss))).toMatchObject({
+    status: 422,
+    detail: 'The log keeps a copy of them for 90 days: a rule cannot be shorter.',
+  });
+  expect(await answerOf(ask('retention/calls', { days: 400, reason: 'By law' }, boss))).toMatchObject({ status: 200 });
+  const changed = (await answerOf(get('retention', boss))).rules.find(
+    (rule: { kind: string }) => rule.kind === 'calls',
+  );
+  expect(changed).toMatchObject({ days: 400, changed_by_name: 'Bo Boss' });
+});
+
 test('a console without the login of privacy says so', () => {
   expect(() => requirePrivacy(undefined)).toThrow(expect.objectContaining({ status: 503, code: 'privacy-missing' }));
 });

@@ -6,7 +6,7 @@ import type { Privacy } from '../../privacy/connection.ts';
 import { findPerson, requirePerson } from '../../privacy/person.ts';
 import { readWho } from '../../privacy/who.ts';
 import { json, moment, reason } from '../acting.ts';
-import { orPrivacyProblem, requirePrivacy } from './problems.ts';
+import { actorOf, orPrivacyProblem, requirePrivacy } from './problems.ts';
 
 const who = () =>
   line({ charactersMax: 300 }).openapi({
@@ -80,7 +80,7 @@ export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCou
   app.openapi(find, async (c) => {
     const { who: text } = c.req.valid('json');
     const { customers, person, held } = await orPrivacyProblem(() =>
-      requirePrivacy(privacy).with(c.get('actor')?.id, (client) => findPerson(client, readWho(text, phoneCountry))),
+      requirePrivacy(privacy).with(actorOf(c), (client) => findPerson(client, readWho(text, phoneCountry))),
     );
     c.header('Cache-Control', 'no-store');
     return c.json(
@@ -106,7 +106,7 @@ export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCou
   app.openapi(give, async (c) => {
     const { who: text, reason: because = null } = c.req.valid('json');
     const { zip, record } = await orPrivacyProblem(() =>
-      beginExport(requirePrivacy(privacy), { actor: c.get('actor')?.id, text, phoneCountry, because }),
+      beginExport(requirePrivacy(privacy), { actor: actorOf(c), text, phoneCountry, because }),
     );
     return c.body(Readable.toWeb(zip) as ReadableStream, 200, {
       'Content-Type': 'application/zip',
@@ -116,7 +116,7 @@ export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCou
   });
 }
 
-type Wish = { actor: string | undefined; text: string; phoneCountry: string | undefined; because: string | null };
+type Wish = { actor: string; text: string; phoneCountry: string | undefined; because: string | null };
 
 /** Begins an export that keeps its connection until the zip is read or given up. */
 function beginExport(privacy: Privacy, { actor, text, phoneCountry, because }: Wish): Promise<PersonExport> {

@@ -1,4 +1,5 @@
 import { Problem } from '@aether/http';
+import { toRefusal } from '../../operations/acting.ts';
 import type { Privacy } from '../../privacy/connection.ts';
 import { SeveralPersons } from '../../privacy/person.ts';
 import { NotAPerson } from '../../privacy/who.ts';
@@ -17,8 +18,17 @@ export function requirePrivacy(privacy: Privacy | undefined): Privacy {
 /** Runs work about a person; what it refuses becomes a problem that says why. */
 export async function orPrivacyProblem<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await orProblem(work);
+    return await orProblem(() => work().catch((error) => Promise.reject(toRefusal(error))));
   } catch (error) {
+    const { constraint } = error as { constraint?: string };
+    if (constraint === 'legal_hold')
+      throw new Problem({
+        status: 409,
+        code: 'legal-hold',
+        detail: 'A legal hold keeps this customer. Release it first, with a reason.',
+      });
+    if (constraint === 'customer_erased')
+      throw new Problem({ status: 409, code: 'customer-erased', detail: 'This customer was erased: see its receipt.' });
     if (error instanceof NotAPerson) throw new Problem({ status: 422, code: 'not-a-person', detail: error.message });
     if (error instanceof SeveralPersons)
       throw new Problem({ status: 409, code: 'several-persons', detail: error.message });
@@ -31,3 +41,7 @@ export async function orPrivacyProblem<T>(work: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+/** Who acts, for the record: a person, or a machine whose token has the scope. */
+export const actorOf = (c: { get(name: 'actor'): { id: string } | undefined }): string =>
+  c.get('actor')?.id ?? 'machine';

@@ -8,7 +8,7 @@ export function PrivacyNavigation() {
   return (
     <nav className={classes.pages} aria-label="Privacy">
       {pages.map(({ to, label }) => (
-        <Link key={to} to={to} activeOptions={{ exact: true }} activeProps={{ 'aria-current': 'page' }}>
+        <Link key={to} to={to} activeOptions={{ exact: to === '/privacy' }} activeProps={{ 'aria-current': 'page' }}>
           {label}
         </Link>
       ))}

@@ -7,6 +7,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { StewardOnly } from '../merges/StewardOnly.tsx';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
+import { ErasePanel } from './ErasePanel.tsx';
 import { HeldList } from './HeldList.tsx';
 import { PrivacyNavigation } from './PrivacyNavigation.tsx';
 import classes from './privacy.module.css';
@@ -76,7 +77,9 @@ export function PrivacyPage() {
         {found?.person && (
           <section aria-label="Person">
             <div className={classes.head}>
-              <h2 className={classes.name}>{customer ? customer.name : 'No customer'}</h2>
+              <h2 className={classes.name}>
+                {customer ? (customer.erased_at ? 'Erased' : customer.name) : 'No customer'}
+              </h2>
               {found.held.length > 0 && (
                 <Button variant="default" onClick={() => setIsExporting(true)}>
                   Export…
@@ -93,6 +96,7 @@ export function PrivacyPage() {
             ) : (
               <HeldList held={found.held} />
             )}
+            {customer && !customer.erased_at && <ErasePanel customer={customer} />}
           </section>
         )}
         {isExporting && (
