@@ -8,6 +8,8 @@ export type Privacy = {
    * @param actor who acts: a user id, or of a command `command:` and a name. Records keep it, beside the login.
    */
   with<Result>(actor: string | undefined, work: (client: pg.ClientBase) => Promise<Result>): Promise<Result>;
+  /** The same on a connection beside the others, whose statements have no limit: to build an index again may take minutes. */
+  alone<Result>(actor: string | undefined, work: (client: pg.Client) => Promise<Result>): Promise<Result>;
   close(): Promise<void>;
 };
 
@@ -48,6 +50,22 @@ export function openPrivacy(url: string, { max = 3 } = {}): Privacy {
       } finally {
         // A connection on which something failed may be within a transaction.
         client.release(broken);
+      }
+    },
+    async alone(actor, work) {
+      const client = new pg.Client({
+        connectionString: url,
+        application_name: 'aether-privacy',
+        connectionTimeoutMillis: connectMs,
+        keepAlive: true,
+      });
+      client.on('error', () => {}); // the statement under way fails as well
+      await client.connect();
+      try {
+        await client.query(`select set_config('aether.actor', $1, false)`, [actor ?? '']);
+        return await work(client);
+      } finally {
+        await client.end().catch(() => {});
       }
     },
     close: () => pool.end(),

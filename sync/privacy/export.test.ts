@@ -80,6 +80,7 @@ describe('find', () => {
       'support.sessions': 1,
       'support.messages': 1,
       'sync.import_rows': 1,
+      'sync.events': 2,
     });
     // Nor is the conversation alone without its address.
     expect(await find(strangersTalk)).toMatchObject({ customers: [], person, held });
@@ -262,7 +263,12 @@ describe('the inventory', () => {
       select i.relation from platform.inventory_tables i
       where i.belongs is not null and not exists (select from platform.person_sources s where s.relation = i.relation)
       order by 1`);
-    expect(rows.map(({ relation }) => relation)).toEqual(['sync.import_chunks', 'sync.import_uploads']);
+    // What was decided about the person stays for the house; the bytes of files hold other people.
+    expect(rows.map(({ relation }) => relation)).toEqual([
+      'platform.erasures',
+      'platform.legal_holds',
+      'sync.import_chunks',
+    ]);
   });
 
   test('every hidden column exists, and is no text of the person but those that name others', async () => {
@@ -282,6 +288,9 @@ describe('the inventory', () => {
       'sync.import_decisions.other',
       'sync.import_rows.detail',
       'sync.import_rows.owner',
+      'sync.import_uploads.recognition',
+      'sync.import_uploads.refusal',
+      'sync.import_uploads.settings',
     ]);
   });
 });

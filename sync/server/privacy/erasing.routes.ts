@@ -197,13 +197,10 @@ export function addErasingRoutes(app: App, db: PlatformDb, privacy: Privacy | un
     const erased = await orPrivacyProblem(() =>
       logins.with(actorOf(c), (client) => eraseCustomer(client, customer, because)),
     );
-    // The receipt says when it is done. What is left when this server ends, the worker or `aether privacy clean-up` does.
+    // The receipt says when it is done. What is left when this server ends, `aether privacy clean-up` does.
     if (erased.state === 'erased')
       void logins
-        .with(actorOf(c), async (client) => {
-          await client.query('set statement_timeout = 0');
-          await cleanUp(client, { waitMs: cleanUpWaitMs }).finally(() => client.query('reset statement_timeout'));
-        })
+        .alone(actorOf(c), (client) => cleanUp(client, { waitMs: cleanUpWaitMs }))
         .catch((error) => log.warn({ err: error }, 'the clean-up of an erasure was cut off'));
     return c.json({ id: erased.erasure, state: erased.state, already_done: erased.again }, 200);
   });

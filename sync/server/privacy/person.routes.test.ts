@@ -135,7 +135,9 @@ test('an erasure is previewed by a steward, held back by a hold, done for a tool
     expect(await answerOf(ask('suppressions/find', { who }, maya))).toMatchObject({ suppressed });
   const lifting = { who: 'ada@person.example', reason: 'They came back' };
   expect((await ask('suppressions/lift', lifting, maya)).status).toBe(403);
-  expect(await answerOf(ask('suppressions/lift', { ...lifting, who: ada }, boss))).toMatchObject({ code: 'not-a-person' });
+  expect(await answerOf(ask('suppressions/lift', { ...lifting, who: ada }, boss))).toMatchObject({
+    code: 'not-a-person',
+  });
   expect(await answerOf(ask('suppressions/lift', lifting, boss))).toMatchObject({ status: 200, lifted: true });
   expect(await answerOf(ask('suppressions/find', { who: lifting.who }, maya))).toMatchObject({ suppressed: false });
   expect(await answerOf(ask('holds', { customer: ada, reason: 'Too late' }, maya))).toMatchObject({

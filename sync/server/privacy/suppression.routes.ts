@@ -6,7 +6,10 @@ import { json, reason } from '../acting.ts';
 import { actorOf, orPrivacyProblem, requirePrivacy } from './problems.ts';
 
 const who = () =>
-  line({ charactersMax: 300 }).openapi({ description: 'An address or a telephone number.', example: 'ada@example.com' });
+  line({ charactersMax: 300 }).openapi({
+    description: 'An address or a telephone number.',
+    example: 'ada@example.com',
+  });
 
 const find = createStaffRoute({
   method: 'post',
@@ -33,9 +36,7 @@ const lift = createStaffRoute({
 export function addSuppressionRoutes(app: App, privacy: Privacy | undefined, phoneCountry: string | undefined): void {
   app.openapi(find, async (c) => {
     const suppressed = await orPrivacyProblem(() =>
-      requirePrivacy(privacy).with(actorOf(c), (client) =>
-        isKeptAway(client, c.req.valid('json').who, phoneCountry),
-      ),
+      requirePrivacy(privacy).with(actorOf(c), (client) => isKeptAway(client, c.req.valid('json').who, phoneCountry)),
     );
     c.header('Cache-Control', 'no-store');
     return c.json({ suppressed }, 200);

@@ -8,8 +8,8 @@ import { useState } from 'react';
 import { StewardOnly } from '../merges/StewardOnly.tsx';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
 import { useMe } from '../shell/person.ts';
-import classes from './privacy.module.css';
 import { PrivacyNavigation } from './PrivacyNavigation.tsx';
+import classes from './privacy.module.css';
 import { findSuppression, liftSuppression } from './queries.ts';
 
 /** Whether an address or a number is kept away, and the way back for a person who wants to. */
