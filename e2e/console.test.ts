@@ -455,7 +455,7 @@ test('a person is found, given what is held, held back by law, released and eras
   await maya.keyboard.press('Enter');
   await maya.getByText('It is not kept away.').waitFor();
 
-  await follow(maya, `${stack.console}/privacy/retention`);
+  await maya.getByRole('navigation', { name: 'Privacy' }).getByRole('link', { name: 'Retention' }).press('Enter');
   await maya.getByRole('button', { name: 'Change Calls' }).press('Enter');
   await maya.getByRole('textbox', { name: 'Days' }).fill('30');
   await maya.getByRole('textbox', { name: 'Reason' }).fill('By law');

@@ -1,6 +1,6 @@
--- How long what people wrote and did is kept. A rule is a row: what is older than so many days is scrubbed as an erasure scrubs it (see the
--- inventory), or deleted. The worker goes through each kind once a day in bounded steps, the oldest first. A customer under legal hold keeps
--- everything, and what is released comes up with the next round.
+-- How long what people wrote and did is kept. A rule is a row: what is older than so many days is scrubbed as an erasure scrubs it (see
+-- the inventory), or deleted. The worker goes through each kind once a day in bounded steps, the oldest first. A customer under legal hold
+-- keeps everything, and what is released comes up with the next round.
 --
 -- Kinds whose time is set elsewhere are in the same list, with the setting that decides: the log, records of operations, plans and files
 -- of imports.
@@ -35,9 +35,10 @@ insert into platform.retention_rules (kind, days, days_min, days_max, meaning) v
   ('activities', null, 7, 36500,
     'Entries of timelines that are so old, but for open tasks: what was said. Kind, time and author stay.'),
   ('import_lines', null, 30, 36500,
-    'Lines of imports that were decided so long ago, and the values that they wrote: a later undo removes customers and puts back no values.'),
+    'Lines of imports that were decided so long ago, and what they wrote: a later undo removes customers and puts back no values.'),
   ('sign_ins', 30, 1, 30, 'Sign-ins of staff that ended or expired so long ago.');
-comment on column platform.retention_rules.days_max is 'Of sign-ins thirty days, because the next sign-in of the person removes older ones.';
+comment on column platform.retention_rules.days_max is
+  'Of sign-ins thirty days, because the next sign-in of the person removes older ones.';
 
 -- The columns that a scrub of this table writes, as a list for `update … set`, and what says that a row was not scrubbed yet.
 create function platform.say_scrub(of_relation text, out sets text, out is_left text)

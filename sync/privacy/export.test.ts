@@ -263,12 +263,8 @@ describe('the inventory', () => {
       select i.relation from platform.inventory_tables i
       where i.belongs is not null and not exists (select from platform.person_sources s where s.relation = i.relation)
       order by 1`);
-    // What was decided about the person stays for the house; the bytes of files hold other people.
-    expect(rows.map(({ relation }) => relation)).toEqual([
-      'platform.erasures',
-      'platform.legal_holds',
-      'sync.import_chunks',
-    ]);
+    // The bytes of a file hold other people.
+    expect(rows.map(({ relation }) => relation)).toEqual(['sync.import_chunks']);
   });
 
   test('every hidden column exists, and is no text of the person but those that name others', async () => {
@@ -286,6 +282,8 @@ describe('the inventory', () => {
       'sync.import_candidates.reasons',
       'sync.import_decisions.one',
       'sync.import_decisions.other',
+      'sync.import_plan_answers.one',
+      'sync.import_plan_answers.other',
       'sync.import_rows.detail',
       'sync.import_rows.owner',
       'sync.import_uploads.recognition',

@@ -98,9 +98,9 @@ function Plan({ preview }: { preview: ErasurePreview }) {
   return (
     <>
       <p className={classes.quiet}>
-        {sayCount(preview.events)} events of the log are scrubbed, {preview.addresses} addresses and {preview.numbers}{' '}
-        numbers go to the list that keeps the person away
-        {preview.files.length > 0 && `, ${preview.files.length} stored files are removed`}.
+        Events of the log that are scrubbed: {sayCount(preview.events)}. To the list that keeps the person away go, as
+        keyed hashes, addresses: {preview.addresses}, numbers: {preview.numbers}.
+        {preview.files.length > 0 && ` Stored files that are removed: ${preview.files.length}.`}
       </p>
       <table className={classes.held}>
         <thead>

@@ -1,7 +1,13 @@
 import { Link } from '@tanstack/react-router';
 import classes from './privacy.module.css';
 
-const pages = [{ to: '/privacy', label: 'Find a person' }] as const;
+const pages = [
+  { to: '/privacy', label: 'Find a person' },
+  { to: '/privacy/receipts', label: 'Receipts' },
+  { to: '/privacy/holds', label: 'Holds' },
+  { to: '/privacy/kept-away', label: 'Kept away' },
+  { to: '/privacy/retention', label: 'Retention' },
+] as const;
 
 /** The pages of privacy. */
 export function PrivacyNavigation() {

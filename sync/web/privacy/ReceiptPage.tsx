@@ -61,7 +61,7 @@ function Shown({ receipt }: { receipt: Receipt }) {
         {receipt.events !== null && <Fact label="Events scrubbed">{receipt.events}</Fact>}
         {receipt.addresses !== null && (
           <Fact label="Kept away by">
-            {receipt.addresses} addresses and {receipt.numbers} numbers, as keyed hashes
+            keyed hashes: {receipt.addresses} of addresses, {receipt.numbers} of numbers
           </Fact>
         )}
         <Fact label="Backups">
