@@ -32,7 +32,7 @@ export type PlanFile = {
   phoneCountry?: string | undefined;
   dayOrder: { column: string; order: 'day-first' | 'month-first' }[];
 };
-export type PlanSettings = { app: 'foundation' | 'support'; overwrite: string[]; files: PlanFile[] };
+export type PlanSettings = { app: 'foundation' | 'support'; overwrite: string[]; again?: boolean; files: PlanFile[] };
 
 export type KeptField = { n: number; customer: string; field: string; written: unknown; present: unknown };
 export type PairChange = {

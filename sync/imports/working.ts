@@ -98,7 +98,7 @@ const toJson = (value: object): string =>
   );
 
 async function planUploads(job: Job, { client, onProgress, signal }: JobContext): Promise<JobEnd> {
-  const { app, files, overwrite } = job.settings as PlanSettings;
+  const { app, files, overwrite, again } = job.settings as PlanSettings;
   const uploads = await readUploads(
     client,
     files.map(({ upload }) => upload),
@@ -167,6 +167,7 @@ async function planUploads(job: Job, { client, onProgress, signal }: JobContext)
           Object.entries(mapping).filter((each): each is [string, Field] => each[1] !== null),
         ),
         ...(overwrite.length > 0 && { overwrite }),
+        ...(again && { again }),
       },
       ...(job.actor !== null && { actor: job.actor }),
       signal,

@@ -105,13 +105,19 @@ test('what was chosen for a file is proposed for the next file with these column
   expect(reread.status).toBe(204);
   await expect.poll(async () => (await calls.recognised(other.id)).recognition.layout.encoding).toBe('windows-1252');
   // The encoding is that file's own: the next one is read as it is, and says so.
-  const again = await boss('POST', '/api/imports/plans', { app: 'foundation', files: [other.id] });
-  await calls.ended(again.body.job);
+  const again = await boss('POST', '/api/imports/plans', { app: 'foundation', files: [other.id], again: true });
+  const { run } = await calls.ended(again.body.job);
   const third = await calls.recognised(await calls.upload('third.csv', 'email,name\na@acme.org,A\nc@acme.org,C\n'));
   expect(third).toMatchObject({ is_remembered: true, settings: { answers: {} } });
   expect(third.settings.answers.encoding).toBeUndefined();
 
   const superuser = await app.database.connect('postgres');
+  const { rows: planned } = await superuser.query(
+    `select r.settings -> 'again' as again, j.settings -> 'again' as before
+     from sync.import_runs r, sync.import_jobs j where r.id = $1 and j.id = $2`,
+    [run, body.job],
+  );
+  expect(planned).toEqual([{ again: true, before: false }]);
   await superuser.query(
     `insert into sync.import_jobs (kind, upload, state, worker, leased_until)
      values ('recognise', $1, 'working', 'another', clock_timestamp() + interval '1 hour')`,

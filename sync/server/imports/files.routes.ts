@@ -196,6 +196,10 @@ const plan = createStaffRoute({
           .max(100)
           .default([])
           .openapi({ description: 'Fields that the file decides also where a customer has another value.' }),
+        again: z
+          .boolean()
+          .default(false)
+          .openapi({ description: 'Compare also lines that have not changed since they were imported.' }),
         reason: reason().optional(),
       }),
     ),
@@ -291,9 +295,9 @@ export function addImportFileRoutes(app: App, db: PlatformDb) {
       return c.body(null, 204);
     })
     .openapi(plan, async (c) => {
-      const { app: ofApp, files, overwrite, reason: because } = c.req.valid('json');
+      const { app: ofApp, files, overwrite, again, reason: because } = c.req.valid('json');
       const uploads = await readUploads(db, files);
-      const settings = { app: ofApp, overwrite, files: uploads.map(planFileOf) };
+      const settings = { app: ofApp, overwrite, again, files: uploads.map(planFileOf) };
       if (uploads.length < files.length) throw noFile();
       const made = await own(c.get('actor')?.id, (tx) =>
         act<string>(tx, `sync.ask_import('plan', null, $1, $2)`, [JSON.stringify(settings), because ?? null]),

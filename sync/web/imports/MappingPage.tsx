@@ -24,8 +24,9 @@ export function MappingPage() {
   const { data, error, refetch } = useQuery(severalQuery(files));
   const [app, setApp] = useState('foundation');
   const [overwrite, setOverwrite] = useState<string[]>([]);
+  const [again, setAgain] = useState(false);
   const planning = useMutation({
-    mutationFn: () => askPlan({ app, files: files.split(',').map(Number), overwrite }),
+    mutationFn: () => askPlan({ app, files: files.split(',').map(Number), overwrite, again }),
     onSuccess: (made) => void navigate({ to: '/imports/new', search: { files, job: made.job }, replace: true }),
     onError: (problem) => showRefusal('Nothing was planned', problem),
   });
@@ -86,6 +87,13 @@ export function MappingPage() {
                 ))}
               </div>
             </Checkbox.Group>
+            <Checkbox
+              label="Compare lines again that have not changed since they were imported"
+              description="For what had no place here then, such as a custom field that was made since."
+              checked={again}
+              onChange={({ currentTarget }) => setAgain(currentTarget.checked)}
+              mb={16}
+            />
             <Button
               onClick={() => planning.mutate()}
               loading={planning.isPending}

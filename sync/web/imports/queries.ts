@@ -227,7 +227,7 @@ export const keptQuery = (run: string, stamp: string) =>
 export const saveSettings = (file: number, settings: Settings) =>
   act('POST', `/api/imports/files/${file}/settings`, settings);
 export const removeFile = (file: number) => act('DELETE', `/api/imports/files/${file}`);
-export const askPlan = (wish: { app: string; files: number[]; overwrite: string[] }) =>
+export const askPlan = (wish: { app: string; files: number[]; overwrite: string[]; again: boolean }) =>
   act<{ job: number }>('POST', '/api/imports/plans', wish);
 export const askStep = (run: string, step: 'apply' | 'verify' | 'preview' | 'undo', reason?: string) =>
   act<{ job: number }>('POST', `/api/imports/runs/${run}/${step}`, { ...(reason && { reason }) });
