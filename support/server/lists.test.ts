@@ -93,6 +93,7 @@ describe('the file of customers', () => {
     await app.foundation.updateCustomer(formula.id, { email: 'now@file.example' });
     const quoted = await app.support.createCustomer({ name: 'Ann "Q", Nyström', email: 'ann@file.example' });
     await app.support.updateCustomer(quoted.id, { preferred_language: 'sv', timezone: 'Europe/Stockholm' });
+    const unreached = await app.support.createCustomer({ name: 'Nobody Reached', email: 'mark@unknown.invalid' });
     const { status, text } = await readFile();
     expect([status, text.includes("'+cmd|")]).toEqual([200, true]);
 
@@ -123,6 +124,7 @@ describe('the file of customers', () => {
       createdAt: new Date(formula.created_at),
       remarks: [],
     });
+    expect(read(unreached.id)).toMatchObject({ name: 'Nobody Reached', emails: [] });
     expect(read(quoted.id)).toMatchObject({
       name: 'Ann "Q", Nyström',
       emails: [{ key: 'ann@file.example' }],

@@ -1,5 +1,5 @@
 import { type CsvColumns, pagesOf } from '@aether/http';
-import type { PlatformDb, Queryable } from '@aether/platform';
+import { isNoAddress, type PlatformDb, type Queryable } from '@aether/platform';
 import { customColumns } from '../customfields/customfields.csv.ts';
 import type { CustomerFilters } from './customermatch.ts';
 import { type ListedCustomer, listCustomers } from './customers.ts';
@@ -10,7 +10,7 @@ type ExportedCustomer = ListedCustomer & Reachable;
 /** Headings that an import takes as they are; then what only a person reads. */
 const columns: CsvColumns<ExportedCustomer> = {
   id: ({ id }) => id,
-  email: ({ email }) => email,
+  email: ({ email }) => (isNoAddress(email) ? null : email),
   name: ({ name }) => name,
   phone: ({ phone }) => phone,
   company: ({ company }) => company?.name,

@@ -1,5 +1,5 @@
 import { type CsvColumns, pagesOf } from '@aether/http';
-import { type Queryable, readList } from '@aether/platform';
+import { isNoAddress, type Queryable, readList } from '@aether/platform';
 import { type ListedCustomer, newestFirst, presentCustomers } from './customers.ts';
 
 type ExportedCustomer = ListedCustomer & {
@@ -17,7 +17,7 @@ type ExportedCustomer = ListedCustomer & {
 /** The headings of Foundation's file, which an import takes as they are. Custom fields are Foundation's: Support does not read them. */
 const columns: CsvColumns<ExportedCustomer> = {
   id: ({ id }) => id,
-  email: ({ email }) => email,
+  email: ({ email }) => (isNoAddress(email) ? null : email),
   name: ({ name }) => name,
   phone: ({ phone }) => phone,
   company: ({ company }) => company,

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -43,7 +44,7 @@ export function CustomersPage() {
                   {name}
                 </Link>
                 <TierTag tier={account_tier} />
-                <span>{email}</span>
+                <span>{showAddress(email)}</span>
                 {phone && <span>{phone}</span>}
                 <time dateTime={created_at}>{formatMoment(created_at)}</time>
               </li>
