@@ -161,12 +161,13 @@ describe('an answer', () => {
       (await planRows(sync, lines.toReversed(), { source: at })).run,
       (await planRows(sync, lines.slice(2), { source: at })).run,
     ];
-    const open = async () =>
-      Promise.all(
-        [first, second, other].map(
-          async (run) => (await sync.query('select sync.count_new_answers($1) as answers', [run])).rows[0].answers,
-        ),
+    const open = async () => {
+      const { rows } = await sync.query(
+        'select sync.count_new_answers(r.run) as answers from unnest($1::bigint[]) with ordinality r (run, place) order by place',
+        [[first, second, other]],
       );
+      return rows.map(({ answers }) => answers);
+    };
     expect(await answerPair(sync, first, { n: 1, otherN: 2 }, 'same')).toBe(true);
     expect(await open()).toEqual([1, 1, 0]);
     await expect(applyImport(sync, second)).rejects.toThrow('decides it again');
