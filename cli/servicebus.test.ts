@@ -77,6 +77,17 @@ test('a replay sends the events of a customer to one subscription, and is refuse
   await until(() => handled.includes('customer.created'));
 });
 
+test('lanes shows their number and changes it, and refuses what a topic cannot have', async () => {
+  expect(await run('lanes')).toMatchObject({ code: 0, output: 'The topic has 32 lanes.\n' });
+  expect(await run('lanes', '8', '--within', '5')).toMatchObject({
+    code: 0,
+    output: 'The topic has 8 lanes (before: 32 lanes).\n',
+  });
+  const refused = await run('lanes', '129');
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('lanes are 0 to 128')]);
+  expect((await run('lanes', '--json')).records()).toEqual([{ lanes: 8 }]);
+});
+
 test('an order to a consumer waits for what came of it, and is refused where no process would do it', async () => {
   const dead = { event: '7', type: 'customer.updated', session: 's', state: 'dead', attempts: 12, error: 'TypeError' };
   await platform.sync.query(

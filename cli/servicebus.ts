@@ -92,6 +92,18 @@ export function serviceBusCommand(): Command {
     .option('--types <list>', 'only these, with commas between', parseList)
     .option('--run <name>', 'go on with a replay that was cut short')
     .action((subscription, options) => replay(subscription, options));
+  withCommon(
+    bus
+      .command('lanes')
+      .description(
+        'how many sessions share all customers; with a number, change it as soon as nothing waits on the bus',
+      ),
+    'one JSON object',
+  )
+    .argument('[number]', '1 to 128; 0: each customer has a session of its own', parseWhole)
+    .option('--reason <text>', 'kept with the change', 'by command')
+    .option('--within <seconds>', 'how long consumers may take to handle what waits', parseWhole, 60)
+    .action((wanted, options) => lanes(wanted, options));
   const order = (act: ConsumerAct, description: string) =>
     withCommon(bus.command(act).description(description), 'one JSON object').argument('<consumer>');
   withCommon(
@@ -155,6 +167,25 @@ async function command(
         throw new Error(`No worker has taken order ${order}: does one run, with SERVICEBUS_… set?`);
       await sleep(100);
     }
+  });
+}
+
+/** Shows how many lanes the topic has, or changes it. */
+async function lanes(wanted: number | undefined, options: Common & { reason: string; within: number }): Promise<void> {
+  const settings = requireSettings();
+  const { changeLanes, readLanes } = await import('@aether/servicebus');
+  const say = (count: number) => (count === 0 ? 'a session for each customer' : `${count} lanes`);
+  await asSync(options, async (client) => {
+    const ask = async (text: string, values: unknown[]) => (await client.query(text, values)).rows as never;
+    if (wanted === undefined) {
+      const count = await readLanes(ask);
+      report(options, { lanes: count }, `The topic has ${say(count)}.`);
+      return;
+    }
+    const { reason, within } = options;
+    const change = await changeLanes(ask, settings, { lanes: wanted, reason, withinMs: within * 1_000 });
+    const words = change.was === change.lanes ? 'as before' : `before: ${say(change.was)}`;
+    report(options, change, `The topic has ${say(change.lanes)} (${words}).`);
   });
 }
 

@@ -7,9 +7,17 @@ import { drainSubscription, listDeadLetters, resubmitDeadLetters } from './deadl
 import { describeBusFailure, kindOf } from './failures.ts';
 import { openSender } from './relay/sending.ts';
 import { refusals } from './standin/broker.ts';
-import { type Effects, makeEvent, openEffects, openTestBus, startConsumer, type TestBus } from './testing.ts';
+import {
+  type Effects,
+  makeEvent,
+  makeMessage,
+  openEffects,
+  openTestBus,
+  startConsumer,
+  type TestBus,
+} from './testing.ts';
 import { ensureTopology, readTopology } from './topology.ts';
-import { toMessage } from './wire.ts';
+import { laneOf, lanesDefault } from './wire.ts';
 import { within } from './within.ts';
 
 /*
@@ -54,15 +62,15 @@ describe('sessions and order', () => {
     await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
     const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
     await sender.send([
-      toMessage(makeEvent({ customer, version: 1, audience: 'crm' })),
-      toMessage(makeEvent({ customer, version: 2, audience: feed.audience, type: 'customer.created' })),
-      toMessage(makeEvent({ customer, version: 3, audience: feed.audience }), {
+      makeMessage(makeEvent({ customer, version: 1, audience: 'crm' })),
+      makeMessage(makeEvent({ customer, version: 2, audience: feed.audience, type: 'customer.created' })),
+      makeMessage(makeEvent({ customer, version: 3, audience: feed.audience }), {
         recipient: 'somebody-else',
         run: 'r1',
       }),
-      toMessage(makeEvent({ customer, version: 4, audience: 'billing', type: 'invoice.sent' })),
-      toMessage(makeEvent({ customer, version: 5, audience: 'crm' }), { recipient: feed.name, run: 'r1' }),
-      toMessage(makeEvent({ customer, version: 6, audience: feed.audience })),
+      makeMessage(makeEvent({ customer, version: 4, audience: 'billing', type: 'invoice.sent' })),
+      makeMessage(makeEvent({ customer, version: 5, audience: 'crm' }), { recipient: feed.name, run: 'r1' }),
+      makeMessage(makeEvent({ customer, version: 6, audience: feed.audience })),
     ]);
     await until(async () => (await effects.list(feed.name)).length >= 3);
     expect(await effects.list(feed.name)).toEqual([4, 5, 6].map((version) => `${customer}:${version}`));
@@ -142,19 +150,94 @@ describe('sessions and order', () => {
   });
 });
 
+describe('lanes', () => {
+  test('of two processes each gets its share, however late the second one starts, and the first takes all when the second stops', async () => {
+    const feed = await bus.subscribe({ lanes: 8 });
+    const ids = customers(40);
+    let version = 0;
+    const sendToAll = async () => {
+      version++;
+      await feed.send(ids.map((customer) => makeEvent({ customer, version })));
+      await until(async () => (await effects.list(feed.name)).length === version * ids.length);
+    };
+    const start = () => startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
+    const first = await start();
+    await sendToAll();
+    expect(first.state().lanes).toBe(8);
+    const second = await start();
+    await until(async () => {
+      await sendToAll();
+      return first.state().lanes === 4 && second.state().lanes === 4;
+    });
+    await second.stop();
+    await until(async () => {
+      await sendToAll();
+      return first.state().lanes === 8;
+    });
+    for (const customer of ids) expect(inOrder(await effects.list(feed.name), customer)).toEqual(upTo(version));
+    await first.stop();
+  });
+
+  test('more of them than a process may hold have their turn', async () => {
+    const feed = await bus.subscribe({ lanes: 0 });
+    const ids = customers(9);
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      lanesMax: 2,
+      handler: effects.record(feed.name),
+    });
+    await feed.send(ids.flatMap((customer) => versionsOf(customer, 2)));
+    await until(async () => (await effects.list(feed.name)).length === 18);
+    expect(consumer.state().lanes).toBeLessThanOrEqual(2);
+    for (const customer of ids) expect(inOrder(await effects.list(feed.name), customer)).toEqual([1, 2]);
+    await consumer.stop();
+  });
+});
+
+describe('the beginning', () => {
+  test('that takes too long is told to end, is said by name, and is called again before any event is handled', async () => {
+    const feed = await bus.subscribe();
+    const [customer = ''] = customers(1);
+    await feed.send(versionsOf(customer, 1));
+    const begun: string[] = [];
+    const consumer = await startConsumer(bus, effects, {
+      subscription: feed.name,
+      beginTimeoutMs: 200,
+      async begin({ signal }) {
+        if (begun.push('begun') > 1) return;
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+      async handler(event, context) {
+        begun.push('handled');
+        await effects.record(feed.name)(event, context);
+      },
+    });
+    await until(async () => (await effects.list(feed.name)).length === 1);
+    expect(begun).toEqual(['begun', 'begun', 'handled']);
+    expect(consumer.happenings.find(({ kind }) => kind === 'consumer.failed')).toMatchObject({
+      sentence: expect.stringMatching(/cannot begin: It did not end within 200 ms.*raise beginTimeoutMs/),
+    });
+    await consumer.stop();
+  });
+});
+
 describe('dead letters', () => {
   test('only what cannot be read becomes one; resubmitted under a new id it has its effect, and the original id would be swallowed', async () => {
     const feed = await bus.subscribe();
     const [customer = ''] = customers(1);
     const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
     const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
-    const good = toMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
+    const good = makeMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
     const broken = { ...good, messageId: 'broken-1', body: Buffer.from('{"half') };
-    await sender.send([broken, toMessage(makeEvent({ customer, version: 2, audience: feed.audience }))]);
+    await sender.send([broken, makeMessage(makeEvent({ customer, version: 2, audience: feed.audience }))]);
     await until(() => consumer.happenings.some(({ kind }) => kind === 'message.unreadable'));
     await until(async () => (await effects.list(feed.name)).length === 1);
     const [letter] = await listDeadLetters(bus.settings, feed.name);
-    expect(letter).toMatchObject({ messageId: 'broken-1', reason: 'unreadable', session: customer });
+    expect(letter).toMatchObject({
+      messageId: 'broken-1',
+      reason: 'unreadable',
+      session: laneOf(customer, lanesDefault),
+    });
     expect((await readTopology(bus.settings)).subscriptions.find(({ name }) => name === feed.name)?.deadLetters).toBe(
       1,
     );
@@ -174,7 +257,7 @@ describe('dead letters', () => {
     const feed = await bus.subscribe();
     const [customer = ''] = customers(1);
     const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
-    const good = toMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
+    const good = makeMessage(makeEvent({ customer, version: 1, audience: feed.audience }));
     const sender = openSender(() => openClient(bus.settings), bus.settings.topic);
     const broken = ['broken-a', 'broken-b'].map((id) => ({ ...good, messageId: id, body: Buffer.from('{"half') }));
     await sender.send(broken);
@@ -189,31 +272,38 @@ describe('dead letters', () => {
     await Promise.all([sender.close(), consumer.stop()]);
   });
 
-  test('one that can be read by now has its effect once when it is resubmitted, marked as sent again, under a new id', async () => {
+  test('one that can be read by now has its effect once when it is resubmitted, unless a later version of its row had it before', async () => {
     const feed = await bus.subscribe();
-    const [customer = ''] = customers(1);
-    await feed.send(versionsOf(customer, 2));
+    const ids = customers(2);
     const client = openClient(bus.settings);
-    const receiver = await client.acceptSession(bus.settings.topic, feed.name, customer);
-    const [first] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
-    if (first)
-      await receiver.deadLetterMessage(first, {
-        deadLetterReason: 'unreadable',
-        deadLetterErrorDescription: 'by a version before',
-      });
+    for (const customer of ids) {
+      await feed.send([makeEvent({ customer, version: 1 })]);
+      const receiver = await client.acceptSession(bus.settings.topic, feed.name, laneOf(customer, lanesDefault));
+      const [first] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+      if (first)
+        await receiver.deadLetterMessage(first, {
+          deadLetterReason: 'unreadable',
+          deadLetterErrorDescription: 'by a version before',
+        });
+      await receiver.close();
+    }
     await client.close();
+    const [followed = '', alone = ''] = ids;
+    await feed.send([makeEvent({ customer: followed, version: 2 })]);
     const consumer = await startConsumer(bus, effects, { subscription: feed.name, handler: effects.record(feed.name) });
     await until(async () => (await effects.list(feed.name)).length === 1);
-    expect(await resubmitDeadLetters(bus.settings, feed.name)).toBe(1);
-    await until(async () => (await effects.list(feed.name)).length === 2);
-    expect(inOrder(await effects.list(feed.name), customer)).toEqual([2, 1]);
+    expect(await resubmitDeadLetters(bus.settings, feed.name)).toBe(2);
+    await until(() => consumer.state().handled === 3);
     const { rows } = await effects.pool.query(
-      'select version::integer, is_replay from public.effects where subscription = $1 order by n',
+      'select customer, version::integer, is_replay from public.effects where subscription = $1 order by n',
       [feed.name],
     );
     expect(rows).toEqual([
-      { version: 2, is_replay: false },
-      { version: 1, is_replay: true },
+      { customer: followed, version: 2, is_replay: false },
+      { customer: alone, version: 1, is_replay: true },
+    ]);
+    expect(consumer.happenings.filter(({ kind }) => kind === 'event.outdated')).toMatchObject([
+      { event: { customer: followed, version: 1 } },
     ]);
     await consumer.stop();
   });
@@ -268,7 +358,7 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
         if (event.version !== 3 || hasExpired) return;
         hasExpired = true;
         const queue = broker().queue(bus.settings.topic, feed.name);
-        const session = queue?.sessions.get(customer);
+        const session = queue?.sessions.get(laneOf(customer, lanesDefault));
         if (queue && session) queue.expire(session);
       },
     });
@@ -362,7 +452,7 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     const { name, audience } = await bus.subscribe();
     const [customer = ''] = customers(1);
     const sender = openSender(() => openClient(bus.settings, { timeoutInMs: 600 }), bus.settings.topic, 1_000);
-    const events = versionsOf(customer, 12).map((event) => toMessage({ ...event, audience }));
+    const events = versionsOf(customer, 12).map((event) => makeMessage({ ...event, audience }));
     for (const [n, fault] of cuts(['claim', 'attach', 'send']).entries()) {
       await sender.close(); // the next one has a line, a token and a link of its own
       broker().failNext(fault);
@@ -425,7 +515,7 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
       [refusals.internal, 'unreachable', /does not answer/],
     ] as const) {
       broker().failNext({ on: 'send', refuse });
-      const { error, settled } = await sender.send([toMessage(event)]);
+      const { error, settled } = await sender.send([makeMessage(event)]);
       expect([settled, kindOf(error)]).toEqual([0, kind]);
       expect(describeBusFailure(error, settings)).toMatch(advice);
     }
@@ -433,13 +523,13 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
       ...settings,
       connectionString: settings.connectionString?.replace(/(SharedAccessKey)=[^;]+/, '$1=wrong'),
     };
-    const refused = await openSender(() => openClient(wrongKey), settings.topic).send([toMessage(event)]);
+    const refused = await openSender(() => openClient(wrongKey), settings.topic).send([makeMessage(event)]);
     expect(describeBusFailure(refused.error, settings)).toMatch(/refuses the key.*Data Sender/);
-    const nowhere = await openSender(() => openClient(settings), 'nowhere').send([toMessage(event)]);
+    const nowhere = await openSender(() => openClient(settings), 'nowhere').send([makeMessage(event)]);
     expect(describeBusFailure(nowhere.error, { ...settings, topic: 'nowhere' })).toMatch(
       /topic nowhere does not exist/,
     );
-    expect(await sender.send([toMessage(event)])).toEqual({ settled: 1, tooLarge: [] });
+    expect(await sender.send([makeMessage(event)])).toEqual({ settled: 1, tooLarge: [] });
     await sender.close();
   });
 
@@ -448,10 +538,10 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     const sender = openSender(() => openClient(bus.settings, { timeoutInMs: 600 }), bus.settings.topic);
     const customer = crypto.randomUUID();
     broker().failNext({ on: 'send', cut: 'after' });
-    const first = toMessage(makeEvent({ customer, version: 1, audience }));
+    const first = makeMessage(makeEvent({ customer, version: 1, audience }));
     expect((await sender.send([first])).settled).toBe(0);
-    const large = toMessage(makeEvent({ customer, version: 2, audience, data: { text: 'x'.repeat(300_000) } }));
-    expect(await sender.send([first, large, toMessage(makeEvent({ customer, version: 3, audience }))])).toEqual({
+    const large = makeMessage(makeEvent({ customer, version: 2, audience, data: { text: 'x'.repeat(300_000) } }));
+    expect(await sender.send([first, large, makeMessage(makeEvent({ customer, version: 3, audience }))])).toEqual({
       settled: 3,
       tooLarge: [1],
     });

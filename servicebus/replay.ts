@@ -4,7 +4,7 @@ import { openClient } from './client.ts';
 import { toConfigurationError } from './failures.ts';
 import { openSender } from './relay/sending.ts';
 import { requireSubscriptionName, type ServiceBusSettings } from './settings.ts';
-import { toMessage } from './wire.ts';
+import { lanesDefault, toMessage } from './wire.ts';
 
 export type ReplayWish = {
   subscription: string;
@@ -37,10 +37,11 @@ export async function replayToConsumer(
   const { subscription, audiences, since, customer, key, fromPosition = 1, types, onProgress = () => {} } = wish;
   requireSubscriptionName(subscription);
   const run = wish.run ?? `replay-${randomBytes(4).toString('hex')}`;
-  const [bounds] = await ask<{ head: number | string; first: number | string }>(
-    'select sync.head() as head, coalesce(sync.position_at($1), 1) as first',
+  const [bounds] = await ask<{ head: number | string; first: number | string; lanes: number }>(
+    'select sync.head() as head, coalesce(sync.position_at($1), 1) as first, (select lanes from sync.relay) as lanes',
     [since ?? null],
   );
+  const lanes = bounds?.lanes ?? lanesDefault;
   const head = Number(bounds?.head ?? 0);
   let after = Math.max(fromPosition, since ? Number(bounds?.first ?? 1) : 1) - 1;
   const sender = openSender(() => openClient(settings), settings.topic);
@@ -65,7 +66,9 @@ export async function replayToConsumer(
         }),
         audience: row.audience,
       }));
-      const outcome = await sender.send(events.map((event) => toMessage(event, { recipient: subscription, run })));
+      const outcome = await sender.send(
+        events.map((event) => toMessage(event, lanes, { recipient: subscription, run })),
+      );
       sent += outcome.settled - outcome.tooLarge.length;
       tooLarge += outcome.tooLarge.length;
       if (outcome.error) throw toConfigurationError(outcome.error, settings, subscription);

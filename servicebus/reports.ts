@@ -12,7 +12,8 @@ export const reportsSubscription = 'aether-reports';
 /** What a consumer made of an event: its last word. */
 export type Effect = {
   event: number;
-  state: 'handled' | 'retrying' | 'waiting' | 'dead';
+  /** outdated: a later version of its row was handled before. */
+  state: 'handled' | 'retrying' | 'waiting' | 'dead' | 'outdated';
   attempt: number;
   at: string;
   /** From the change to the commit in the consumer's database. */
@@ -52,7 +53,7 @@ export type ConsumerReport = {
   answers: Answer[];
 };
 
-const effectStates = ['handled', 'retrying', 'waiting', 'dead'] as const;
+const effectStates = ['handled', 'retrying', 'waiting', 'dead', 'outdated'] as const;
 const parkedStates = ['waiting', 'retrying', 'dead'] as const;
 const effectsMax = 1_000;
 const parkedMax = 50;

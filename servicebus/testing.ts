@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type { ServiceBusMessage } from '@azure/service-bus';
 import pg from 'pg';
 import { openAdmin, openClient } from './client.ts';
-import { type Consumer, type ConsumerHappening, type ConsumerOptions, consumeEvents } from './consumer/consumer.ts';
+import { type Consumer, type ConsumerOptions, consumeEvents } from './consumer/consumer.ts';
+import type { ConsumerHappening } from './consumer/happenings.ts';
 import { openSender } from './relay/sending.ts';
 import { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
 import { type StandIn, startStandIn } from './standin/broker.ts';
 import { ensureTopology } from './topology.ts';
-import { type OutgoingEvent, toMessage } from './wire.ts';
+import { type Copy, lanesDefault, type OutgoingEvent, toMessage } from './wire.ts';
 
 /** The broker that a test file uses: the namespace of SERVICEBUS_CONNECTION_STRING, or a stand-in of its own. */
 export type TestBus = {
@@ -15,7 +17,12 @@ export type TestBus = {
   /** Undefined on a real namespace: failures cannot be asked for there. */
   standIn: StandIn | undefined;
   /** A new subscription for one test, which gets only what is sent through it. */
-  subscribe(options?: { audiences?: string[]; types?: string[]; lockMs?: number }): Promise<TestSubscription>;
+  subscribe(options?: {
+    audiences?: string[];
+    types?: string[];
+    lockMs?: number;
+    lanes?: number;
+  }): Promise<TestSubscription>;
 };
 
 export type TestSubscription = {
@@ -50,7 +57,7 @@ export async function openTestBus(): Promise<TestBus> {
   return {
     settings,
     standIn,
-    async subscribe({ audiences = [], types, lockMs } = {}) {
+    async subscribe({ audiences = [], types, lockMs, lanes = lanesDefault } = {}) {
       const name = `app-${randomBytes(4).toString('hex')}`;
       const audience = name.replace('-', '_');
       await ensureTopology(settings, [{ name, audiences: [audience, ...audiences], types }]);
@@ -60,7 +67,7 @@ export async function openTestBus(): Promise<TestBus> {
         name,
         audience,
         async send(events) {
-          const { error } = await sender.send(events.map((event) => toMessage({ ...event, audience })));
+          const { error } = await sender.send(events.map((event) => toMessage({ ...event, audience }, lanes)));
           if (error) throw error;
         },
         async sendUnreadable(id) {
@@ -108,6 +115,10 @@ export function makeEvent({
     ...rest,
   };
 }
+
+/** The message of an event, in the lanes of a topic about which nobody has decided. */
+export const makeMessage = (event: OutgoingEvent, copy?: Copy): ServiceBusMessage =>
+  toMessage(event, lanesDefault, copy);
 
 /** The own database of a consumer, with one row for each effect, in the order of the effects. */
 export type Effects = {
@@ -164,7 +175,7 @@ export async function startConsumer(
   const consumer = consumeEvents({
     settings: bus.settings,
     inbox: { url: effects.url },
-    sessionsMax: 4,
+    handlersMax: 4,
     retryFirstMs: 20,
     retryMaxMs: 100,
     acceptMs: 1_000,

@@ -4,8 +4,9 @@ import { readCommand, toCommandMessage } from './commands.ts';
 import { describeBusFailure } from './failures.ts';
 import { readReport, toReportMessage } from './reports.ts';
 import { readServiceBusSettings, type ServiceBusSettings } from './settings.ts';
+import { makeMessage } from './testing.ts';
 import { rulesOf } from './topology.ts';
-import { type OutgoingEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';
+import { laneOf, lanesDefault, type OutgoingEvent, toBusEvent, toMessage, UnreadableMessage } from './wire.ts';
 import { within } from './within.ts';
 
 const event: OutgoingEvent = {
@@ -28,7 +29,7 @@ const event: OutgoingEvent = {
 describe('an event on the wire', () => {
   test('is read as it was written, whole ids included', () => {
     const { audience: _audience, id, ...rest } = event;
-    expect(toBusEvent(toMessage(event) as never)).toEqual({
+    expect(toBusEvent(makeMessage(event) as never)).toEqual({
       ...rest,
       id: String(id),
       source: '/aether/foundation',
@@ -39,11 +40,11 @@ describe('an event on the wire', () => {
   });
 
   test('has the attributes of CloudEvents 1.0 as properties of text, and plain copies for filters', () => {
-    const { applicationProperties, contentType, messageId, sessionId, subject } = toMessage(event);
+    const { applicationProperties, contentType, messageId, sessionId, subject } = makeMessage(event);
     expect({ contentType, messageId, sessionId, subject }).toEqual({
       contentType: 'application/json',
       messageId: '9007199254740991',
-      sessionId: event.customer,
+      sessionId: 'lane-26-of-32',
       subject: 'customer.updated',
     });
     expect(applicationProperties).toEqual({
@@ -66,16 +67,50 @@ describe('an event on the wire', () => {
   });
 
   test('without a customer is in the session of its row; a replay has an id and a recipient of its own', () => {
-    const message = toMessage(
+    const message = makeMessage(
       { ...event, customer: null, key: 'company-1' },
       { recipient: 'billing', run: 'replay-1' },
     );
     expect(message).toMatchObject({
-      sessionId: 'company-1',
+      sessionId: laneOf('company-1', lanesDefault),
       messageId: '9007199254740991.replay-1',
       applicationProperties: { recipient: 'billing', replay: 'replay-1' },
     });
-    expect(toBusEvent(message as never)).toMatchObject({ isReplay: true, deliveryId: '9007199254740991 replay-1' });
+    expect(toBusEvent(message as never)).toMatchObject({
+      session: 'company-1',
+      isReplay: true,
+      deliveryId: '9007199254740991 replay-1',
+    });
+  });
+
+  test('is in the lane that anybody can compute from its customer, always the same, and alone in it without lanes', () => {
+    const { sessionId } = toMessage(event, 64);
+    expect(sessionId).toBe(laneOf(event.customer as string, 64));
+    expect(laneOf('ada', 32)).toBe('lane-13-of-32');
+    expect(toMessage(event, 0).sessionId).toBe(event.customer);
+    expect(toMessage({ ...event, key: 'another row' }, 64).sessionId).toBe(sessionId);
+  });
+
+  test('spreads many customers evenly over the lanes', () => {
+    const counts = new Map<string, number>();
+    for (let n = 0; n < 3_200; n++) {
+      const lane = laneOf(`customer ${n}`, 32);
+      counts.set(lane, (counts.get(lane) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(32);
+    expect(Math.max(...counts.values())).toBeLessThan(160);
+  });
+
+  test('of another publisher is in order with its session, whatever it says of a partition', () => {
+    const properties = {
+      'cloudEvents:specversion': '1.0',
+      'cloudEvents:id': '1',
+      'cloudEvents:source': '/shop',
+      'cloudEvents:type': 'order.made',
+      'cloudEvents:partitionkey': 'p1',
+    };
+    expect(toBusEvent({ applicationProperties: properties, sessionId: 's1' } as never).session).toBe('s1');
+    expect(toBusEvent({ applicationProperties: properties } as never).session).toBe('p1');
   });
 
   // The examples of the specification's AMQP binding, with its other separator in the first.
@@ -126,7 +161,7 @@ describe('an event on the wire', () => {
     });
   });
 
-  const message = toMessage(event);
+  const message = makeMessage(event);
   test.each([
     ['no CloudEvent', { ...message, applicationProperties: {} }, /is no CloudEvent/],
     [
@@ -152,7 +187,14 @@ describe('an event on the wire', () => {
       { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': 'a\0b' } },
       /attribute id has a character that no database stores/,
     ],
-    ['a session that no database stores', { ...message, sessionId: 'a\ud800' }, /session has a character/],
+    [
+      'a session that no database stores',
+      {
+        ...message,
+        applicationProperties: { ...message.applicationProperties, 'cloudEvents:partitionkey': 'a\ud800' },
+      },
+      /partitionkey has a character/,
+    ],
     [
       'an id that is too long for an index',
       { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': 'ä'.repeat(501) } },

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { ServiceBusMessage, ServiceBusReceivedMessage } from '@azure/service-bus';
 
 /*
@@ -6,6 +7,10 @@ import type { ServiceBusMessage, ServiceBusReceivedMessage } from '@azure/servic
  * read as well, so that other publishers may write it; nothing here writes it.
  *
  * Ids and positions are text: the SDK turns a bigint into an empty map, and chooses the AMQP type of a number by its value.
+ *
+ * The session of the broker is a lane: a fixed number of them share all customers, each customer in one lane, so that its events stay in order and a
+ * consumer keeps its lanes open. With a session for each customer nearly every event would cost an accept. What keeps an order is named by
+ * `cloudEvents:partitionkey`, and is the `session` of the event here.
  */
 
 /** An event as it is put on the bus. */
@@ -36,7 +41,7 @@ export type BusEvent = {
   type: string;
   /** The name of the app that made the change. */
   app: string;
-  /** Events of one session are handled in order: the customer, or the row if no customer was known. */
+  /** Events of one session are handled in order: the customer, or the row if no customer was known. Many of them share a lane of the bus. */
   session: string;
   key: string;
   customer: string | null;
@@ -74,17 +79,34 @@ const deliveryBytesMax = 1_000;
 const jsonType = 'application/json';
 const structuredType = 'application/cloudevents+json';
 
+/** How many lanes a topic has if nobody has decided otherwise. */
+export const lanesDefault = 32;
+/** A consumer may hold so many. Each costs it two operations a minute. */
+export const lanesMax = 128;
+
 /** The session of an event: its customer as it was known at the write, through merges; else its row. */
-export const sessionOf = ({ customer, key }: { customer: string | null; key: string }): string =>
+const sessionOf = ({ customer, key }: { customer: string | null; key: string }): string =>
   (customer ?? key).slice(0, 128);
 
-/** @param copy for a replay to one subscription: its message has an id of its own, because the broker drops an id that it has seen */
-export function toMessage(event: OutgoingEvent, copy?: Copy): ServiceBusMessage {
+/**
+ * The lane of a session: the first four bytes of its SHA-256, modulo the number of lanes, which is in the name, so that lanes of two numbers never
+ * meet. Pure.
+ *
+ * @param lanes 0: each session is a lane of its own
+ */
+export const laneOf = (session: string, lanes: number): string =>
+  lanes === 0 ? session : `lane-${hash('sha256', session, 'buffer').readUInt32BE(0) % lanes}-of-${lanes}`;
+
+/**
+ * @param lanes how many the topic has: see `laneOf`
+ * @param copy for a replay to one subscription: its message has an id of its own, because the broker drops an id that it has seen
+ */
+export function toMessage(event: OutgoingEvent, lanes: number, copy?: Copy): ServiceBusMessage {
   const session = sessionOf(event);
   const { key, customer, rowId, version, actor, data, previous } = event;
   return {
     messageId: copy ? `${event.id}.${copy.run}` : String(event.id),
-    sessionId: session,
+    sessionId: laneOf(session, lanes),
     subject: event.type,
     contentType: jsonType,
     body: Buffer.from(JSON.stringify({ key, customer, rowId, version, actor, data, previous })),
@@ -144,8 +166,12 @@ export function toBusEvent(
   const occurredAt = new Date(attribute('time') ?? 0);
   if (Number.isNaN(occurredAt.getTime())) throw new UnreadableMessage('The CloudEvents attribute time is no time.');
   const source = need('source');
-  const session = storable('The session', message.sessionId || attribute('partitionkey') || need('id'));
   const isOurs = attribute('dataschema') === schema;
+  // Of another publisher the session of the message is what it keeps in order.
+  const session = storable(
+    'The session',
+    (isOurs && attribute('partitionkey')) || message.sessionId || attribute('partitionkey') || need('id'),
+  );
   const id = need('id');
   const run = typeof properties.replay === 'string' ? ` ${storable('The name of a replay', properties.replay)}` : '';
   // Ids of the platform are unique among its apps; those of others only with their source.

@@ -8,7 +8,7 @@ const [subscription = '', url = ''] = process.argv.slice(2);
 consumeEvents({
   subscription,
   inbox: { url },
-  sessionsMax: 8,
+  handlersMax: 8,
   batchMax: 20,
   handlerTimeoutMs: 2_000,
   attemptsMax: 1_000_000, // none is given up

@@ -9,7 +9,7 @@ import { startTestIssuer } from '@aether/signin/testing';
 import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { checkCopy } from './check.ts';
+import { checkCopy, sayReport } from './check.ts';
 import { eventTypes } from './copy.ts';
 import { type Following, follow, prepareDatabase, takeSnapshot } from './following.ts';
 import { findCustomer, type Page, servePage } from './page.ts';
@@ -67,7 +67,7 @@ beforeAll(async () => {
 }, 60_000);
 
 function start(): Following {
-  const options = { settings: bus.settings, sessionsMax: 4, retryFirstMs: 20, reports: false, onHappening() {} };
+  const options = { settings: bus.settings, handlersMax: 4, retryFirstMs: 20, reports: false, onHappening() {} };
   return follow({
     pool,
     platform: http,
@@ -201,7 +201,7 @@ describe('while a process takes a snapshot', () => {
         }
       },
     };
-    const taking = takeSnapshot(pool, slow, 0);
+    const taking = takeSnapshot(pool, slow, { busKeepsDays: 0 });
     await hasRead.promise;
     await raise(id, 'premium');
     const waits = () => following.consumer().state().error?.includes('takes a snapshot') ?? false;
@@ -212,10 +212,49 @@ describe('while a process takes a snapshot', () => {
     await expectEqual();
   });
 
+  test('one that is cut short goes on behind its last page, and in a bus that may have forgotten it begins again', async () => {
+    await following.stop();
+    const ids = (await http.pages().next()).value?.customers.map(({ id }: { id: string }) => id) ?? [];
+    const asked: (string | undefined)[] = [];
+    const small: Platform = {
+      ...http,
+      async *pages({ after, signal } = {}) {
+        asked.push(after);
+        yield* http.pages({ after, signal, limit: 2 });
+      },
+    };
+    const ending = new AbortController();
+    const cut: Platform = {
+      ...small,
+      async *pages(options) {
+        for await (const page of small.pages(options)) {
+          yield page;
+          ending.abort(new Error('too long'));
+        }
+      },
+    };
+    const again = () => pool.query('update billing.following set snapshot_at = null');
+    await again();
+    const taking = takeSnapshot(pool, cut, { ...settings, signal: ending.signal });
+    await expect(taking).rejects.toThrow('too long');
+    expect(await takeSnapshot(pool, small, settings)).toBe(ids.length);
+    expect(asked).toEqual([undefined, ids[1]]);
+    await again();
+    await pool.query(
+      `update billing.following set taking = gen_random_uuid(), taking_after = $1, taking_since = now() - interval '30 days'`,
+      [ids[1]],
+    );
+    expect(await takeSnapshot(pool, small, settings)).toBe(ids.length);
+    expect(asked.at(-1)).toBeUndefined();
+    following = start();
+    await following.ready;
+    await expectEqual();
+  });
+
   test('another one that starts waits for it and takes none of its own', async () => {
     await following.stop();
     await pool.query('update billing.following set snapshot_at = null');
-    const taken = await Promise.all([1, 2].map(() => takeSnapshot(pool, http, settings.busKeepsDays)));
+    const taken = await Promise.all([1, 2].map(() => takeSnapshot(pool, http, settings)));
     following = start();
     await following.ready;
     expect(taken.filter((customers) => customers === undefined)).toHaveLength(1);
@@ -238,6 +277,15 @@ test('the check says in words what differs, repairs it when asked, and finds not
   expect({ ...found, differences: found.differences.sort() }).toMatchObject({ differences: sentences, repaired: 0 });
   expect(await checkCopy(pool, http, { settleMs: 0, repair: true })).toMatchObject({ repaired: 3 });
   expect(await checkCopy(pool, http, { settleMs: 0 })).toMatchObject({ differences: [], repaired: 0 });
+});
+
+test('the check counts all that differ, also beyond those that it lists', () => {
+  const report = { compared: 5_000, different: 1_200, differences: Array(1_000).fill('…'), repaired: 0 };
+  expect(sayReport(report)).toBe('5000 customers compared: 1200 differ, of which 1000 are listed.');
+  expect(sayReport({ ...report, different: 0, differences: [] })).toBe('5000 customers compared: the copy is equal.');
+  expect(sayReport({ ...report, different: 2, differences: ['…', '…'], repaired: 2 })).toBe(
+    '5000 customers compared: 2 differ; 2 were repaired.',
+  );
 });
 
 describe('the page of billing', () => {

@@ -10,7 +10,9 @@ import type { Platform } from './platform.ts';
 
 export type CheckReport = {
   compared: number;
-  /** A sentence for each customer that differs, a thousand at most. */
+  /** How many customers differ. */
+  different: number;
+  /** A sentence for each of them, a thousand at most. */
   differences: string[];
   repaired: number;
 };
@@ -50,9 +52,17 @@ export async function checkCopy(
   if (repair) for (const id of suspects) await repairOne(pool, platform, id);
   return {
     compared,
+    different: found.size,
     differences: [...found.values()].slice(0, shownMax),
     repaired: repair ? suspects.length : 0,
   };
+}
+
+/** In a sentence. Pure. */
+export function sayReport({ compared, different, differences, repaired }: CheckReport): string {
+  const shown = different > differences.length ? `, of which ${differences.length} are listed` : '';
+  const found = different === 0 ? 'the copy is equal' : `${different} differ${shown}`;
+  return `${compared} customers compared: ${found}${repaired > 0 ? `; ${repaired} were repaired` : ''}.`;
 }
 
 async function compareAgain(pool: pg.Pool, platform: Platform, ids: string[]): Promise<Map<string, string>> {

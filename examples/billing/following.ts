@@ -58,12 +58,14 @@ export function follow({
     return consumeEvents({
       subscription: settings.subscription,
       inbox: { url: settings.databaseUrl },
+      // applyEvent compares versions, and a merge by its place in the log.
+      outdated: 'hand over',
       handler: (event, { tx }) => applyEvent(event, tx, platform),
-      async begin() {
+      async begin({ signal }) {
         const why = await needsSnapshot(pool, settings.busKeepsDays);
         if (!why) return;
         tell(`A snapshot is taken: ${why}.`);
-        const customers = await takeSnapshot(pool, platform, settings.busKeepsDays);
+        const customers = await takeSnapshot(pool, platform, { busKeepsDays: settings.busKeepsDays, signal });
         tell(
           customers === undefined
             ? 'Another process has taken the snapshot.'
@@ -119,15 +121,16 @@ async function needsSnapshot(client: Transaction, busKeepsDays: number): Promise
 }
 
 /**
- * Reads all customers and removes what the platform no longer has. Nothing else writes the copy meanwhile, in whichever process. If it is cut
- * short, the next one begins at the beginning.
+ * Reads all customers and removes what the platform no longer has. Nothing else writes the copy meanwhile, in whichever process. One that is cut
+ * short goes on behind its last page, as long as the bus has kept what came since its first one.
  *
+ * @param options signal: aborted when it takes too long
  * @returns how many customers there are; undefined: another process has taken one while this one waited
  */
 export async function takeSnapshot(
   pool: pg.Pool,
   platform: Platform,
-  busKeepsDays: number,
+  { busKeepsDays, signal }: { busKeepsDays: number; signal?: AbortSignal },
 ): Promise<number | undefined> {
   const client = await pool.connect();
   client.on('error', () => {}); // the query under way reports it
@@ -135,21 +138,45 @@ export async function takeSnapshot(
     await client.query(`set lock_timeout = ${snapshotWaitMs}`);
     await client.query('select pg_advisory_lock($1)', [snapshotLock]);
     if (!(await needsSnapshot(client, busKeepsDays))) return undefined;
-    const snapshot = randomUUID();
-    let position: number | undefined;
-    let count = 0;
-    for await (const page of platform.pages()) {
-      position ??= page.position;
-      count += page.customers.length;
-      await writeRows(client, fromPlatform(page), snapshot);
+    const run = await beginOrGoOn(client, busKeepsDays);
+    for await (const page of platform.pages({ after: run.after, signal })) {
+      signal?.throwIfAborted();
+      const after = page.customers.at(-1)?.id ?? null;
+      await client.query('begin');
+      await writeRows(client, fromPlatform(page), run.snapshot);
+      await client.query(
+        `update billing.following set taking_after = coalesce($1, taking_after), taking_position = coalesce(taking_position, $2)`,
+        [after, page.position],
+      );
+      await client.query('commit');
     }
-    await client.query(
-      `with gone as (delete from billing.customers where snapshot is distinct from $1)
-       update billing.following set snapshot = $1, snapshot_position = $2, snapshot_at = now(), followed_until = now()`,
-      [snapshot, position],
+    const { rows } = await client.query<{ count: number }>(
+      `with gone as (delete from billing.customers where snapshot is distinct from $1),
+       done as (update billing.following set snapshot = $1, snapshot_position = taking_position, snapshot_at = now(), followed_until = now(),
+         taking = null, taking_since = null, taking_after = null, taking_position = null)
+       select count(*)::integer as count from billing.customers where snapshot = $1`,
+      [run.snapshot],
     );
-    return count;
+    return rows[0]?.count ?? 0;
   } finally {
-    client.release(true); // the lock ends with its connection
+    client.release(true); // the lock ends with its connection, and so does a page that is half written
   }
+}
+
+/** The snapshot that was cut short, behind its last page; else a new one. */
+async function beginOrGoOn(client: Transaction, busKeepsDays: number): Promise<{ snapshot: string; after?: string }> {
+  const { rows } = await client.query<{ snapshot: string; after: string }>(
+    `select taking as snapshot, taking_after as after from billing.following
+     where taking is not null and taking_after is not null and taking_since > now() - make_interval(secs => $1::float8)`,
+    // A bus that forgets at a restart has kept what came since this process began.
+    [busKeepsDays > 0 ? busKeepsDays * 86_400 : process.uptime()],
+  );
+  const [begun] = rows;
+  if (begun) return begun;
+  const snapshot = randomUUID();
+  await client.query(
+    `update billing.following set taking = $1, taking_since = now(), taking_after = null, taking_position = null`,
+    [snapshot],
+  );
+  return { snapshot };
 }

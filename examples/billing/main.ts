@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import pg from 'pg';
-import { checkCopy } from './check.ts';
+import { checkCopy, sayReport } from './check.ts';
 import { follow, prepareDatabase } from './following.ts';
 import { findCustomer, servePage } from './page.ts';
 import { connectPlatform } from './platform.ts';
@@ -40,11 +40,10 @@ async function show(pool: pg.Pool, asked: string): Promise<number> {
 }
 
 async function check(pool: pg.Pool, settings: Settings, repair: boolean): Promise<number> {
-  const { compared, differences, repaired } = await checkCopy(pool, connectPlatform(settings.platform), { repair });
-  for (const sentence of differences) console.log(sentence);
-  const found = differences.length === 0 ? 'the copy is equal' : `${differences.length} differ`;
-  console.log(`${compared} customers compared: ${found}${repaired > 0 ? `, ${repaired} repaired` : ''}.`);
-  return differences.length > repaired ? 1 : 0;
+  const report = await checkCopy(pool, connectPlatform(settings.platform), { repair });
+  for (const sentence of report.differences) console.log(sentence);
+  console.log(sayReport(report));
+  return report.different > report.repaired ? 1 : 0;
 }
 
 async function serve(pool: pg.Pool, settings: Settings): Promise<number> {

@@ -15,8 +15,16 @@ export type PlatformCustomer = {
 export type Page = { position: number; customers: PlatformCustomer[]; next?: string | null };
 
 export type Platform = {
-  /** All customers, in the order of their ids. @param limit how many a page has */
-  pages(limit?: number): AsyncGenerator<Page>;
+  /**
+   * All customers, in the order of their ids.
+   *
+   * @param options after: only those behind this one; limit: how many a page has; signal: ends it
+   */
+  pages(options?: {
+    after?: string | undefined;
+    limit?: number;
+    signal?: AbortSignal | undefined;
+  }): AsyncGenerator<Page>;
   /** These customers; those that do not exist are missing. */
   read(ids: string[]): Promise<Page>;
 };
@@ -46,9 +54,9 @@ export function connectPlatform({ url, issuer, clientId, clientSecret, scope }: 
     return held.token;
   }
 
-  async function get(query: Record<string, string>): Promise<Required<Page>> {
+  async function get(query: Record<string, string>, signal?: AbortSignal): Promise<Required<Page>> {
     const headers = { Authorization: `Bearer ${await fetchToken()}` };
-    const answer = await ask(`${url}/api/snapshots/customers?${new URLSearchParams(query)}`, { headers }).catch(
+    const answer = await ask(`${url}/api/snapshots/customers?${new URLSearchParams(query)}`, { headers }, signal).catch(
       (error) => {
         held = undefined; // it may have been the token
         throw error;
@@ -58,9 +66,9 @@ export function connectPlatform({ url, issuer, clientId, clientSecret, scope }: 
   }
 
   return {
-    async *pages(limit = 1_000) {
-      for (let after: string | null | undefined; after !== null; ) {
-        const page = await get({ limit: String(limit), ...(after && { after }) });
+    async *pages({ after: first, limit = 1_000, signal } = {}) {
+      for (let after: string | null | undefined = first; after !== null; ) {
+        const page = await get({ limit: String(limit), ...(after && { after }) }, signal);
         yield page;
         after = page.next;
       }
@@ -77,9 +85,10 @@ export function connectPlatform({ url, issuer, clientId, clientSecret, scope }: 
   };
 }
 
-async function ask(url: string, request: RequestInit = {}): Promise<Record<string, unknown>> {
+async function ask(url: string, request: RequestInit = {}, ending?: AbortSignal): Promise<Record<string, unknown>> {
   const where = new URL(url).origin;
-  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) }).catch((error) => {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(ending ? [ending] : [])]);
+  const response = await fetch(url, { ...request, signal }).catch((error) => {
     throw new TargetUnavailable(`${where} does not answer (${error.cause?.code ?? error.message}).`, { cause: error });
   });
   const text = await response.text().catch((error) => {

@@ -39,4 +39,10 @@ create table if not exists billing.following (
   snapshot_at timestamptz,
   followed_until timestamptz
 );
+-- The snapshot that is being taken: since when, and behind which customer it goes on if it was cut short.
+alter table billing.following
+  add column if not exists taking uuid,
+  add column if not exists taking_since timestamptz,
+  add column if not exists taking_after uuid,
+  add column if not exists taking_position bigint;
 insert into billing.following default values on conflict do nothing;

@@ -1,8 +1,8 @@
 import { until } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Effects, makeEvent, openEffects } from '../testing.ts';
-import { type BusEvent, toBusEvent, toMessage } from '../wire.ts';
-import { type BusHandler, createHandling, type Handling } from './handling.ts';
+import { type Effects, makeEvent, makeMessage, openEffects } from '../testing.ts';
+import { type BusEvent, toBusEvent } from '../wire.ts';
+import { type BusHandler, createHandling, type Handling, type HandlingOptions } from './handling.ts';
 import { type Inbox, openInbox } from './inbox.ts';
 
 /** What a consumer does with the events of a session, without a broker. */
@@ -16,7 +16,10 @@ type Consumer = { name: string; inbox: Inbox; handling: Handling; failed: unknow
 
 let names = 0;
 /** A consumer of its own. @param handler writes an effect if it is left out */
-async function open(handler?: BusHandler, { handlerTimeoutMs = 10_000 } = {}): Promise<Consumer> {
+async function open(
+  handler?: BusHandler,
+  { handlerTimeoutMs = 10_000, ...more }: Partial<HandlingOptions> = {},
+): Promise<Consumer> {
   const name = `handling-${names++}`;
   const inbox = openInbox(effects.pool, { subscription: name, handlerTimeoutMs, sessionWaitMs: 200 });
   await inbox.prepare();
@@ -27,13 +30,14 @@ async function open(handler?: BusHandler, { handlerTimeoutMs = 10_000 } = {}): P
     policy: { attemptsMax: 12, firstMs: 1, maxMs: 1 },
     handlerTimeoutMs,
     onFailed: (_, { error }) => failed.push(error),
+    ...more,
   });
   return { name, inbox, handling, failed, list: () => effects.list(name) };
 }
 
 /** As it comes from the bus. */
 function received(event: Parameters<typeof makeEvent>[0]): BusEvent {
-  const { body, contentType, applicationProperties, sessionId } = toMessage(makeEvent(event));
+  const { body, contentType, applicationProperties, sessionId } = makeMessage(makeEvent(event));
   return toBusEvent({ body, contentType, applicationProperties, sessionId } as Parameters<typeof toBusEvent>[0]);
 }
 const some = (count: number, customer = crypto.randomUUID()) =>
@@ -44,15 +48,15 @@ const never = () => false;
 test('an event that is in one batch twice has its effect once, and so has one that came before', async () => {
   const { handling, list } = await open();
   const [first, second, third] = some(3) as [BusEvent, BusEvent, BusEvent];
-  expect(await handling.handle(first.session, [first, second, first])).toBe(2);
-  expect(await handling.handle(first.session, [second, third, third])).toBe(1);
+  expect(await handling.handle([first, second, first])).toBe(2);
+  expect(await handling.handle([second, third, third])).toBe(1);
   expect(versions(await list())).toEqual([1, 2, 3]);
 });
 
 test('an event that is in a failing batch twice is parked once', async () => {
   const { handling, inbox } = await open(() => Promise.reject(new Error('no')));
   const [first, second] = some(2) as [BusEvent, BusEvent];
-  expect(await handling.handle(first.session, [first, first, second, second])).toBe(2);
+  expect(await handling.handle([first, first, second, second])).toBe(2);
   expect((await inbox.listParked()).map(({ state }) => state)).toEqual(['retrying', 'waiting']);
 });
 
@@ -62,7 +66,7 @@ test('a handler that catches the error of its own statement has failed: its even
     await context.tx.query('select 1 / 0').catch(() => {});
   });
   const [event] = some(1) as [BusEvent];
-  expect(await handling.handle(event.session, [event])).toBe(1);
+  expect(await handling.handle([event])).toBe(1);
   expect(String(failed[0])).toMatch(/EffectsAborted.*its error was caught.*use a savepoint/);
   expect(await inbox.listParked()).toHaveLength(1);
   expect(await list()).toEqual([]);
@@ -75,14 +79,14 @@ test('a handler that uses a savepoint may go on after a failed statement', async
     await effects.record(consumer.name)(event, context);
   });
   const [event] = some(1) as [BusEvent];
-  expect(await consumer.handling.handle(event.session, [event])).toBe(1);
+  expect(await consumer.handling.handle([event])).toBe(1);
   expect(versions(await consumer.list())).toEqual([1]);
 });
 
 test.each(['commit', 'rollback'])('a handler that sends %s is refused by name', async (command) => {
   const { handling } = await open((_, { tx }) => tx.query(command));
   const [event] = some(1) as [BusEvent];
-  await expect(handling.handle(event.session, [event])).rejects.toThrow(/must not send commit or rollback/);
+  await expect(handling.handle([event])).rejects.toThrow(/must not send commit or rollback/);
 });
 
 test('a query that a handler sends after it has returned is refused, instead of joining the transaction of another session', async () => {
@@ -91,7 +95,7 @@ test('a query that a handler sends after it has returned is refused, instead of 
     late = async () => tx.query('select 1');
   });
   const [event] = some(1) as [BusEvent];
-  await handling.handle(event.session, [event]);
+  await handling.handle([event]);
   await expect(late?.()).rejects.toThrow(/transaction is over: await every query/);
 });
 
@@ -104,7 +108,7 @@ test('an event with values that jsonb refuses is parked and tried again as it ca
   });
   const note = 'a\0b\ud800';
   const event = received({ customer: crypto.randomUUID(), version: 1, data: { note } });
-  await handling.handle(event.session, [event]);
+  await handling.handle([event]);
   expect(await inbox.listParked()).toMatchObject([{ id: event.id, type: event.type, state: 'retrying' }]);
   isBroken = false;
   await until(() => handling.workParked(never));
@@ -116,10 +120,10 @@ test('a paused consumer keeps nothing of a batch, in whichever process, until it
   const { handling, inbox, list } = await open();
   const [event] = some(1) as [BusEvent];
   await inbox.pause('a new ledger');
-  await expect(handling.handle(event.session, [event])).rejects.toThrow('The consumer is paused.');
+  await expect(handling.handle([event])).rejects.toThrow('The consumer is paused.');
   expect(await list()).toEqual([]);
   await inbox.resume();
-  expect(await handling.handle(event.session, [event])).toBe(1);
+  expect(await handling.handle([event])).toBe(1);
 });
 
 test('a paused consumer tries nothing that is parked', async () => {
@@ -128,7 +132,7 @@ test('a paused consumer tries nothing that is parked', async () => {
     isBroken ? Promise.reject(new Error('no')) : effects.record(name)(event, context),
   );
   const [event] = some(1) as [BusEvent];
-  await handling.handle(event.session, [event]);
+  await handling.handle([event]);
   isBroken = false;
   await inbox.pause('a new ledger');
   await until(() => handling.workParked(never)); // it is due
@@ -141,10 +145,13 @@ describe('a handler that does not come back', () => {
   test('is given up, its statement is ended by the server, and its session is free for the next try', async () => {
     const { handling, inbox } = await open((_, { tx }) => tx.query('select pg_sleep(60)'), { handlerTimeoutMs: 150 });
     const [event] = some(1) as [BusEvent];
-    await expect(handling.handle(event.session, [event])).rejects.toThrow(/did not finish within 150 ms/);
+    await expect(handling.handle([event])).rejects.toThrow(/did not finish within 150 ms/);
     // Without a limit at the server this would wait for the whole minute.
-    await until(() => handling.handle(event.session, [event]).then(Boolean, () => false));
-    expect(await inbox.listParked()).toMatchObject([{ state: 'retrying', attempts: 1 }]);
+    await until(() => handling.handle([event]).then(Boolean, () => false));
+    await until(async () => (await handling.workParked(never)) && (await inbox.listParked())[0]?.attempts === 1);
+    expect(await inbox.listParked()).toMatchObject([
+      { state: 'retrying', error: expect.stringContaining('HandlerTimeout') },
+    ]);
   });
 
   test('keeps the parked events of other customers waiting no longer than its own limit', async () => {
@@ -159,7 +166,7 @@ describe('a handler that does not come back', () => {
       },
       { handlerTimeoutMs: 400 },
     );
-    for (const customer of [hangs, works]) await handling.handle(customer, some(2, customer));
+    for (const customer of [hangs, works]) await handling.handle(some(2, customer));
     isBroken = false;
     const startedAt = performance.now();
     await until(async () => {
@@ -171,17 +178,111 @@ describe('a handler that does not come back', () => {
   });
 });
 
-test('a session that another transaction keeps is left alone by name, and other sessions pass', async () => {
-  const { handling, inbox } = await open();
+test('events of a customer whom another transaction has wait in the database, and others of the batch pass', async () => {
+  const { handling, inbox, list } = await open();
   const [kept] = some(1) as [BusEvent];
   const [other] = some(1) as [BusEvent];
   const { promise, resolve } = Promise.withResolvers<void>();
   const holding = inbox.inSession(kept.session, () => promise);
-  await expect(handling.handle(kept.session, [kept])).rejects.toThrow(/has kept the session/);
-  expect(await handling.handle(other.session, [other])).toBe(1);
+  expect(await handling.handle([kept, other])).toBe(2);
+  expect(await list()).toEqual([`${other.session}:1`]);
+  expect(await inbox.listParked()).toMatchObject([{ id: kept.id, state: 'retrying', attempts: 0 }]);
   resolve();
   await holding;
-  expect(await handling.handle(kept.session, [kept])).toBe(1);
+  expect(await handling.workParked(never)).toBe(true);
+  expect(await list()).toEqual([`${other.session}:1`, `${kept.session}:1`]);
+  expect(await inbox.listParked()).toEqual([]);
+});
+
+test('an event that came while its customer was busy waits behind the parked ones of that customer', async () => {
+  let isBroken = true;
+  const { handling, inbox, list, name } = await open((event, context) =>
+    isBroken ? Promise.reject(new Error('no')) : effects.record(name)(event, context),
+  );
+  const [first, second] = some(2) as [BusEvent, BusEvent];
+  await handling.handle([first]);
+  await effects.pool.query(`update aether_inbox.parked set state = 'dead', attempt_at = null where subscription = $1`, [
+    name,
+  ]);
+  await inbox.inSession(first.session, () => handling.handle([second]));
+  await handling.workParked(never);
+  expect((await inbox.listParked()).map(({ state }) => state)).toEqual(['dead', 'waiting']);
+  isBroken = false;
+  await inbox.retry(first.session);
+  await until(async () => (await handling.workParked(never)) && (await list()).length === 2);
+  expect(versions(await list())).toEqual([1, 2]);
+});
+
+describe('an older version of a row after a newer one', () => {
+  test('does not reach the handler when it is sent again, in a later batch or in the same, and counts as handled', async () => {
+    const seen: string[] = [];
+    const { handling, inbox, list } = await open(undefined, {
+      onEffect: (event, state) => seen.push(`${event.version} ${state}`),
+    });
+    const [first, second, third] = some(3) as [BusEvent, BusEvent, BusEvent];
+    const again = { ...first, deliveryId: 'again', isReplay: true };
+    await handling.handle([first, third, { ...second, isReplay: true }]);
+    expect(await handling.handle([again])).toBe(1);
+    expect(await handling.handle([again])).toBe(0);
+    expect(versions(await list())).toEqual([1, 3]);
+    expect(seen).toEqual(['1 handled', '3 handled', '2 outdated', '1 outdated']);
+    expect(await inbox.listParked()).toEqual([]);
+  });
+
+  test('is not parked behind a failed one of its customer either', async () => {
+    const { handling, inbox } = await open(() => Promise.reject(new Error('no')));
+    const [first, second] = some(2) as [BusEvent, BusEvent];
+    await handling.handle([second]);
+    await handling.handle([{ ...first, isReplay: true }]);
+    expect(await inbox.listParked()).toMatchObject([{ id: second.id }]);
+  });
+
+  test('is handed over and marked when it comes for the first time, or to a consumer that compares versions itself', async () => {
+    const marked: unknown[] = [];
+    const handler: BusHandler = async ({ version }, { isOutdated }) => void marked.push([version, isOutdated]);
+    const [first, second] = some(2) as [BusEvent, BusEvent];
+    const { handling } = await open(handler);
+    await handling.handle([second, first]);
+    expect(marked.splice(0)).toEqual([
+      [2, false],
+      [1, true],
+    ]);
+    const comparing = await open(handler, { outdated: 'hand over' });
+    await comparing.handling.handle([second]);
+    await comparing.handling.handle([{ ...first, isReplay: true }]);
+    expect(marked).toEqual([
+      [2, false],
+      [1, true],
+    ]);
+  });
+
+  test('that is sent again is handled if its row was deleted and made again, if it is another row, or if another publisher counts', async () => {
+    const { handling, list } = await open();
+    const [first, second, third] = some(3) as [BusEvent, BusEvent, BusEvent];
+    await handling.handle([first, second, third]);
+    const again = { ...first, isReplay: true };
+    const bornAgain = { ...again, id: 'born', deliveryId: 'born', position: (third.position ?? 0) + 1 };
+    const otherRow = { ...again, id: 'row', deliveryId: 'row', rowId: crypto.randomUUID() };
+    const foreign = { ...again, id: 'foreign', deliveryId: 'foreign', source: '/elsewhere' };
+    await handling.handle([bornAgain, otherRow, foreign]);
+    expect(versions(await list())).toEqual([1, 2, 3, 1, 1, 1]);
+  });
+});
+
+test('the inbox of an earlier version learns of versions and of lanes, and keeps what it knows', async () => {
+  const schema = 'inbox_before';
+  const inbox = openInbox(effects.pool, { subscription: 'before', handlerTimeoutMs: 1_000, schema });
+  await inbox.prepare();
+  await effects.pool.query(
+    `drop table ${schema}.processes; drop function ${schema}.take_batch; drop index ${schema}.handled_at;
+     create index handled_at on ${schema}.handled (subscription, handled_at);
+     alter table ${schema}.handled drop column item, drop column version, drop column place;
+     insert into ${schema}.handled (subscription, id) values ('before', '1')`,
+  );
+  await inbox.prepare();
+  const [event] = some(1) as [BusEvent];
+  const { fresh } = await inbox.inBatch([event, { ...event, deliveryId: '1' }], async (_, taken) => taken);
+  expect([...fresh]).toEqual([event.deliveryId]);
 });
 
 test('the inbox forgets all deliveries that are old enough, however many, and none that is not or is another subscription’s', async () => {

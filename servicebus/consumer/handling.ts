@@ -5,17 +5,23 @@ import {
   HandlerTimeout,
   type Inbox,
   type InboxTransaction,
+  itemOf,
   type RetryPolicy,
   SessionBusy,
   TransactionEnded,
 } from './inbox.ts';
 
 /*
- * Handling: the events of one session, in order, each with one effect.
+ * Handling: events of a lane, in order, each with one effect.
  *
- * A batch is one transaction: it takes the session in the inbox, marks the deliveries that are new, calls the handler for each, and commits.
- * If an event fails, the batch is undone and its events are taken one by one, each in a savepoint: the one that fails is parked in the
- * consumer's own database, and the later ones of its session wait behind it there. So the bus keeps nothing that failed, and other customers pass.
+ * A batch is one transaction: it takes the sessions of its events in the inbox, marks the deliveries that are new, calls the handler for each, and
+ * commits. If an event fails, the batch is undone and its events are taken one by one, each in a savepoint: the one that fails is parked in the
+ * consumer's own database, and the later ones of its session wait behind it there. So the bus keeps nothing that failed, and other sessions of the
+ * lane pass. So they do when a session is busy, because somebody works on what is parked of it: its events are parked as well.
+ *
+ * An event is outdated if a later version of its row was handled before. If it was sent again (a dead letter, a replay), the handler does not get it:
+ * an older state would be written over a newer one. A consumer that compares versions itself may ask for it. One that comes for the first time is
+ * always handed over, and marked: its row has changed the session, between two of which there is no order.
  */
 
 export type Handled = {
@@ -23,6 +29,8 @@ export type Handled = {
   tx: InboxTransaction;
   /** From 1. */
   attempt: number;
+  /** A later version of its row was handled before: what it says of the row must not be written over what is there. */
+  isOutdated: boolean;
 };
 export type BusHandler = (event: BusEvent, context: Handled) => Promise<unknown>;
 
@@ -31,21 +39,23 @@ export type HandlingOptions = {
   handler: BusHandler;
   policy: RetryPolicy;
   handlerTimeoutMs: number;
-  /** Called for each event that was handled or that waits behind another, when that is committed. */
-  onEffect?(event: BusEvent, state: 'handled' | 'waiting', attempt: number): void;
+  /** Whether the handler gets events that were sent again although a later version of their row was handled; by default it does not. */
+  outdated?: 'skip' | 'hand over';
+  /** Called for each event that was handled, that waits behind another or that is outdated, when that is committed. */
+  onEffect?(event: BusEvent, state: 'handled' | 'waiting' | 'outdated', attempt: number): void;
   /** Called for each failed attempt. */
   onFailed(event: BusEvent, failure: { attempt: number; isDead: boolean; error: unknown }): void;
 };
 
 export type Handling = {
   /**
-   * Handles the events of a session.
+   * Handles events of a lane.
    *
    * @returns how many were new
-   * @throws TargetUnavailable, HandlerTimeout, SessionBusy, ConsumerPaused and the errors of the inbox's database: nothing of the batch is kept
+   * @throws TargetUnavailable, HandlerTimeout, ConsumerPaused and the errors of the inbox's database: nothing of the batch is kept
    *   then, and none counts as failed
    */
-  handle(session: string, events: BusEvent[]): Promise<number>;
+  handle(events: BusEvent[]): Promise<number>;
   /**
    * Tries what is parked and due, some sessions at once, so that one whose handler hangs does not keep the others waiting for long.
    *
@@ -73,6 +83,7 @@ export function createHandling({
   handler,
   policy,
   handlerTimeoutMs,
+  outdated = 'skip',
   onFailed,
   onEffect = () => {},
 }: HandlingOptions): Handling {
@@ -93,12 +104,13 @@ export function createHandling({
   }
 
   /** @returns the error of the event alone; undefined if it was handled. @throws what is not the event's fault */
-  async function attempt(tx: InboxTransaction, event: BusEvent, number: number): Promise<unknown> {
+  async function attempt(event: BusEvent, context: Handled): Promise<unknown> {
+    const { tx } = context;
     if (late.delete(event.deliveryId)) return new HandlerTimeout(handlerTimeoutMs);
     await tx.query('savepoint event');
     let isBack = false;
     try {
-      await call(event, { tx, attempt: number });
+      await call(event, context);
       isBack = true;
       await tx.query('release savepoint event');
       return undefined;
@@ -114,68 +126,48 @@ export function createHandling({
     }
   }
 
-  async function handleWhole(session: string, events: BusEvent[]): Promise<number> {
+  /** @param isApart each event in a savepoint, so that one that fails is parked; otherwise it throws BatchFailed */
+  async function handleBatch(events: BusEvent[], isApart: boolean): Promise<number> {
     const effects: (() => void)[] = [];
-    const handled = await inbox.inSession(session, async (tx) => {
-      effects.length = 0;
-      const { fresh, hasParked } = await inbox.take(
-        tx,
-        session,
-        events.map(({ deliveryId }) => deliveryId),
-      );
+    const count = await inbox.inBatch(events, async (tx, taken) => {
+      const { fresh, parked, busy } = taken;
+      const isOutdated = collectVersions(taken.outdated);
       const count = fresh.size;
       for (const event of events) {
         // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
         if (!fresh.delete(event.deliveryId)) continue;
-        effects.push(() => onEffect(event, hasParked ? 'waiting' : 'handled', 1));
-        if (hasParked) {
-          await inbox.park(tx, event);
+        const context = { tx, attempt: 1, isOutdated: isOutdated(event) };
+        if (context.isOutdated && event.isReplay && outdated === 'skip') {
+          effects.push(() => onEffect(event, 'outdated', 1));
           continue;
         }
-        try {
-          await call(event, { tx, attempt: 1 });
-        } catch (error) {
-          if (isOfAll(error)) throw error;
-          throw new BatchFailed('one by one', { cause: error });
-        }
-      }
-      return count;
-    });
-    for (const tell of effects) tell();
-    return handled;
-  }
-
-  async function handleSingly(session: string, events: BusEvent[]): Promise<number> {
-    const effects: (() => void)[] = [];
-    const handled = await inbox.inSession(session, async (tx) => {
-      effects.length = 0;
-      const { fresh, hasParked } = await inbox.take(
-        tx,
-        session,
-        events.map(({ deliveryId }) => deliveryId),
-      );
-      const count = fresh.size;
-      let isHeld = hasParked;
-      for (const event of events) {
-        if (!fresh.delete(event.deliveryId)) continue;
-        if (isHeld) {
-          await inbox.park(tx, event);
+        if (parked.has(event.session) || busy.has(event.session)) {
+          await inbox.park(tx, event, busy.has(event.session) ? 'due' : 'waiting');
           effects.push(() => onEffect(event, 'waiting', 1));
           continue;
         }
-        const error = await attempt(tx, event, 1);
+        const error = isApart ? await attempt(event, context) : await attemptBare(event, context);
         if (error === undefined) {
           effects.push(() => onEffect(event, 'handled', 1));
           continue;
         }
-        isHeld = true;
+        parked.add(event.session);
         await inbox.park(tx, event, { cause: causeOf(error), policy });
         effects.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
       }
       return count;
     });
     for (const tell of effects) tell();
-    return handled;
+    return count;
+  }
+
+  async function attemptBare(event: BusEvent, context: Handled): Promise<undefined> {
+    try {
+      await call(event, context);
+    } catch (error) {
+      if (isOfAll(error)) throw error;
+      throw new BatchFailed('one by one', { cause: error });
+    }
   }
 
   /** Tries what is parked of a session from its first event on, until one fails, none is due or the turn is over: one transaction. */
@@ -189,7 +181,7 @@ export function createHandling({
           const due = await inbox.takeDue(tx, session);
           if (!due) return;
           const number = due.attempts + 1;
-          const error = await attempt(tx, due.event, number);
+          const error = await attempt(due.event, { tx, attempt: number, isOutdated: false });
           if (error !== undefined) {
             const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);
             effects.push(() => onFailed(due.event, { attempt: number, isDead, error }));
@@ -205,12 +197,12 @@ export function createHandling({
   }
 
   return {
-    async handle(session, events) {
-      if (events.some(({ deliveryId }) => late.has(deliveryId))) return handleSingly(session, events);
+    async handle(events) {
+      if (events.some(({ deliveryId }) => late.has(deliveryId))) return handleBatch(events, true);
       try {
-        return await handleWhole(session, events);
+        return await handleBatch(events, false);
       } catch (error) {
-        if (error instanceof BatchFailed || error instanceof EffectsAborted) return handleSingly(session, events);
+        if (error instanceof BatchFailed || error instanceof EffectsAborted) return handleBatch(events, true);
         throw error;
       }
     },
@@ -239,4 +231,18 @@ export function createHandling({
       throw error;
     }
   }
+}
+
+/** Says of the events of a batch, in their order, which are outdated. @param known by the inbox, before this batch */
+function collectVersions(known: Set<string>): (event: BusEvent) => boolean {
+  const newest = new Map<string, { version: number; position: number }>();
+  return (event) => {
+    const item = itemOf(event);
+    if (item === null) return false;
+    const { version, position } = event as BusEvent & { version: number; position: number };
+    const before = newest.get(item);
+    if (known.has(event.deliveryId) || (before && before.version > version && before.position > position)) return true;
+    newest.set(item, { version, position });
+    return false;
+  };
 }

@@ -1,6 +1,7 @@
 import { type FailureCause, retryDelayMs } from '@aether/platform/log';
 import pg from 'pg';
 import type { BusEvent } from '../wire.ts';
+import type { Peer } from './sharing.ts';
 
 /*
  * The inbox: what a consumer keeps in its own database. It knows which deliveries it has handled, so that a repetition has no second effect,
@@ -14,15 +15,30 @@ export type Inbox = {
   /** Creates the tables if they are missing. Any number of processes may call it. */
   prepare(): Promise<void>;
   /**
-   * Runs work in a transaction that has the session: two processes never handle one session at once, also if its lock was lost.
+   * Runs work in a transaction that has the sessions of these events, and has marked them as handled. A session that another transaction has is
+   * not waited for, because others share its lane: it is `busy`.
+   *
+   * @throws ConsumerPaused, and EffectsAborted when PostgreSQL undid what the handler wrote
+   */
+  inBatch<T>(events: BusEvent[], work: (tx: InboxTransaction, taken: Taken) => Promise<T>): Promise<T>;
+  /**
+   * Runs work in a transaction that has the session: two processes never handle one session at once, also if its lane was lost.
    *
    * @param options waits: for a transaction that has the session already, and not only briefly; by default it does
    * @throws SessionBusy when another transaction keeps the session, EffectsAborted when PostgreSQL undid what the handler wrote
    */
   inSession<T>(session: string, work: (tx: InboxTransaction) => Promise<T>, options?: { waits?: boolean }): Promise<T>;
-  /** Marks deliveries as handled. @returns those that were not, and whether an event of the session is parked. @throws ConsumerPaused */
-  take(tx: InboxTransaction, session: string, ids: string[]): Promise<{ fresh: Set<string>; hasParked: boolean }>;
-  park(tx: InboxTransaction, event: BusEvent, failure?: { cause: FailureCause; policy: RetryPolicy }): Promise<void>;
+  /**
+   * Keeps an event in the consumer's database.
+   *
+   * @param why waiting: it is behind another one of its session. due: its session is busy, so that whoever works on parked events says whether it
+   *   is the first. Else it has failed.
+   */
+  park(
+    tx: InboxTransaction,
+    event: BusEvent,
+    why: 'waiting' | 'due' | { cause: FailureCause; policy: RetryPolicy },
+  ): Promise<void>;
   /** The first parked event of a session if it is due, and the consumer is not paused. */
   takeDue(tx: InboxTransaction, session: string): Promise<ParkedEvent | undefined>;
   /** It is handled: the next one of its session is due. */
@@ -51,6 +67,19 @@ export type Inbox = {
   skip(session: string, event?: string): Promise<boolean>;
   /** Forgets deliveries that were handled so long ago that no message of theirs can come again. */
   trim(keepDays: number): Promise<void>;
+  /** Says how many lanes a process holds. @returns what the others of this consumer have said lately */
+  meet(process: string, own: Peer): Promise<Peer[]>;
+  /** The process ends. */
+  part(process: string): Promise<void>;
+};
+
+/** What the inbox knows of a batch: by delivery `fresh` (not handled yet) and `outdated`, by session `parked` and `busy`. */
+export type Taken = {
+  fresh: Set<string>;
+  /** A later version of its row was handled before. */
+  outdated: Set<string>;
+  parked: Set<string>;
+  busy: Set<string>;
 };
 
 export type RetryPolicy = { attemptsMax: number; firstMs: number; maxMs: number };
@@ -67,6 +96,8 @@ export type ParkedSummary = {
 export type InboxState = { isPaused: boolean; pauseReason: string | null; parked: number; dead: number };
 
 const setupLock = 4_915_211;
+/** A process that says nothing for so long is gone. It says something every second. */
+const peerMs = 3_000;
 /** A transaction forgets no more deliveries than that: the next one goes on, until nothing is left. */
 const trimmedAtOnce = 20_000;
 /** The server ends a statement somewhat later than the handler is given up, and a transaction whose process is out of reach. */
@@ -94,8 +125,15 @@ export function openInbox(
 
   const limits = `set local statement_timeout = ${handlerTimeoutMs + graceMs}; set local idle_in_transaction_session_timeout = ${handlerTimeoutMs + graceMs}`;
 
-  /** @param beginning what is sent with `begin`, in the same round trip */
-  async function transaction<T>(work: (tx: InboxTransaction) => Promise<T>, beginning = ''): Promise<T> {
+  /**
+   * @param beginning what is sent with `begin`, in the same round trip
+   * @param onBegun given the results of that round trip, one for each statement
+   */
+  async function transaction<T>(
+    work: (tx: InboxTransaction) => Promise<T>,
+    beginning = '',
+    onBegun: (results: pg.QueryResult[]) => void = () => {},
+  ): Promise<T> {
     const client = await pool.connect();
     let isLost = true;
     let isOver = false;
@@ -112,7 +150,7 @@ export function openInbox(
     } as InboxTransaction;
     try {
       try {
-        await client.query(`begin; ${limits}; ${beginning}`);
+        onBegun((await client.query(`begin; ${limits}; ${beginning}`)) as unknown as pg.QueryResult[]);
         const result = await work(tx);
         if (client.getTransactionStatus() === 'I') throw new TransactionEnded();
         const { command } = await client.query('commit');
@@ -156,27 +194,39 @@ export function openInbox(
     async prepare() {
       await transaction(async (tx) => {
         await tx.query('select pg_advisory_xact_lock($1)', [setupLock]);
-        const { rows } = await tx.query('select to_regclass($1) is not null as is_there', [`${schema}.subscriptions`]);
+        const { rows } = await tx.query(
+          'select to_regclass($1) is not null as is_there, to_regclass($2) is not null as shares_lanes',
+          [`${schema}.subscriptions`, `${schema}.processes`],
+        );
         if (!rows[0].is_there) await tx.query(tablesOf(schema));
+        if (!rows[0].shares_lanes) await tx.query(lanesOf(schema));
         await tx.query(`insert into ${schema}.subscriptions (name) values ($1) on conflict do nothing`, [subscription]);
       });
     },
     inSession,
-    async take(tx, session, ids) {
-      const { rows } = await tx.query<{ ids: string[]; has_parked: boolean; is_paused: boolean }>(
-        `with fresh as (
-           insert into ${schema}.handled (subscription, id) select $1, g.id from unnest($2::text[]) with ordinality g (id, n) order by g.n
-           on conflict do nothing returning id)
-         select array(select f.id from fresh f) as ids, s.is_paused,
-           exists (select from ${schema}.parked p where p.subscription = $1 and p.session = $3) as has_parked
-         from ${schema}.subscriptions s where s.name = $1`,
-        [subscription, ids, session],
+    async inBatch(events, work) {
+      let found: Record<keyof Taken, string[]> & { is_paused: boolean };
+      return transaction(
+        (tx) => {
+          if (found.is_paused) throw new ConsumerPaused();
+          const { fresh, outdated, parked, busy } = found;
+          return work(tx, {
+            fresh: new Set(fresh),
+            outdated: new Set(outdated),
+            parked: new Set(parked),
+            busy: new Set(busy),
+          });
+        },
+        takeBatch(schema, subscription, events),
+        (results) => {
+          found = results.at(-1)?.rows[0];
+        },
       );
-      if (rows[0]?.is_paused) throw new ConsumerPaused();
-      return { fresh: new Set(rows[0]?.ids), hasParked: rows[0]?.has_parked ?? false };
     },
-    async park(tx, event, failure) {
+    async park(tx, event, why) {
+      const failure = typeof why === 'string' ? undefined : why;
       const isDead = failure !== undefined && failure.policy.attemptsMax <= 1;
+      const delayMs = failure ? retryDelayMs(1, failure.policy.firstMs, failure.policy.maxMs) : 0;
       await tx.query(
         `insert into ${schema}.parked (subscription, session, delivery, state, attempts, attempt_at, error, event_id, event_type, event)
          values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7, $8, $9, $10)`,
@@ -184,9 +234,9 @@ export function openInbox(
           subscription,
           event.session,
           event.deliveryId,
-          failure === undefined ? 'waiting' : isDead ? 'dead' : 'retrying',
+          why === 'waiting' ? 'waiting' : isDead ? 'dead' : 'retrying',
           failure === undefined ? 0 : 1,
-          failure === undefined || isDead ? null : retryDelayMs(1, failure.policy.firstMs, failure.policy.maxMs),
+          why === 'waiting' || isDead ? null : delayMs,
           failure?.cause.text ?? null,
           event.id,
           event.type,
@@ -208,7 +258,15 @@ export function openInbox(
         [subscription, session],
       );
       const [first] = rows;
-      if (first?.state !== 'retrying' || !first.is_due) return undefined;
+      if (first?.state !== 'retrying' || !first.is_due) {
+        // One that was parked while its session was busy is not the first after all.
+        await tx.query(
+          `update ${schema}.parked set state = 'waiting', attempt_at = null
+           where subscription = $1 and session = $2 and state = 'retrying' and number > $3`,
+          [subscription, session, first?.number ?? 0],
+        );
+        return undefined;
+      }
       const { number, attempts } = first;
       const event = JSON.parse(first.event) as BusEvent;
       return { number, session, attempts, event: { ...event, occurredAt: new Date(event.occurredAt) } };
@@ -296,6 +354,25 @@ export function openInbox(
         trimmed = rowCount ?? 0;
       }
     },
+    async meet(process, { held, asks }) {
+      const { rows } = await pool.query<Peer>(
+        `with own as (
+           insert into ${schema}.processes as p (subscription, process, held, asks) values ($1, $2, $3, $4)
+           on conflict (subscription, process) do update set held = excluded.held, asks = excluded.asks, seen_at = clock_timestamp()),
+         gone as (
+           delete from ${schema}.processes where subscription = $1 and seen_at < clock_timestamp() - interval '1 hour')
+         select held, asks from ${schema}.processes
+         where subscription = $1 and process <> $2 and seen_at > clock_timestamp() - make_interval(secs => $5::float8 / 1000)`,
+        [subscription, process, held, asks, peerMs],
+      );
+      return rows;
+    },
+    async part(process) {
+      await pool.query(`delete from ${schema}.processes where subscription = $1 and process = $2`, [
+        subscription,
+        process,
+      ]);
+    },
   };
 
   /** Of a session whose first event is gone: the next one waits no longer. */
@@ -306,6 +383,25 @@ export function openInbox(
       [subscription, session],
     );
   }
+}
+
+/** A row of the platform, across its events; null for events of other publishers, whose versions mean nothing here. */
+export const itemOf = ({ source, type, rowId, version, position }: BusEvent): string | null =>
+  source.startsWith('/aether/') && version !== null && position !== null
+    ? `${type.slice(0, type.lastIndexOf('.'))} ${rowId}`
+    : null;
+
+/** The call of the inbox's function, in literals: it is sent with `begin`. */
+function takeBatch(schema: string, subscription: string, events: BusEvent[]): string {
+  const list = (values: (string | null)[]) =>
+    `array[${values.map((value) => (value === null ? 'null' : pg.escapeLiteral(value))).join(',')}]`;
+  const items = events.map(itemOf);
+  const numbers = (of: 'version' | 'position') =>
+    `'{${events.map((event, n) => (items[n] === null ? 'null' : event[of])).join(',')}}'`;
+  const sessions = [...new Set(events.map(({ session }) => session))];
+  const ids = events.map(({ deliveryId }) => deliveryId);
+  return `select * from ${schema}.take_batch(${pg.escapeLiteral(subscription)}, ${list(ids)}, ${list(sessions)}, ${list(items)},
+    ${numbers('version')}, ${numbers('position')})`;
 }
 
 /** Somebody has paused the consumer: nothing of the batch is kept, and the bus keeps the messages. */
@@ -387,3 +483,44 @@ const tablesOf = (schema: string): string => `
   );
   create index parked_session on ${schema}.parked (subscription, session, number);
   create index parked_due on ${schema}.parked (subscription, attempt_at) where state = 'retrying';`;
+
+/**
+ * What an inbox of an earlier version lacks: versions of rows, which processes share the lanes, and one call that takes a batch.
+ *
+ * It is a function so that its plans are kept: planning them for each batch took longer than all else. Each of its statements sees what was
+ * committed when it began, so that what is parked is known under the lock. A later version counts if its place in the log is later as well: a row
+ * that was deleted and made again begins with version 1.
+ */
+const lanesOf = (schema: string): string => `
+  alter table ${schema}.handled add column item text collate "C", add column version bigint, add column place bigint;
+  create index handled_item on ${schema}.handled (subscription, item, version) where item is not null;
+  -- Rows come in the order of their time: this index costs next to nothing for each.
+  drop index ${schema}.handled_at;
+  create index handled_at on ${schema}.handled using brin (handled_at) with (pages_per_range = 16);
+  create table ${schema}.processes (
+    subscription text not null,
+    process text not null,
+    held integer not null,
+    asks boolean not null,
+    seen_at timestamptz not null default clock_timestamp(),
+    primary key (subscription, process)
+  );
+  create function ${schema}.take_batch(of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
+    out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
+  language plpgsql as $$
+  begin
+    select s.is_paused into is_paused from ${schema}.subscriptions s where s.name = of_subscription;
+    if is_paused then return; end if;
+    busy := array(select s.session from unnest(sessions) s (session)
+      where not pg_try_advisory_xact_lock(hashtextextended(of_subscription || ' ' || s.session, 0)));
+    outdated := array(select a.id from unnest(ids, items, versions, places) a (id, item, version, place)
+      where exists (select from ${schema}.handled h
+        where h.subscription = of_subscription and h.item = a.item and h.version > a.version and h.place > a.place));
+    with fresh as (
+      insert into ${schema}.handled (subscription, id, item, version, place)
+      select of_subscription, a.id, a.item, a.version, a.place
+      from unnest(ids, items, versions, places) with ordinality a (id, item, version, place, n) order by a.n
+      on conflict do nothing returning id)
+    select array_agg(f.id) into fresh from fresh f;
+    parked := array(select distinct p.session from ${schema}.parked p where p.subscription = of_subscription and p.session = any (sessions));
+  end $$;`;

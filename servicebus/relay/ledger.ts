@@ -67,7 +67,8 @@ export function openLedger(connection: Connection): Ledger {
          select r.event, $1, r.state, r.attempt, r.lag_ms, r.at
          from jsonb_to_recordset($2::jsonb) r (event bigint, state text, attempt integer, lag_ms float8, at timestamptz)
          on conflict (event, consumer) do update
-         set state = excluded.state, attempt = excluded.attempt, lag_ms = excluded.lag_ms, at = excluded.at where excluded.at >= k.at`,
+         set state = excluded.state, attempt = excluded.attempt, lag_ms = excluded.lag_ms, at = excluded.at
+         where excluded.at >= k.at and (excluded.state <> 'outdated' or k.state <> 'handled')`,
         [consumer, JSON.stringify(effects)],
       );
     },

@@ -4,10 +4,13 @@ import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testin
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openClient } from '../client.ts';
+import { drainSubscription } from '../deadletters.ts';
+import { changeLanes, readLanes } from '../lanes.ts';
 import { replayToConsumer } from '../replay.ts';
 import { refusals } from '../standin/broker.ts';
 import { openTestBus, type TestBus } from '../testing.ts';
-import { toBusEvent } from '../wire.ts';
+import { readTopology } from '../topology.ts';
+import { laneOf, lanesDefault, toBusEvent } from '../wire.ts';
 import { type Relay, startRelay } from './relay.ts';
 import { relayName } from './relaylog.ts';
 
@@ -34,9 +37,9 @@ beforeAll(async () => {
 });
 
 /** Takes what has come, in the order of each session. @param session of the customer, or of the row */
-async function take(session: string, count: number) {
+async function take(session: string, count: number, lanes = lanesDefault) {
   const client = openClient(bus.settings);
-  const receiver = await client.acceptSession(bus.settings.topic, subscription, session, {
+  const receiver = await client.acceptSession(bus.settings.topic, subscription, laneOf(session, lanes), {
     skipParsingBodyAsJson: true,
   });
   const found = [];
@@ -79,7 +82,11 @@ test('a change reaches the bus as it is in the log, in the session of its custom
     rows.map((row) => [String(row.id), Number(row.position), row.type, Number(row.version)]),
   );
   const { message, event } = found[1] ?? {};
-  expect(message).toMatchObject({ messageId: event?.id, sessionId: customer.id, subject: 'customer.updated' });
+  expect(message).toMatchObject({
+    messageId: event?.id,
+    sessionId: laneOf(customer.id, lanesDefault),
+    subject: 'customer.updated',
+  });
   expect(event).toMatchObject({
     app: 'foundation',
     customer: customer.id,
@@ -176,8 +183,61 @@ describe('a replay', () => {
     await replayToConsumer(ask, bus.settings, { subscription, audiences: ['platform'], customer: customer.id, run });
     const found = await take(customer.id, 1);
     expect(found.map(({ event }) => [event.type, event.isReplay])).toEqual([['customer.created', true]]);
-    expect(bus.standIn?.queue(bus.settings.topic, subscription)?.sessions.get(customer.id)).toBeUndefined();
+    expect(
+      bus.standIn?.queue(bus.settings.topic, subscription)?.sessions.get(laneOf(customer.id, lanesDefault)),
+    ).toBeUndefined();
     expect(bus.standIn?.queue(bus.settings.topic, other.name)?.all.size).toBe(before);
+  });
+});
+
+describe('a change of the number of lanes', () => {
+  const ask = async (text: string, values: unknown[]) => (await platform.sync.query(text, values)).rows as never;
+  const change = (lanes: number, withinMs = 20_000) =>
+    changeLanes(ask, bus.settings, { lanes, reason: 'a test', withinMs });
+  const isPaused = async () =>
+    (await platform.sync.query('select is_paused from sync.subscriptions where name = $1', [relayName])).rows[0]
+      .is_paused;
+
+  test('is refused while messages of the former lanes wait, names who has them, and the relay goes on in them', async () => {
+    const customer = await newCustomer('Former');
+    await settled();
+    await expect(change(8, 500)).rejects.toThrow(new RegExp(`former lanes still wait.*${subscription} has 1`));
+    expect([await readLanes(ask), await isPaused()]).toEqual([lanesDefault, false]);
+    await rename(customer, 'Former B');
+    await settled();
+    expect((await take(customer.id, 2)).map(({ event }) => event.data.name)).toEqual(['Former', 'Former B']);
+  });
+
+  /** Of the other subscriptions of this file nothing is read. */
+  const drainOthers = async () => {
+    for (const { name, waiting } of (await readTopology(bus.settings)).subscriptions)
+      if (name !== subscription && waiting > 0) await drainSubscription(bus.settings, name, 'messages');
+  };
+
+  test('waits until the bus is empty, moves what is sent afterwards, and is written down', async () => {
+    const customer = await newCustomer('Moved');
+    await settled();
+    const changing = change(8);
+    await until(isPaused);
+    await rename(customer, 'Moved B');
+    expect((await take(customer.id, 1)).map(({ event }) => event.data.name)).toEqual(['Moved']);
+    await drainOthers();
+    expect(await changing).toEqual({ was: lanesDefault, lanes: 8 });
+    expect(await isPaused()).toBe(false);
+    await settled();
+    const [moved] = await take(customer.id, 1, 8);
+    expect([moved?.event.data.name, moved?.message.sessionId]).toEqual(['Moved B', laneOf(customer.id, 8)]);
+    const { rows } = await platform.sync.query(`select outcome from sync.operations where kind = 'relay.lanes'`);
+    expect(rows.map(({ outcome }) => outcome)).toEqual([{ was: lanesDefault, lanes: 8 }]);
+    await drainOthers();
+    await change(lanesDefault);
+  });
+
+  test('is refused by the database while the relay may send, beyond what a topic has, and to whoever is no operator', async () => {
+    const set = (client: pg.Client, lanes: number) => client.query('select sync.set_lanes($1, $2)', [lanes, 'a test']);
+    await expect(set(platform.sync, 8)).rejects.toThrow(/relay is sending: pause sync.servicebus/);
+    await expect(set(platform.sync, 129)).rejects.toThrow(/lanes are 0 to 128/);
+    await expect(set(foundation, 8)).rejects.toThrow(/permission denied/);
   });
 });
 

@@ -188,7 +188,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
   }
 
   async function sendWork(work: Work, to: BusSender): Promise<Omit<Sent, 'work'> & { error?: unknown }> {
-    const { events } = work;
+    const { events, lanes } = work;
     if (events.length > 0) turnOut('sending');
     report.in_flight = events.length;
     // Of those that are too large in this work: their rows and customers.
@@ -207,7 +207,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
       return isHeld;
     };
     const { settled, tooLarge, error } = await to.send(
-      events.map((event) => toMessage(event)),
+      events.map((event) => toMessage(event, lanes)),
       {
         skips,
         onBatch(messages) {

@@ -36,6 +36,8 @@ export type Work = {
   /** Of the log: events after a position. Of parked: events that were parked, and are tried again. */
   of: 'log' | 'parked';
   events: RelayEvent[];
+  /** How many lanes the topic has. */
+  lanes: number;
   /** Where the subscription was when they were read. */
   from: number;
   /** Everything up to here is in `events`, or is not for the bus. */
@@ -50,6 +52,8 @@ export type Turn =
   | { role: 'stands by' }
   /** A person has paused the subscription, or is about to change it. */
   | { role: 'paused' };
+
+type Found = Omit<Work, 'lanes'>;
 
 /** What came of a batch. */
 export type Sent = {
@@ -81,10 +85,16 @@ const renewLease: Statement = {
   name: 'relay-lease',
   // A row that another transaction has locked is skipped: that worker has the lease.
   text: `update sync.relay set term = case when holder is not distinct from $1 then term else term + 1 end, holder = $1,
-      leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)
+      leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000), rests_since = null
     where only_one = (select r.only_one from sync.relay r
       where r.holder is not distinct from $1 or r.leased_until < clock_timestamp() for update skip locked)
-    returning term`,
+    returning lanes`,
+};
+
+/** Nothing is being sent: a change of the number of lanes waits for that. */
+const restNow: Statement = {
+  name: 'relay-rest',
+  text: 'update sync.relay set rests_since = clock_timestamp()',
 };
 
 const readLog: Statement = {
@@ -125,16 +135,20 @@ export function openRelayLog(
 
   async function turn(sent: Sent | undefined): Promise<Turn> {
     return connection.transaction({}, async (tx) => {
-      const [lease] = await tx.run<{ term: number }>(renewLease, [holder, leaseMs]);
+      const [lease] = await tx.run<{ lanes: number }>(renewLease, [holder, leaseMs]);
       if (!lease) return { role: 'stands by' };
       const [held] = await tx.run<Lease>(takeLease, [relayName, null]);
-      if (!held) return { role: 'paused' };
+      if (!held) {
+        await tx.run(restNow, []);
+        return { role: 'paused' };
+      }
       // Somebody may have rewound it meanwhile: what was sent is sent again then.
       const position = sent && sent.work.from === held.position ? await writeDown(tx, sent) : held.position;
       const restMs = held.retry_in_ms ?? undefined;
       const isDue = restMs !== undefined && restMs <= 0;
-      const work = isDue && !wasParked ? await readParked(tx, held, position) : await readNext(tx, held, position);
-      wasParked = work?.of === 'parked';
+      const found = isDue && !wasParked ? await readParked(tx, held, position) : await readNext(tx, held, position);
+      wasParked = found?.of === 'parked';
+      const work = found && { ...found, lanes: lease.lanes };
       return { role: 'relays', work, restMs: restMs === undefined ? undefined : Math.max(restMs, 1) };
     });
   }
@@ -165,7 +179,7 @@ export function openRelayLog(
     return until;
   }
 
-  async function readParked(tx: Transaction, held: Lease, from: number): Promise<Work | undefined> {
+  async function readParked(tx: Transaction, held: Lease, from: number): Promise<Found | undefined> {
     const due = await takeDue(tx, relayName, eventsMax);
     const first = due.filter((row) => !row.is_behind);
     if (first.length < due.length) await startFirst(tx, relayName);
@@ -179,7 +193,7 @@ export function openRelayLog(
     return { of: 'parked', events, from, until: from, hasMore: true };
   }
 
-  async function readNext(tx: Transaction, held: Lease, from: number): Promise<Work | undefined> {
+  async function readNext(tx: Transaction, held: Lease, from: number): Promise<Found | undefined> {
     const last = from + positionsMax;
     const rows = await tx.run<ReadRow>(readLog, [from, last, audiences]);
     const head = rows[0]?.head ?? from;

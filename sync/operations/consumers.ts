@@ -55,7 +55,8 @@ export type ConsumerOrder = {
 /** What a consumer made of an event, as it reported. */
 export type ConsumerEffect = {
   consumer: string;
-  state: 'handled' | 'retrying' | 'waiting' | 'dead';
+  /** outdated: a later version of its row was handled before. */
+  state: 'handled' | 'retrying' | 'waiting' | 'dead' | 'outdated';
   attempt: number;
   lag_ms: number;
   at: Date;

@@ -50,7 +50,7 @@ const EventSchema = z
 const ConsumerEffectSchema = z
   .object({
     consumer: z.string(),
-    state: z.enum(['handled', 'retrying', 'waiting', 'dead']),
+    state: z.enum(['handled', 'retrying', 'waiting', 'dead', 'outdated']),
     attempt: z.int(),
     lag_ms: z.number().openapi({ description: 'From the change to the commit in its database, by both clocks.' }),
     at: moment(),

@@ -11,6 +11,7 @@ const words: Record<string, { tone: Tone; word: string }> = {
   dead: { tone: 'bad', word: 'dead' },
   retrying: { tone: 'warn', word: 'tried again' },
   waiting: { tone: 'warn', word: 'waits' },
+  outdated: { tone: 'plain', word: 'left out: a later version came before' },
 };
 
 /** What apps that read from Service Bus made of an event, as they report it themselves. */
