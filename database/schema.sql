@@ -13995,6 +13995,34 @@ begin
 end $function$;
 grant execute on function sync.set_import_upload(of_upload bigint, to_settings jsonb) to console_role;
 
+CREATE OR REPLACE FUNCTION sync.set_lanes(wanted integer, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  relay sync.relay;
+  outcome jsonb;
+begin
+  perform sync.require_operator();
+  perform sync.require_reason(reason);
+  if wanted is null or wanted not between 0 and 128 then
+    raise exception 'lanes are 0 to 128' using errcode = 'invalid_parameter_value';
+  end if;
+  select r.* into strict relay from sync.relay r for update;
+  if exists (select from sync.subscriptions s where s.name = 'sync.servicebus' and not s.is_paused)
+    or (relay.leased_until > clock_timestamp() and relay.rests_since is null)
+  then
+    raise exception 'the relay is sending: pause sync.servicebus, and wait until it rests'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.relay r set lanes = wanted where r.only_one;
+  outcome := jsonb_build_object('was', relay.lanes, 'lanes', wanted);
+  return outcome || jsonb_build_object('operation', sync.record_operation('relay.lanes', '{}', btrim(reason), outcome));
+end $function$;
+grant execute on function sync.set_lanes(wanted integer, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text DEFAULT NULL::text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -15088,7 +15116,7 @@ create table sync.consumer_effects (
   lag_ms double precision not null,
   at timestamp with time zone not null,
   constraint consumer_effects_pkey PRIMARY KEY (event, consumer),
-  constraint consumer_effects_state_check CHECK ((state = ANY (ARRAY['handled'::text, 'retrying'::text, 'waiting'::text, 'dead'::text])))
+  constraint consumer_effects_state_check CHECK ((state = ANY (ARRAY['handled'::text, 'retrying'::text, 'waiting'::text, 'dead'::text, 'outdated'::text])))
 );
 CREATE INDEX consumer_effects_at ON sync.consumer_effects USING btree (at);
 alter table sync.consumer_effects enable row level security, force row level security;
@@ -15970,18 +15998,23 @@ create table sync.relay (
   term bigint default 0 not null,
   holder text,
   leased_until timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  lanes integer default 32 not null,
+  rests_since timestamp with time zone,
   constraint relay_pkey PRIMARY KEY (only_one),
   constraint relay_holder_check CHECK (((octet_length(holder) >= 1) AND (octet_length(holder) <= 200))),
+  constraint relay_lanes_check CHECK (((lanes >= 0) AND (lanes <= 128))),
   constraint relay_only_one_check CHECK (only_one)
 ) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.relay.holder is 'The worker that relays until leased_until, by the clock of the database.';
+comment on column sync.relay.lanes is 'How many sessions of the topic share all customers; 0: each customer has its own.';
+comment on column sync.relay.rests_since is 'The worker that relays has seen the pause, and nothing of what it read before is being sent.';
 alter table sync.relay enable row level security, force row level security;
 create policy console_read on sync.relay for select to console_role using (true);
 create policy owner_all on sync.relay for all to platform_owner using (true) with check (true);
 create policy sync_relays on sync.relay for all to sync_role using (true);
 grant select on sync.relay to console_role;
 grant select on sync.relay to sync_role;
-grant update (term, holder, leased_until) on sync.relay to sync_role;
+grant update (term, holder, leased_until, rests_since) on sync.relay to sync_role;
 
 create table sync.rollup (
   step_seconds integer not null,

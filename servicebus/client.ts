@@ -18,25 +18,46 @@ export function openClient(settings: ServiceBusSettings, { timeoutInMs = callTim
   const client = settings.connectionString
     ? new ServiceBusClient(settings.connectionString, options)
     : new ServiceBusClient(settings.namespace, credentialOf(settings), options);
-  sendAtOnce(client);
+  careForLines(client);
   return client;
 }
 
+/** The line of a client, of which the SDK says nothing. */
+type InnerClient = {
+  _connectionContext: {
+    connection: { options: { tcp_no_delay?: boolean }; on(event: 'disconnected', act: () => void): void };
+    refreshConnection(): void;
+  };
+};
+const dropped = new WeakMap<ServiceBusClient, Set<() => void>>();
+
 /**
- * Lets TCP send each frame at once, without Nagle's wait for the answer to the frame before: to accept a session takes several small ones in
- * a row, and the wait is 40 ms. The SDK has no option for it.
+ * Cares for the lines of a client, this one and those that it opens when one has dropped. TCP sends each frame at once, without Nagle's wait for
+ * the answer to the frame before: to accept a session takes several small ones in a row, and the wait is 40 ms. And a line that drops is told to
+ * the calls under way, which the SDK lets wait for their whole limit.
  */
-function sendAtOnce(client: ServiceBusClient): void {
-  const { _connectionContext: context } = client as unknown as {
-    _connectionContext: { connection: { options: { tcp_no_delay?: boolean } }; refreshConnection(): void };
+function careForLines(client: ServiceBusClient): void {
+  const { _connectionContext: context } = client as unknown as InnerClient;
+  const acts = new Set<() => void>();
+  dropped.set(client, acts);
+  const care = () => {
+    context.connection.options.tcp_no_delay = true;
+    context.connection.on('disconnected', () => {
+      for (const act of [...acts]) act();
+    });
   };
   const refresh = context.refreshConnection.bind(context);
-  // Called when the line has dropped: the next one has options of its own.
   context.refreshConnection = () => {
     refresh();
-    context.connection.options.tcp_no_delay = true;
+    care();
   };
-  context.connection.options.tcp_no_delay = true;
+  care();
+}
+
+/** Calls `act` when the line of the client drops. @returns ends it */
+export function onLineDropped(client: ServiceBusClient, act: () => void): () => void {
+  dropped.get(client)?.add(act);
+  return () => dropped.get(client)?.delete(act);
 }
 
 /** The management interface: topics, subscriptions, rules, counts. It needs the right to manage. */

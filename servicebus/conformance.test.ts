@@ -420,6 +420,22 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     expect(undelayed).not.toContain(false);
   });
 
+  test('a call whose line drops fails at once, not at the end of its limit', async () => {
+    const feed = await bus.subscribe();
+    const client = openClient(bus.settings, { timeoutInMs: 20_000 });
+    const asking = within(client.acceptNextSession(bus.settings.topic, feed.name), 25_000, client);
+    const failed = expect(asking).rejects.toMatchObject({
+      kind: 'unreachable',
+      message: expect.stringMatching(/dropped/),
+    });
+    await until(() => (broker().queue(bus.settings.topic, feed.name)?.waiting.length ?? 0) > 0);
+    const startedAt = performance.now();
+    broker().cutLines();
+    await failed;
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    client.close().catch(() => {});
+  });
+
   const cuts = (steps: ('claim' | 'attach' | 'send' | 'accept' | 'deliver' | 'settle' | 'renew')[]) =>
     steps.flatMap((on) => (['before', 'after'] as const).map((cut) => ({ on, cut })));
 

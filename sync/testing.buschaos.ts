@@ -8,7 +8,7 @@ import { migrate, startLocal } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
 import { ensureTopology, readServiceBusSettings, type ServiceBusSettings } from '@aether/servicebus';
 import { prepareWriters, written } from './testing.chaos.ts';
-import { withClient, writeInBulk, writeSingly } from './testing.chaos.writers.ts';
+import { openAsker, withClient, writeInBulk, writeSingly } from './testing.chaos.writers.ts';
 import { chanceOf, pick, startCrew } from './testing.crew.ts';
 
 const kinds = ['broker', 'consumer', 'worker', 'postgres'] as const;
@@ -35,6 +35,8 @@ const subscription = 'chaos';
 const own = 'own';
 /** How soon something must have its effect again after a kill. */
 const recoveryMs = 60_000;
+/** Writers rest while so many changes are without their effect. */
+const backlogMax = 200;
 
 /**
  * Runs writers, workers with the relay, consumers, the broker and PostgreSQL as processes of their own, and kills one after the other at moments
@@ -67,6 +69,8 @@ export async function runBusChaos({
   const crew = startCrew();
   const local = await startLocal({ folder: join(folder, 'platform'), database: 'chaos', port });
   let ofConsumer = local;
+  const ofPlatform = openAsker(local.urlOf('sync_app'));
+  let ofOwn = ofPlatform;
   try {
     if (hasOwnServer)
       ofConsumer = await startLocal({ folder: join(folder, 'consumer'), database: 'unused', port: port + 1 });
@@ -75,6 +79,7 @@ export async function runBusChaos({
       withClient(ofConsumer.server.superuserUrl('postgres'), (superuser) => superuser.query(`create database ${own}`)),
     ]);
     const ownUrl = ofConsumer.server.superuserUrl(own);
+    ofOwn = openAsker(ownUrl);
     await withClient(ownUrl, (client) =>
       client.query(`create table public.effects (n bigint generated always as identity, key text, version bigint, event_id text,
         process integer, lag_ms float8)`),
@@ -109,17 +114,32 @@ export async function runBusChaos({
     const chance = chanceOf(seed);
     let writes = 0;
     let isOver = false;
-    const writer = { chance, isWriting: () => !isOver, onCommitted: () => writes++ };
+    let effectsSeen = 0;
+    let changesSeen = 0;
+    const keepPace = async () => {
+      while (!isOver && changesSeen - effectsSeen > backlogMax) await wait(20);
+    };
+    const writer = { chance, isWriting: () => !isOver, onCommitted: () => writes++, keepPace };
     const writing = Promise.all([
       writeInBulk(local.urlOf('sync_app'), writer),
       ...[0, 1, 2].map((habit) =>
         writeSingly(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, writer),
       ),
     ]);
-    const countEffects = () =>
-      withClient(ownUrl, async (client) =>
-        Number((await client.query('select count(*) from public.effects')).rows[0].count),
-      );
+    const countEffects = async () => {
+      const [row] = await ofOwn.ask<{ count: number }>('select count(*)::integer as count from public.effects');
+      effectsSeen = row?.count ?? effectsSeen;
+      return effectsSeen;
+    };
+    const pacing = (async () => {
+      for (; !isOver; await wait(100)) {
+        await countEffects().catch(() => {});
+        const heads = await ofPlatform
+          .ask<{ head: number }>(`select count(*)::integer as head from sync.events where audience = 'platform'`)
+          .catch(() => []);
+        changesSeen = heads[0]?.head ?? changesSeen;
+      }
+    })();
     const all: Kind[] = [...kinds, ...(hasOwnServer ? (['consumer postgres'] as const) : [])];
     const kills = Object.fromEntries(all.map((kind) => [kind, 0]));
     for (let number = 1; number <= wanted; number++) {
@@ -137,7 +157,7 @@ export async function runBusChaos({
       kills[kind] = (kills[kind] ?? 0) + 1;
     }
     isOver = true;
-    await writing;
+    await Promise.all([writing, pacing]);
     const changes = await readRows<Change>(local.server.superuserUrl('chaos'), written);
     const effectsOf = () =>
       readRows<Change & { lag_ms: number }>(ownUrl, 'select key, version, lag_ms from public.effects order by n');
@@ -164,6 +184,7 @@ export async function runBusChaos({
     };
   } finally {
     crew.end();
+    await Promise.all([ofPlatform.end(), ofOwn.end()]);
     await Promise.all([...new Set([local, ofConsumer])].map(({ server }) => server.stop('immediate')));
     await rm(folder, { recursive: true, force: true });
   }

@@ -8,18 +8,21 @@ export type Writer = {
   isWriting: () => boolean;
   /** Told of each acknowledged commit. */
   onCommitted: () => void;
+  /** Settles when it may go on: a load that nobody keeps up with measures the backlog and nothing else. */
+  keepPace?: () => Promise<unknown>;
 };
 
 /** Writes one by one as long as it may, through every cut: early transaction ids, savepoints, rollbacks, pauses, and events of its own. */
 export async function writeSingly(
   url: string,
   habit: number,
-  { chance, isWriting, onCommitted }: Writer,
+  { chance, isWriting, onCommitted, keepPace = async () => {} }: Writer,
 ): Promise<void> {
   while (isWriting()) {
     await withClient(url, async (client) => {
       const { rows: customers } = await client.query('select id from platform.customers order by id');
       while (isWriting()) {
+        await keepPace();
         await client.query('begin');
         if (habit % 3 === 0) await client.query('select pg_current_xact_id()');
         if (habit % 2 === 0 && chance() < 0.3) await publish(client, `chaos:${habit}`);
@@ -60,13 +63,17 @@ async function publish(client: pg.Client, key: string): Promise<void> {
 }
 
 /** Changes the customers in bulk, a few at a time, as long as it may. */
-export async function writeInBulk(url: string, { chance, isWriting, onCommitted }: Writer): Promise<void> {
+export async function writeInBulk(
+  url: string,
+  { chance, isWriting, onCommitted, keepPace = async () => {} }: Writer,
+): Promise<void> {
   const connection = openConnection('sync', {
     ...readSettings({ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '1' }),
     searchPath: 'sync,platform',
   });
   while (isWriting()) {
     try {
+      await keepPace();
       const customers = await connection.query<{ id: string }>('select id from platform.customers order by id');
       const changes = customers
         .filter(() => chance() < 0.4)
@@ -85,6 +92,33 @@ export async function writeInBulk(url: string, { chance, isWriting, onCommitted 
     }
   }
   await connection.close();
+}
+
+/** Asks the same database again and again, on one connection, which is opened again after a cut. */
+export function openAsker(url: string): { ask<Row>(text: string): Promise<Row[]>; end(): Promise<void> } {
+  let client: pg.Client | undefined;
+  const discard = () => {
+    client?.end().catch(() => {});
+    client = undefined;
+  };
+  return {
+    async ask(text) {
+      try {
+        if (!client) {
+          client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000, query_timeout: 5_000 });
+          client.on('error', () => {}); // the query under way reports it
+          await client.connect();
+        }
+        return (await client.query(text)).rows;
+      } catch (error) {
+        discard();
+        throw error;
+      }
+    },
+    async end() {
+      discard();
+    },
+  };
 }
 
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -7,8 +7,8 @@ import { createCondition } from './condition.ts';
 import { createGate } from './gate.ts';
 import { type BusHandler, createHandling } from './handling.ts';
 import { type ConsumerHappening, warn } from './happenings.ts';
+import { holdLanes } from './holding.ts';
 import { ConsumerPaused, HandlerTimeout, type Inbox, type InboxState, openInbox, SessionBusy } from './inbox.ts';
-import { holdLanes } from './lanes.ts';
 import { openLine } from './line.ts';
 import { createObeying } from './obeying.ts';
 import { listenWhilePaused } from './orders.ts';
@@ -18,7 +18,7 @@ import { tendInbox } from './tending.ts';
 /*
  * A consumer: an app that has no database in common with the platform, and gets its events from Service Bus.
  *
- * The model. The consumer holds lanes of the bus open (lanes.ts) and works on what comes in each of them (lane.ts). A lane is in order, and a customer
+ * The model. The consumer holds lanes of the bus open (holding.ts) and works on what comes in each of them (lane.ts). A lane is in order, and a customer
  * is in one lane, so that the events of one customer come in order, whichever process holds the lane. Effects and deliveries commit together in the
  * consumer's own PostgreSQL (handling.ts, inbox.ts): what comes twice has one effect.
  *

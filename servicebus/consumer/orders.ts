@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandSession } from '../commands.ts';
 import { within } from '../within.ts';
-import { acceptAnswerMs, renewForMs } from './lanes.ts';
+import { acceptAnswerMs, renewForMs } from './holding.ts';
 import type { Line } from './line.ts';
 import type { Obeying } from './obeying.ts';
 
@@ -34,16 +34,17 @@ export async function listenWhilePaused({
   lookMs: number;
 }): Promise<void> {
   async function listen(): Promise<false> {
-    const accepted = line.client().acceptSession(topic, subscription, commandSession, {
+    const client = line.client();
+    const accepted = client.acceptSession(topic, subscription, commandSession, {
       skipParsingBodyAsJson: true,
       maxAutoLockRenewalDurationInMs: renewForMs,
       abortSignal: stopping,
     });
-    const receiver = await within(accepted, acceptMs + acceptAnswerMs);
+    const receiver = await within(accepted, acceptMs + acceptAnswerMs, client);
     try {
       while (isPaused() && !stopping.aborted) {
         const asked = receiver.receiveMessages(10, { maxWaitTimeInMs: waitMs, abortSignal: stopping });
-        for (const message of await within(asked, waitMs + acceptAnswerMs)) {
+        for (const message of await within(asked, waitMs + acceptAnswerMs, client)) {
           await obeying.obey(message);
           await within(receiver.completeMessage(message));
         }

@@ -63,10 +63,11 @@ export function openSender(open: () => ServiceBusClient, topic: string, answerMs
     skips: (index: number, tooLarge: number[]) => boolean,
   ): Promise<void> {
     client ??= open();
+    const used = client;
     sender ??= client.createSender(topic);
     let next = 0;
     while (next < messages.length) {
-      const batch = await within(newBatch(sender), answerMs);
+      const batch = await within(newBatch(sender), answerMs, used);
       const before = next;
       for (; next < messages.length; next++) {
         if (skips(next, outcome.tooLarge)) continue;
@@ -74,7 +75,7 @@ export function openSender(open: () => ServiceBusClient, topic: string, answerMs
         if (batch.count > 0) break;
         outcome.tooLarge.push(next);
       }
-      if (batch.count > 0) await within(sender.sendMessages(batch), answerMs);
+      if (batch.count > 0) await within(sender.sendMessages(batch), answerMs, used);
       outcome.settled = next;
       onBatch(next - before);
     }

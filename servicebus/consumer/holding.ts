@@ -79,7 +79,7 @@ export function holdLanes(options: LanesOptions): Lanes {
     });
     let receiver: ServiceBusSessionReceiver;
     try {
-      receiver = await within(accepted, acceptMs + acceptAnswerMs);
+      receiver = await within(accepted, acceptMs + acceptAnswerMs, used);
     } catch (error) {
       isBusy = false;
       // One that comes too late would keep its customers for as long as the SDK renews its lock.

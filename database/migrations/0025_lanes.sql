@@ -9,6 +9,7 @@ comment on column sync.relay.lanes is 'How many sessions of the topic share all 
 comment on column sync.relay.rests_since is 'The worker that relays has seen the pause, and nothing of what it read before is being sent.';
 update sync.relay set lanes = 0 where exists (select from sync.subscriptions s where s.name = 'sync.servicebus');
 grant update (rests_since) on sync.relay to sync_role;
+call platform.classify_columns('sync.relay', technical => 'lanes rests_since');
 
 -- Changes the number of lanes. The caller has seen that every subscription of the topic is empty while the relay rested: what is sent from then on
 -- follows everything that was sent before. Refused while the relay may be sending.
