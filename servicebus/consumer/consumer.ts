@@ -94,6 +94,7 @@ const stopWithinMs = 10_000;
 const restLookMs = 100;
 const restLeastMs = 50;
 const lookMs = 500;
+const meetEveryMs = 900;
 /** While it cannot work it keeps a lane for so long: then another process may try. Each giving back counts as a delivery. */
 const keepsLaneMs = 60_000;
 
@@ -137,6 +138,7 @@ export function consumeEvents({
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => {}); // also told as a happening
   let hasBegun = false;
+  let metAt = Number.NEGATIVE_INFINITY;
   const condition = createCondition(tell, signal);
   const isAtRest = () => signal.aborted || !hasBegun || tending.seen().isPaused || condition.restMs() > 0;
   const obeying = createObeying(inbox, async () => {
@@ -210,7 +212,9 @@ export function consumeEvents({
     onError: stand,
     onPaused: lanes.giveUpAll,
     async onLook() {
-      if (hasBegun) lanes.share(await inbox.meet(processName, { held: lanes.held(), asks: lanes.asks() }));
+      if (!hasBegun || performance.now() - metAt < meetEveryMs) return;
+      metAt = performance.now();
+      lanes.share(await inbox.meet(processName, { held: lanes.held(), asks: lanes.asks() }));
     },
   });
 
@@ -227,7 +231,7 @@ export function consumeEvents({
     const keepsUntil = performance.now() + keepsLaneMs;
     for (;;) {
       while (condition.restMs() > 0 && !isOver()) await sleep(Math.min(condition.restMs() + 1, restLookMs));
-      if (isOver()) throw new ConsumerPaused();
+      if (isOver()) throw new LaneOver();
       try {
         const fresh = await enter(() => handling.handle(events));
         reporting.note(events, fresh);
@@ -339,3 +343,6 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 /** The database refuses the login, or what the login wants to do: waiting does not help. */
 const isSetting = (error: unknown): boolean =>
   /^(28...|3D000|3F000|42501)$/.test(String((error as { code?: unknown } | undefined)?.code));
+
+/** The lane was lost or the consumer stops while a batch waited: the broker gives it to another receiver. */
+class LaneOver extends Error {}

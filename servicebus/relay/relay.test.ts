@@ -201,27 +201,28 @@ describe('a change of the number of lanes', () => {
   test('is refused while messages of the former lanes wait, names who has them, and the relay goes on in them', async () => {
     const customer = await newCustomer('Former');
     await settled();
-    await expect(change(8, 500)).rejects.toThrow(new RegExp(`former lanes still wait.*${subscription} has 1`));
+    await expect(change(8, 4_000)).rejects.toThrow(new RegExp(`former lanes still wait.*${subscription} has`));
     expect([await readLanes(ask), await isPaused()]).toEqual([lanesDefault, false]);
     await rename(customer, 'Former B');
     await settled();
     expect((await take(customer.id, 2)).map(({ event }) => event.data.name)).toEqual(['Former', 'Former B']);
   });
 
-  /** Of the other subscriptions of this file nothing is read. */
-  const drainOthers = async () => {
+  /** What other tests of this file have left, and what nobody reads. */
+  const drainAll = async () => {
     for (const { name, waiting } of (await readTopology(bus.settings)).subscriptions)
-      if (name !== subscription && waiting > 0) await drainSubscription(bus.settings, name, 'messages');
+      if (waiting > 0) await drainSubscription(bus.settings, name, 'messages');
   };
 
   test('waits until the bus is empty, moves what is sent afterwards, and is written down', async () => {
+    await drainAll();
     const customer = await newCustomer('Moved');
     await settled();
     const changing = change(8);
     await until(isPaused);
     await rename(customer, 'Moved B');
     expect((await take(customer.id, 1)).map(({ event }) => event.data.name)).toEqual(['Moved']);
-    await drainOthers();
+    await drainAll();
     expect(await changing).toEqual({ was: lanesDefault, lanes: 8 });
     expect(await isPaused()).toBe(false);
     await settled();
@@ -229,7 +230,7 @@ describe('a change of the number of lanes', () => {
     expect([moved?.event.data.name, moved?.message.sessionId]).toEqual(['Moved B', laneOf(customer.id, 8)]);
     const { rows } = await platform.sync.query(`select outcome from sync.operations where kind = 'relay.lanes'`);
     expect(rows.map(({ outcome }) => outcome)).toEqual([{ was: lanesDefault, lanes: 8 }]);
-    await drainOthers();
+    await drainAll();
     await change(lanesDefault);
   });
 

@@ -99,8 +99,9 @@ const restNow: Statement = {
 
 const readLog: Statement = {
   name: 'relay-read',
-  text: `with head as materialized (select sync.head() as position)
-    select ${eventColumns}, e.audience, e.bytes, head.position as head
+  text: `with head as materialized (
+      select sync.head() as position, exists (select from sync.parked where subscription = '${relayName}') as has_parked)
+    select ${eventColumns}, e.audience, e.bytes, head.position as head, head.has_parked
     from head left join lateral (
       select * from (
         select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
@@ -118,7 +119,7 @@ const readAudiences: Statement = {
 
 type Row = EventRow & { audience: string };
 /** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
-type ReadRow = Row & { bytes: number; head: number };
+type ReadRow = Row & { bytes: number; head: number; has_parked: boolean };
 
 const toRelayEvent = (row: Row, replayUntil: number, attempts = 0): RelayEvent => ({
   ...toEvent(row, row.position <= replayUntil),
@@ -201,16 +202,22 @@ export function openRelayLog(
     const isWhole = found.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
     const until = isWhole ? Math.max(from, Math.min(head, last)) : (found.at(-1) as RelayEvent).position;
     if (until <= from) return undefined;
-    return { of: 'log', ...(await sortOut(tx, found)), from, until, hasMore: until < head };
+    return {
+      of: 'log',
+      events: await sortOut(tx, found, rows[0]?.has_parked ?? false),
+      from,
+      until,
+      hasMore: until < head,
+    };
   }
 
-  /** Events behind a parked one wait, and are parked at once; those of their row and of their customer, through merges, follow them. */
-  async function sortOut(tx: Transaction, found: RelayEvent[]): Promise<{ events: RelayEvent[] }> {
-    const [parked] = await tx.query<{ some: boolean }>(
-      'select exists (select from sync.parked where subscription = $1) as some',
-      [relayName],
-    );
-    if (!parked?.some) return { events: found };
+  /**
+   * Events behind a parked one wait, and are parked at once; those of their row and of their customer, through merges, follow them.
+   *
+   * @returns the others
+   */
+  async function sortOut(tx: Transaction, found: RelayEvent[], hasParked: boolean): Promise<RelayEvent[]> {
+    if (!hasParked) return found;
     const holds = await findHolds(tx, { name: relayName, holds: 'customer' }, found);
     const waiting = found.filter((event) => {
       if (!holds.has(event)) return false;
@@ -218,7 +225,7 @@ export function openRelayLog(
       return true;
     });
     if (waiting.length > 0) await parkBehind(tx, relayName, waiting);
-    return { events: found.filter((event) => !waiting.includes(event)) };
+    return found.filter((event) => !waiting.includes(event));
   }
 
   return {
