@@ -1,5 +1,5 @@
--- Lanes: the sessions of Azure Service Bus that share all customers. How many there are is a fact of the platform, not a setting of a worker:
--- two workers that disagreed would send the events of one customer in two lanes, which have no order between them.
+-- Lanes: the sessions of Azure Service Bus that share all customers. How many there are is a fact of the platform, not a setting of a
+-- worker: two workers that disagreed would send the events of one customer in two lanes, which have no order between them.
 
 -- A relay that has sent already has sent each customer in a session of its own, and goes on so (0) until an operator changes it.
 alter table sync.relay
@@ -11,8 +11,8 @@ update sync.relay set lanes = 0 where exists (select from sync.subscriptions s w
 grant update (rests_since) on sync.relay to sync_role;
 call platform.classify_columns('sync.relay', technical => 'lanes rests_since');
 
--- Changes the number of lanes. The caller has seen that every subscription of the topic is empty while the relay rested: what is sent from then on
--- follows everything that was sent before. Refused while the relay may be sending.
+-- Changes the number of lanes. The caller has seen that every subscription of the topic is empty while the relay rested: what is sent from
+-- then on follows everything that was sent before. Refused while the relay may be sending.
 create function sync.set_lanes(wanted integer, reason text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

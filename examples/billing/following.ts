@@ -152,8 +152,10 @@ export async function takeSnapshot(
     }
     const { rows } = await client.query<{ count: number }>(
       `with gone as (delete from billing.customers where snapshot is distinct from $1),
-       done as (update billing.following set snapshot = $1, snapshot_position = taking_position, snapshot_at = now(), followed_until = now(),
-         taking = null, taking_since = null, taking_after = null, taking_position = null)
+       done as (
+         update billing.following
+         set snapshot = $1, snapshot_position = taking_position, snapshot_at = now(), followed_until = now(),
+           taking = null, taking_since = null, taking_after = null, taking_position = null)
        select count(*)::integer as count from billing.customers where snapshot = $1`,
       [run.snapshot],
     );

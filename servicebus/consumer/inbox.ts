@@ -505,7 +505,8 @@ const lanesOf = (schema: string): string => `
     seen_at timestamptz not null default clock_timestamp(),
     primary key (subscription, process)
   );
-  create function ${schema}.take_batch(of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
+  create function ${schema}.take_batch(
+    of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
     out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
   language plpgsql as $$
   begin
@@ -522,5 +523,6 @@ const lanesOf = (schema: string): string => `
       from unnest(ids, items, versions, places) with ordinality a (id, item, version, place, n) order by a.n
       on conflict do nothing returning id)
     select array_agg(f.id) into fresh from fresh f;
-    parked := array(select distinct p.session from ${schema}.parked p where p.subscription = of_subscription and p.session = any (sessions));
+    parked := array(select distinct p.session from ${schema}.parked p
+      where p.subscription = of_subscription and p.session = any (sessions));
   end $$;`;
