@@ -1,7 +1,13 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { urlFor } from '@aether/database';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
+import { formatLine } from './loginsfile.ts';
 import { aether, aetherHere, newHome } from './testing.ts';
 
 let home: string;
@@ -32,12 +38,44 @@ test('bootstrap, up, status and check bring another server to the committed sche
   const bootstrapped = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name], passwords);
   expect(bootstrapped.code).toBe(0);
   expect(bootstrapped.output).toContain(`PLATFORM_MIGRATOR_URL=${url}`);
-  // The second time without passwords: the logins keep theirs.
-  const repeated = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name]);
+  // The second time without passwords: the logins keep theirs, which nobody can read.
+  const bootstrap = ['bootstrap', '--admin-url', adminUrl, '--database', database.name];
+  const repeated = await run(bootstrap);
   expect(repeated).toEqual({
     code: 0,
-    output: expect.stringMatching(/kept the password they have.*MIGRATOR_URL=.*:PASSWORD@/s),
+    output: expect.stringMatching(/kept the password they have, which cannot be read/),
   });
+  expect(repeated.output).not.toContain('_URL=');
+
+  const file = join(home, 'logins.env');
+  await run([...bootstrap, '--to', file], passwords);
+  const written = await readFile(file, 'utf8');
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(written).toContain(`PLATFORM_MIGRATOR_URL=${url}\n`);
+  expect(await run([...bootstrap, '--to', file])).toMatchObject({ code: 0 });
+  expect(await readFile(file, 'utf8')).toBe(written);
+  const { stdout } = await promisify(execFile)('sh', ['-c', `set -a; . ${file}; env`]);
+  expect(stdout).toContain(`PLATFORM_MIGRATOR_URL=${url}\n`);
+
+  // What is somebody else's stays as it is, and so does the file when the server refuses.
+  const elsewhere = written.replaceAll(`/${database.name}`, '/another');
+  await writeFile(file, elsewhere);
+  expect(await run([...bootstrap, '--to', file])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('name another file'),
+  });
+  await writeFile(file, 'PATH=/bin\n');
+  expect(await run([...bootstrap, '--to', file])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('is not a file of logins'),
+  });
+  await writeFile(file, written);
+  const refused = ['bootstrap', '--admin-url', url, '--database', database.name, '--new-passwords', '--to', file];
+  expect(await run(refused)).toMatchObject({ code: 1 });
+  expect([await readFile(file, 'utf8'), (await readdir(home)).filter((name) => name.endsWith('.new'))]).toEqual([
+    written,
+    [],
+  ]);
   expect((await run(['status', '--url', url])).code).toBe(0);
 
   expect(await run(['status', '--url', url])).toEqual({
@@ -79,6 +117,34 @@ test('a migration through a transaction pooler is refused, and nothing is left o
   } finally {
     await pooler.close();
   }
+});
+
+test('bootstrap sends no password in clear text to another machine unless it is asked to', async () => {
+  const admin = 'postgresql://admin:secret@db.invalid/postgres';
+  const bootstrap = (address: string, ...more: string[]) => run(['bootstrap', '--admin-url', address, ...more]);
+  expect(await bootstrap(`${admin}?sslmode=disable`)).toEqual({
+    code: 1,
+    output: expect.stringContaining('could be read on the way'),
+  });
+  expect(await bootstrap(`${admin}?sslmode=prefer`)).toEqual({
+    code: 1,
+    output: expect.stringContaining('would go on without TLS'),
+  });
+  expect((await bootstrap(`${admin}?sslmode=disable`, '--clear-text')).output).toContain(
+    'No server answers at db.invalid',
+  );
+});
+
+test('a line of a login is one for a shell and for a file of variables, whatever its password', async () => {
+  const address = urlFor('postgresql://admin@db.example:5432/p?sslmode=require', 'sync_app', `o'p(e)n $x & ~"\`!`);
+  const line = formatLine('sync_app', address);
+  const { stdout } = await promisify(execFile)('sh', ['-c', `${line} printf %s "$SYNC_APP_URL"`]);
+  expect(decodeURIComponent(new URL(stdout).password)).toBe(`o'p(e)n $x & ~"\`!`);
+  expect(line).not.toMatch(/['"$`()&]/);
+  const two = formatLine('sync_app', `${address}&sslrootcert=/ca.pem`);
+  expect((await promisify(execFile)('sh', ['-c', `${two} printf %s "$SYNC_APP_URL"`])).stdout).toMatch(
+    /&sslrootcert=\/ca\.pem$/,
+  );
 });
 
 test('a migration as a superuser is refused, and nothing is changed', async () => {

@@ -3,17 +3,20 @@ import {
   bootstrap,
   compareSnapshot,
   describeRun,
+  giveBack,
   type Login,
   lintSchema,
   loginNames,
   migrate,
   migrationState,
   type Passwords,
+  type PastMigration,
   urlFor,
   withMigrator,
 } from '@aether/database';
-import { driverOf, requireOwnSession } from '@aether/platform/log';
+import { driverOf, isClear, requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { formatLine, readLoginsFile, writeLoginsFile } from './loginsfile.ts';
 import { readRunning } from './start/running.ts';
 
 /**
@@ -32,40 +35,85 @@ export function migratorUrl(given: string | undefined): string {
 }
 
 /**
- * `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret
- * store. An existing login keeps its password, which cannot be read, so its line shows `PASSWORD` instead.
+ * `aether migrate bootstrap`: makes roles, logins and the database, and gives the addresses of the logins: into a file, or to standard output
+ * for a secret store. An existing login keeps its password, which cannot be read: its line is the one that the file has, or missing.
  */
 export async function bootstrapServer({
   adminUrl,
   database,
   newPasswords,
+  clearText = false,
+  to,
 }: {
   adminUrl: string | undefined;
   database: string;
   newPasswords: boolean;
+  clearText?: boolean;
+  to?: string;
 }): Promise<void> {
   const url = adminUrl || process.env.PLATFORM_ADMIN_URL;
   if (!url)
     throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
-  requireDatabaseUrl(adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL', url);
-  await requireOwnSession(url, adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL');
+  const setting = adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL';
+  requireDatabaseUrl(setting, url);
+  if (isClear(url) && !clearText)
+    throw new Error(
+      `${setting} has sslmode=disable, so that the passwords of all logins could be read on the way. Take it out, or add --clear-text if nobody can listen there.`,
+    );
+  const addressOf = (login: Login, password: string) => urlFor(withoutAdministrator(url), login, password, database);
+  const known = to ? await readLoginsFile(to, addressOf('platform_migrator', '')) : {};
+  await requireOwnSession(url, setting);
   const random = mapLogins(() => randomBytes(24).toString('base64url'));
   const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
+  const file = to ? writeLoginsFile(to) : undefined;
+  const describe = (set: Partial<Passwords>) =>
+    loginNames
+      .map((login) => ({ login, password: set[login] ?? known[login] }))
+      .map(({ login, password }) => (password ? formatLine(login, addressOf(login, password)) : ''))
+      .join('');
   const set = await bootstrap(driverOf(url), {
     database,
     passwords: newPasswords ? { ...random, ...withoutEmpty(chosen) } : withoutEmpty(chosen),
     passwordsOfNew: random,
+    connections: readConnections(process.env),
+    onPasswords: async (given) => file?.prepare(describe(given)),
     onProgress: (line) => console.error(line),
+  }).catch(async (error) => {
+    await file?.forget();
+    throw error;
   });
-  const kept = loginNames.filter((login) => !set[login]);
+  await file?.publish();
   console.error(`Roles, logins and the database ${database} are ready. Next: aether migrate up.`);
+  if (to) console.error(`${to} has the addresses of the logins; nobody else may read it, and there is no other copy.`);
+  else if (Object.keys(set).length > 0) console.log(describe(set).trimEnd());
+  const kept = loginNames.filter((login) => !set[login]);
+  const lost = kept.filter((login) => !known[login]);
   if (kept.length > 0)
     console.error(
-      `${kept.join(', ')} ${kept.length === 1 ? 'was' : 'were'} there and kept the password they have. ` +
+      `${kept.join(', ')} ${kept.length === 1 ? 'was' : 'were'} there and kept the password they have` +
+        `${lost.length > 0 ? `, which cannot be read: there is no line for ${lost.join(', ')}` : ''}. ` +
         '--new-passwords gives new ones, and <LOGIN>_PASSWORD those that you choose; what runs on the old ones is then cut off.',
     );
-  for (const login of loginNames)
-    console.log(`${login.toUpperCase()}_URL=${urlFor(url, login, set[login] ?? 'PASSWORD', database)}`);
+}
+
+/** The server's address without what is the administrator's own. */
+function withoutAdministrator(address: string): string {
+  const url = new URL(address);
+  const own = ['user', 'password', 'sslcert', 'sslkey', 'password_file', 'password_command', 'password_module'];
+  for (const name of own) url.searchParams.delete(name);
+  return url.href;
+}
+
+/** <LOGIN>_CONNECTIONS, such as FOUNDATION_APP_CONNECTIONS: how many connections a login may have at once. @throws Error naming the variable */
+function readConnections(variables: NodeJS.ProcessEnv): Partial<Record<Login, number>> {
+  const given = loginNames.flatMap((login) => {
+    const name = `${login.toUpperCase()}_CONNECTIONS`;
+    if (!variables[name]) return [];
+    const limit = Number(variables[name]);
+    if (Number.isInteger(limit) && limit >= 1 && limit <= 10_000) return [[login, limit]];
+    throw new Error(`${name} must be a whole number from 1 to 10000.`);
+  });
+  return Object.fromEntries(given);
 }
 
 const mapLogins = <T>(work: (login: Login) => T) =>
@@ -78,6 +126,21 @@ export async function migrateUp(url: string): Promise<void> {
   await requireOwnSession(url, addressName);
   const applied = await migrate(driverOf(url), { onProgress: (line) => console.log(line) });
   console.log(applied.length === 0 ? 'Up to date.' : `${applied.length} applied.`);
+  const { newer } = await migrationState(driverOf(url));
+  if (newer.length > 0) console.log(describeNewer(newer));
+}
+
+/** After the code was rolled back: the migrations stay, because they are made so that the version before them runs on. */
+const describeNewer = (newer: PastMigration[]): string =>
+  `The database is newer than these files, by ${newer.map(({ number, name }) => `migration ${number} (${name})`).join(', ')}: this version runs on it, and nothing is taken back.`;
+
+/** `aether migrate restored`. */
+export async function completeRestore(url: string): Promise<void> {
+  await requireOwnSession(url, addressName);
+  const given = await giveBack(driverOf(url));
+  console.log(
+    given.length === 0 ? 'Every function has its owner.' : `${given.length} functions were given back to their owners.`,
+  );
 }
 
 export async function printStatus(url: string): Promise<void> {
@@ -104,7 +167,11 @@ export async function printStatus(url: string): Promise<void> {
 export async function checkDatabase(url: string): Promise<boolean> {
   await requireOwnSession(url, addressName);
   const database = driverOf(url);
-  const { pending } = await migrationState(database);
+  const { pending, newer } = await migrationState(database);
+  if (newer.length > 0) {
+    console.error(`${describeNewer(newer)} Its schema is compared by the files that it was migrated with.`);
+    return false;
+  }
   if (pending.length > 0) {
     console.error(`${pending.length} migrations are still to run: aether migrate up.`);
     return false;

@@ -5,7 +5,7 @@ import { healthCommand } from './health.ts';
 import { importCommand } from './import/command.ts';
 import { matchCommand } from './match.ts';
 import { mergeCommand, unmergeCommand } from './merge.ts';
-import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
+import { bootstrapServer, checkDatabase, completeRestore, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { privacyCommand } from './privacy.ts';
 import { serviceBusCommand } from './servicebus.ts';
@@ -63,9 +63,11 @@ function createProgram(): Command {
   const migrations = program.command('migrate').description('the database: roles, tables, history');
   migrations
     .command('bootstrap')
-    .description('once per server: roles, logins and the database; prints connection strings')
+    .description('once per server: roles, logins and the database; gives the addresses of the logins')
     .option('--admin-url <url>', 'the server administrator (or PLATFORM_ADMIN_URL)')
     .option('--database <name>', 'the database', 'platform')
+    .option('--to <file>', 'write the addresses there instead of printing them; a repetition keeps the passwords in it')
+    .option('--clear-text', 'send the passwords without TLS to another machine', false)
     .option('--new-passwords', 'also for logins that are there already: what runs on the old ones is cut off', false)
     .action(bootstrapServer);
   const onDatabase = (name: string, description: string) =>
@@ -74,6 +76,9 @@ function createProgram(): Command {
       .description(description)
       .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
+  onDatabase('restored', 'after a dump was restored: give the functions of other roles back to them').action(
+    ({ url }) => completeRestore(migratorUrl(url)),
+  );
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
   onDatabase(
     'check',

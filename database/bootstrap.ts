@@ -44,6 +44,9 @@ const connectionLimits: Record<Login, number> = {
  * @param passwords set for every login named.
  * @param passwordsOfNew for logins that are created now and are not named in `passwords`; all other logins keep their
  *   password.
+ * @param connections how many connections a login may have at once, if not as many as here; a repetition lowers no limit that it is not
+ *   given.
+ * @param onPasswords called with the passwords before they are valid. If it fails, they never are.
  * @returns the passwords that were set.
  * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database belongs to another
  *   login or knows no
@@ -55,12 +58,16 @@ export async function bootstrap(
     database,
     passwords,
     passwordsOfNew = {},
+    connections = {},
+    onPasswords,
     onProgress,
     limits = limitsDefault,
   }: {
     database: string;
     passwords: Partial<Passwords>;
     passwordsOfNew?: Partial<Passwords>;
+    connections?: Partial<Record<Login, number>>;
+    onPasswords?: (passwords: Partial<Passwords>) => Promise<void>;
     onProgress?: (line: string) => void;
     limits?: BootstrapLimits;
   },
@@ -72,11 +79,11 @@ export async function bootstrap(
     await takeTurn(admin, 'aether bootstrap', onProgress);
     await requireHarmlessRoles(admin);
     await createDatabase(admin, database);
-    const made = await createRoles(admin);
+    const made = await createRoles(admin, connections);
     await openDatabase(admin, database);
     await withClient(toConfig(administrator, database), limits, (owner) => prepareSchemas(owner));
     const given = { ...Object.fromEntries(made.map((login) => [login, passwordsOfNew[login]])), ...passwords };
-    await setPasswords(admin, given);
+    await setPasswords(admin, given, onPasswords);
     return given;
   });
 }
@@ -142,14 +149,20 @@ async function requireHarmlessRoles(admin: pg.Client): Promise<void> {
 }
 
 /** @returns the logins that it created. */
-async function createRoles(admin: pg.Client): Promise<Login[]> {
-  const existing = new Set((await admin.query('select rolname from pg_roles')).rows.map((row) => row.rolname));
+async function createRoles(admin: pg.Client, connections: Partial<Record<Login, number>>): Promise<Login[]> {
+  const existing = new Map<string, number>(
+    (await admin.query('select rolname, rolconnlimit from pg_roles')).rows.map((row) => [
+      row.rolname,
+      row.rolconnlimit,
+    ]),
+  );
   if (!existing.has(appRole)) await admin.query(`create role ${appRole} nologin`);
   for (const login of loginNames) {
     const role = logins[login];
     if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
     if (!existing.has(login)) await admin.query(`create role ${login} login`);
-    await admin.query(`alter role ${login} connection limit ${connectionLimits[login]}`);
+    const limit = connections[login] ?? raisedLimit(existing.get(login), connectionLimits[login]);
+    await admin.query(`alter role ${login} connection limit ${limit}`);
     // The migrator must run `set role`; an app has its rights at once and cannot change its role.
     const terms = login === 'platform_migrator' ? 'inherit false, set true' : 'inherit true, set false';
     await admin.query(`grant ${role} to ${login} with ${terms}`);
@@ -183,10 +196,20 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
   return loginNames.filter((login) => !existing.has(login));
 }
 
-async function setPasswords(admin: pg.Client, passwords: Partial<Passwords>): Promise<void> {
+/** What somebody has raised stays so; no limit (-1), as a login has that was made by hand, becomes ours. */
+function raisedLimit(present: number | undefined, wanted: number): number {
+  return present === -1 && wanted !== -1 ? wanted : Math.max(present ?? wanted, wanted);
+}
+
+async function setPasswords(
+  admin: pg.Client,
+  passwords: Partial<Passwords>,
+  onPasswords: (passwords: Partial<Passwords>) => Promise<void> = async () => {},
+): Promise<void> {
   await admin.query('begin'); // all or none
   for (const [login, password] of Object.entries(passwords))
     if (password) await admin.query(`alter role ${login} password ${pg.escapeLiteral(password)}`);
+  await onPasswords(passwords);
   await admin.query('commit');
 }
 

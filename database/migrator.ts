@@ -14,7 +14,8 @@ export type PastMigration = {
   locks: string[];
   breaks_apps_below: number | null;
 };
-export type MigrationState = { applied: PastMigration[]; pending: Migration[] };
+/** `newer`: of a later version than these files, which may run on it nevertheless. */
+export type MigrationState = { applied: PastMigration[]; pending: Migration[]; newer: PastMigration[] };
 const lockNotAvailable = '55P03';
 const lockPatienceMs = 120_000;
 
@@ -27,8 +28,8 @@ type AppliedMigration = PastMigration & { sha256: string };
 /**
  * Compares a database's history with the files. Pure.
  *
- * @throws MigrationHistoryError if an applied migration was edited, or is not among these files (they are older than
- *   the database).
+ * @throws MigrationHistoryError if an applied migration was edited, or if the files are older than the database and one of its migrations
+ *   breaks apps of their version.
  */
 export function compareHistory(files: Migration[], applied: AppliedMigration[]): MigrationState {
   for (const [index, past] of applied.entries()) {
@@ -39,8 +40,9 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
     }
     const file = files[past.number - 1];
     if (!file) {
+      if ((past.breaks_apps_below ?? 0) <= files.length) continue;
       throw new MigrationHistoryError(
-        `The database has migration ${past.number} (${past.name}), which these files lack: deploy the newer version.`,
+        `The database has migration ${past.number} (${past.name}), which these files lack and which breaks apps of this version: deploy the newer version.`,
       );
     }
     if (file.sha256 !== past.sha256 || file.name !== past.name) {
@@ -49,7 +51,8 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
       );
     }
   }
-  return { applied: applied.map(({ sha256: _, ...past }) => past), pending: files.slice(applied.length) };
+  const past = applied.map(({ sha256: _, ...each }) => each);
+  return { applied: past, pending: files.slice(applied.length), newer: past.slice(files.length) };
 }
 
 /**

@@ -1,4 +1,5 @@
-import pg from 'pg';
+import { createPool } from '@aether/platform/log';
+import type pg from 'pg';
 
 /** Connections of privacy_app: the one login that finds, exports and erases persons. No app has them. */
 export type Privacy = {
@@ -26,8 +27,8 @@ const idleMs = 60_000;
  * @param url as privacy_app
  */
 export function openPrivacy(url: string, { max = 3 } = {}): Privacy {
-  const pool = new pg.Pool({
-    connectionString: url,
+  const pool = createPool({
+    url,
     max,
     application_name: 'aether-privacy',
     connectionTimeoutMillis: connectMs,

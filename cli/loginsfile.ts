@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { type Login, loginNames, type Passwords } from '@aether/database';
+
+/*
+ * The file of `aether migrate bootstrap --to`: the addresses of the logins, one a line, for a shell and for `--env-file`. It is the only copy of their
+ * passwords, so it is never half written, nobody else may read it, and what it knows is kept when it is written again.
+ *
+ * The new text is on the disk, under another name beside it, before the database has the passwords in it, and takes the file's name
+ * afterwards. A process that is killed in between leaves both.
+ */
+
+const nameOf = (login: Login): string => `${login.toUpperCase()}_URL`;
+
+/** A line that a shell reads, and Node, systemd and Docker as a file of variables: in quotes only if the address has several parameters. */
+export function formatLine(login: Login, address: string): string {
+  const safe = address.replace(/[^\w.:/@%?=~+,&-]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `${nameOf(login)}=${safe.includes('&') ? `'${safe}'` : safe}\n`;
+}
+
+/**
+ * The passwords that the file knows; none if there is no file.
+ *
+ * @param address of any login at this server and database
+ * @throws Error if the file is something else, or of another server or database
+ */
+export async function readLoginsFile(file: string, address: string): Promise<Partial<Passwords>> {
+  const text = await readFile(file, 'utf8').catch((error) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return {};
+  const known: Partial<Passwords> = {};
+  const here = new URL(address);
+  for (const line of text.split(/\r?\n/).filter((each) => each !== '')) {
+    const [, name, given] = /^([A-Z_]+)='?([^']*)'?$/.exec(line) ?? [];
+    const login = loginNames.find((each) => nameOf(each) === name);
+    if (!login || !given || !URL.canParse(given))
+      throw new Error(
+        `${file} is not a file of logins (${name ?? 'a line without a name'}). Nothing was changed: name another file.`,
+      );
+    const url = new URL(given);
+    if (url.host !== here.host || url.pathname !== here.pathname)
+      throw new Error(
+        `${file} has the logins of ${url.host}${url.pathname}. Nothing was changed: name another file for ${here.host}${here.pathname}.`,
+      );
+    if (url.password) known[login] = decodeURIComponent(url.password);
+  }
+  return known;
+}
+
+export type LoginsFile = {
+  /** Puts the text on the disk, beside the file. */
+  prepare(text: string): Promise<void>;
+  /** Gives it the file's name. */
+  publish(): Promise<void>;
+  /** Removes what was prepared. */
+  forget(): Promise<void>;
+};
+
+export function writeLoginsFile(file: string): LoginsFile {
+  const beside = `${file}.${randomBytes(4).toString('hex')}.new`;
+  return {
+    async prepare(text) {
+      const handle = await open(beside, 'wx', 0o600);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    },
+    publish: () => rename(beside, file),
+    forget: () => rm(beside, { force: true }),
+  };
+}
