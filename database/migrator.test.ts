@@ -221,7 +221,9 @@ describe('history', () => {
     await rm(join(folder, '0002_second.sql'));
     // After the code was rolled back: the older version runs on, unless a migration says that it breaks it.
     expect(await run()).toEqual([]);
-    expect((await migrationState(database.url('platform_migrator'), { folder })).newer).toMatchObject([{ number: 2, name: 'second' }]);
+    expect((await migrationState(database.url('platform_migrator'), { folder })).newer).toMatchObject([
+      { number: 2, name: 'second' },
+    ]);
     await superuser.query('update platform.migrations set breaks_apps_below = 2 where number = 2');
     await expect(run()).rejects.toThrow(
       /has migration 2 \(second\), which these files lack and which breaks apps of this version/,

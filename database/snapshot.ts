@@ -59,7 +59,7 @@ export async function compareSnapshot(address: Address): Promise<string | undefi
  * type. So of two expressions that differ in nothing but parentheses this takes one for the other. Pure.
  */
 export function printAlike(committed: string, actual: string): string {
-  const bare = (line: string) => line.replaceAll(/('(?:[^']|'')*'::(\w+)) AS \2\b/g, '$1').replaceAll(/[()]/g, '');
+  const bare = (line: string) => line.replaceAll(/::(\w+) AS \1\b/g, '::$1').replaceAll(/[()]/g, '');
   const lines = new Set(splitLines(committed));
   const known = new Map<string, string | undefined>();
   for (const line of lines) known.set(bare(line), known.has(bare(line)) ? undefined : line);

@@ -16,8 +16,8 @@ export type Lookup = { one: Statement; many: Statement };
  */
 export function prepareLookup(name: string, keyType: 'text' | 'uuid', select: string): Lookup {
   return {
-    one: { name, text: `${select} = $1` },
-    many: { name: `${name}-many`, text: `${select} = any ((select $1::${keyType}[])::${keyType}[])` },
+    one: { name, text: `${select} = $1`, isShort: true },
+    many: { name: `${name}-many`, text: `${select} = any ((select $1::${keyType}[])::${keyType}[])`, isShort: true },
   };
 }
 

@@ -177,7 +177,7 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
        exists (select from pg_catalog.pg_proc
          where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as migrated`,
     [role ?? '', schema],
-    { timeoutMs: checkTimeoutMs },
+    { timeoutMs: checkTimeoutMs, isShort: true },
   );
   if (!server) throw new ConfigurationError('The platform database gave no answer about itself.');
   if (role && !server.role_exists)
@@ -203,7 +203,7 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
          (select jsonb_build_object('number', number, 'name', name, 'below', breaks_apps_below) from platform.migrations
           where breaks_apps_below > $1 order by breaks_apps_below desc, number limit 1) as breaking`,
       [requiredMigration],
-      { timeoutMs: checkTimeoutMs },
+      { timeoutMs: checkTimeoutMs, isShort: true },
     )
     .catch((error) => {
       if (error.code !== '42501') throw error;

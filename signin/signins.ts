@@ -43,6 +43,7 @@ export function decide({
 
 const find = {
   name: 'sign-in-by-token',
+  isShort: true,
   // One of three unique indexes has the token. That is about as fast as one index, and there is no further table to
   // keep up to date.
   text: `
@@ -85,7 +86,8 @@ export async function openSignIn(
 ): Promise<{ signIn: SignIn; nextToken?: string } | { refused: 'reused' | 'timed-out' | 'unknown' }> {
   const hash = hashToken(token);
   const [row] = await db.run<Row>(find, [hash, seenEverySeconds]);
-  if (!row) return { refused: (await db.query(findTimedOut, [hash])).length > 0 ? 'timed-out' : 'unknown' };
+  if (!row)
+    return { refused: (await db.query(findTimedOut, [hash], { isShort: true })).length > 0 ? 'timed-out' : 'unknown' };
   const { id, user_id, csrf_token, role_max, place, since_rotation, since_next, is_unseen, ...user } = row;
   const signIn = { id, csrfToken: csrf_token, roleMax: role_max, user: { ...user, id: user_id } };
   const step = decide({ place, secondsSinceRotation: since_rotation, secondsSinceNext: since_next });
@@ -111,7 +113,7 @@ export async function openSignIn(
       [id, hash],
     );
   } else if (is_unseen) {
-    await db.query('update platform.sign_ins set last_seen_at = now() where id = $1', [id]);
+    await db.query('update platform.sign_ins set last_seen_at = now() where id = $1', [id], { isShort: true });
   }
   return { signIn };
 }

@@ -12,7 +12,7 @@ beforeAll(async () => {
   atEnd(worker.close);
 });
 
-type Message = { id?: string; event?: string; data?: string; comment?: string };
+type Message = { id?: string; event?: string; data?: string; comment?: string; retry?: string };
 
 /** Reads a stream of server-sent events message by message, as a browser would. */
 async function listen(url: string, headers: Record<string, string> = {}) {
@@ -199,4 +199,34 @@ test('a customer that a chat made and that gave its number away in a merge gets 
   expect(await numberOf(loser.id)).toBe(loser.crm_id);
   await expect.poll(() => numberOf(survivor.id), { interval: 5 }).toBeGreaterThan(0);
   expect(await numberOf(survivor.id)).not.toBe(loser.crm_id);
+});
+
+test('a server that is to end says so first, answers meanwhile, and tells streams when to come back', async () => {
+  const log = createLog('test');
+  log.level = 'silent';
+  const server = await startFoundation({
+    variables: {
+      PLATFORM_DB_URL: app.database.url('foundation_app'),
+      PLATFORM_DB_POOL_MAX: '2',
+      CLOSE_AFTER_MS: '400',
+      ...app.issuer.variables,
+    },
+    port: 0,
+    log,
+  });
+  const stream = await listen(`${server.url}/api/events`);
+  expect(stream.status).toBe(200);
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  const closed = server.close();
+  const ready = await fetch(`${server.url}/readyz`);
+  expect([ready.status, await ready.json()]).toMatchObject([
+    503,
+    { code: 'not-ready', errors: [{ field: 'process', message: 'is closing' }] },
+  ]);
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  let last: Message | undefined;
+  for (let message = await stream.next(); message; message = await stream.next()) last = message;
+  expect(Number(last?.retry)).toBeGreaterThanOrEqual(500);
+  await closed;
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });

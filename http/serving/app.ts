@@ -59,6 +59,8 @@ export type AppOptions = {
   findHolder?: FindHolder;
   /** The checks of `/readyz`. */
   checks?: Checks;
+  /** Whether the process is about to end: `/readyz` says so, while everything else is answered. */
+  isClosing?: () => boolean;
   /** How long each check may take. */
   checkTimeoutMs?: number;
   /** Limits that differ from `bodyLimits`. */
@@ -80,6 +82,7 @@ export function createApp({
   log,
   findHolder,
   checks = {},
+  isClosing = () => false,
   checkTimeoutMs = 2_000,
   limits,
   onRequest,
@@ -105,7 +108,7 @@ export function createApp({
   app.use(checkTarget);
   app.use(readJsonBody({ ...bodyLimits, ...limits }));
 
-  addHealth(app, { checks, checkTimeoutMs, log });
+  addHealth(app, { checks, isClosing, checkTimeoutMs, log });
   let document: ReturnType<App['getOpenAPI31Document']> | undefined;
   app.get('/openapi.json', (c) => {
     document ??= app.getOpenAPI31Document({

@@ -20,7 +20,12 @@ const answer = (status: string) => ({
  */
 export function addHealth<E extends Env>(
   app: OpenAPIHono<E>,
-  { checks, log, checkTimeoutMs }: { checks: Checks; log: Logger; checkTimeoutMs: number },
+  {
+    checks,
+    isClosing,
+    log,
+    checkTimeoutMs,
+  }: { checks: Checks; isClosing: () => boolean; log: Logger; checkTimeoutMs: number },
 ): void {
   const running = new Map<string, Promise<void>>();
 
@@ -68,6 +73,13 @@ export function addHealth<E extends Env>(
       responses: { 200: answer('ready'), ...problems(400, 422, 503) },
     }),
     async (c) => {
+      if (isClosing())
+        throw new Problem({
+          status: 503,
+          code: 'not-ready',
+          detail: 'Send traffic elsewhere: this process is about to end.',
+          errors: [{ field: 'process', message: 'is closing' }],
+        });
       const outcomes = await Promise.all(Object.entries(checks).map(([name, check]) => findFailure(name, check)));
       const errors = outcomes.filter((outcome) => outcome !== undefined);
       if (errors.length > 0) {

@@ -68,6 +68,13 @@ export class LongAnswer {
     );
   }
 
+  /** Ends the answer because the server closes: the reader comes back when it is told, not together with all others. */
+  goodbye(): void {
+    if (!this.#isOver && !this.#outgoing.writableNeedDrain)
+      this.#outgoing.write(`retry: ${Math.round(returnFirstMs + Math.random() * returnWithinMs)}\n\n`);
+    this.leave();
+  }
+
   /** Ends the answer. What its reader has not taken is lost: the reader comes back to its place. */
   leave(): void {
     if (this.#isOver) return;
@@ -103,6 +110,9 @@ export class LongAnswer {
   }
 }
 
+/** When readers come back to a server that closes: spread, because another one has to take them all. */
+const returnFirstMs = 500;
+const returnWithinMs = 2_500;
 const open = ': open\n\n';
 const begins = new WeakMap<ServerResponse, { begin: () => void; onEnd: () => void }>();
 
@@ -202,7 +212,7 @@ function createBeats(closing: AbortSignal, everyMs: number): Beats {
   let count = 0;
   let timer: NodeJS.Timeout | undefined;
   closing.addEventListener('abort', () => {
-    for (const answer of waiting.flatMap((turn) => [...turn])) answer.leave();
+    for (const answer of waiting.flatMap((turn) => [...turn])) answer.goodbye();
   });
   return {
     count: () => count,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
@@ -95,6 +96,8 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
   const named = readNeighbours(name, variables);
+  const streamsMax = readNumber('STREAMS_MAX', variables, 500, 1, 100_000);
+  const closeAfterMs = readNumber('CLOSE_AFTER_MS', variables, 0, 0, 600_000);
   const metrics = await openMetrics(`aether-${name}`, variables, log);
   const db = await connectPlatform({ app: name, variables }).catch(async (error) => {
     await metrics?.close();
@@ -102,6 +105,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   });
   for (const warning of db.warnings) log.warn(warning);
   try {
+    let isClosing = false;
     const app = createApp({
       name,
       title,
@@ -110,6 +114,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       log,
       findHolder: db.findHolder,
       checks: { database: db.check },
+      isClosing: () => isClosing,
       onRequest: metrics && watchRequests(metrics, name),
     });
     const closing = new AbortController();
@@ -139,6 +144,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     addEventStream(app, db, {
       closing: closing.signal,
       ofEvents: rights.ofEvents,
+      streamsMax,
       signals,
       hearing: openHearing?.(db),
     });
@@ -148,6 +154,8 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     return {
       ...served,
       async close() {
+        isClosing = true;
+        if (closeAfterMs > 0) await sleep(closeAfterMs);
         closing.abort();
         await served.close();
         await metrics?.close();
@@ -170,7 +178,10 @@ function watchRequests(metrics: Metrics, app: string): (request: AnsweredRequest
   };
 }
 
-/** Runs one server as a process. At Ctrl-C or SIGTERM it finishes the answers that it has begun, and ends. */
+/**
+ * Runs one server as a process. At Ctrl-C or SIGTERM `/readyz` says that it is closing; after CLOSE_AFTER_MS, in which load balancers look away,
+ * it ends the streams, finishes the answers that it has begun, and ends.
+ */
 export async function runServer(start: (options: ServerOptions) => Promise<Served>): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
@@ -204,6 +215,18 @@ function readNeighbours(own: AppName, variables: Record<string, string | undefin
       return url ? [[app, url.origin]] : [];
     }),
   );
+}
+
+function readNumber(
+  setting: string,
+  variables: Record<string, string | undefined>,
+  byDefault: number,
+  min: number,
+  max: number,
+): number {
+  const number = Number(variables[setting] || byDefault);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new ConfigurationError(`${setting} must be a whole number from ${min} to ${max}.`);
 }
 
 function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {

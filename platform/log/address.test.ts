@@ -6,7 +6,7 @@ import { newTestFolder } from '@aether/database/testing.folder';
 import { testCertificate } from '@aether/database/testing.tls';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { ConfigurationError, connectPlatform, DatabaseUnavailable } from '../index.ts';
+import { ConfigurationError, connectPlatform, DatabaseBusy, DatabaseUnavailable } from '../index.ts';
 import { isClear, requireAddress } from './address.ts';
 import { openClient } from './client.ts';
 import { requireOwnSession } from './ownsession.ts';
@@ -149,6 +149,29 @@ describe('a password with a source', () => {
       readSettings({ ...variables, DB_PASSWORD: '', PLATFORM_DB_URL: 'postgresql://me:old@db/platform' }).url,
     ).toBe('postgresql://me@db/platform?password_file=%2Frun%2Fsecrets%2Fdb');
   });
+});
+
+test('a new connection that the server refuses costs no request that an open one can serve', async () => {
+  await superuser.query(`alter role ${login} connection limit 1`);
+  const db = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: addressOf({}, { password: 'old' }), PLATFORM_DB_POOL_MAX: '5' },
+  });
+  const asked = Array.from({ length: 12 }, () =>
+    db.query<{ pid: number }>('select pg_backend_pid() as pid, pg_sleep(0.01)'),
+  );
+  const backends = new Set((await Promise.all(asked)).map(([row]) => row?.pid));
+  expect(backends.size).toBe(1);
+  // Without an open one there is nothing to wait for.
+  await superuser.query(`alter role ${login} connection limit 0`);
+  await superuser.query('select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1', [login]);
+  const refused = async (): Promise<unknown> => {
+    const error = await db.query('select 1').catch((caught) => caught);
+    return error instanceof DatabaseUnavailable ? refused() : error; // the connection that was ended
+  };
+  expect(await refused()).toBeInstanceOf(DatabaseBusy);
+  await superuser.query(`alter role ${login} connection limit -1`);
+  await db.close();
 });
 
 describe('TLS', () => {

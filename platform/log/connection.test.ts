@@ -153,6 +153,22 @@ describe('when the database misbehaves', () => {
     await expect(slow).rejects.toThrow(DatabaseBusy);
   });
 
+  test('a full disk and a server that takes no changes are not taken for one that is out of reach', async () => {
+    const full = db.query(`do $$ begin raise exception using errcode = '53100'; end $$`);
+    await expect(full).rejects.toMatchObject({ code: 'database-full', httpStatus: 503 });
+    const standby = db.transaction({}, async (tx) => {
+      await tx.query('set transaction read only');
+      await tx.query(`update platform.customers set name = 'Nobody'`);
+    });
+    await expect(standby).rejects.toMatchObject({
+      code: 'database-read-only',
+      message: expect.stringContaining('Reading goes on'),
+    });
+    // What repeats its work after an outage does so after these as well.
+    for (const refused of [full, standby]) await expect(refused).rejects.toBeInstanceOf(DatabaseUnavailable);
+    await expect(db.query(`do $$ begin raise exception using errcode = '53300'; end $$`)).rejects.toThrow(DatabaseBusy);
+  });
+
   test('an app that writes beyond its rights gets an error without the driver’s words', async () => {
     const write = db.query(`update platform.customers set timezone = 'Europe/Oslo'`);
     await expect(write).rejects.toThrow(FieldNotOwned);

@@ -107,8 +107,11 @@ export function openConnection<App extends string>(app: App, options: Connection
     );
 
   /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
-  async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
-    const client = await pool.connect();
+  async function hold<T>(
+    work: (client: pg.PoolClient, discard: () => void) => Promise<T>,
+    wish: Pick<QueryLimit, 'isShort'> = {},
+  ): Promise<T> {
+    const client = await pool.connect(wish);
     const onError = () => {}; // the query under way reports it
     client.on('error', onError);
     let isHeld = true;
@@ -198,7 +201,11 @@ export function openConnection<App extends string>(app: App, options: Connection
   }
 
   /** Runs one statement that leaves nothing on the connection. */
-  const alone = <T>(text: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
+  const alone = <T>(
+    text: string,
+    work: (client: pg.PoolClient) => Promise<T>,
+    wish?: Pick<QueryLimit, 'isShort'>,
+  ): Promise<T> =>
     hold(async (client, discard) => {
       try {
         return await work(client);
@@ -206,7 +213,7 @@ export function openConnection<App extends string>(app: App, options: Connection
         if (!isRefusedAlone(error)) discard();
         throw refuse(error, text);
       }
-    });
+    }, wish);
 
   return {
     app,
@@ -222,9 +229,9 @@ export function openConnection<App extends string>(app: App, options: Connection
         }
         discard();
         throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
-      }),
+      }, limit),
     run: (statement, values) =>
-      alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows),
+      alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows, statement),
     copy: (text) => alone(text, (client) => stopwatch.time(() => copyLines(client, text))),
     poolState: pool.state,
     certificate: pool.certificate,

@@ -115,15 +115,35 @@ export class DatabaseBusy extends PlatformError {
   }
 }
 
+const unreachable = { code: 'database-unavailable', message: 'The database cannot be reached. Try again in a moment.' };
+
 /**
  * Try again later; the operator must check the database. A write may have been committed before the connection broke: repeat it with its
  * key.
  */
 export class DatabaseUnavailable extends PlatformError {
+  constructor(cause?: unknown, { code, message } = unreachable) {
+    super(code, 503, message, { retryAfterSeconds: 5, cause });
+  }
+}
+
+/** Reading goes on; the operator must make room on the disk of the database. Nothing was changed. */
+export class DatabaseFull extends DatabaseUnavailable {
   constructor(cause?: unknown) {
-    super('database-unavailable', 503, 'The database cannot be reached. Try again in a moment.', {
-      retryAfterSeconds: 5,
-      cause,
+    super(cause, {
+      code: 'database-full',
+      message: 'The disk of the database is full, so that nothing was changed. Its operator has to make room.',
+    });
+  }
+}
+
+/** Reading goes on. The server is a standby, because another one has taken over, or somebody has set it so. Nothing was changed. */
+export class DatabaseReadOnly extends DatabaseUnavailable {
+  constructor(cause?: unknown) {
+    super(cause, {
+      code: 'database-read-only',
+      message:
+        'The database takes no changes at the moment, so that nothing was changed. Reading goes on; try again later.',
     });
   }
 }

@@ -113,3 +113,28 @@ test('a full pool is reported as a busy database, and the log says that all of i
   });
   await small.close();
 });
+
+test('while all connections wait for something, the process is ready and finds customers; other work is told that it is busy', async () => {
+  const small = await connect({ PLATFORM_DB_CONNECT_TIMEOUT_MS: '300' });
+  const customer = await small.createCustomer({ email: 'short@example.com', name: 'Short' });
+  const [waiting, begun] = [
+    Promise.withResolvers<void>(),
+    [Promise.withResolvers<void>(), Promise.withResolvers<void>()],
+  ];
+  const held = begun.map(({ resolve }) =>
+    small.transaction({}, async (tx) => {
+      await tx.query('select 1');
+      resolve();
+      await waiting.promise;
+    }),
+  );
+  await Promise.all(begun.map(({ promise }) => promise));
+  expect(small.poolState()).toMatchObject({ max: 2, inUse: 2 });
+  await small.check();
+  const found = await Promise.all(Array.from({ length: 40 }, () => small.getCustomerById(customer.id)));
+  expect(found.every((each) => each?.name === 'Short')).toBe(true);
+  await expect(small.query('select 1')).rejects.toThrow(DatabaseBusy);
+  waiting.resolve();
+  await Promise.all(held);
+  await small.close();
+});

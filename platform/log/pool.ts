@@ -23,7 +23,7 @@ export type PoolState = { max: number; inUse: number; idle: number; waiting: num
 
 export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
-  connect(): Promise<pg.PoolClient>;
+  connect(wish?: { isShort?: boolean | undefined }): Promise<pg.PoolClient>;
   state(): PoolState;
   /** The certificate of the connection that was opened last; undefined before the first one. */
   certificate(): Certificate | undefined;
@@ -34,6 +34,10 @@ export type Pool = {
 /** The operating system notices within half a minute that the peer of an idle connection has vanished. */
 export const keptAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
 const timerMaxMs = 2 ** 31 - 1;
+/** For short statements while all other connections are in use. */
+const laneMax = 2;
+/** The server takes no more connections of this login: for so long the pool makes do with those that it has. */
+const makeDoMs = 1_000;
 /** How long an idle connection is kept: a new one costs a hundred times what a query does, and its first queries cost much again. */
 const idleMs = 60_000;
 
@@ -93,6 +97,9 @@ export function parseTimestamp(text: string): Date | number {
 
 export type PoolOptions = Settings & { searchPath: string; refuseConstraint?: RefuseConstraint };
 
+/** The driver has waited in vain, for a free connection or for a new one. */
+const isTimeout = (error: unknown): boolean => error instanceof Error && /timeout/.test(error.message);
+
 /** The connections of a process under one login. Nothing is opened until the first query. */
 export function openPool(
   app: string,
@@ -100,9 +107,8 @@ export function openPool(
 ): Pool {
   const sockets = new Set<net.Socket>();
   const isReread = hasPasswordSource(url);
-  const pool = createPool({
+  const options = {
     url,
-    max: poolMax,
     types,
     application_name: `aether-${app}`,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -119,12 +125,21 @@ export function openPool(
       return socket;
     },
     ...(pooler === 'transaction' ? {} : { options: `-c search_path=${searchPath}` }),
-  });
+  };
+  const pool = createPool({ ...options, max: poolMax });
+  const lane = createPool({ ...options, max: laneMax });
+  const open = new Map<pg.Pool, Set<pg.PoolClient>>();
   let certificate: Certificate | undefined;
-  pool.on('connect', (client) => {
-    certificate = readCertificate(client);
-  });
-  pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
+  for (const each of [pool, lane]) {
+    const clients = new Set<pg.PoolClient>();
+    open.set(each, clients);
+    each.on('connect', (client) => {
+      certificate = readCertificate(client);
+      clients.add(client);
+    });
+    each.on('remove', (client) => clients.delete(client));
+    each.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
+  }
 
   function refuse(error: unknown): unknown {
     // Only a caller that waits for a connection in use gets this text: a new connection that cannot be opened has another text.
@@ -134,16 +149,38 @@ export function openPool(
     return new DatabaseBusy(new Error(inUse, { cause: error }));
   }
 
-  return {
-    async connect() {
-      for (let isAgain = false; ; isAgain = true) {
-        try {
-          return await pool.connect();
-        } catch (error) {
-          // A password that was replaced meanwhile is read again.
-          if (isAgain || !isReread || !isLoginRefused(error)) throw refuse(error);
-        }
+  async function connectTo(from: pg.Pool): Promise<pg.PoolClient> {
+    const endsAt = performance.now() + connectTimeoutMs;
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        return await from.connect();
+      } catch (error) {
+        // A password that was replaced meanwhile is read again.
+        if (!isAgain && isReread && isLoginRefused(error)) continue;
+        if (performance.now() > endsAt || isTimeout(error) || !makeDo(from)) throw refuse(error);
       }
+    }
+  }
+
+  let makingDo: NodeJS.Timeout | undefined;
+  /** Lets calls wait for the connections that are open, as a new one was refused. @returns whether there are any */
+  function makeDo(from: pg.Pool): boolean {
+    const count = open.get(from)?.size ?? 0;
+    if (count === 0 || from !== pool) return false;
+    (pool.options as { max: number }).max = count;
+    clearTimeout(makingDo);
+    makingDo = setTimeout(() => {
+      (pool.options as { max: number }).max = poolMax;
+    }, makeDoMs).unref();
+    return true;
+  }
+
+  return {
+    async connect({ isShort = false } = {}) {
+      const isFull = pool.idleCount === 0 && pool.totalCount >= pool.options.max;
+      // If the lane cannot be opened, the call waits with the others.
+      const beside = isShort && isFull ? await connectTo(lane).catch(() => undefined) : undefined;
+      return beside ?? connectTo(pool);
     },
     state: () => ({
       max: poolMax,
@@ -158,9 +195,10 @@ export function openPool(
         for (const socket of sockets) socket.destroy();
         cut.resolve();
       }, withinMs);
-      const closed = pool
-        .end()
-        .then(() => Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))));
+      clearTimeout(makingDo);
+      const closed = Promise.all([pool.end(), lane.end()]).then(() =>
+        Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))),
+      );
       await Promise.race([closed, cut.promise]).finally(() => clearTimeout(timer));
     },
   };

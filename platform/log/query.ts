@@ -6,9 +6,17 @@ export type Statement = {
   text: string;
   /** Rows as arrays of values: for a statement that returns many, an object for each takes as long as all the rest. */
   rowMode?: 'array';
+  isShort?: QueryLimit['isShort'];
 };
 
-export type QueryLimit = { timeoutMs?: number };
+export type QueryLimit = {
+  timeoutMs?: number;
+  /**
+   * The statement finds a few rows by a key and waits for no lock. While all connections are in use it has a lane of its own, so that a process
+   * whose other work waits still says that it is ready, knows who is signed in, and finds a customer.
+   */
+  isShort?: boolean;
+};
 
 /** Where SQL runs: the pool, or the one connection of a transaction. */
 export interface Queryable {

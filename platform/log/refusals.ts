@@ -4,6 +4,8 @@ import {
   AlreadyExists,
   ConfigurationError,
   DatabaseBusy,
+  DatabaseFull,
+  DatabaseReadOnly,
   DatabaseUnavailable,
   FieldNotOwned,
   InvalidField,
@@ -107,7 +109,12 @@ export function translateRefusal(
         'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
         error,
       );
-    case '25006': // a standby: the primary has moved
+    case '25006':
+      return new DatabaseReadOnly(error);
+    case '53100':
+      return new DatabaseFull(error);
+    case '53300': // the server, or this login, has as many connections as it may: PLATFORM_DB_POOL_MAX, <LOGIN>_CONNECTIONS, max_connections
+      return new DatabaseBusy(error);
     case '25P03':
       return new DatabaseUnavailable(error);
   }

@@ -187,7 +187,8 @@ function readHops(variables: Record<string, string | undefined>, publicUrl: URL 
   return hops;
 }
 
-function readNumber(
+/** @throws ConfigurationError naming the setting */
+export function readNumber(
   setting: string,
   variables: Record<string, string | undefined>,
   { fallback, min, max }: { fallback: number; min: number; max: number },

@@ -20,7 +20,7 @@ const pageMax = 200;
 export function openVisitorStreams(
   db: PlatformDb,
   live: Live,
-  { closing, streamsMax = 5_000 }: { closing: AbortSignal; streamsMax?: number },
+  { closing, streamsMax }: { closing: AbortSignal; streamsMax: number },
 ) {
   const perAddress = new Map<string, number>();
   let open = 0;
