@@ -54,23 +54,29 @@ export type LoginsFile = {
   prepare(text: string): Promise<void>;
   /** Gives it the file's name. */
   publish(): Promise<void>;
-  /** Removes what was prepared. */
-  forget(): Promise<void>;
+  /** Where the text is that was prepared and has not got the file's name. */
+  left(): string | undefined;
 };
 
 export function writeLoginsFile(file: string): LoginsFile {
   const beside = `${file}.${randomBytes(4).toString('hex')}.new`;
+  let isLeft = false;
   return {
     async prepare(text) {
       const handle = await open(beside, 'wx', 0o600);
       try {
         await handle.writeFile(text);
         await handle.sync();
+        isLeft = true;
       } finally {
         await handle.close();
+        if (!isLeft) await rm(beside, { force: true });
       }
     },
-    publish: () => rename(beside, file),
-    forget: () => rm(beside, { force: true }),
+    async publish() {
+      await rename(beside, file);
+      isLeft = false;
+    },
+    left: () => (isLeft ? beside : undefined),
   };
 }

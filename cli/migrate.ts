@@ -78,9 +78,14 @@ export async function bootstrapServer({
     connections: readConnections(process.env),
     onPasswords: async (given) => file?.prepare(describe(given)),
     onProgress: (line) => console.error(line),
-  }).catch(async (error) => {
-    await file?.forget();
-    throw error;
+  }).catch((error) => {
+    const left = file?.left();
+    if (left === undefined) throw error;
+    // The answer to the commit may be lost although it was one.
+    throw new Error(
+      `${error.message} The new passwords may be valid already: ${left} has them. Keep it until you know, and run it again.`,
+      { cause: error },
+    );
   });
   await file?.publish();
   console.error(`Roles, logins and the database ${database} are ready. Next: aether migrate up.`);

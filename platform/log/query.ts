@@ -6,7 +6,8 @@ export type Statement = {
   text: string;
   /** Rows as arrays of values: for a statement that returns many, an object for each takes as long as all the rest. */
   rowMode?: 'array';
-  isShort?: QueryLimit['isShort'];
+  /** As in QueryLimit. */
+  isShort?: boolean;
 };
 
 export type QueryLimit = {
