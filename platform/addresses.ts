@@ -84,34 +84,22 @@ export type AddressCalls = ReturnType<typeof addressCalls>;
 export function addressCalls(connection: Connection) {
   const { list, change, changeOne } = belongingsOf<Address>(connection, 'address', listStatement);
 
-  /** All addresses of a customer, the primary one first, then the oldest. @throws NotFound */
   async function listAddresses(customerId: string, { tx }: InTransaction = {}): Promise<Address[]> {
     const addresses = isUuid(customerId) ? await list(customerId, { tx }) : [];
     if (addresses.length === 0) throw new NotFound('customer');
     return addresses;
   }
 
-  /** The open review candidates that include this customer. */
   async function listReviewCandidates(customerId: string, { tx }: InTransaction = {}): Promise<ReviewCandidate[]> {
     if (!isUuid(customerId)) return [];
     return (tx ?? connection).run<ReviewCandidate>(candidatesStatement, [customerId]);
   }
 
-  /**
-   * Adds an address, unverified. An address that the customer has already stays as it is.
-   *
-   * @throws EmailTaken, InvalidEmail, VersionConflict, CustomerErased, NotFound
-   */
   async function addAddress(customerId: string, email: string, write: BelongingWrite = {}): Promise<ChangedAddresses> {
     const { key, address } = requireEmail(email);
     return named(await change(add, customerId, [address, key], write));
   }
 
-  /**
-   * Makes one of the customer's addresses the primary one. The former primary address stays as another address.
-   *
-   * @throws VersionConflict, CustomerErased, NotFound
-   */
   async function makeAddressPrimary(
     customerId: string,
     addressId: string,
@@ -120,11 +108,6 @@ export function addressCalls(connection: Connection) {
     return named(await changeOne(makePrimary, customerId, addressId, write));
   }
 
-  /**
-   * Takes an address away from the customer. Another customer can have it then.
-   *
-   * @throws PrimaryAddressStays, VersionConflict, CustomerErased, NotFound
-   */
   async function removeAddress(
     customerId: string,
     addressId: string,
@@ -133,12 +116,6 @@ export function addressCalls(connection: Connection) {
     return named(await changeOne(remove, customerId, addressId, write));
   }
 
-  /**
-   * Gives back an address that removeAddress took away, with its former marks. It comes back as another address, not as the primary
-   * one.
-   *
-   * @throws EmailTaken if another customer has it by now, VersionConflict, CustomerErased, NotFound
-   */
   async function restoreAddress(
     customerId: string,
     addressId: string,
@@ -147,14 +124,6 @@ export function addressCalls(connection: Connection) {
     return named(await changeOne(restore, customerId, addressId, write));
   }
 
-  /**
-   * The customer of an address that was just proven, made if there is none; the address is verified from then on. The proof wins over an
-   * unverified address that another customer has beside its primary one, and over an unverified primary one if the two names have no word
-   * in common: the address goes to a new customer, `takenFrom` names the former one, and the two become a review candidate. Every other
-   * address leads to its customer. A customer who loses the only address has `no-address-…@unknown.invalid`. Only Support may call this.
-   *
-   * @throws InvalidEmail, InvalidField, FieldNotOwned; TransactionConflict only in a repeatable-read `tx`
-   */
   async function proveAddress(
     { email, name }: { email: string; name: string },
     write: Write = {},
@@ -173,12 +142,43 @@ export function addressCalls(connection: Connection) {
   }
 
   return {
+    /** All addresses of a customer, the primary one first, then the oldest. @throws NotFound */
     listAddresses,
+    /** The open review candidates that include this customer. */
     listReviewCandidates,
+    /**
+     * Adds an address, unverified. An address that the customer has already stays as it is.
+     *
+     * @throws EmailTaken, InvalidEmail, VersionConflict, CustomerErased, NotFound
+     */
     addAddress,
+    /**
+     * Makes one of the customer's addresses the primary one. The former primary address stays as another address.
+     *
+     * @throws VersionConflict, CustomerErased, NotFound
+     */
     makeAddressPrimary,
+    /**
+     * Takes an address away from the customer. Another customer can have it then.
+     *
+     * @throws PrimaryAddressStays, VersionConflict, CustomerErased, NotFound
+     */
     removeAddress,
+    /**
+     * Gives back an address that removeAddress took away, with its former marks. It comes back as another address, not as the primary
+     * one.
+     *
+     * @throws EmailTaken if another customer has it by now, VersionConflict, CustomerErased, NotFound
+     */
     restoreAddress,
+    /**
+     * The customer of an address that was just proven, made if there is none; the address is verified from then on. The proof wins over an
+     * unverified address that another customer has beside its primary one, and over an unverified primary one if the two names have no word
+     * in common: the address goes to a new customer, `takenFrom` names the former one, and the two become a review candidate. Every other
+     * address leads to its customer. A customer who loses the only address has `no-address-…@unknown.invalid`. Only Support may call this.
+     *
+     * @throws InvalidEmail, InvalidField, FieldNotOwned; TransactionConflict only in a repeatable-read `tx`
+     */
     proveAddress,
   };
 }

@@ -47,7 +47,6 @@ export function companyCalls(connection: Connection) {
     return tx ? ((await fetchMany(tx, [asked])).get(asked) ?? null) : coalescedById(asked);
   }
 
-  /** By its domain, in any spelling. */
   async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {
     const asked = canonicaliseDomain(domain);
     if (!asked) return null;
@@ -55,7 +54,6 @@ export function companyCalls(connection: Connection) {
     return company ?? null;
   }
 
-  /** @throws AlreadyExists if another company has the domain, InvalidField */
   async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
     const canonical = domain == null ? null : requireDomain(domain);
     return connection.within(write, async (tx) => {
@@ -71,7 +69,6 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  /** Finds the company of this domain or makes it; an existing one keeps its name. @throws InvalidField */
   async function findOrCreateCompany(
     { name, domain }: { name: string; domain: string },
     write: Write = {},
@@ -91,7 +88,6 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  /** Changes the given fields and no others. With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
   async function updateCompany(
     id: string,
     change: Partial<NewCompany>,
@@ -125,5 +121,16 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  return { getCompanyById, getCompanyByDomain, createCompany, findOrCreateCompany, updateCompany };
+  return {
+    /** The company of this id; null if there is none. */
+    getCompanyById,
+    /** The company of this domain, in any spelling; null if there is none. */
+    getCompanyByDomain,
+    /** Makes a company. @throws AlreadyExists if another company has the domain, InvalidField */
+    createCompany,
+    /** Finds the company of this domain or makes it; an existing one keeps its name. @throws InvalidField */
+    findOrCreateCompany,
+    /** Changes the given fields and no others. With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
+    updateCompany,
+  };
 }

@@ -73,20 +73,17 @@ export function contextCalls(connection: Connection) {
   );
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids), connection.lookupCounts);
 
-  /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
     return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : coalescedByEmail(key);
   }
 
-  /** The id of a merged customer finds the survivor. */
   async function getCustomerContextById(id: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
     return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : coalescedById(asked);
   }
 
-  /** Finds by the number that an app gave, like getCustomerByNumber. */
   async function getCustomerContextByNumber(
     app: App,
     number: number | string,
@@ -96,7 +93,14 @@ export function contextCalls(connection: Connection) {
     return row ? toContext(row) : null;
   }
 
-  return { getCustomerContext, getCustomerContextById, getCustomerContextByNumber };
+  return {
+    /** The context of the customer with this address, in any spelling; null if nobody has it. @throws InvalidEmail */
+    getCustomerContext,
+    /** The context of the customer of this id; null if there is none. The id of a merged customer finds the survivor. */
+    getCustomerContextById,
+    /** The context of the customer with the number that an app gave, like getCustomerByNumber; null if there is none. */
+    getCustomerContextByNumber,
+  };
 }
 
 function toContext(row: ContextRow): CustomerContext {

@@ -13,7 +13,9 @@ import type { Customer, CustomerCalls } from './customers.ts';
 export type CrossAppRead = 'lookup' | 'context' | 'timeline';
 
 export type CrossAppReads = {
+  /** Counts one more. */
   count(kind: CrossAppRead): void;
+  /** How many of each kind since the start of this process. */
   counts(): Readonly<Record<CrossAppRead, number>>;
 };
 

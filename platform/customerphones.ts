@@ -60,26 +60,15 @@ export function customerPhoneCalls(
 ) {
   const { list, change, changeOne } = belongingsOf<CustomerPhone>(connection, 'telephone number', listStatement);
 
-  /** All numbers of a customer, the primary one first, then the oldest. An unknown customer has none. */
   async function listPhones(customerId: string, { tx }: InTransaction = {}): Promise<CustomerPhone[]> {
     return isUuid(customerId) ? list(customerId, { tx }) : [];
   }
 
-  /**
-   * Adds a number. The first one is the primary one. A number that the customer has already stays as it is.
-   *
-   * @throws InvalidField, VersionConflict, CustomerErased, NotFound
-   */
   async function addPhone(customerId: string, phone: string, write: BelongingWrite = {}): Promise<ChangedPhones> {
     const { written, key, extension } = requirePhone(phone, { country: phoneCountry });
     return named(await change(add, customerId, [written, key, extension], write));
   }
 
-  /**
-   * Makes one of the customer's numbers the primary one. The former primary number stays as another number.
-   *
-   * @throws VersionConflict, CustomerErased, NotFound
-   */
   async function makePhonePrimary(
     customerId: string,
     phoneId: string,
@@ -88,25 +77,42 @@ export function customerPhoneCalls(
     return named(await changeOne(makePrimary, customerId, phoneId, write));
   }
 
-  /**
-   * Takes a number away from the customer.
-   *
-   * @throws PrimaryPhoneStays if it is the primary one of several, VersionConflict, CustomerErased, NotFound
-   */
   async function removePhone(customerId: string, phoneId: string, write: BelongingWrite = {}): Promise<ChangedPhones> {
     return named(await changeOne(remove, customerId, phoneId, write));
   }
 
-  /**
-   * Gives back a number that removePhone took away: as another number, or as the primary one if the customer has none.
-   *
-   * @throws VersionConflict, CustomerErased, NotFound
-   */
   async function restorePhone(customerId: string, phoneId: string, write: BelongingWrite = {}): Promise<ChangedPhones> {
     return named(await changeOne(restore, customerId, phoneId, write));
   }
 
-  return { listPhones, addPhone, makePhonePrimary, removePhone, restorePhone };
+  return {
+    /** All numbers of a customer, the primary one first, then the oldest. An unknown customer has none. */
+    listPhones,
+    /**
+     * Adds a number. The first one is the primary one. A number that the customer has already stays as it is.
+     *
+     * @throws InvalidField, VersionConflict, CustomerErased, NotFound
+     */
+    addPhone,
+    /**
+     * Makes one of the customer's numbers the primary one. The former primary number stays as another number.
+     *
+     * @throws VersionConflict, CustomerErased, NotFound
+     */
+    makePhonePrimary,
+    /**
+     * Takes a number away from the customer.
+     *
+     * @throws PrimaryPhoneStays if it is the primary one of several, VersionConflict, CustomerErased, NotFound
+     */
+    removePhone,
+    /**
+     * Gives back a number that removePhone took away: as another number, or as the primary one if the customer has none.
+     *
+     * @throws VersionConflict, CustomerErased, NotFound
+     */
+    restorePhone,
+  };
 }
 
 /** The numbers after a change. */

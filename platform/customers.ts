@@ -126,14 +126,12 @@ export function customerCalls(
   const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys), connection.lookupCounts);
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids), connection.lookupCounts);
 
-  /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     const { key } = requireEmail(email);
     if (!tx) return coalescedByEmail(key);
     return (await fetchMany(tx, byEmail, [key])).get(key) ?? null;
   }
 
-  /** The id of a merged customer finds the survivor. */
   async function getCustomerById(id: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
@@ -141,7 +139,6 @@ export function customerCalls(
     return (await fetchMany(tx, byId, [asked])).get(asked) ?? null;
   }
 
-  /** Finds by the number that an app gave: crm_id for foundation, support_id for support; old numbers keep working after a merge. */
   async function getCustomerByNumber(
     app: App,
     number: number | string,
@@ -158,7 +155,6 @@ export function customerCalls(
     return by ? nameTaken(named, { by, value: change[by] }) : named;
   }
 
-  /** @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
   async function createCustomer({ email, phone, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
     const { key, address } = requireEmail(email);
     const { columns, values } = columnsOf(
@@ -178,12 +174,6 @@ export function customerCalls(
     });
   }
 
-  /**
-   * Finds the customer of this address or makes it. Any number of callers at once, in any spelling, get the same customer.
-   * An existing customer is returned as it is; `name` is for a new one.
-   *
-   * @throws PersonErased, which leaves `tx` usable; InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.
-   */
   async function findOrCreateCustomer(
     { email, name }: { email: string; name: string },
     write: Write = {},
@@ -200,15 +190,6 @@ export function customerCalls(
     return write.tx || !write.actor ? find(write.tx ?? connection) : connection.within(write, find);
   }
 
-  /**
-   * Changes the given fields and no others. A merged customer's id changes the survivor. With no field but an
-   * `expectedVersion`, the customer is held at that version until `tx` ends.
-   *
-   * @param expectedVersion the change is refused if the customer has changed since this version was read.
-   * @param formerAddress the fate of the primary address if `email` names another one: `keep` (the default) leaves it with the
-   *   customer as another address; `free` takes it away, because it was a mistake, so that another customer can have it.
-   * @throws VersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
-   */
   async function updateCustomer(
     id: string,
     change: CustomerChange,
@@ -249,7 +230,6 @@ export function customerCalls(
     });
   }
 
-  /** Gives the customer a number of this app, if the app numbers customers and this customer has none. @throws NotFound, CustomerErased, TransactionConflict */
   async function adoptCustomer(id: string, write: Write = {}): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
     const column = numberColumns[connection.app];
@@ -270,12 +250,35 @@ export function customerCalls(
   }
 
   return {
+    /** The customer with this address, in any spelling, the primary one or another; null if nobody has it. @throws InvalidEmail */
     getCustomerByEmail,
+    /** The customer of this id; null if there is none. The id of a merged customer finds the survivor. */
     getCustomerById,
+    /**
+     * The customer with the number that an app gave: crm_id for foundation, support_id for support. Null if there is none. Old numbers keep
+     * working after a merge.
+     */
     getCustomerByNumber,
+    /** Makes a customer. @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
     createCustomer,
+    /**
+     * Finds the customer of this address or makes it. Any number of callers at once, in any spelling, get the same customer.
+     * An existing customer is returned as it is; `name` is for a new one.
+     *
+     * @throws PersonErased, which leaves `tx` usable; InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.
+     */
     findOrCreateCustomer,
+    /**
+     * Changes the given fields and no others. A merged customer's id changes the survivor. With no field but an
+     * `expectedVersion`, the customer is held at that version until `tx` ends.
+     *
+     * @param expectedVersion the change is refused if the customer has changed since this version was read.
+     * @param formerAddress the fate of the primary address if `email` names another one: `keep` (the default) leaves it with the
+     *   customer as another address; `free` takes it away, because it was a mistake, so that another customer can have it.
+     * @throws VersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
+     */
     updateCustomer,
+    /** Gives the customer a number of this app, if the app numbers customers and this customer has none. @throws NotFound, CustomerErased, TransactionConflict */
     adoptCustomer,
   };
 }

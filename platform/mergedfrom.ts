@@ -34,11 +34,13 @@ export type MergedFromCalls = ReturnType<typeof mergedFromCalls>;
 
 /** The call of platformDb about which customers a customer was merged from. */
 export function mergedFromCalls(connection: Connection) {
-  /** The customers that are merged into this one, the latest first; none once their merge is taken apart. */
   async function listMergedFrom(customerId: string, { tx }: InTransaction = {}): Promise<MergedFrom[]> {
     if (!isUuid(customerId)) return [];
     return (tx ?? connection).run<MergedFrom>(mergedFrom, [customerId]);
   }
 
-  return { listMergedFrom };
+  return {
+    /** The customers that are merged into this one, the latest first; none once their merge is taken apart. */
+    listMergedFrom,
+  };
 }

@@ -98,11 +98,6 @@ export type MergeCalls = ReturnType<typeof mergeCalls>;
  * administrator who is signed in, and the worker's login may do it. All but getMerges throw StewardOnly for everybody else.
  */
 export function mergeCalls(connection: Connection) {
-  /**
-   * What a merge would do: one preview for each of the losers. It changes and locks nothing.
-   *
-   * @throws StewardOnly
-   */
   async function previewMerge(
     survivorId: string,
     loserIds: readonly string[],
@@ -121,16 +116,6 @@ export function mergeCalls(connection: Connection) {
     return previews;
   }
 
-  /**
-   * Merges customers into the survivor, in one transaction over all tables that refer to customers. The ids, numbers and addresses of
-   * the losers lead to the survivor from then on. One event customer.merged for each loser.
-   *
-   * @param fields choices over the rules; of several losers the id says which.
-   * @param expectedVersions by id: the merge is refused if one of them has changed since.
-   * @param evidence what the decision relied on, for the ledger.
-   * @throws StewardOnly, CustomerMerged (with the survivor of the one that is merged already), CustomerErased, NotFound, SameCustomer,
-   * VersionConflict, InvalidField for a choice, TransactionConflict if rows of the customers are being written without an end.
-   */
   async function mergeCustomers(
     survivorId: string,
     loserIds: readonly string[],
@@ -160,13 +145,6 @@ export function mergeCalls(connection: Connection) {
     );
   }
 
-  /**
-   * What taking a merge back would do: the report of a trial that is taken back at once. It changes nothing, and holds both customers for as
-   * long as the unmerge would.
-   *
-   * @param choices as those of `unmergeCustomers`
-   * @throws StewardOnly, NotFound, TransactionConflict
-   */
   async function previewUnmerge(
     mergeId: string,
     { choices = {}, ...write }: Write & { choices?: Record<string, 'home' | 'stay'> } = {},
@@ -182,13 +160,6 @@ export function mergeCalls(connection: Connection) {
     return preview;
   }
 
-  /**
-   * Takes one merge back, in whatever order merges are taken back. One event customer.unmerged. The two are kept apart from then on: no
-   * rule proposes them again.
-   *
-   * @param choices for rows that the preview calls ambiguous: `{ '<table>:<key>': 'home' | 'stay' }`.
-   * @throws StewardOnly, NotFound, MergeUndone, CustomerErased, InvalidField for a choice, TransactionConflict
-   */
   async function unmergeCustomers(
     mergeId: string,
     { choices = {}, ...write }: Write & { choices?: Record<string, 'home' | 'stay'> } = {},
@@ -199,13 +170,48 @@ export function mergeCalls(connection: Connection) {
     );
   }
 
-  /** The merges in which this customer was the survivor or the loser, the newest first, also those that were taken back. */
   async function getMerges(customerId: string, { tx }: InTransaction = {}): Promise<Merge[]> {
     if (!isUuid(customerId)) return [];
     return (tx ?? connection).run<Merge>(listMerges, [customerId]);
   }
 
-  return { previewMerge, mergeCustomers, previewUnmerge, unmergeCustomers, getMerges };
+  return {
+    /**
+     * What a merge would do: one preview for each of the losers. It changes and locks nothing.
+     *
+     * @throws StewardOnly
+     */
+    previewMerge,
+    /**
+     * Merges customers into the survivor, in one transaction over all tables that refer to customers. The ids, numbers and addresses of
+     * the losers lead to the survivor from then on. One event customer.merged for each loser.
+     *
+     * @param fields choices over the rules; of several losers the id says which.
+     * @param expectedVersions by id: the merge is refused if one of them has changed since.
+     * @param evidence what the decision relied on, for the ledger.
+     * @throws StewardOnly, CustomerMerged (with the survivor of the one that is merged already), CustomerErased, NotFound, SameCustomer,
+     * VersionConflict, InvalidField for a choice, TransactionConflict if rows of the customers are being written without an end.
+     */
+    mergeCustomers,
+    /**
+     * What taking a merge back would do: the report of a trial that is taken back at once. It changes nothing, and holds both customers for as
+     * long as the unmerge would.
+     *
+     * @param choices as those of `unmergeCustomers`
+     * @throws StewardOnly, NotFound, TransactionConflict
+     */
+    previewUnmerge,
+    /**
+     * Takes one merge back, in whatever order merges are taken back. One event customer.unmerged. The two are kept apart from then on: no
+     * rule proposes them again.
+     *
+     * @param choices for rows that the preview calls ambiguous: `{ '<table>:<key>': 'home' | 'stay' }`.
+     * @throws StewardOnly, NotFound, MergeUndone, CustomerErased, InvalidField for a choice, TransactionConflict
+     */
+    unmergeCustomers,
+    /** The merges in which this customer was the survivor or the loser, the newest first, also those that were taken back. */
+    getMerges,
+  };
 }
 
 const listMerges = {

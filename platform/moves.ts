@@ -62,10 +62,6 @@ export type MoveCalls = ReturnType<typeof moveCalls>;
 
 /** The calls of platformDb about records that belong to another customer. */
 export function moveCalls(connection: Connection) {
-  /**
-   * What a move of one record of the calling app would do, for a person; without `to` what can be said before somebody is chosen. It throws
-   * what the move would throw.
-   */
   async function previewMove(
     { kind, id, to }: { kind: MovedKind; id: string; to?: string | undefined },
     write: Write = {},
@@ -79,13 +75,6 @@ export function moveCalls(connection: Connection) {
     });
   }
 
-  /**
-   * Moves one record of the calling app to another customer, for a person: `actor`, or the one of `tx`. What the CRM was told about a
-   * conversation or a call goes with it. A conversation is `claimed` afterwards, because its visitor has not proven to be that customer.
-   * A merged customer stands for its survivor.
-   *
-   * @throws NotFound; CustomerErased of the customer that is to get it; MoveRefused
-   */
   async function moveRecord(
     { kind, id, to, reason }: { kind: MovedKind; id: string; to: string; reason?: string | undefined },
     write: Write = {},
@@ -98,11 +87,6 @@ export function moveCalls(connection: Connection) {
     });
   }
 
-  /**
-   * Takes a move of this record back: the latest one, if the record is still where it went.
-   *
-   * @throws NotFound, CustomerErased, MoveRefused
-   */
   async function undoMove(
     { kind, id, move }: { kind: MovedKind; id: string; move: string },
     write: Write = {},
@@ -115,14 +99,35 @@ export function moveCalls(connection: Connection) {
     });
   }
 
-  /** The latest move of each record that has one and where it was not taken back, by the record's id. */
   async function listMoves(kind: MovedKind, ids: string[], { tx }: InTransaction = {}): Promise<Map<string, Move>> {
     if (ids.length === 0) return new Map();
     const moves = await (tx ?? connection).run<Move>(latest, [kind, ids]);
     return new Map(moves.map((each) => [each.record_id, each]));
   }
 
-  return { previewMove, moveRecord, undoMove, listMoves };
+  return {
+    /**
+     * What a move of one record of the calling app would do, for a person; without `to` what can be said before somebody is chosen. It throws
+     * what the move would throw.
+     */
+    previewMove,
+    /**
+     * Moves one record of the calling app to another customer, for a person: `actor`, or the one of `tx`. What the CRM was told about a
+     * conversation or a call goes with it. A conversation is `claimed` afterwards, because its visitor has not proven to be that customer.
+     * A merged customer stands for its survivor.
+     *
+     * @throws NotFound; CustomerErased of the customer that is to get it; MoveRefused
+     */
+    moveRecord,
+    /**
+     * Takes a move of this record back: the latest one, if the record is still where it went.
+     *
+     * @throws NotFound, CustomerErased, MoveRefused
+     */
+    undoMove,
+    /** The latest move of each record that has one and where it was not taken back, by the record's id. */
+    listMoves,
+  };
 }
 
 function requireIds(kind: MovedKind, id: string, to: string | undefined): void {

@@ -99,9 +99,12 @@ export type PhoneCalls = ReturnType<typeof phoneCalls>;
 /** The calls of platformDb about telephone numbers: as the functions above, with the country that the app is set to. */
 export function phoneCalls({ phoneCountry: home }: { phoneCountry?: string | undefined }) {
   return {
+    /** Reads a telephone number in any common way of writing it, one without + in the country that the app is set to. @returns undefined when it is none */
     readPhone: (written: string, country = home) => readPhone(written, country),
+    /** As readPhone. @throws InvalidField that says how to write it */
     requirePhone: (written: string, { country = home, field }: { country?: string | undefined; field?: string } = {}) =>
       requirePhone(written, { country, field }),
+    /** The columns of a row that keeps a telephone number as customers do; none if it is undefined. @throws InvalidField */
     phoneColumns: (phone: string | null | undefined) => phoneColumns(phone, home),
   };
 }

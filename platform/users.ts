@@ -50,7 +50,6 @@ export function userCalls(connection: Connection) {
     return tx ? ((await fetchMany(tx, [id])).get(id) ?? null) : coalescedById(id);
   }
 
-  /** The user of a directory account; null until the first sign-in. */
   async function getUserByDirectory(
     tenantId: string,
     objectId: string,
@@ -60,17 +59,10 @@ export function userCalls(connection: Connection) {
     return user ?? null;
   }
 
-  /** All of them, by name. */
   async function listUsers({ tx }: InTransaction = {}): Promise<User[]> {
     return (tx ?? connection).run<User>(all, []);
   }
 
-  /**
-   * The user who signs in, made at the first sign-in, with `last_signed_in` set to now. A person is looked up by tenant
-   * and object id first, then by the subject, which differs between app registrations.
-   *
-   * @throws InvalidField; AlreadyExists if another directory account has the subject.
-   */
   async function signInUser({ subject, email, name, tenantId, objectId }: SignIn, write: Write = {}): Promise<User> {
     return connection.within(write, async (tx) => {
       const [user] = await tx.query<User>(`select ${userColumns} from platform.sign_in_user($1, $2, $3, $4, $5) u`, [
@@ -84,7 +76,6 @@ export function userCalls(connection: Connection) {
     });
   }
 
-  /** @throws NotFound, InvalidField; FieldNotOwned for `role` as Support. */
   async function updateUser(
     id: string,
     change: { name?: string; email?: string; role?: Role },
@@ -108,5 +99,21 @@ export function userCalls(connection: Connection) {
     });
   }
 
-  return { getUserById, getUserByDirectory, listUsers, signInUser, updateUser };
+  return {
+    /** The user of this id; null if there is none. */
+    getUserById,
+    /** The user of a directory account; null until the first sign-in. */
+    getUserByDirectory,
+    /** All users, by name. */
+    listUsers,
+    /**
+     * The user who signs in, made at the first sign-in, with `last_signed_in` set to now. A person is looked up by tenant
+     * and object id first, then by the subject, which differs between app registrations.
+     *
+     * @throws InvalidField; AlreadyExists if another directory account has the subject.
+     */
+    signInUser,
+    /** Changes the given fields of a user and no others. @throws NotFound, InvalidField; FieldNotOwned for `role` as Support. */
+    updateUser,
+  };
 }

@@ -153,6 +153,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** Whether committed events reach followers at once. A reader that needs more than that reads the tables. */
     isLive: () => open?.feed.state() === 'live',
 
+    /** Stops every subscription and the feed of this process. */
     async close(): Promise<void> {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
       await open?.feed.close();

@@ -20,6 +20,7 @@ export function withoutCause<T>(work: () => T): T {
   return causes.run({}, work);
 }
 
+/** The actor and the trace of the surrounding `becauseOf`; empty outside of one. */
 export function readCause(): Cause {
   return causes.getStore() ?? {};
 }

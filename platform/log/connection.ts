@@ -32,6 +32,13 @@ export type LookupCounts = { asked: number; queries: number };
 export interface Connection<App extends string = string> extends Queryable {
   /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
   readonly app: App;
+  /**
+   * Runs `work` in one transaction, and commits when it settles. If it throws, everything is rolled back and its error is thrown. Pass `tx` to every call that
+   * belongs to the transaction; calls without it run on connections of their own.
+   *
+   * @throws TransactionConflict when another transaction was in the way: nothing was kept, run the whole step again. TransactionAborted when a
+   * statement failed and its error was caught outside of `tx.savepoint`.
+   */
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
@@ -41,6 +48,7 @@ export interface Connection<App extends string = string> extends Queryable {
    * @returns its lines, for `readFields`.
    */
   copy(text: string): Promise<string[]>;
+  /** The connections of this process: in use, idle, and calls that wait for one. */
   poolState(): PoolState;
   /** Whether its connections use TLS, and when the server's certificate ends; undefined before the first one is open. */
   certificate(): Certificate | undefined;

@@ -310,14 +310,19 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   }
 
   return {
+    /** See `follow` of the EventBus. */
     follow,
+    /** Whether the log up to this place is unchanged and still has every event after it. */
     has: (known: Place) => hasPlace(connection, known),
+    /** The newest place. */
     readHead: (): Promise<Place> => readHead(connection),
+    /** See FeedState. */
     state(): FeedState {
       if (followers.size === 0) return 'idle';
       if (atHeadSince === undefined || atHeadSince !== wakeups.connection()) return 'cut';
       return isLate ? 'late' : 'live';
     },
+    /** Ends every follower. */
     async close() {
       stopping.abort();
       await reading;

@@ -1,21 +1,13 @@
+// What the rooms of this repository import: what is published, and what a relay, the worker and the console share.
 export { driverOf, isClear, requireAddress } from './address.ts';
 export { type Attempts, collectAttempts } from './attempts.ts';
-export { becauseOf, type Cause, readCause, withoutCause } from './cause.ts';
-export { type Certificate, readCertificate } from './certificate.ts';
-export { Client, type ClientOptions, createPool, openClient } from './client.ts';
-export { type Connection, type ConnectionOptions, closeWithinMs, openConnection } from './connection.ts';
-export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } from './errors.ts';
-export { type AppEvent, type EventRow, eventColumns, toEvent } from './events.ts';
-export { causeOf, type FailureCause } from './failurecause.ts';
+export { readCertificate } from './certificate.ts';
+export { Client, type ClientOptions, openClient } from './client.ts';
+export { closeWithinMs } from './connection.ts';
+export { type EventRow, eventColumns, toEvent } from './events.ts';
 export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
 export { findHolds } from './holds.ts';
 export { type Lease, move, takeLease } from './lease.ts';
-export { type Listener, listenOn } from './listener.ts';
-export { requireOwnSession } from './ownsession.ts';
-export { type ParkedRow, parkBehind, parkFailed, retryDelayMs, startFirst, takeDue, unpark } from './parked.ts';
-export type { Queryable, QueryLimit, Statement } from './query.ts';
+export { type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
+export * from './published.ts';
 export { register } from './registration.ts';
-export { readSettings, type Settings } from './settings.ts';
-export { TargetUnavailable } from './subscriptionfailures.ts';
-export type { InTransaction, Transaction, TransactionOptions, Write } from './transaction.ts';
-export { listenForEvents, type Wakeups } from './wakeups.ts';

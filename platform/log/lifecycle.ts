@@ -29,12 +29,14 @@ export type Happening =
 export type Failure = Extract<Happening, { error: unknown }>;
 
 export type Lifecycle = {
+  /** Tells every watcher. */
   tell(happening: Happening): void;
   /**
    * Calls the listener at each happening, at once and in order; an error that it throws becomes a warning of the process. @returns ends
    * it.
    */
   watch(listener: (happening: Happening) => void): () => void;
+  /** Whether anybody watches. */
   isWatched(): boolean;
 };
 

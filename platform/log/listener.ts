@@ -6,6 +6,7 @@ import { keptAlive } from './pool.ts';
 export type Listener = {
   /** Which connection listens at present, counted from 1; undefined while none does. Notifications sent between two of them are lost. */
   connection(): number | undefined;
+  /** Settles when its connection is closed. */
   close(): Promise<void>;
 };
 
@@ -22,7 +23,15 @@ const goodbyeTimeoutMs = 1_000;
 export function listenOn(
   channel: string,
   url: string,
-  { onConnected = () => {}, onNotified }: { onConnected?: () => void; onNotified: (payload: string) => void },
+  {
+    onConnected = () => {},
+    onNotified,
+  }: {
+    /** Called at each connection: what was sent before it may have been missed. */
+    onConnected?: () => void;
+    /** Called for each notification. */
+    onNotified: (payload: string) => void;
+  },
 ): Listener {
   let client: Client | undefined;
   let socket: net.Socket | undefined;

@@ -33,5 +33,6 @@ export interface Queryable {
     values?: unknown[],
     limit?: QueryLimit,
   ): Promise<Row[]>;
+  /** Runs a statement that has a name, so that the server keeps its plan. @returns the rows, as `query` does */
   run<Row extends pg.QueryResultRow | unknown[]>(statement: Statement, values: unknown[]): Promise<Row[]>;
 }

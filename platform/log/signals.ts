@@ -47,6 +47,7 @@ export function openSignals(connection: Connection, url: string | undefined) {
       return () => handlers.delete(handle);
     },
 
+    /** Nobody listens any more. */
     async close(): Promise<void> {
       handlers.clear();
       await listener?.close();

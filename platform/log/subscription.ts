@@ -26,6 +26,7 @@ export type SubscriptionProgress = {
 
 export type Subscription = {
   readonly name: string;
+  /** How it gets on in this process. */
   progress(): SubscriptionProgress;
   /**
    * Settles when the subscription is registered: every change that commits from then on reaches the handler. Rejects when it

@@ -138,7 +138,7 @@ export function openTransaction(
       ending ??= 'done';
     },
     tellCommitted() {
-      for (const work of committed) Promise.try(work).catch(warn);
+      for (const work of committed) void (async () => work())().catch(warn);
     },
   };
 }

@@ -11,6 +11,7 @@ export type Wakeups = {
    * lost.
    */
   connection(): number | undefined;
+  /** Settles when the connection that listens is closed. */
   close(): Promise<void>;
 };
 

@@ -19,6 +19,7 @@ export type WorkListener = (work: Work) => void;
 
 /** Tells those who listen of work that has ended. While nobody does, or without a trace, it costs a comparison. */
 export type WorkWatch = {
+  /** Runs work and tells of it. */
   time<T>(work: Pick<Work, 'kind' | 'name'> & { trace: string | null | undefined }, run: () => Promise<T>): Promise<T>;
   /** @returns ends it. */
   watch(listener: WorkListener): () => void;

@@ -71,6 +71,7 @@ export type ConsumerOptions = {
   beginTimeoutMs?: number;
   /** Whether it reports to Sync Health over the bus, which needs the right to send. By default it does. */
   reports?: boolean;
+  /** Called for everything that happens, for a log or metrics; by default failures are warnings of the process. */
   onHappening?: (happening: ConsumerHappening) => void;
 };
 
@@ -79,9 +80,11 @@ export type ConsumerState = InboxState & { lanes: number; handled: number; error
 export type Consumer = {
   /** Settles when the consumer's database is ready, Service Bus has answered, and `begin` is done. Rejects with what is wrong with its settings. */
   readonly ready: Promise<void>;
+  /** Numbers of this process and of its inbox, and what is wrong at present. */
   state(): ConsumerState;
   /** For all processes of this consumer, until it is resumed. */
   pause(reason: string): Promise<void>;
+  /** Ends a pause, for all processes of this consumer. */
   resume(): Promise<void>;
   /** What has failed and waits, and what can be done about it. */
   readonly parked: Pick<Inbox, 'retry' | 'skip'> & { list: Inbox['listParked'] };

@@ -43,16 +43,20 @@ export type Inbox = {
   takeDue(tx: InboxTransaction, session: string): Promise<ParkedEvent | undefined>;
   /** It is handled: the next one of its session is due. */
   unpark(tx: InboxTransaction, event: ParkedEvent): Promise<void>;
+  /** Counts one more failed attempt of a parked event. @returns whether it was the last one */
   failAgain(
     tx: InboxTransaction,
     event: ParkedEvent,
     cause: FailureCause,
     policy: RetryPolicy,
   ): Promise<{ isDead: boolean }>;
+  /** Sessions with a parked event that is to be tried now. */
   findDueSessions(limit: number): Promise<string[]>;
   /** Counts, and whether the subscription is paused. */
   look(): Promise<InboxState>;
+  /** Nothing is handled until it is resumed. */
   pause(reason: string): Promise<void>;
+  /** Ends the pause. */
   resume(): Promise<void>;
   /** In the order in which they are worked on; those that have failed before those that wait behind them, if asked. */
   listParked(limit?: number, failedFirst?: boolean): Promise<ParkedSummary[]>;
