@@ -22,6 +22,7 @@ function count(isPassed) {
 
 count(run('format and lint', 'npm', ['run', '--silent', 'lint']));
 count(run('types', 'npm', ['run', '--silent', 'types']));
+count(run('promises of the packages', 'npm', ['run', '--silent', 'api', '--', '--check']));
 count(run('schema drift', 'npm', ['run', '--silent', 'schema', '--', '--check']));
 
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];

@@ -10,7 +10,8 @@ import {
   PrimaryPhoneStays,
   SameCustomer,
 } from './errors.ts';
-import { AlreadyExists, type PlatformError } from './log/errors.ts';
+import { AlreadyExists, InvalidField, type PlatformError, ReferenceNotFound } from './log/errors.ts';
+import type { RefuseConstraint } from './log/refusals.ts';
 
 /** The field that each unique constraint protects, under the name that the caller knows. */
 const uniqueFields: Record<string, string> = {
@@ -27,6 +28,22 @@ const uniqueFields: Record<string, string> = {
   canned_answers_shortcut_key: 'shortcut',
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
+
+/** What the constraints of an app's own tables protect, by their names: the field that a refusal names, and what is wrong with its value, in words for a person. */
+export type OwnConstraints = Record<string, { field: string; message: string }>;
+
+/** Translates the refusals of the platform's constraints, and those of an app that has words for its own. */
+export const refuseConstraints =
+  (own: OwnConstraints = {}): RefuseConstraint =>
+  (constraint, cause) =>
+    refuseConstraint(constraint, cause) ??
+    (Object.hasOwn(own, constraint) ? refuseOwn(own[constraint] as OwnConstraints[string], cause) : undefined);
+
+function refuseOwn({ field, message }: OwnConstraints[string], cause: pg.DatabaseError): PlatformError {
+  if (cause.code === '23505' || cause.code === '23P01') return new AlreadyExists(field, cause, message);
+  if (cause.code === '23503') return new ReferenceNotFound(field, cause, message);
+  return new InvalidField([{ field, message }], cause);
+}
 
 /** Translates the database's refusal of a value, a reference or a state. @returns undefined for a constraint that is not listed here */
 export function refuseConstraint(constraint: string, cause: pg.DatabaseError): PlatformError | undefined {

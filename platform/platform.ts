@@ -3,7 +3,7 @@ import { type AddressCalls, addressCalls } from './addresses.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedAddressCalls, cachedCustomerCalls, cachedMergeCalls, cachedPhoneCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
-import { refuseConstraint } from './constraints.ts';
+import { type OwnConstraints, refuseConstraints } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CrossAppReads, countCrossAppReads, countedContextCalls, countedCustomerCalls } from './crossapp.ts';
 import { type CustomerPhoneCalls, customerPhoneCalls } from './customerphones.ts';
@@ -78,6 +78,7 @@ export async function connectPlatform({
   variables = process.env,
   cache: cacheOptions,
   payloads,
+  constraints,
   heartbeatMs,
 }: {
   app: App;
@@ -86,12 +87,18 @@ export async function connectPlatform({
   cache?: CacheOptions;
   /** The schemas of the app's own events. With them, an event of another type or form is not published. */
   payloads?: PayloadSchemas;
+  /** Words for the constraints of the app's own tables: `{ invoices_amount_check: { field: 'amount', message: 'must be more than 0' } }`. */
+  constraints?: OwnConstraints;
   /** How often this process says that it is alive; by default every two seconds, from a second after the start on. */
   heartbeatMs?: number;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const { schema } = environment;
-  const connection = openConnection(app, { ...environment, searchPath: `${schema},platform`, refuseConstraint });
+  const connection = openConnection(app, {
+    ...environment,
+    searchPath: `${schema},platform`,
+    refuseConstraint: refuseConstraints(constraints),
+  });
   const check = () => checkDatabase(connection, environment);
   let warnings: string[];
   try {

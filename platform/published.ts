@@ -2,6 +2,7 @@
 export type { Address, ChangedAddresses, ReviewCandidate } from './addresses.ts';
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
+export type { OwnConstraints } from './constraints.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
 export type { CrossAppRead, CrossAppReads } from './crossapp.ts';
 export type { ChangedPhones, CustomerPhone } from './customerphones.ts';

@@ -17,7 +17,14 @@ beforeAll(async () => {
   ({ name: app, owner } = added);
   sql = new pg.Client({ connectionString: added.url });
   await sql.connect();
-  billing = await connectPlatform({ app, variables: { PLATFORM_DB_URL: added.url } });
+  billing = await connectPlatform({
+    app,
+    variables: { PLATFORM_DB_URL: added.url },
+    constraints: {
+      ends_after_it_begins: { field: 'ends', message: 'must be after the beginning' },
+      one_at_a_time: { field: 'begins', message: 'is in another subscription' },
+    },
+  });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
   atEnd(() => Promise.all([billing.close(), support.close(), sql.end()]));
 });
@@ -37,6 +44,50 @@ test('a third app writes no field that another app owns', async () => {
   const { id } = await billing.createCustomer({ name: 'Cay', email: 'cay@example.com' });
   await expect(billing.updateCustomer(id, { account_tier: 'gold' })).rejects.toMatchObject({ code: 'field-not-owned' });
   await expect(billing.updateCustomer(id, { timezone: 'UTC' })).rejects.toMatchObject({ code: 'field-not-owned' });
+});
+
+test('a refusal of an own constraint names the field and the constraint, in the words of the app if it has some', async () => {
+  await owner.query(`create table ${app}.terms (number text constraint terms_number_key unique, begins integer, ends integer,
+      plan text constraint known_plan_only check (plan in ('basic', 'plus')), seats integer check (seats > 0),
+      customer_id uuid references platform.customers,
+      constraint ends_after_it_begins check (ends > begins), constraint one_at_a_time exclude (begins with =));
+    call platform.protect_table('${app}.terms'); call platform.stay_in_merges('${app}.terms', 'customer_id', 'A test.');
+    create policy billing_all on ${app}.terms to ${app}_role using (true) with check (true); grant select, insert on ${app}.terms to ${app}_role`);
+  const add = (columns: string, ...values: unknown[]) =>
+    billing.transaction({}, (tx) =>
+      tx.query(
+        `insert into ${app}.terms (${columns}) values (${values.map((_, at) => `$${at + 1}`).join(', ')})`,
+        values,
+      ),
+    );
+  await add('number, begins', 'A-1', 1);
+  await expect(add('number', 'A-1')).rejects.toMatchObject({
+    code: 'already-exists',
+    message: 'Another record already has this number.',
+    constraint: 'terms_number_key',
+  });
+  await expect(add('begins, ends', 2, 1)).rejects.toMatchObject({
+    code: 'invalid-field',
+    fields: [{ field: 'ends', message: 'must be after the beginning' }],
+    constraint: 'ends_after_it_begins',
+  });
+  await expect(add('begins', 1)).rejects.toMatchObject({
+    code: 'already-exists',
+    message: 'begins: is in another subscription',
+    fields: [{ field: 'begins', message: 'is in another subscription' }],
+  });
+  await expect(add('plan', 'gold')).rejects.toMatchObject({
+    fields: [{ field: 'record', message: 'is not of the allowed form: known plan only.' }],
+    constraint: 'known_plan_only',
+  });
+  await expect(add('seats', 0)).rejects.toMatchObject({
+    fields: [{ field: 'seats', message: 'is not of the allowed form.' }],
+  });
+  await expect(add('customer_id', '019aa000-0000-7000-8000-000000000000')).rejects.toMatchObject({
+    code: 'reference-not-found',
+    fields: [{ field: 'customer_id' }],
+  });
+  expect((await sql.query(`select number from ${app}.terms`)).rows).toEqual([{ number: 'A-1' }]);
 });
 
 test.each([

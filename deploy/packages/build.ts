@@ -99,7 +99,7 @@ function compile(source: string, library: string, doors: string[], into: string)
       paths: Object.fromEntries(
         publishedPackages.flatMap(({ room, doors }) =>
           Object.entries(doors).map(([name, door]) => [
-            posix.join(`@aether/${room}`, name),
+            posix.join(readJson(join(root, room, 'package.json')).name, name),
             [join(into, room, 'lib', door.replace(/\.ts$/, '.d.ts'))],
           ]),
         ),

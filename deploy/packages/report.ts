@@ -78,7 +78,10 @@ function readSource(library: string, file: string): Source {
     else if (target) {
       const into = text.startsWith('import') ? source.imported : source.reexported;
       for (const each of /\{([^}]*)\}/.exec(text)?.[1]?.split(',') ?? []) {
-        const [name = '', as = name] = each.trim().replace(/^type /, '').split(' as ');
+        const [name = '', as = name] = each
+          .trim()
+          .replace(/^type /, '')
+          .split(' as ');
         if (name) into.set(as, { file: target, name });
       }
     } else {
@@ -123,7 +126,9 @@ function findUndocumented({ name, documented }: Statement): string[] {
   const lines = documented.split('\n');
   const isCall = (line: string) =>
     /^(?:export )?(?:declare )?function /.test(line) ||
-    /^ {4}(?:readonly )?(?!constructor\b|private\b)[\w$]+\??(?:: )?(?:<[^()]*>)?\((?!\s*\))?/.test(line.replace(/: \(\(/, ': ('));
+    /^ {4}(?:readonly )?(?!constructor\b|private\b)[\w$]+\??(?:: )?(?:<[^()]*>)?\((?!\s*\))?/.test(
+      line.replace(/: \(\(/, ': ('),
+    );
   return lines.flatMap((line, at) => {
     if (!isCall(line) || /\*\/\s*$/.test(lines[at - 1] ?? '')) return [];
     const member = /^ {4}(?:readonly )?([\w$]+)/.exec(line)?.[1];

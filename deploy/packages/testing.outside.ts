@@ -147,7 +147,7 @@ test('a third app runs on every Node that the packages promise: it finds, writes
     expect(said.split('\n')).toEqual([
       'Ada is found in any spelling.',
       expect.stringMatching(/^Invoice [-0-9a-f]{36} is written\.$/),
-      'Refused: amount: is not of the allowed form.',
+      'Refused: amount: must be more than 0',
       expect.stringMatching(/^Version \d of the customer is called Ada Lovelace, by billing\.$/),
       '',
     ]);

@@ -3,7 +3,10 @@ import { followCustomers } from './following.ts';
 import { writeInvoice } from './invoices.ts';
 
 // What docs/third-app.md tells of, from the connection to the first event. PLATFORM_DB_URL leads to the platform with the login of billing.
-const platformDb = await connectPlatform({ app: 'billing' });
+const platformDb = await connectPlatform({
+  app: 'billing',
+  constraints: { invoices_amount_check: { field: 'amount', message: 'must be more than 0' } },
+});
 try {
   const { customer } = await platformDb.findOrCreateCustomer({ name: 'Ada', email: 'ada@example.com' });
   const same = await platformDb.getCustomerByEmail('ADA@example.com');

@@ -13,6 +13,8 @@ export class PlatformError extends Error {
   readonly httpStatus: number;
   readonly fields: FieldError[];
   readonly retryAfterSeconds: number | undefined;
+  /** The constraint of the database that refused, if one did: for code that asks which of its own constraints it was. It reaches no client. */
+  readonly constraint: string | undefined;
   /** The refused value that another record has, if it is known: `findHolder` finds that record. It reaches no client. */
   taken: Taken | undefined;
   /** What is said instead of the message to callers who may read the record: a token needs this scope for it. */
@@ -41,8 +43,14 @@ export class PlatformError extends Error {
     this.fields = fields;
     this.retryAfterSeconds = retryAfterSeconds;
     this.inFull = inFull;
+    this.constraint = constraintOf(cause);
   }
 }
+
+const constraintOf = (cause: unknown): string | undefined =>
+  cause instanceof Error && 'constraint' in cause && typeof cause.constraint === 'string'
+    ? cause.constraint
+    : undefined;
 
 /** For the caller's user: correct the named fields. */
 export class InvalidField extends PlatformError {
@@ -53,9 +61,9 @@ export class InvalidField extends PlatformError {
 
 /** Change the named value: it must be unique, and another record has it. */
 export class AlreadyExists extends PlatformError {
-  constructor(field: string, cause?: unknown) {
-    super('already-exists', 409, `Another record already has this ${field}.`, {
-      fields: [{ field, message: 'is taken' }],
+  constructor(field: string, cause?: unknown, message?: string) {
+    super('already-exists', 409, message ? `${field}: ${message}` : `Another record already has this ${field}.`, {
+      fields: [{ field, message: message ?? 'is taken' }],
       cause,
     });
   }
@@ -76,11 +84,16 @@ export class FieldNotOwned extends PlatformError {
 
 /** Name a record that exists: the referenced one does not. */
 export class ReferenceNotFound extends PlatformError {
-  constructor(field: string, cause?: unknown) {
-    super('reference-not-found', 422, `${field} names a record that does not exist.`, {
-      fields: [{ field, message: 'names a record that does not exist' }],
-      cause,
-    });
+  constructor(field: string, cause?: unknown, message?: string) {
+    super(
+      'reference-not-found',
+      422,
+      message ? `${field}: ${message}` : `${field} names a record that does not exist.`,
+      {
+        fields: [{ field, message: message ?? 'names a record that does not exist' }],
+        cause,
+      },
+    );
   }
 }
 

@@ -81,7 +81,8 @@ export function translateRefusal(
   if (!(error instanceof pg.DatabaseError)) return error;
   switch (code) {
     case '23505':
-      return refuseConstraint?.(constraint, error) ?? new AlreadyExists('value', error);
+    case '23P01':
+      return refuseConstraint?.(constraint, error) ?? new AlreadyExists(columnOf(error) ?? 'value', error);
     case '23503':
       return refuseConstraint?.(constraint, error) ?? new ReferenceNotFound(columnOf(error) ?? 'A field', error);
     // Only our own triggers give a hint, in words that may be shown; PostgreSQL's detail would show the row.
@@ -91,10 +92,7 @@ export function translateRefusal(
       const known = refuseConstraint?.(constraint, error);
       if (known) return known;
       // PostgreSQL gives no hint with a check; a trigger of this schema gives one in words for a person.
-      return new InvalidField(
-        [{ field: columnOf(error) ?? 'record', message: error.hint ?? 'is not of the allowed form.' }],
-        error,
-      );
+      return new InvalidField([{ field: columnOf(error) ?? 'record', message: error.hint ?? formOf(error) }], error);
     }
     case '42501':
       return /^\s*(insert|update|delete|merge)\b/i.test(text) ? new FieldNotOwned([], error) : error;
@@ -156,12 +154,18 @@ function tlsRefusal({ message }: Error, code: string): string | undefined {
   return undefined;
 }
 
+/** A constraint that does not carry the name of a column says by its own name what it asks for: `ends_after_it_begins`. */
+const formOf = (error: pg.DatabaseError): string =>
+  columnOf(error) || !error.constraint || error.constraint.startsWith(`${error.table}_`)
+    ? 'is not of the allowed form.'
+    : `is not of the allowed form: ${error.constraint.replaceAll('_', ' ')}.`;
+
 /** PostgreSQL names a column only in some refusals; otherwise its constraint carries the name: customers_account_tier_check. */
 function columnOf({ column, table, constraint }: pg.DatabaseError): string | undefined {
   if (column) return column;
   if (!table || !constraint?.startsWith(`${table}_`)) return undefined;
   const name = constraint
     .slice(table.length + 1)
-    .replace(/_(check\d*|fkey|key|well_formed|canonical|time|day|number|safe)$/, '');
-  return name.replace(/_key$/, '');
+    .replace(/(?:^|_)(check\d*|fkey|pkey|key|idx|excl|well_formed|canonical|time|day|number|safe)$/, '');
+  return name.replace(/_key$/, '') || undefined;
 }
