@@ -52,3 +52,12 @@ test.each([
   const { code, output } = await run(...args);
   expect([code, output.toLowerCase()]).toEqual([1, expect.stringContaining(words.toLowerCase())]);
 });
+
+test('aether duplicates asks for a look through all customers and says how far it is; an app may not ask', async () => {
+  const asked = await run('duplicates', 'find');
+  expect(asked.code, asked.output).toBe(0);
+  const status = await run('duplicates', 'status');
+  expect([status.code, status.output]).toEqual([0, expect.stringContaining('Step 1 of 2: their keys. 0 of about')]);
+  const refused = await aetherHere(home, ['duplicates', 'find'], { SYNC_APP_URL: database.url('foundation_app') });
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('permission denied')]);
+});

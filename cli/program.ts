@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
+import { duplicatesCommand } from './duplicates.ts';
 import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
 import { importCommand } from './import/command.ts';
@@ -92,6 +93,7 @@ function createProgram(): Command {
   program.addCommand(healthCommand().copyInheritedSettings(program));
   program.addCommand(importCommand().copyInheritedSettings(program));
   program.addCommand(matchCommand().copyInheritedSettings(program));
+  program.addCommand(duplicatesCommand().copyInheritedSettings(program));
   program.addCommand(mergeCommand().copyInheritedSettings(program));
   program.addCommand(unmergeCommand().copyInheritedSettings(program));
   program.addCommand(privacyCommand().copyInheritedSettings(program));

@@ -1,6 +1,7 @@
 export type { Held, HeldReason } from './matching/addresses.ts';
 export type { BlockReport } from './matching/blocks.ts';
 export type { Decision } from './matching/clusters.ts';
+export { blockKeysOf } from './matching/detection.ts';
 export {
   groupPersons,
   type MatchOptions,
@@ -9,10 +10,11 @@ export {
   matchTable,
   type PersonGroups,
 } from './matching/matching.ts';
+export { type MatchModel, makeModel, modelledMin, packModel } from './matching/model.ts';
 export { PersonTable, type RowFacts } from './matching/persontable.ts';
 export { type Prepared, prepare, TooManyRows } from './matching/preparing.ts';
 export { type Reason, reasonOfWords, sayReason } from './matching/reasons.ts';
-export { type MatchSettings, type RuleName, ruleNames, standardSettings } from './matching/rules.ts';
+export { type MatchSettings, type RuleName, ruleNames, rulesVersion, standardSettings } from './matching/rules.ts';
 export { readSettings, UnknownSetting } from './matching/settings.ts';
 export { type Measure, measureGroups, measureReviews, type ReviewMeasure } from './matching/truth.ts';
 export { type WhatIf, whatIf } from './matching/whatif.ts';
@@ -39,7 +41,7 @@ export { abandonImport } from './run/abandon.ts';
 export { type Answer, type AnswerPair, answerPair, answers } from './run/answers.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
 export { type NamedPlace, namePlaces, type Place } from './run/places.ts';
-export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
+export { type Plan, type PlannedSource, type PlanOptions, planImport } from './run/plan.ts';
 export { type PlannedSourceOptions, plannedSource, sourceOf } from './run/plannedsource.ts';
 export {
   type Conflict,

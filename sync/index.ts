@@ -4,6 +4,7 @@ import { openConnection } from '@aether/platform/log';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
+import { detectionName, startDetection } from './duplicates/detection.ts';
 import { queueImports } from './duplicates/fromimports.ts';
 import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
@@ -100,9 +101,8 @@ const closeMs = 500;
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, fills the queue of duplicates, and relays events
- * to Service Bus if that is configured. Run one worker, or several on
- * several machines: one leads. It refuses a wrong database as the apps' servers do.
+ * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, finds duplicates
+ * and fills their queue, and relays events to Service Bus if that is configured. Run one worker, or several on several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -154,6 +154,10 @@ export async function startSync({
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
   const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
   const duplicates = queueImports({ url, onError: (error) => log.error({ err: error }, 'duplicates of imports') });
+  const detection = startDetection({
+    database: settings,
+    onError: (error) => log.error({ err: error }, 'detection of duplicates'),
+  });
   const relay = bus && busSettings && bus.startRelay({ settings: busSettings, database: settings, log });
   const connection = openConnection('sync', {
     ...settings,
@@ -173,8 +177,13 @@ export async function startSync({
       // Of the worker that relays only: one that stands by would hide its failures.
       const relayed = relay?.report();
       const { turns: relayTurns = 0, failures = 0, error } = relay?.progress() ?? {};
+      const detected = detection.progress();
       return {
-        ...(bus && relayed && { bus: relayed, subscriptions: { [bus.relayName]: { failures, error } } }),
+        ...(bus && relayed && { bus: relayed }),
+        subscriptions: {
+          [detectionName]: { failures: detected.failures, error: detected.error },
+          ...(bus && relayed && { [bus.relayName]: { failures, error } }),
+        },
         sequencer: { role, head },
         retention: {
           keep_days: settings.keepDays,
@@ -185,6 +194,7 @@ export async function startSync({
           sequencer: looks,
           monitor: monitor.state().turns,
           ...(turns > 0 && { retention: turns }),
+          [`subscription:${detectionName}`]: detected.turns,
           ...(bus && relayed && { [`subscription:${bus.relayName}`]: relayTurns }),
         },
       };
@@ -203,6 +213,7 @@ export async function startSync({
         bulk.stop(),
         imports.stop(),
         duplicates.stop(),
+        detection.stop(),
         relay?.stop(),
         retention.stop(),
         sequencer.stop(),

@@ -36,7 +36,12 @@ export const isOtherGeneration = (comparison: number): boolean => (comparison & 
 /** Compares two rows of a table; makes a number of it that has the level of each field. */
 export type Comparer = (a: number, b: number) => number;
 
-export function createComparer(table: PersonTable, columns: PersonColumns, frequencies: Frequencies): Comparer {
+/** @param frequencies how common the values of the table are, in the table or in a list that it is a part of */
+export function createComparer(
+  table: PersonTable,
+  columns: PersonColumns,
+  frequencies: Pick<Frequencies, 'names' | 'domains' | 'cities' | 'companies'>,
+): Comparer {
   const { given, family, others, generation, city, company, birth } = columns;
   const { addressStart, addressOf, phoneStart, phoneOf, local, domain, isRole, isProvided } = columns;
   const { names, domains, cities, companies } = frequencies;

@@ -10,10 +10,13 @@ import {
   PersonTable,
   prepare,
   readSettings,
+  sayReason,
   standardSettings,
   whatIf,
 } from '../index.ts';
 import { isSwapped } from './comparison.ts';
+import { comparePersons } from './detection.ts';
+import { makeModel, packModel, standardModel, unpackModel } from './model.ts';
 import { shuffle, takePeople } from './testing.people.ts';
 import { personOf } from './testing.persons.ts';
 
@@ -385,4 +388,40 @@ test('a what-if counts the pairs that a rule brings, with examples, and changes 
   expect([...matchPrepared(prepared).groups]).toEqual(before);
   expect(() => readSettings(['colour=red'])).toThrow(/There is no setting colour\. A setting is address=on\|off/);
   expect(() => readSettings(['chance=2'])).toThrow('chance must be a number from 0 to 1.');
+});
+
+describe('the model of a list', () => {
+  const persons = takePeople(600, { seed: 5 }).map((each) => ({
+    ...each,
+    city: null,
+    birthDate: null,
+    externalId: null,
+  }));
+  const table = new PersonTable();
+  for (const [at, person] of persons.entries()) table.add(person, { customer: at + 1 });
+
+  test('compares two persons as the list does, also after it was kept', () => {
+    const { review } = matchTable(table);
+    expect(review.length).toBeGreaterThan(50);
+    const compare = comparePersons(unpackModel(packModel(makeModel(table, persons.length))), persons);
+    for (const { rows, score, reasons } of review.slice(0, 50)) {
+      const found = compare(...rows);
+      expect(found.score).toBeCloseTo(score, 2);
+      expect(found.reasons.map(sayReason)).toEqual(reasons);
+    }
+  });
+
+  test('of a sample says the same of a larger list: a likeness is worth less, and its names are as common', () => {
+    const [small, large] = [makeModel(table, 600), makeModel(table, 6_000)];
+    const [word, count] = [...small.words][0] as [number, number];
+    expect(large.words.get(word)).toBeCloseTo(count * 10, -1);
+    expect(large.prior).toBe(small.prior);
+  });
+
+  test('that is too small for one is more careful the more customers there are', () => {
+    const [one, other] = [personOf({ name: 'Ada Quill' }), personOf({ name: 'Ada Quill' })];
+    const scores = [10, 5_000].map((size) => comparePersons(standardModel(size), [one, other])(0, 1).score);
+    expect(scores[0]).toBeGreaterThan(0.5);
+    expect(scores[1]).toBeLessThan(0.25);
+  });
 });

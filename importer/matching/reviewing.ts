@@ -31,7 +31,7 @@ export function listCandidates(
     const x = members.setOf(a);
     const y = members.setOf(b);
     if (x === y) return;
-    const odds = score(a, b, comparison) - (isNever(comparison) ? 4 : 0);
+    const odds = oddsOfBest(score(a, b, comparison), comparison);
     if (isHeld || odds >= oddsMin) best.offer(x, y, a, b, odds);
   };
   for (let a = 0; a < prepared.table.size; a++)
@@ -61,7 +61,7 @@ export function listCandidates(
     for (const x of left)
       for (const y of right) {
         const comparison = compare(x, y);
-        sum += score(x, y, comparison) - (isNever(comparison) || clashes(comparison) ? 4 : 0);
+        sum += oddsAcross(score(x, y, comparison), comparison);
       }
     return (bestOdds + sum / (left.length * right.length)) / 2;
   }
@@ -98,11 +98,21 @@ export function listCandidates(
     const [a, b] = [best.a(at), best.b(at)];
     return {
       rows: a < b ? [a, b] : [b, a],
-      score: Math.round(probabilityOf(best.odds.values[at] as number) * 10_000) / 10_000,
+      score: roundScore(probabilityOf(best.odds.values[at] as number)),
       reasons: reasonsOf(compare(a, b)).map(sayReason),
     };
   }
 }
+
+/** What no rule may join counts less; the logarithm of the odds, to the base of 2. */
+const oddsOfBest = (odds: number, comparison: number) => odds - (isNever(comparison) ? 4 : 0);
+const oddsAcross = (odds: number, comparison: number) => odds - (isNever(comparison) || clashes(comparison) ? 4 : 0);
+
+/** The probability of two rows that are each a group alone, as a list shows it. */
+export const scoreOfPair = (odds: number, comparison: number): number =>
+  roundScore(probabilityOf((oddsOfBest(odds, comparison) + oddsAcross(odds, comparison)) / 2));
+
+const roundScore = (probability: number) => Math.round(probability * 10_000) / 10_000;
 
 /** The best pair of rows between two groups, for each two groups that have one: a table of numbers, because there may be millions. */
 class BestPairs {

@@ -4,6 +4,9 @@ import type { PersonColumns, PersonTable } from './persontable.ts';
 import { none } from './texts.ts';
 import type { Weights } from './weights.ts';
 
+/** The version of the rules that decide who is the same person; it changes when a rule, a key or a weight does. */
+export const rulesVersion = 'matching-1';
+
 /** The rules that join rows by themselves. Each can be switched off; everything that none of them joins is a candidate for a person. */
 export const ruleNames = [
   'address',

@@ -189,7 +189,11 @@ function eachField<T>(make: (field: Field) => T): Record<Field, T> {
 const nameTermMax = 4;
 
 /** @returns a function that gives the logarithm of the odds that two rows are one person. */
-export function createScorer(columns: PersonColumns, frequencies: Frequencies, weights: Weights) {
+export function createScorer(
+  columns: PersonColumns,
+  frequencies: Pick<Frequencies, 'names' | 'persons'>,
+  weights: Pick<Weights, 'of' | 'u' | 'prior'>,
+) {
   const { given, family } = columns;
   const { names, persons } = frequencies;
   const table = fields.map((field) => weights.of[field]);

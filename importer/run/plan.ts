@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
+import { rulesVersion } from '../matching/rules.ts';
 import { readSettings } from '../matching/settings.ts';
 import type { ReadRow } from '../person.ts';
 import type { LeftOut } from '../reading/leftout.ts';
@@ -45,9 +46,6 @@ export type PlanOptions = {
   /** Ends it; what was planned so far is given up. */
   signal?: AbortSignal | undefined;
 };
-
-/** The version of the rules that decide who is the same person; it changes when a rule does. */
-export const rulesVersion = 'matching-1';
 const flushCharacters = 1 << 16;
 /** So many lines are asked for one by one. */
 const askedMax = 10_000;

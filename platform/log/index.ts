@@ -1,6 +1,7 @@
 // What the rooms of this repository import: what is published, and what a relay, the worker and the console share.
 export { driverOf, isClear, requireAddress } from './address.ts';
 export { type Attempts, collectAttempts } from './attempts.ts';
+export { type EventBus, openEventBus } from './bus.ts';
 export { readCertificate } from './certificate.ts';
 export { Client, type ClientOptions, openClient } from './client.ts';
 export { closeWithinMs } from './connection.ts';

@@ -19,7 +19,7 @@ import { type Bridge, findBridges } from './clusters.ts';
 
 export const pairStates = ['open', 'unsure', 'merged', 'different'] as const;
 export type PairState = (typeof pairStates)[number];
-export const pairSources = ['import', 'verified_claim', 'unmerged', 'person'] as const;
+export const pairSources = ['detected', 'import', 'verified_claim', 'unmerged', 'person'] as const;
 
 export type PairFilter = {
   state: PairState;

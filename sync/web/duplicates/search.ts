@@ -4,7 +4,7 @@ export type PairState = 'open' | 'unsure' | 'merged' | 'different';
 export type DuplicatesSearch = { state?: PairState; assigned?: string; source?: string; score?: string };
 
 const states = ['open', 'unsure', 'merged', 'different'];
-const sources = ['import', 'verified_claim', 'unmerged', 'person'];
+const sources = ['detected', 'import', 'verified_claim', 'unmerged', 'person'];
 
 /** The filters of the queue in the page's URL; a pair's page keeps them, so that it knows which pair is next. */
 export function readDuplicatesSearch(given: Record<string, unknown>): DuplicatesSearch {

@@ -10,6 +10,7 @@ export const stateWords: Record<PairState, { word: string; tone: Tone }> = {
 };
 
 const sources: Record<string, string> = {
+  detected: 'a customer who was made or changed',
   import: 'an import',
   verified_claim: 'the proof of an address',
   unmerged: 'a merge that was taken back',

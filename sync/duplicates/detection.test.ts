@@ -1,0 +1,258 @@
+import { atEnd } from '@aether/database/testing';
+import { createModelReader } from '@aether/importer/similar';
+import { readSettings } from '@aether/platform/log';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestPlatform, type TestPlatform } from '../testing.ts';
+import { detectionName, lookAt, startDetection, walkPage } from './detection.ts';
+import { propose } from './testing.duplicates.ts';
+import { trainModel } from './training.ts';
+
+let platform: TestPlatform;
+let superuser: pg.Client;
+let sync: pg.Client;
+let unique = 0;
+const errors: unknown[] = [];
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  ({ superuser, sync } = platform);
+  const url = platform.database.url('sync_app');
+  const detection = startDetection({
+    database: { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url },
+    onError: (error) => errors.push(error),
+  });
+  atEnd(() => detection.stop());
+  // The walk over nobody has ended: what follows is found by events.
+  while ((await superuser.query('select phase from sync.match_walk')).rows[0].phase !== 'done');
+});
+
+type More = { email?: string; phone?: string | null; company_id?: string };
+const made = async (name: string, more: More = {}, by = platform.foundation): Promise<string> =>
+  (await by.createCustomer({ name, email: `d${++unique}@${unique}.example`, ...more })).id;
+const looked = () => platform.settled(detectionName);
+const pairOf = async (a: string, b: string) =>
+  (
+    await superuser.query(
+      `select id, state, reason, score, reasons, rules from platform.review_candidates
+       where customer_id = least($1::uuid, $2::uuid) and other_id = greatest($1::uuid, $2::uuid)`,
+      [a, b],
+    )
+  ).rows[0];
+const pairsOf = async (id: string): Promise<number> =>
+  (await superuser.query('select from platform.review_candidates where $1 in (customer_id, other_id)', [id]))
+    .rowCount ?? 0;
+const keysOf = async (id: string) =>
+  (await superuser.query('select keys, cut_off from sync.match_keys where customer = $1', [id])).rows[0];
+const on = (client: pg.Client) => ({
+  query: async (text: string, values?: unknown[]) => (await client.query(text, values)).rows as never,
+});
+
+describe('a customer who is made', () => {
+  test('is proposed with whom it may be the same, with reasons, once, whichever app made it', async () => {
+    const one = await made('Ada Quill', { phone: '+49 30 555101' });
+    const other = await made('Adda Quill', { phone: '+49 30 555101' }, platform.support);
+    await looked();
+    expect(await pairOf(one, other)).toMatchObject({
+      state: 'open',
+      reason: 'detected',
+      rules: 'matching-1',
+      reasons: expect.arrayContaining(['phone.equal', 'family.equal', 'given.slip']),
+    });
+    await platform.foundation.updateCustomer(one, { account_tier: 'premium' });
+    await looked();
+    expect(await pairsOf(one)).toBe(1);
+  });
+
+  test('is not proposed with another person of one telephone number or one company', async () => {
+    const one = await made('Bea Lane', { phone: '+49 30 555102', email: 'bea@lane.example' });
+    const two = await made('Hugo Stern', { phone: '+49 30 555102', email: 'hugo@lane.example' });
+    await looked();
+    expect([await pairsOf(one), await pairsOf(two)]).toEqual([0, 0]);
+  });
+
+  test('is found beside one who is made in the same transaction', async () => {
+    const { rows } = await superuser.query(
+      `insert into platform.customers (email, email_key, name, created_by_app)
+       values ('w1@one.example', 'w1@one.example', 'Walter Frobenius', 'foundation'),
+         ('w2@two.example', 'w2@two.example', 'Walter Frobenius', 'foundation') returning id`,
+    );
+    await looked();
+    expect(await pairOf(rows[0].id, rows[1].id)).toMatchObject({ state: 'open', reason: 'detected' });
+  });
+});
+
+describe('a customer who is changed', () => {
+  test('loses a pair for which nothing speaks any more, and gets it back; a new score replaces the old one', async () => {
+    const one = await made('Clara Voss', { phone: '+49 30 555103' });
+    const two = await made('Clara Voss');
+    await looked();
+    const { score } = await pairOf(one, two);
+    await platform.foundation.updateCustomer(two, { phone: '+49 30 555103' });
+    await looked();
+    expect((await pairOf(one, two)).score).toBeGreaterThan(score);
+    await platform.foundation.updateCustomer(two, { name: 'Zeno Ulbricht' });
+    await looked();
+    expect(await pairOf(one, two)).toBeUndefined();
+    await platform.foundation.updateCustomer(two, { name: 'Clara Voss' });
+    await looked();
+    expect(await pairOf(one, two)).toMatchObject({ state: 'open' });
+  });
+
+  test('is not asked about again after a decision, and keeps what an import has found', async () => {
+    const one = await made('Dora Weiss', { phone: '+49 30 555104' });
+    const two = await made('Dora Weiss', { phone: '+49 30 555104' });
+    const three = await made('Emil Kranz');
+    const four = await made('Ines Falk');
+    await looked();
+    const pair = await pairOf(one, two);
+    await sync.query(`select platform.decide_candidate($1, 'different', 'open')`, [pair.id]);
+    const imported = await propose(superuser, three, four);
+    for (const id of [one, three]) await platform.foundation.updateCustomer(id, { phone: '+49 30 555105' });
+    await platform.foundation.updateCustomer(one, { phone: '+49 30 555104' });
+    await looked();
+    expect(await pairOf(one, two)).toMatchObject({ id: pair.id, state: 'different' });
+    expect(await pairOf(three, four)).toMatchObject({ id: imported, state: 'open', reason: 'import' });
+  });
+
+  test('is asked about again where a decision was taken back, also if nothing speaks for it any more', async () => {
+    const one = await made('Fritz Olm', { phone: '+49 30 555106' });
+    const two = await made('Fritz Olm', { phone: '+49 30 555106' });
+    await looked();
+    const { id } = await pairOf(one, two);
+    const { rows } = await sync.query(`select platform.decide_candidate($1, 'different', 'open') as d`, [id]);
+    await sync.query('select platform.undo_decision($1)', [rows[0].d]);
+    await platform.foundation.updateCustomer(two, { name: 'Somebody Else', phone: null });
+    await looked();
+    expect(await pairOf(one, two)).toMatchObject({ id, state: 'open' });
+  });
+});
+
+test('a pair that an import finds as well is the import’s from then on', async () => {
+  const one = await made('Greta Lund', { phone: '+49 30 555107' });
+  const two = await made('Greta Lund', { phone: '+49 30 555107' });
+  await looked();
+  await propose(superuser, one, two, { score: 0.6 });
+  await platform.foundation.updateCustomer(two, { name: 'Yvonne Unruh', phone: null });
+  await looked();
+  expect(await pairOf(one, two)).toMatchObject({ reason: 'import', score: 0.6, reasons: ['family.equal'] });
+});
+
+test('what too many share is not compared, and the customer says which key it was', async () => {
+  await superuser.query(
+    `insert into platform.customers (email, email_key, name, created_by_app)
+     select 'm' || n || '@m' || n || '.example', 'm' || n || '@m' || n || '.example', 'Max Muster', 'foundation' from generate_series(1, 31) n`,
+  );
+  const last = await made('Max Muster');
+  await looked();
+  expect(await pairsOf(last)).toBe(0);
+  expect((await keysOf(last)).cut_off).toContain('whole name');
+});
+
+test('a merge leaves the keys of the loser to nobody, an unmerge gives them back, and an erasure takes them at once', async () => {
+  const one = await made('Hanna Rohde');
+  const two = await made('Ludwig Sandmann');
+  await looked();
+  const before = await keysOf(two);
+  const { rows } = await sync.query('select platform.merge_customers($1, $2) as m', [one, [two]]);
+  await looked();
+  expect(await keysOf(two)).toBeUndefined();
+  await sync.query('select platform.unmerge_customers($1)', [rows[0].m.merges[0].merge]);
+  await looked();
+  expect(await keysOf(two)).toEqual(before);
+  await superuser.query('begin');
+  await superuser.query('update platform.customers set erased_at = now() where id = $1', [two]);
+  expect(await keysOf(two)).toBeUndefined();
+  await superuser.query('rollback');
+});
+
+test('a look gives up when somebody holds the customer, and holds up no writer while it is under way', async () => {
+  const one = await made('Ivo Jansen', { phone: '+49 30 555108' });
+  const two = await made('Ivo Jansen', { phone: '+49 30 555108' });
+  await looked();
+  const holder = await platform.database.connect('postgres');
+  await holder.query('begin');
+  await holder.query('select from platform.customers where id = $1 for update', [one]);
+  const look = lookAt(on(sync), { ids: [two], readModel: createModelReader() });
+  await expect(look).rejects.toMatchObject({ code: '55P03' });
+  await holder.query('rollback');
+  const looker = await platform.database.connect('sync_app');
+  await looker.query('begin');
+  await lookAt(on(looker), { ids: [one, two], readModel: createModelReader() });
+  await superuser.query(`set lock_timeout = '100ms'`);
+  await superuser.query(`update platform.customers set name = 'Ivo Janssen' where id = $1`, [one]);
+  await superuser.query('reset lock_timeout');
+  await looker.query('commit');
+});
+
+describe('the walk over all customers', () => {
+  test('finds those who were there before, a page by one of several workers, and goes on where a killed one was', async () => {
+    await superuser.query('alter table platform.customers disable trigger user');
+    const { rows } = await superuser.query(
+      `insert into platform.customers (id, email, email_key, name, created_by_app)
+       select uuidv7(), 'o' || n || '@o' || n || '.example', 'o' || n || '@o' || n || '.example', 'Orla Penhaligon', 'foundation'
+       from generate_series(1, 2) n returning id`,
+    );
+    await superuser.query('alter table platform.customers enable trigger user');
+    const [one, two] = rows.map(({ id }) => id);
+    expect(await keysOf(one)).toBeUndefined();
+    await sync.query('begin');
+    await sync.query('select sync.begin_match_walk()');
+    await sync.query('commit');
+    // The worker that runs beside it walks as well: the walk belongs to this page's transaction alone.
+    const first = await platform.database.connect('sync_app');
+    first.on('error', () => {});
+    await first.query('begin');
+    const readModel = createModelReader();
+    const began = await walkPage(on(first), { readModel });
+    if (began) expect(await walkPage(on(sync), { readModel })).toBe(false);
+    await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
+    for (let phase = ''; phase !== 'done'; ) {
+      await sync.query('begin');
+      await walkPage(on(sync), { readModel });
+      await sync.query('commit');
+      ({ phase } = (await superuser.query('select phase from sync.match_walk')).rows[0]);
+    }
+    expect(await pairOf(one as string, two as string)).toMatchObject({ state: 'open', reason: 'detected' });
+  });
+
+  test('begins again when the rules are other ones', async () => {
+    await superuser.query(`update sync.match_walk set rules = 'matching-0'`);
+    await sync.query('begin');
+    const { rows } = await sync.query(`select * from sync.next_match_page('matching-1', 1)`);
+    await sync.query('rollback');
+    await superuser.query(`update sync.match_walk set rules = 'matching-1'`);
+    expect(rows).toEqual([{ phase: 'keys', ids: [expect.any(String)] }]);
+  });
+});
+
+test('the model of many customers is made once, and knows which names are common', async () => {
+  const ask = async (least: number) =>
+    (await sync.query('select sync.begin_match_model($1, $2) as due', ['matching-1', least])).rows[0].due;
+  expect(await ask(1_000)).toBe(false); // too few
+  expect(await ask(10)).toBe(true);
+  expect(await ask(10)).toBe(false); // somebody makes it
+  await trainModel(on(sync));
+  expect(await ask(10)).toBe(false); // it is there
+  const { words, persons } = await createModelReader()(on(sync));
+  expect(persons).toBeGreaterThan(40);
+  expect([...words.values()].sort((a, b) => b - a)[0]).toBeGreaterThan(25); // Max, and Muster
+});
+
+test('no app reads keys, or writes what detection found', async () => {
+  for (const login of ['foundation_app', 'support_app', 'console_app'] as const) {
+    const client = await platform.database.connect(login);
+    for (const statement of [
+      'select from sync.match_keys',
+      'select from sync.match_model',
+      `select sync.keep_detected('[]', '[]', 'x', false)`,
+      `select sync.keep_match_keys('[]')`,
+      `select sync.keep_match_model('x', 1, '{}', '')`,
+      'select sync.begin_match_walk()',
+    ])
+      await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+  }
+});
+
+test('nothing went wrong meanwhile but what was held', () => {
+  expect(errors.filter((error) => (error as { code?: string }).code !== '55P03')).toEqual([]);
+});

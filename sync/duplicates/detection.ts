@@ -1,0 +1,198 @@
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { blockKeysOf, modelledMin, rulesVersion } from '@aether/importer';
+import { type Asked, createModelReader, findSimilar, type ModelReader, readKnown } from '@aether/importer/similar';
+import { type AppEvent, openConnection, openEventBus, type Settings, type Subscription } from '@aether/platform/log';
+
+/*
+ * Finds duplicates while customers are made and changed: see 0024_detection.sql. The subscription looks at the customers that events tell of.
+ * The walk looks at all that are there: on the first start, after a change of the rules, and when somebody asks for it. A page of it is one
+ * transaction, which says how far it is, so a worker that is killed loses at most a page, and of several workers one does each.
+ *
+ * - The looks of a batch are read first and written last, in one statement, so its locks are short.
+ * - A customer that a merge or a change of a number holds for longer than half a second makes the look fail. Its event is parked and comes
+ * again; so does the page.
+ */
+
+export type Detection = {
+  /** How the subscription gets on in this process. */
+  progress: Subscription['progress'];
+  /** Settles within a second, whether or not the database answers. */
+  stop(): Promise<void>;
+};
+
+export const detectionName = 'sync.duplicates';
+
+const types = [
+  ...['customer.created', 'customer.updated', 'customer.deleted', 'customer.merged', 'customer.unmerged'],
+  ...['address.created', 'address.updated', 'address.deleted', 'phone.created', 'phone.updated', 'phone.deleted'],
+] as ('customer.created' | 'customer.updated' | 'customer.merged' | 'customer.unmerged' | 'address.created')[];
+/** Of a changed customer: what matching compares. Other changes cost no look. */
+const compared = new Set([
+  'name',
+  'email',
+  'email_key',
+  'phone',
+  'phone_key',
+  'company_id',
+  'merged_into',
+  'erased_at',
+]);
+const batchMax = 100;
+const perPage = 200;
+const answerMs = 20_000;
+const stopWithinMs = 1_000;
+const restMsMin = 20;
+
+export function startDetection({
+  database,
+  everyMs = 5_000,
+  onError,
+}: {
+  /** How to reach the platform database as sync_app, past any transaction pooler. */
+  database: Settings & { directUrl: string };
+  /** How often it is looked whether there is a walk or a model to make. */
+  everyMs?: number;
+  onError: (error: unknown) => void;
+}): Detection {
+  const stopping = new AbortController();
+  const connection = openConnection('sync', {
+    ...database,
+    url: database.directUrl,
+    pooler: 'none',
+    poolMax: 3,
+    queryTimeoutMs: answerMs,
+    searchPath: 'sync,platform',
+  });
+  const bus = openEventBus(connection, database.directUrl);
+  const readModel = createModelReader();
+  const subscription = bus.subscribeBatch({ name: detectionName, types, batchMax, onError }, async (events, { tx }) => {
+    await lookAt(tx, { ids: customersOf(events), readModel });
+  });
+
+  async function rest(ms: number): Promise<void> {
+    await wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
+  }
+
+  /** One page of the walk. @returns whether there may be more */
+  const walk = () => connection.transaction({ mayBeLost: true }, (tx) => walkPage(tx, { readModel }));
+
+  async function run(): Promise<void> {
+    // What is made before it is registered is found by the walk, and what is made later by the subscription.
+    await subscription.ready.catch(() => {});
+    while (!stopping.signal.aborted) {
+      let restMs = everyMs;
+      try {
+        await trainIfDue(connection, database.directUrl, stopping.signal);
+        const began = performance.now();
+        // As long as a page took, the database is left to others.
+        if (await walk()) restMs = Math.max(restMsMin, performance.now() - began);
+      } catch (error) {
+        if (!stopping.signal.aborted) onError(error);
+      }
+      await rest(restMs);
+    }
+  }
+  const running = run();
+
+  return {
+    progress: subscription.progress,
+    async stop() {
+      stopping.abort();
+      await Promise.race([bus.close(), wait(stopWithinMs / 2, undefined, { ref: false })]);
+      await connection.close(stopWithinMs / 2);
+      await running;
+    },
+  };
+}
+
+/** The customers of events whose names, addresses, numbers or companies are other ones now. */
+function customersOf(events: readonly AppEvent[]): string[] {
+  const ids = new Set<string>();
+  for (const { type, key, customer, previous, data } of events) {
+    if (type === 'customer.updated' && !Object.keys(previous).some((column) => compared.has(column))) continue;
+    if (type.startsWith('customer.')) ids.add(key);
+    else if (customer !== null) ids.add(customer);
+    if (type === 'customer.merged' || type === 'customer.unmerged') ids.add(String((data as { loser: string }).loser));
+  }
+  return [...ids];
+}
+
+/** Looks for pairs of these customers, and keeps what it finds. @returns how many pairs are new */
+export async function lookAt(
+  tx: Asked,
+  { ids, readModel, isWalk = false }: { ids: readonly string[]; readModel: ModelReader; isWalk?: boolean },
+): Promise<number> {
+  if (ids.length === 0) return 0;
+  const known = await readKnown(tx, ids);
+  const model = await readModel(tx);
+  const beside = await listDetected(tx, ids);
+  const sought = [...known.values()].map(({ id, person }) => ({ id, person }));
+  const found = await findSimilar(tx, model, sought, beside);
+  const looked = sought.map(({ id }, at) => ({ customer: id, keys: found[at]?.keys, cut_off: found[at]?.cutOff }));
+  // Who is merged or erased by now has no keys any more.
+  const gone = ids.filter((id) => !known.has(id)).map((customer) => ({ customer, keys: [], cut_off: [] }));
+  const pairs = sought.flatMap(({ id }, at) =>
+    (found[at]?.similar ?? []).map(({ id: other, score, reasons }) => ({ a: id, b: other, score, reasons })),
+  );
+  const [row] = await tx.query<{ added: number }>('select sync.keep_detected($1, $2, $3, $4) as added', [
+    JSON.stringify([...looked, ...gone]),
+    JSON.stringify(pairs),
+    rulesVersion,
+    isWalk,
+  ]);
+  return row?.added ?? 0;
+}
+
+/** With whom detection has found these before: they are compared again, whatever their keys are by now. */
+async function listDetected(tx: Asked, ids: readonly string[]): Promise<Map<string, string[]>> {
+  const beside = new Map<string, string[]>();
+  const rows = await tx.query<{ customer_id: string; other_id: string }>('select * from sync.list_detected($1)', [ids]);
+  for (const { customer_id: one, other_id: other } of rows) {
+    beside.set(one, [...(beside.get(one) ?? []), other]);
+    beside.set(other, [...(beside.get(other) ?? []), one]);
+  }
+  return beside;
+}
+
+/** One page of the walk, in the caller's transaction. @returns whether there may be more */
+export async function walkPage(tx: Asked, { readModel }: { readModel: ModelReader }): Promise<boolean> {
+  const [page] = await tx.query<{ phase: 'keys' | 'pairs' | null; ids: string[] | null }>(
+    'select * from sync.next_match_page($1, $2)',
+    [rulesVersion, perPage],
+  );
+  if (!page?.phase || !page.ids) return false;
+  if (page.phase === 'pairs') await lookAt(tx, { ids: page.ids, readModel, isWalk: true });
+  else await keepKeys(tx, page.ids);
+  return true;
+}
+
+/** The keys of all come before the pairs of any: a key that too many have must be known as one. */
+async function keepKeys(tx: Asked, ids: readonly string[]): Promise<void> {
+  const known = [...(await readKnown(tx, ids)).values()];
+  const keys = blockKeysOf(known.map(({ person }) => person));
+  await tx.query('select sync.keep_match_keys($1)', [
+    JSON.stringify(known.map(({ id }, at) => ({ customer: id, keys: keys[at]?.map(({ key }) => key), cut_off: [] }))),
+  ]);
+}
+
+/** Makes the model in a thread of its own, if it is due and no other worker makes it. @throws what the thread ends with */
+async function trainIfDue(on: Asked, url: string, signal: AbortSignal): Promise<void> {
+  const [row] = await on.query<{ isDue: boolean }>('select sync.begin_match_model($1, $2) as "isDue"', [
+    rulesVersion,
+    modelledMin,
+  ]);
+  if (!row?.isDue || signal.aborted) return;
+  const thread = new Worker(new URL('./trainingthread.ts', import.meta.url), {
+    workerData: { url },
+    resourceLimits: { maxOldGenerationSizeMb: 1_000 },
+  });
+  const end = () => void thread.terminate();
+  signal.addEventListener('abort', end);
+  try {
+    await once(thread, 'exit');
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
