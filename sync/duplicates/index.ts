@@ -1,0 +1,2 @@
+export { lookAt, walkPage } from './detection.ts';
+export { trainModel } from './training.ts';
