@@ -3,8 +3,10 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
+import type { PersonEmail, PersonPhone } from '@aether/importer';
 import { createModelReader, findSimilar, personOf } from '@aether/importer/similar';
 import { people } from '@aether/importer/testing.people';
+import { canonicaliseEmail } from '@aether/platform';
 import { lookAt, trainModel, walkPage } from '@aether/sync/detection';
 import pg from 'pg';
 import { median, quantile } from './measure.ts';
@@ -113,8 +115,8 @@ async function run(server: LocalServer): Promise<void> {
     if (!draft) break;
     const person = personOf({
       name: nameOf(draft),
-      emails: draft.emails.map(({ key }) => key),
-      phones: draft.phones.flatMap(({ key }) => key ?? []),
+      emails: draft.emails.map((email: PersonEmail) => email.key),
+      phones: draft.phones.flatMap((phone: PersonPhone) => phone.key ?? []),
       company: null,
     });
     hints.push(await timed(async () => findSimilar(on, await readModel(on), [{ person }])));
@@ -156,10 +158,8 @@ async function fill(superuser: pg.Client): Promise<void> {
       const person = source.next().value;
       if (!person) throw new Error('There are no more people.');
       const number = left - at;
-      const written = person.emails[0]?.key ?? '';
-      const given = /^[a-z0-9._+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}$/.test(written)
-        ? written
-        : `nobody${number}@nowhere.example`;
+      const read = canonicaliseEmail(person.emails[0]?.key ?? '');
+      const given = read.ok ? read.key : `nobody${number}@nowhere.example`;
       const email = taken.has(given) ? `${given.split('@')[0]}@again${number}.example` : given;
       taken.add(email);
       return { email, name: nameOf(person).slice(0, 200) || `Person ${number}`, phone: person.phones[0]?.key ?? null };

@@ -485,12 +485,17 @@ test('duplicates are decided by keyboard, the next pair is there before the answ
     );
   const pairs: [a: string, b: string, score: number][] = [];
   for (const [n, name] of ['Vega', 'Wells', 'Xavier'].entries())
-    pairs.push([await make(`Una ${name}`, 1, { phone: '+49 30 5550100' }), await make(`U. ${name}`, 2), 0.9 - n / 10]);
+    pairs.push([await make(`Una ${name}`, 1, { phone: `+49 30 555010${n}` }), await make(`U. ${name}`, 2), 0.9 - n / 10]);
   const [una, ulla, ute] = [await make('Una Yates', 1), await make('Ulla Yates', 2), await make('Ute Yates', 3)];
   const stateOf = async (state: string) =>
     (await stack.call('GET', `${stack.console}/api/duplicates?state=${state}`, { as: 'maya' })).body.counts[state];
   const countAll = (...states: string[]) => Promise.all(states.map(stateOf));
-  // Other tests decide as well.
+  // Other tests decide as well, and make customers whose pairs are found a moment later.
+  const behind = async () =>
+    (await stack.call('GET', `${stack.console}/api/subscriptions`, { as: 'maya' })).body.subscriptions.find(
+      ({ name }: { name: string }) => name === 'sync.duplicates',
+    )?.behind_positions;
+  await expect.poll(behind).toBe(0);
   const decided = await stack.call('GET', `${stack.console}/api/duplicates/decisions`, { as: 'maya' });
   const before: number = decided.body.acts.length;
   const [wereOpen, wereDifferent, wereMerged, wereUnsure] = await countAll('open', 'different', 'merged', 'unsure');

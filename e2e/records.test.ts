@@ -1,5 +1,6 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
 import { openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
@@ -253,6 +254,41 @@ describe('a picker', () => {
     await maya.keyboard.press('Control+Enter');
     await seen(maya.getByText('Typed deal was created.'));
   });
+});
+
+test('a new customer who is there already is hinted at while a person types, and is created all the same', async () => {
+  const { body } = await api('POST', '/api/customers', {
+    name: 'Cunigunde Rauschenbach',
+    email: `cuni${++unique}@rauschenbach.example`,
+    phone: '+49 89 5550 4711',
+  });
+  const draft = { name: 'Kunigunde Rauschenbach', phone: '+49 (0)89 55504711' };
+  await expect.poll(async () => (await api('POST', '/api/customers/similar', draft)).body.similar.length).toBe(1);
+  await open('/customers');
+  await maya.getByRole('button', { name: 'New customer' }).first().click();
+  const dialog = maya.getByRole('dialog', { name: 'New customer' });
+  await dialog.getByLabel('Name').fill('Kunigunde Rauschenbach');
+  await dialog.getByLabel('E-mail').fill('kunigunde@elsewhere.example');
+  await dialog.getByLabel('Phone').fill('+49 (0)89 55504711');
+  const hint = dialog.getByRole('link', { name: /^Cunigunde Rauschenbach, cuni/ });
+  await seen(hint);
+  await seen(dialog.getByText(/the telephone number is the same/));
+  expect(await hint.getAttribute('href')).toBe(`/customers/${body.id}`);
+  await dialog.getByLabel('Phone').focus();
+  await maya.keyboard.press('Tab');
+  await seen(dialog.locator('a:focus', { hasText: 'Cunigunde' }));
+  for (const [width, height] of [[390, 844], [1440, 900]] as const) {
+    await maya.setViewportSize({ width, height });
+    expect([width, await maya.evaluate(findMisfits), await findBarriers(maya)]).toEqual([width, [], []]);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      if (!process.env.AETHER_LOOK) continue;
+      await maya.emulateMedia({ colorScheme });
+      await maya.screenshot({ path: `${process.env.AETHER_LOOK}/hint-foundation-${width}-${colorScheme}.png` });
+    }
+  }
+  await maya.emulateMedia({ colorScheme: null });
+  await dialog.getByRole('button', { name: 'Create' }).click();
+  await seen(maya.getByText('Kunigunde Rauschenbach was created.'));
 });
 
 test('a deal shows its own history, and an entry on its page belongs to the deal', async () => {

@@ -1,5 +1,6 @@
 import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
@@ -356,6 +357,83 @@ test('a call is logged for the customer with that number, and Foundation shows i
   const { entries } = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body;
   expect(entries.filter(({ type }: { type: string }) => type === 'support_call')).toHaveLength(2);
 });
+
+test('a call of the wrong person is moved to the right one, says where it came from, and comes back', async () => {
+  const make = async (name: string, phone?: string) =>
+    (await crm('POST', '/api/customers', { name, email: `moved${++unique}@example.com`, phone })).body;
+  const wrong = await make('Wrong Person', '+49 30 5550 4712');
+  const right = await make('Right Person');
+  await api('POST', '/api/calls', {
+    client_id: `moved-${++unique}`,
+    direction: 'inbound',
+    number: '+49 30 5550 4712',
+    outcome: 'resolved',
+    notes: 'About the brass lamp',
+    started_at: new Date(Date.now() - 300_000).toISOString(),
+    duration_seconds: 60,
+  });
+  const notes = async (id: string) =>
+    (await crm('GET', `/api/customers/${id}/timeline`)).body.entries.filter(
+      ({ type }: { type: string }) => type === 'support_call',
+    ).length;
+  await open('/calls');
+  const call = priya.getByRole('listitem').filter({ hasText: 'About the brass lamp' });
+  await call.getByRole('button', { name: /^Move the call of/ }).click();
+  const dialog = priya.getByRole('dialog', { name: 'Move this call to another customer' });
+  await dialog.getByText('It belongs to Wrong Person at present.').waitFor();
+  await dialog.getByRole('button', { name: 'Move' }).click();
+  await dialog.getByText('Choose to whom it belongs.').waitFor();
+  await dialog.getByLabel('The right customer').fill('Right Person');
+  await priya.getByRole('option', { name: /Right Person/ }).click();
+  await look('move-call');
+  await dialog.getByRole('button', { name: 'Move' }).click();
+  await priya.getByText('The call is with Right Person now.').waitFor();
+  await call.getByRole('link', { name: 'Right Person' }).waitFor();
+  await call.getByText(/Wrong Person/).waitFor();
+  await look('moved-call');
+  expect([await notes(wrong.id), await notes(right.id)]).toEqual([0, 1]);
+  await call.getByRole('button', { name: 'Move back' }).click();
+  await call.getByRole('link', { name: 'Wrong Person' }).waitFor();
+  expect([await notes(wrong.id), await notes(right.id)]).toEqual([1, 0]);
+});
+
+test('a call that would make a customer says who may be the same, by keyboard too, and is logged all the same', async () => {
+  await crm('POST', '/api/customers', { name: 'Balthasar Quitschreiber', email: `bq${++unique}@quitschreiber.example` });
+  const draft = { name: 'Baltasar Quitschreiber', email: 'bq@quitschreiber.exampel' };
+  await expect.poll(async () => (await api('POST', '/api/calls/similar', draft)).body.similar.length).toBe(1);
+  await open('/calls');
+  await priya.getByRole('button', { name: 'Log a call' }).click();
+  const dialog = priya.getByRole('dialog', { name: 'Log a call' });
+  await dialog.getByLabel('Number').fill('+49 30 5550 4713');
+  await dialog.getByLabel('Name').fill(draft.name);
+  const hint = dialog.getByRole('link', { name: /^Balthasar Quitschreiber/ });
+  await hint.waitFor();
+  await dialog.getByText(/the last name is the same/).waitFor();
+  await look('hint-support');
+  await hint.focus();
+  expect(await hint.getAttribute('href')).toMatch(/^\/customers\//);
+  await dialog.getByRole('combobox', { name: 'Outcome' }).or(dialog.getByLabel('Outcome')).first().click();
+  await priya.getByRole('option', { name: 'Resolved' }).click();
+  await dialog.getByLabel('Address').fill('baltasar@elsewhere.example');
+  await dialog.getByRole('button', { name: 'Log call' }).click();
+  await priya.getByText(/Baltasar Quitschreiber, a new customer, is in Foundation’s timeline/).waitFor();
+});
+
+/** What does not fit, and what keeps people out, at two widths and in both schemes. Takes pictures if AETHER_LOOK is set. */
+async function look(name: string): Promise<void> {
+  const folder = process.env.AETHER_LOOK;
+  for (const [width, height] of [[390, 844], [1440, 900]] as const) {
+    await priya.setViewportSize({ width, height });
+    expect([name, width, await priya.evaluate(findMisfits)]).toEqual([name, width, []]);
+    expect([name, width, await findBarriers(priya)]).toEqual([name, width, []]);
+    if (!folder) continue;
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await priya.emulateMedia({ colorScheme });
+      await priya.screenshot({ path: `${folder}/${name}-${width}-${colorScheme}.png` });
+    }
+    await priya.emulateMedia({ colorScheme: null });
+  }
+}
 
 describe('an administrator', () => {
   let maya: Page;

@@ -31,6 +31,7 @@ export {
   CustomerSchema,
   MergedFromSchema,
   PhoneSchema,
+  SimilarCustomerSchema,
   TierSchema,
 } from './records.ts';
 export { isPersonal, type Right, refuseScope } from './rights.ts';

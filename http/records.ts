@@ -105,6 +105,21 @@ export const MergedFromSchema = z
   })
   .openapi('MergedFrom');
 
+/** A customer that may be the person who is being written down. */
+export const SimilarCustomerSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    name: z.string(),
+    email: z.string(),
+    reasons: z
+      .array(z.string())
+      .openapi({
+        description: 'What speaks for it, the strongest first.',
+        example: ['the telephone number is the same'],
+      }),
+  })
+  .openapi('SimilarCustomer');
+
 /** A row of platform.tiers. */
 export const TierSchema = z
   .object({

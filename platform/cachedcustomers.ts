@@ -81,6 +81,11 @@ export function cachedMergeCalls(calls: MergeCalls, cache: CustomerCache): Merge
       for (const id of [unmerged.survivor, unmerged.loser]) forgetWritten(cache, write, id);
       return unmerged;
     },
+    async unmergeSeveral(mergeIds, write = {}) {
+      const unmerged = await calls.unmergeSeveral(mergeIds, write);
+      for (const { survivor, loser } of unmerged) for (const id of [survivor, loser]) forgetWritten(cache, write, id);
+      return unmerged;
+    },
   };
 }
 

@@ -170,6 +170,13 @@ export function mergeCalls(connection: Connection) {
     );
   }
 
+  async function unmergeSeveral(mergeIds: readonly string[], write: Write = {}): Promise<Unmerged[]> {
+    for (const id of mergeIds) if (!isUuid(id)) throw new NotFound('merge');
+    return connection.within(write, (tx) =>
+      change<Unmerged[]>(tx, 'select platform.unmerge_several($1) as answer', [mergeIds]),
+    );
+  }
+
   async function getMerges(customerId: string, { tx }: InTransaction = {}): Promise<Merge[]> {
     if (!isUuid(customerId)) return [];
     return (tx ?? connection).run<Merge>(listMerges, [customerId]);
@@ -209,6 +216,13 @@ export function mergeCalls(connection: Connection) {
      * @throws StewardOnly, NotFound, MergeUndone, CustomerErased, InvalidField for a choice, TransactionConflict
      */
     unmergeCustomers,
+    /**
+     * Takes several merges back in the order given, the newest first, all of them or none: as `unmergeCustomers`, but their customers are held
+     * together, and for as long as the whole takes.
+     *
+     * @throws as unmergeCustomers
+     */
+    unmergeSeveral,
     /** The merges in which this customer was the survivor or the loser, the newest first, also those that were taken back. */
     getMerges,
   };

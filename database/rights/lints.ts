@@ -61,6 +61,7 @@ const mergeFunctions = [
   'platform.merge_customers(uuid, uuid[], jsonb, text, jsonb, jsonb)',
   'platform.preview_unmerge(uuid, jsonb)',
   'platform.unmerge_customers(uuid, jsonb)',
+  'platform.unmerge_several(uuid[])',
 ];
 /** Their owner is a role of its own, so that nothing repeats what they scrub. */
 const eraseFunctions = [

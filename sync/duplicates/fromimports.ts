@@ -48,7 +48,7 @@ export function queueImports({
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      const more = await queueNextPairs(await open().catch(report)).catch(report);
+      const more = await queueNextPairs(await open().catch(report), onError).catch(report);
       await wait(more ? restMs : everyMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
     await line?.close();
@@ -69,18 +69,31 @@ export function queueImports({
   };
 }
 
-/** One step. @returns whether there was something to do */
-export async function queueNextPairs(line: Pick<Line, 'query'> | undefined): Promise<boolean> {
+/**
+ * One step. A run whose pairs the database cannot queue is told of, and tried again later: others have their turn.
+ *
+ * @returns whether there was something to do
+ */
+export async function queueNextPairs(
+  line: Pick<Line, 'query'> | undefined,
+  onFault: (fault: Error) => void,
+): Promise<boolean> {
   if (!line) return false;
   const [next] = await line.query<NextPairs>('select * from sync.next_import_pairs($1)', [linesPerStep]);
   if (!next || next.of_run === null) return false;
   const pairs = (next.pairs ?? []).map((pair) => ({ ...pair, reasons: pair.reasons.map(reasonOfWords) }));
-  await line.query('select sync.queue_import_pairs($1, $2, $3, $4, $5)', [
+  const [queued] = await line.query<{ done: boolean }>('select sync.queue_import_pairs($1, $2, $3, $4, $5) as done', [
     next.of_run,
     next.queued_from,
     next.queued_to,
     next.rules,
     JSON.stringify(pairs),
   ]);
+  if (queued?.done) return true;
+  const [failed] = await line.query<{ fault: string }>(
+    'select fault from sync.queued_imports where run = $1 and fault is not null',
+    [next.of_run],
+  );
+  if (failed) onFault(new Error(`The pairs of import ${next.of_run} could not be queued: ${failed.fault}.`));
   return true;
 }

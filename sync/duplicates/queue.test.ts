@@ -37,6 +37,40 @@ async function askedWith(id: string): Promise<string[]> {
 const stateOf = async (id: string) =>
   (await superuser.query('select state, reason, is_asked from platform.review_candidates where id = $1', [id])).rows[0];
 
+describe('several merges', () => {
+  test('are taken back together, the newest first, and leave nobody locked while one of them has to wait', async () => {
+    const [a, b, c] = [await customer('A'), await customer('B'), await customer('C')];
+    const [first, second] = [await merge(a, b), await merge(a, c)];
+    const holder = await database.connect('postgres');
+    await holder.query('begin');
+    await holder.query('select from platform.customer_emails where customer_id = $1 for update', [a]);
+    const undoing = sync.query('select platform.unmerge_several($1) as reports', [[second, first]]);
+    // A write of the survivor ends, although the unmerge waits for one of its addresses.
+    await superuser.query(`set lock_timeout = '5s'`);
+    await superuser.query(`update platform.customers set name = 'A.' where id = $1`, [a]);
+    await superuser.query('reset lock_timeout');
+    await holder.query('rollback');
+    const { rows } = await undoing;
+    expect(rows[0].reports.map(({ loser }: { loser: string }) => loser)).toEqual([c, b]);
+    const live = await superuser.query('select from platform.customers where id = any ($1) and merged_into is null', [
+      [a, b, c],
+    ]);
+    expect(live.rowCount).toBe(3);
+  });
+
+  test('are all kept if one of them was taken back already', async () => {
+    const [a, b, c] = [await customer(), await customer(), await customer()];
+    const [first, second] = [await merge(a, b), await merge(a, c)];
+    await unmerge(first);
+    await expect(sync.query('select platform.unmerge_several($1)', [[second, first]])).rejects.toMatchObject({
+      message: expect.stringContaining('taken back'),
+    });
+    const { rows } = await superuser.query('select merged_into from platform.customers where id = $1', [c]);
+    expect(rows).toEqual([{ merged_into: a }]);
+    await expect(sync.query('select platform.unmerge_several($1)', [[]])).rejects.toMatchObject({ code: '22023' });
+  });
+});
+
 describe('a pair', () => {
   test('goes on with the customer into which one of the two is merged, and comes back with it', async () => {
     const [a, b, c] = [await customer(), await customer(), await customer()];
@@ -70,6 +104,18 @@ describe('a pair', () => {
     expect(await propose(superuser, b, c).then(stateOf)).toMatchObject({ state: 'open', is_asked: false });
     await unmerge(id);
     expect(await askedWith(b)).toEqual([c]);
+  });
+
+  test('whose “different” is undone while one of the two is merged goes on with the survivor, and comes home with the loser', async () => {
+    const [a, b, c] = [await customer(), await customer(), await customer()];
+    const pair = await propose(superuser, a, b);
+    const { rows } = await sync.query(`select platform.decide_candidate($1, 'different', 'open') as d`, [pair]);
+    const id = await merge(c, a);
+    expect(await askedWith(b)).toEqual([]);
+    await sync.query('select platform.undo_decision($1)', [rows[0].d]);
+    expect(await askedWith(b)).toEqual([c]);
+    await unmerge(id);
+    expect(await askedWith(b)).toEqual([a]);
   });
 
   test('that was merged is closed, and its unmerge makes it different by itself', async () => {
@@ -198,13 +244,15 @@ async function imported(rows: ReadRow[]): Promise<string> {
 }
 const queuedOf = async (run: string) =>
   (await superuser.query('select state, reasons, rules from platform.review_candidates where run = $1', [run])).rows;
+const faults: Error[] = [];
+const onFault = (fault: Error) => void faults.push(fault);
 const line = { query: async (text: string, values?: unknown[]) => (await sync.query(text, values)).rows as never };
 
 describe('the pairs of an import', () => {
   test('enter the queue once, with reasons and the version of the rules, and not again with the same file', async () => {
     const rows = [person(2, 'Zoe Quill', { phone: '+4930555001' }), person(3, 'Zelda Quill', { phone: '+4930555001' })];
     const run = await imported(rows);
-    while (await queueNextPairs(line));
+    while (await queueNextPairs(line, onFault));
     expect(await queuedOf(run)).toEqual([
       { state: 'open', reasons: expect.arrayContaining(['phone.equal', 'given.different']), rules: 'matching-1' },
     ]);
@@ -213,7 +261,7 @@ describe('the pairs of an import', () => {
       [run],
     );
     const again = await imported(rows);
-    while (await queueNextPairs(line));
+    while (await queueNextPairs(line, onFault));
     expect(await queuedOf(again)).toEqual([]);
     expect((await queuedOf(run)).map(({ state }) => state)).toEqual(['different']);
   });
@@ -226,13 +274,43 @@ describe('the pairs of an import', () => {
     const [first, second] = [await database.connect('sync_app'), await database.connect('sync_app')];
     first.on('error', () => {});
     await first.query('begin');
-    await queueNextPairs({ query: async (text, values) => (await first.query(text, values)).rows as never });
-    const waiting = queueNextPairs({ query: async (text, values) => (await second.query(text, values)).rows as never });
+    await queueNextPairs({ query: async (text, values) => (await first.query(text, values)).rows as never }, onFault);
+    const waiting = queueNextPairs(
+      { query: async (text, values) => (await second.query(text, values)).rows as never },
+      onFault,
+    );
     await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
     await waiting;
-    while (await queueNextPairs(line));
+    while (await queueNextPairs(line, onFault));
     expect(await queuedOf(run)).toHaveLength(1);
     const { rows } = await superuser.query('select pairs from sync.queued_imports where run = $1', [run]);
     expect(rows).toEqual([{ pairs: 1 }]);
+  });
+
+  test('that cannot be queued hold up no other import, and are tried again later', async () => {
+    const people = (name: string, phone: string) => [
+      person(2, `Uma ${name}`, { phone }),
+      person(3, `Una ${name}`, { phone }),
+    ];
+    const broken = await imported(people('Quirk', '+4930555003'));
+    await superuser.query(
+      `create function sync.break_pairs() returns trigger language plpgsql as $$ begin raise 'no room'; end $$`,
+    );
+    await superuser.query(
+      `create trigger breaks before insert on platform.review_candidates for each row
+       when (new.run = ${broken}) execute function sync.break_pairs()`,
+    );
+    const whole = await imported(people('Quote', '+4930555004'));
+    while (await queueNextPairs(line, onFault));
+    expect([await queuedOf(broken), await queuedOf(whole)]).toEqual([[], [expect.objectContaining({ state: 'open' })]]);
+    expect(faults.map(({ message }) => message)).toContain(
+      `The pairs of import ${broken} could not be queued: no room.`,
+    );
+    await superuser.query('drop function sync.break_pairs() cascade');
+    await superuser.query('update sync.queued_imports set due_at = now() where run = $1', [broken]);
+    while (await queueNextPairs(line, onFault));
+    expect(await queuedOf(broken)).toHaveLength(1);
+    const { rows } = await superuser.query('select faults, fault from sync.queued_imports where run = $1', [broken]);
+    expect(rows).toEqual([{ faults: 0, fault: null }]);
   });
 });

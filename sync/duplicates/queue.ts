@@ -296,15 +296,26 @@ export async function undoAct(db: PlatformDb, tx: Transaction, id: string): Prom
     [id],
   );
   if (decisions.length === 0) throw new NotFound('decision');
-  for (const { merge } of decisions) if (merge !== null) await takeApart(db, tx, merge);
+  await takeApart(
+    db,
+    tx,
+    decisions.flatMap(({ merge }) => merge ?? []),
+  );
   for (const decision of decisions) await act(tx, 'platform.undo_decision($1)', [decision.id]);
   return { pairs: decisions.map(({ candidate }) => candidate) };
 }
 
-/** Somebody may have taken it apart on the page of merges: then there is nothing to do, and the pairs decide whether that was all. */
-async function takeApart(db: PlatformDb, tx: Transaction, merge: string): Promise<void> {
-  const [row] = await tx.query<{ undone_at: Date | null }>('select undone_at from platform.merges where id = $1', [
-    merge,
-  ]);
-  if (row && row.undone_at === null) await db.unmergeCustomers(merge, { tx });
+/** Somebody may have taken some apart on the page of merges: then there is nothing to do, and the pairs decide whether that was all. */
+async function takeApart(db: PlatformDb, tx: Transaction, merges: readonly string[]): Promise<void> {
+  if (merges.length === 0) return;
+  const rows = await tx.query<{ id: string }>(
+    `select m.id from platform.merges m join unnest($1::uuid[]) with ordinality g (id, place) on g.id = m.id
+     where m.undone_at is null order by g.place`,
+    [merges],
+  );
+  if (rows.length > 0)
+    await db.unmergeSeveral(
+      rows.map(({ id }) => id),
+      { tx },
+    );
 }

@@ -17,10 +17,12 @@ import {
   PhoneSchema,
   pageSize,
   problems,
+  SimilarCustomerSchema,
   time,
   uuid,
   z,
 } from '@aether/http';
+import { openHints } from '@aether/importer/hints';
 import type { PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
@@ -165,6 +167,32 @@ const create = createStaffRoute({
   },
 });
 
+const similar = createStaffRoute({
+  method: 'post',
+  path: '/api/customers/similar',
+  right: 'customers.read',
+  summary:
+    'Customers that may be the person who is being written down; by POST, because nothing of it may be part of a URL',
+  description: 'At most three, the likeliest first. What is missing or incomplete says nothing.',
+  request: {
+    body: jsonBody(
+      object({
+        name: line({ charactersMax: 200 }).optional(),
+        email: line({ charactersMax: 1_000 }).optional(),
+        phone: line({ charactersMax: 40 }).optional(),
+        company_id: uuid().optional(),
+      }).openapi('CustomerDraft'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'Nobody, if the list is empty.',
+      content: { 'application/json': { schema: z.object({ similar: z.array(SimilarCustomerSchema) }) } },
+    },
+    ...problems(400, 422),
+  },
+});
+
 const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}',
@@ -218,6 +246,7 @@ const change = createStaffRoute({
 
 export function addCustomerRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
+  const findHints = openHints(db);
 
   async function count(filters: CustomerFilters, shown: number, isFrequent: boolean, isAll: boolean) {
     if (isAll || isFrequent) return { total: shown, total_is_more: !isAll };
@@ -251,6 +280,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       });
       return c.json(made, 201);
     })
+    .openapi(similar, async (c) => c.json({ similar: await findHints(c.req.valid('json')) }, 200))
     .openapi(get, async (c) => {
       const record = await getCustomerRecord(db, c.req.valid('param').id);
       const { id } = record.customer;

@@ -1,3 +1,5 @@
+import { createModelReader } from '@aether/importer/similar';
+import { walkPage } from '@aether/sync/detection';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from '../testing.ts';
 
@@ -165,6 +167,49 @@ describe('writing customers', () => {
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toContain(field);
     expect(JSON.stringify(answer.body)).not.toMatch(/constraint|relation|column|syntax/);
   });
+});
+
+describe('a customer who is about to be made', () => {
+  const similar = (draft: Record<string, unknown>) => app.call('POST', '/api/customers/similar', draft);
+
+  test('is hinted at as one who is there, with the reasons, by what is typed so far; a colleague is not', async () => {
+    const { id } = await app.foundation.createCustomer({
+      name: 'Wilhelmine Aschenbach',
+      email: 'mina@aschenbach.example',
+      phone: '+49 89 5550199',
+    });
+    await findKeys();
+    expect((await similar({ name: 'Wilhelmina Aschenbach', phone: '+49 (0)89 5550199' })).body).toEqual({
+      similar: [
+        {
+          id,
+          name: 'Wilhelmine Aschenbach',
+          email: 'mina@aschenbach.example',
+          reasons: expect.arrayContaining(['the telephone number is the same', 'the last name is the same']),
+        },
+      ],
+    });
+    expect((await similar({ email: 'Mina@aschenbach.example' })).body.similar).toEqual([
+      expect.objectContaining({ id, reasons: ['the e-mail address is the same'] }),
+    ]);
+    expect((await similar({ name: 'Otto Grube', email: 'otto@aschenbach.example' })).body).toEqual({ similar: [] });
+    expect((await similar({ name: 'Wil', email: 'mina@asch', phone: '+49' })).body).toEqual({ similar: [] });
+    expect((await similar({})).body).toEqual({ similar: [] });
+  });
+
+  test('is hinted at only for who may read customers', async () => {
+    const refused = await app.callWith('deals.read')('POST', '/api/customers/similar', {
+      name: 'Wilhelmine Aschenbach',
+    });
+    expect(refused.status).toBe(403);
+  });
+
+  /** As the worker does, which does not run here. */
+  async function findKeys(): Promise<void> {
+    const worker = await app.database.connect('sync_app');
+    const on = { query: async (text: string, values?: unknown[]) => (await worker.query(text, values)).rows as never };
+    while (await walkPage(on, { readModel: createModelReader() }));
+  }
 });
 
 test('Foundation reports that it is ready while the database is ready', async () => {

@@ -47,6 +47,12 @@ export const customerChoiceQuery = (search: string) =>
       read(customers.$get({ query: { search: search.trim() || undefined, limit: '8' } }, { init: { signal } })),
   });
 
+export type CustomerDraft = Pick<CustomerInput, 'name' | 'email'> & { phone?: string; company_id?: string };
+
+/** Customers that may be the person who is being written down. */
+export const findSimilar = (json: CustomerDraft, signal: AbortSignal) =>
+  read(customers.similar.$post({ json }, { init: { signal } }));
+
 /** A customer must have both; the server refuses an empty one and names the field. */
 export const createCustomer = ({ name = '', email = '', ...rest }: CustomerInput) =>
   read(customers.$post({ json: { name, email, ...rest } }));

@@ -1,7 +1,8 @@
+import { MaybeTheSame } from '@aether/ui/MaybeTheSame.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
-import { createCustomer } from '../api/customers.ts';
+import { type CustomerDraft, createCustomer, findSimilar } from '../api/customers.ts';
 import type { CustomerInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
@@ -10,6 +11,16 @@ import { useMe } from '../shell/person.ts';
 
 /** `company_name` is that of the chosen company. */
 type Values = CustomerInput & { company_name?: string };
+
+/** What of it may tell who it is; undefined while that is nothing. A company says nothing alone. */
+function toDraft({ name, email, phone, company_id }: Values): CustomerDraft | undefined {
+  const draft = {
+    ...(name?.trim() && { name: name.trim() }),
+    ...(email?.trim() && { email: email.trim() }),
+    ...(phone?.trim() && { phone: phone.trim() }),
+  };
+  return Object.keys(draft).length === 0 ? undefined : { ...draft, ...(company_id && { company_id }) };
+}
 
 /** The dialog for a new customer. After saving it opens the customer's page. */
 export function NewCustomer({ onClose, companyId }: { onClose: () => void; companyId?: string }) {
@@ -50,6 +61,7 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
             error={errors.phone}
             onChange={(event) => change({ phone: event.currentTarget.value || null })}
           />
+          <MaybeTheSame draft={toDraft(values)} find={findSimilar} pathOf={(id) => `/customers/${id}`} />
           <CompanyPicker
             label="Company"
             name="company_id"

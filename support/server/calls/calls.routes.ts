@@ -9,11 +9,13 @@ import {
   object,
   pageSize,
   problems,
+  SimilarCustomerSchema,
   text,
   time,
   uuid,
   z,
 } from '@aether/http';
+import { openHints } from '@aether/importer/hints';
 import { InvalidField, type PlatformDb, repeatIfGone } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from './calls.schemas.ts';
@@ -124,6 +126,32 @@ const lookUp = createStaffRoute({
   },
 });
 
+const similar = createStaffRoute({
+  method: 'post',
+  path: '/api/calls/similar',
+  right: 'context.read',
+  summary:
+    'Customers that may be the person whom a call would make; by POST, because nothing of it may be part of a URL',
+  description: 'At most three, the likeliest first. What is missing or incomplete says nothing.',
+  request: {
+    body: jsonBody(
+      object({
+        name: line({ charactersMax: 200 }).optional(),
+        email: email.optional(),
+        number: number.optional(),
+        country: country.optional(),
+      }).openapi('CallerDraft'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'Nobody, if the list is empty.',
+      content: { 'application/json': { schema: z.object({ similar: z.array(SimilarCustomerSchema) }) } },
+    },
+    ...problems(400, 422),
+  },
+});
+
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/calls/{id}',
@@ -149,6 +177,7 @@ const graceMs = 60_000; // the clocks of browsers differ
 
 export function addCallRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
+  const findHints = openHints(db);
   return app
     .openapi(list, async (c) => {
       if (c.get('actor')) await requireAgent(db, c.get('actor'));
@@ -172,6 +201,10 @@ export function addCallRoutes(app: App, db: PlatformDb) {
         account_tier: addressed.account_tier,
       };
       return c.json({ number_e164: phone?.key ?? null, by_number, by_email }, 200);
+    })
+    .openapi(similar, async (c) => {
+      const { number: phone, ...draft } = c.req.valid('json');
+      return c.json({ similar: await findHints({ ...draft, phone }) }, 200);
     })
     .openapi(log, async (c) => {
       const actor = c.get('actor');

@@ -1,4 +1,6 @@
 import { untilSomebodyWaits } from '@aether/database/testing';
+import { createModelReader } from '@aether/importer/similar';
+import { walkPage } from '@aether/sync/detection';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
 
@@ -240,6 +242,20 @@ describe('a call', () => {
       by_number: [{ id: known.id, name: 'Typed' }],
       by_email: null,
     });
+  });
+
+  test('that would make a customer hints at one who may be the same person', async () => {
+    const known = await customer({ email: 'theodora@hintz.example', name: 'Theodora Hintz' });
+    const worker = await app.database.connect('sync_app');
+    const on = { query: async (text: string, values?: unknown[]) => (await worker.query(text, values)).rows as never };
+    while (await walkPage(on, { readModel: createModelReader() }));
+    const look = async (given: Record<string, unknown>) => (await asPriya('POST', '/api/calls/similar', given)).body;
+    expect(await look({ name: 'Teodora Hintz', email: 'theodora@hintz.exampel' })).toMatchObject({
+      similar: [
+        { id: known.id, name: 'Theodora Hintz', reasons: expect.arrayContaining(['the last name is the same']) },
+      ],
+    });
+    expect(await look({ name: 'Somebody Else', number: '030 5550061', country: 'DE' })).toEqual({ similar: [] });
   });
 
   test('is listed once across the pages, also for one customer', async () => {

@@ -1,6 +1,7 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
+import { MaybeTheSame } from '@aether/ui/MaybeTheSame.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
@@ -8,7 +9,7 @@ import { useDraft } from '@aether/ui/useDraft.ts';
 import { Group, NumberInput, Radio, SegmentedControl, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { logCall, lookUp } from '../api/calls.ts';
+import { findSimilar, logCall, lookUp } from '../api/calls.ts';
 import type { Call, CallOutcome, FoundBy } from '../api/records.ts';
 import { toLocalInput } from '../desk/moments.ts';
 import classes from './calls.module.css';
@@ -238,6 +239,21 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               />
             )}
           </div>
+          <MaybeTheSame
+            // Only where the call would make a customer.
+            draft={
+              isNew && !found && (name.trim() !== '' || email.trim() !== '')
+                ? {
+                    ...(name.trim() && { name: name.trim() }),
+                    ...(email.trim() && { email: email.trim() }),
+                    number: askedNumber,
+                    ...(askedCountry && { country: askedCountry }),
+                  }
+                : undefined
+            }
+            find={findSimilar}
+            pathOf={(id) => `/customers/${id}`}
+          />
           <Group grow preventGrowOverflow={false} align="flex-start">
             <Picker
               label="Outcome"
