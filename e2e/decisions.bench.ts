@@ -8,8 +8,8 @@ const decisionsCount = Number(process.env.DECISIONS ?? 100);
 const keys = ['d', 'm', 'd', 'u', 'd'];
 
 /**
- * How long the machine takes for decisions in the queue of duplicates, from a key to the painted next pair, and until all of them are kept. A person's
- * thinking comes on top of it.
+ * How long the machine takes for decisions in the queue of duplicates: from a key to the painted next pair, and until all of them are kept. A
+ * person's thinking comes on top of it.
  */
 test('a hundred decisions by keyboard', async () => {
   const [browser, stack] = await Promise.all([openBrowser(), startStack()]);
@@ -21,8 +21,8 @@ test('a hundred decisions by keyboard', async () => {
       from generate_series(0, ${decisionsCount * 2 - 1}) n
         cross join lateral (select 'pair' || n || '@pair' || n || '.example' as email) e
       returning id, email)
-    select platform.propose_candidates(jsonb_agg(jsonb_build_object('a', a.id, 'b', b.id, 'score', 0.9, 'reasons', '["family.equal"]'::jsonb)),
-      'import', 'matching-1')
+    select platform.propose_candidates(
+      jsonb_agg(jsonb_build_object('a', a.id, 'b', b.id, 'score', 0.9, 'reasons', '["family.equal"]'::jsonb)), 'import', 'matching-1')
     from made a join made b on substring(a.email from '^pair([0-9]+)')::integer % 2 = 0
       and substring(b.email from '^pair([0-9]+)')::integer = substring(a.email from '^pair([0-9]+)')::integer + 1`);
   const { page } = await signIn(browser, stack.console, 'Maya Okafor', { viewport: wide, hasMotion: true });
@@ -31,7 +31,7 @@ test('a hundred decisions by keyboard', async () => {
     return body.counts.open as number;
   };
   const before = await count();
-  await page.goto(`${stack.console}/duplicates`);
+  await page.goto(`${stack.console}/duplicates?source=import`);
   await page.getByRole('link', { name: 'Review' }).press('Enter');
   const title = () => page.locator('main h1').innerText();
   await page.waitForFunction(`/ and /.test(document.querySelector('main h1')?.textContent ?? '')`);

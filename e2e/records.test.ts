@@ -256,7 +256,9 @@ describe('a picker', () => {
   });
 });
 
-test('a new customer who is there already is hinted at while a person types, and is created all the same', async () => {
+test('a new customer who is there already is hinted at while a person types, and is created all the same', {
+  timeout: 60_000,
+}, async () => {
   const { body } = await api('POST', '/api/customers', {
     name: 'Cunigunde Rauschenbach',
     email: `cuni${++unique}@rauschenbach.example`,
@@ -277,7 +279,10 @@ test('a new customer who is there already is hinted at while a person types, and
   await dialog.getByLabel('Phone').focus();
   await maya.keyboard.press('Tab');
   await seen(dialog.locator('a:focus', { hasText: 'Cunigunde' }));
-  for (const [width, height] of [[390, 844], [1440, 900]] as const) {
+  for (const [width, height] of [
+    [390, 844],
+    [1440, 900],
+  ] as const) {
     await maya.setViewportSize({ width, height });
     expect([width, await maya.evaluate(findMisfits), await findBarriers(maya)]).toEqual([width, [], []]);
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -398,7 +398,10 @@ test('a call of the wrong person is moved to the right one, says where it came f
 });
 
 test('a call that would make a customer says who may be the same, by keyboard too, and is logged all the same', async () => {
-  await crm('POST', '/api/customers', { name: 'Balthasar Quitschreiber', email: `bq${++unique}@quitschreiber.example` });
+  await crm('POST', '/api/customers', {
+    name: 'Balthasar Quitschreiber',
+    email: `bq${++unique}@quitschreiber.example`,
+  });
   const draft = { name: 'Baltasar Quitschreiber', email: 'bq@quitschreiber.exampel' };
   await expect.poll(async () => (await api('POST', '/api/calls/similar', draft)).body.similar.length).toBe(1);
   await open('/calls');
@@ -422,7 +425,10 @@ test('a call that would make a customer says who may be the same, by keyboard to
 /** What does not fit, and what keeps people out, at two widths and in both schemes. Takes pictures if AETHER_LOOK is set. */
 async function look(name: string): Promise<void> {
   const folder = process.env.AETHER_LOOK;
-  for (const [width, height] of [[390, 844], [1440, 900]] as const) {
+  for (const [width, height] of [
+    [390, 844],
+    [1440, 900],
+  ] as const) {
     await priya.setViewportSize({ width, height });
     expect([name, width, await priya.evaluate(findMisfits)]).toEqual([name, width, []]);
     expect([name, width, await findBarriers(priya)]).toEqual([name, width, []]);

@@ -111,12 +111,10 @@ export const SimilarCustomerSchema = z
     id: z.string().openapi({ format: 'uuid' }),
     name: z.string(),
     email: z.string(),
-    reasons: z
-      .array(z.string())
-      .openapi({
-        description: 'What speaks for it, the strongest first.',
-        example: ['the telephone number is the same'],
-      }),
+    reasons: z.array(z.string()).openapi({
+      description: 'What speaks for it, the strongest first.',
+      example: ['the telephone number is the same'],
+    }),
   })
   .openapi('SimilarCustomer');
 
