@@ -965,6 +965,27 @@ begin
 end $function$;
 grant execute on function platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.apply_retention(rows_max integer DEFAULT 500)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  rule platform.retention_rules;
+  step record;
+begin
+  select r.* into rule from platform.retention_rules r
+  where r.days is not null and (r.round_ended_at is null or r.round_ended_at < clock_timestamp() - interval '1 day')
+  order by r.round_ended_at nulls first, r.kind limit 1 for update skip locked;
+  if not found then return null; end if;
+  perform set_config('lock_timeout', '2s', true);
+  select * into step from platform.step_retention(rule, least(greatest(rows_max, 1), 10000));
+  return jsonb_build_object('kind', rule.kind, 'rows', step.done, 'ended', step.has_ended);
+end $function$;
+grant execute on function platform.apply_retention(rows_max integer) to sync_role;
+alter function platform.apply_retention(rows_max integer) owner to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.assign_candidates(candidates uuid[], person text)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1027,6 +1048,36 @@ begin
     'hint', case violated when 'customers_account_tier_choice' then platform.tier_hint() end));
 end $function$;
 grant execute on function platform.bulk_refusal(place integer, violated text, c platform.customers) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.carry_candidate(candidate uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO platform.review_candidates (customer_id, other_id, reason, evidence, score, reasons, rules, run, state, created_at, created_by_app, decided_at, decided_by, assigned_to, assigned_at, assigned_by, follows)  SELECT LEAST(x.id, y.id) AS "least",
+             GREATEST(x.id, y.id) AS "greatest",
+             r.reason,
+             r.evidence,
+             r.score,
+             r.reasons,
+             r.rules,
+             r.run,
+             r.state,
+             r.created_at,
+             r.created_by_app,
+             r.decided_at,
+             r.decided_by,
+             r.assigned_to,
+             r.assigned_at,
+             r.assigned_by,
+             r.id
+            FROM ((((platform.review_candidates r
+              JOIN platform.customers a ON ((a.id = r.customer_id)))
+              JOIN platform.customers b ON ((b.id = r.other_id)))
+              JOIN platform.customers x ON (((x.id = COALESCE(a.merged_into, a.id)) AND (x.erased_at IS NULL))))
+              JOIN platform.customers y ON (((y.id = COALESCE(b.merged_into, b.id)) AND (y.erased_at IS NULL))))
+           WHERE ((r.id = carry_candidate.candidate) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND (x.id <> y.id) AND ((x.id <> a.id) OR (y.id <> b.id))) ON CONFLICT(customer_id, other_id) DO NOTHING;
+END;
 
 CREATE OR REPLACE FUNCTION platform.check_customer()
  RETURNS trigger
@@ -2614,6 +2665,37 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.list_receipts(of_customer uuid, before uuid, rows_max integer) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.list_retention()
+ RETURNS SETOF jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r record;
+begin
+  for r in
+    select l.kind, l.days, l.days_min, l.days_max, l.meaning, 'rule' as set_by, l.round_ended_at, l.removed_in_round, l.changed_at,
+      l.changed_by from platform.retention_rules l
+    union all
+    select v.kind, coalesce(h.value, v.days)::integer, v.days_min, 36500, v.meaning, v.set_by, null, null, null, null
+    from (values
+      ('log', platform.log_kept_days(), 1, 
+        'The log of changes, with copies of what people wrote. An event of that age is gone within a day.', 'SYNC_KEEP_DAYS', null),
+      ('operations', null, 90, 'Records of what operators, imports and privacy did: ids and reasons.', 'limit', 'operations_keep_days'),
+      ('import_plans', null, 1, 'Plans of imports that nobody applied.', 'limit', 'import_plan_keep_days'),
+      ('import_files', null, 1, 'The bytes of files that nobody imported.', 'limit', 'import_file_keep_days'))
+      v (kind, days, days_min, meaning, set_by, limit_name)
+      left join sync.health_limits h on h.name = v.limit_name
+    order by 1
+  loop
+    return next to_jsonb(r) || jsonb_build_object('next', (
+      select coalesce(jsonb_agg(jsonb_build_object('table', p.relation, 'rows', p.held, 'oldest', p.oldest)), '[]')
+      from platform.preview_retention(r.kind, r.days) p));
+  end loop;
+end $function$;
+grant execute on function platform.list_retention() to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.list_suppressions()
  RETURNS SETOF jsonb
  LANGUAGE sql
@@ -2648,6 +2730,13 @@ BEGIN ATOMIC
   HAVING bool_or((a.attname = (list_unique_keys.r).customer_column));
 END;
 grant execute on function platform.list_unique_keys(r platform.merge_references, OUT same text, OUT condition text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.log_kept_days()
+ RETURNS integer
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN COALESCE((SELECT (ceil(max(sync.number_in(h.report, '{retention,keep_days}'::text[]))))::integer AS ceil FROM sync.heartbeats h WHERE (h.ended_at IS NULL)), 90);
 
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
@@ -3432,6 +3521,66 @@ end $function$;
 grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT present jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to foundation_role;
 grant execute on function platform.preview_move(kind text, record uuid, to_customer uuid, OUT present jsonb, OUT target jsonb, OUT goes jsonb, OUT stays jsonb) to support_role;
 
+CREATE OR REPLACE FUNCTION platform.preview_retention(of_kind text, of_days integer, OUT relation text, OUT held bigint, OUT oldest timestamp with time zone)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  cutoff constant timestamptz := clock_timestamp() - make_interval(days => of_days);
+  rows_max constant integer := 10001;
+  part record;
+  scrub record;
+begin
+  if of_days is null then return; end if;
+  if of_kind = 'sign_ins' then
+    return query select 'platform.sign_ins', count(*), min(o.at) from (
+      select coalesce(s.ended_at, s.expires_at) as at from platform.sign_ins s where coalesce(s.ended_at, s.expires_at) < cutoff
+      limit rows_max) o;
+    return;
+  elsif of_kind = 'log' then
+    return query select 'sync.events', count(*) filter (where o.sequenced_at < cutoff),
+      min(o.sequenced_at) filter (where o.sequenced_at < cutoff)
+    from (select e.sequenced_at from sync.events e order by e.position limit rows_max) o;
+    return;
+  elsif of_kind = 'operations' then
+    return query select 'sync.operations', count(*) filter (where o.done_at < cutoff), min(o.done_at) filter (where o.done_at < cutoff)
+    from (select p.done_at from sync.operations p order by p.id limit rows_max) o;
+    return;
+  elsif of_kind = 'import_plans' then
+    return query select 'sync.import_runs', count(*), min(r.used_at)
+    from sync.import_runs r where r.state = 'planned' and r.used_at < cutoff;
+    return;
+  elsif of_kind = 'import_files' then
+    return query select 'sync.import_uploads', count(*), min(u.used_at)
+    from sync.import_uploads u where u.state <> 'removed' and u.used_at < cutoff;
+    return;
+  end if;
+  for part in select * from (values
+    ('conversations', 'support.sessions', 'r.status = ''ended'' and r.ended_at < $1 and (r.customer_id is null
+      or platform.hold_of(r.customer_id) is null)', 'r.ended_at'),
+    ('conversations', 'support.messages', 'r.session_id in (select s.id from support.sessions s where s.status = ''ended''
+      and s.ended_at < $1 and (s.customer_id is null or platform.hold_of(s.customer_id) is null))', 'r.created_at'),
+    ('conversations', 'support.session_entries', 'r.body is not null and r.session_id in (select s.id from support.sessions s
+      where s.status = ''ended'' and s.ended_at < $1 and (s.customer_id is null or platform.hold_of(s.customer_id) is null))',
+      'r.created_at'),
+    ('calls', 'support.calls', 'r.started_at < $1 and platform.hold_of(r.customer_id) is null', 'r.started_at'),
+    ('activities', 'crm.activities', 'r.occurred_at < $1 and (r.due_at is null or r.done_at is not null)
+      and platform.hold_of(r.customer_id) is null', 'r.occurred_at'),
+    ('import_lines', 'sync.import_rows', 'r.run in (select i.id from sync.import_runs i where i.decided_at < $1
+      and i.state in (''applied'', ''undone'', ''abandoned'')) and (r.customer is null or platform.hold_of(r.customer) is null)',
+      '(select i.decided_at from sync.import_runs i where i.id = r.run)')) v (kind, table_name, condition, time) where v.kind = of_kind
+  loop
+    relation := part.table_name;
+    select * into scrub from platform.say_scrub(part.table_name);
+    execute format('select count(*), min(o.at) from (select %s as at from %s r where (%s) and (%s) limit %s) o',
+      part.time, part.table_name, part.condition, scrub.is_left, rows_max) into held, oldest using cutoff;
+    return next;
+  end loop;
+end $function$;
+grant execute on function platform.preview_retention(of_kind text, of_days integer, OUT relation text, OUT held bigint, OUT oldest timestamp with time zone) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.preview_unmerge(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -3476,9 +3625,13 @@ begin
   ), written as (
     insert into platform.review_candidates as r (customer_id, other_id, reason, score, reasons, rules, run)
     select g.one, g.other, because, g.score, g.reasons, by_rules, of_run from given g
-    on conflict (customer_id, other_id) do update set score = excluded.score, reasons = excluded.reasons, rules = excluded.rules
-    where r.state in ('open', 'unsure') and r.reason <> 'verified_claim'
-      and (r.score, r.reasons, r.rules) is distinct from (excluded.score, excluded.reasons, excluded.rules)
+    on conflict (customer_id, other_id) do update
+    set score = excluded.score, reasons = excluded.reasons, rules = excluded.rules,
+      reason = case r.reason when 'detected' then excluded.reason else r.reason end,
+      run = case r.reason when 'detected' then excluded.run else r.run end
+    where r.state in ('open', 'unsure') and r.reason <> 'verified_claim' and (excluded.reason <> 'detected' or r.reason = 'detected')
+      and (r.score, r.reasons, r.rules, r.reason = 'detected')
+        is distinct from (excluded.score, excluded.reasons, excluded.rules, excluded.reason = 'detected')
     returning r.xmax = 0 as is_new
   )
   select count(*) filter (where w.is_new) into added from written w;
@@ -4302,6 +4455,12 @@ begin
 end $function$;
 grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.roots_of_merges(merges uuid[])
+ RETURNS uuid[]
+ LANGUAGE sql
+RETURN ARRAY(SELECT DISTINCT c.merged_into FROM (platform.merges m JOIN platform.customers c ON ((c.id = m.loser_id))) WHERE ((m.id = ANY (roots_of_merges.merges)) AND (c.merged_into IS NOT NULL)) ORDER BY c.merged_into);
+grant execute on function platform.roots_of_merges(merges uuid[]) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.runs_of_person(people uuid[], addresses text[], numbers text[])
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -4329,6 +4488,34 @@ CREATE OR REPLACE FUNCTION platform.say_rows(s platform.person_sources)
  LANGUAGE sql
  STABLE
 RETURN (SELECT format('%s r where (%s)%s'::text, (say_rows.s).relation, COALESCE((say_rows.s).belongs, i.belongs), ((' and ('::text || (say_rows.s).narrows) || ')'::text)) AS format FROM platform.inventory_tables i WHERE (i.relation = (say_rows.s).relation));
+
+CREATE OR REPLACE FUNCTION platform.say_scrub(of_relation text, OUT sets text, OUT is_left text)
+ RETURNS record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT string_agg(format('%I = %s'::text, i.column_name, COALESCE(i.becomes, 'null'::text)), ', '::text ORDER BY i.column_name) AS string_agg,
+     string_agg(format('r.%I is distinct from %s'::text, i.column_name, COALESCE(i.becomes, 'null'::text)), ' or '::text ORDER BY i.column_name) FILTER (WHERE ((i.class <> 'technical'::text) AND (COALESCE(i.becomes, ''::text) !~ 'gen_random_uuid|field_of_nobody'::text))) AS string_agg
+    FROM platform.inventory i
+   WHERE ((i.relation = say_scrub.of_relation) AND ((i.becomes IS NOT NULL) OR ((i.class <> 'technical'::text) AND (NOT i.stays))));
+END;
+grant execute on function platform.say_scrub(of_relation text, OUT sets text, OUT is_left text) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.scrub_aged(of_relation text, of_condition text, ids uuid[], run bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  scrub constant record := platform.say_scrub(of_relation);
+  done bigint;
+begin
+  execute format('update %s r set %s where (%s) and (%s)', of_relation, scrub.sets, of_condition, scrub.is_left) using ids, run;
+  get diagnostics done = row_count;
+  return done;
+end $function$;
+grant execute on function platform.scrub_aged(of_relation text, of_condition text, ids uuid[], run bigint) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
  RETURNS tsvector
@@ -4401,6 +4588,52 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.set_privacy(two_people boolean, backups_kept_days integer) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.set_retention(of_kind text, to_days integer, because text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  reason constant text := platform.require_reason(because);
+  rule platform.retention_rules;
+  of_limit constant text := case of_kind when 'operations' then 'operations_keep_days' when 'import_plans' then 'import_plan_keep_days'
+    when 'import_files' then 'import_file_keep_days' end;
+  least_days constant integer := case of_kind when 'operations' then 90 else 1 end;
+  before integer;
+begin
+  if of_kind = 'log' then
+    raise exception 'the workers decide how long the log is kept: set SYNC_KEEP_DAYS and start them again'
+      using errcode = 'object_not_in_prerequisite_state';
+  elsif of_limit is not null then
+    if to_days is null or to_days not between least_days and 36500 then
+      raise exception '% are kept for % to 36500 days', replace(of_kind, '_', ' '), least_days
+        using errcode = 'invalid_parameter_value', constraint = 'retention_days';
+    end if;
+    update sync.health_limits l set value = to_days from sync.health_limits o where l.name = of_limit and o.name = l.name
+    returning o.value::integer into before;
+  else
+    select r.* into rule from platform.retention_rules r where r.kind = of_kind for update;
+    if not found then
+      raise exception 'there is no kind % with a rule of its own', of_kind using errcode = 'no_data_found';
+    elsif to_days not between rule.days_min and rule.days_max then
+      raise exception '% are kept for % to % days', replace(of_kind, '_', ' '), rule.days_min, rule.days_max
+        using errcode = 'invalid_parameter_value', constraint = 'retention_days';
+    elsif of_kind in ('conversations', 'calls', 'activities') and to_days < platform.log_kept_days() then
+      raise exception 'the log keeps a copy of them for % days: a rule cannot be shorter', platform.log_kept_days()
+        using errcode = 'invalid_parameter_value', constraint = 'retention_log';
+    end if;
+    before := rule.days;
+    -- Another time is another round.
+    update platform.retention_rules r set days = to_days, changed_at = clock_timestamp(), changed_by = platform.current_actor(),
+      place_at = '-infinity', place_id = '00000000-0000-0000-0000-000000000000', place_run = 0, round_ended_at = null, removed_in_round = 0
+    where r.kind = of_kind;
+  end if;
+  return sync.record_operation('privacy.retention', jsonb_build_object('kind', of_kind), reason,
+    jsonb_build_object('before', before, 'after', to_days));
+end $function$;
+grant execute on function platform.set_retention(of_kind text, to_days integer, because text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.show_customer_field(field text, value jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -4460,6 +4693,74 @@ begin
   select format('%I.%I', n.nspname, c.relname), stay_in_merges.customer_column, why
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.step_retention(rule platform.retention_rules, rows_max integer, OUT done bigint, OUT has_ended boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  cutoff constant timestamptz := clock_timestamp() - make_interval(days => rule.days);
+  ids uuid[] := '{}';
+  seen integer := 0;
+  at timestamptz := rule.place_at;
+  id uuid := rule.place_id;
+  at_run bigint := rule.place_run;
+begin
+  case rule.kind
+  when 'conversations' then
+    select coalesce(array_agg(s.id) filter (where s.customer_id is null or platform.hold_of(s.customer_id) is null), '{}'), count(*),
+      max(s.ended_at), (array_agg(s.id order by s.ended_at desc, s.id desc))[1]
+    into ids, seen, at, id
+    from (select c.id, c.customer_id, c.ended_at from support.sessions c
+      where c.status = 'ended' and c.ended_at < cutoff and (c.ended_at, c.id) > (rule.place_at, rule.place_id)
+      order by c.ended_at, c.id limit rows_max) s;
+    done := platform.scrub_aged('support.messages', 'r.session_id = any ($1)', ids, 0)
+      + platform.scrub_aged('support.session_entries', 'r.session_id = any ($1) and r.body is not null', ids, 0)
+      + platform.scrub_aged('support.sessions', 'r.id = any ($1)', ids, 0);
+  when 'calls' then
+    select coalesce(array_agg(s.id) filter (where platform.hold_of(s.customer_id) is null), '{}'), count(*),
+      max(s.started_at), (array_agg(s.id order by s.started_at desc, s.id desc))[1]
+    into ids, seen, at, id
+    from (select c.id, c.customer_id, c.started_at from support.calls c
+      where c.started_at < cutoff and (c.started_at, c.id) > (rule.place_at, rule.place_id)
+      order by c.started_at, c.id limit rows_max) s;
+    done := platform.scrub_aged('support.calls', 'r.id = any ($1)', ids, 0);
+  when 'activities' then
+    -- By the id, which no index but that of the key is needed for: it holds the time at which the row was made.
+    select coalesce(array_agg(s.id) filter (where s.is_old and platform.hold_of(s.customer_id) is null), '{}'), count(*),
+      (array_agg(s.id order by s.id desc))[1]
+    into ids, seen, id
+    from (select a.id, a.customer_id, a.occurred_at < cutoff and (a.due_at is null or a.done_at is not null) as is_old
+      from crm.activities a where a.id > rule.place_id order by a.id limit rows_max) s;
+    done := platform.scrub_aged('crm.activities', 'r.id = any ($1) and r.created_at < now()', ids, 0);
+  when 'import_lines' then
+    select r.id into at_run from sync.import_runs r
+    where r.id > rule.place_run and r.state in ('applied', 'undone', 'abandoned') and r.decided_at < cutoff order by r.id limit 1;
+    done := 0;
+    if at_run is not null then
+      done := platform.scrub_aged('sync.import_rows',
+        'r.run = $2 and (r.customer is null or platform.hold_of(r.customer) is null)', ids, at_run)
+        + platform.scrub_aged('sync.import_writes', 'r.run = $2 and platform.hold_of(r.customer) is null', ids, at_run)
+        + platform.scrub_aged('sync.import_kept', 'r.run = $2 and platform.hold_of(r.customer) is null', ids, at_run);
+      seen := rows_max;
+    end if;
+  when 'sign_ins' then
+    delete from platform.sign_ins s where s.id in (
+      select o.id from platform.sign_ins o where coalesce(o.ended_at, o.expires_at) < cutoff limit rows_max);
+    get diagnostics done = row_count;
+    seen := done;
+  end case;
+  has_ended := seen < rows_max;
+  update platform.retention_rules r
+  set place_at = case when has_ended then '-infinity' else coalesce(at, r.place_at) end,
+    place_id = case when has_ended then '00000000-0000-0000-0000-000000000000' else coalesce(id, r.place_id) end,
+    place_run = case when has_ended then 0 else coalesce(at_run, r.place_run) end,
+    round_ended_at = case when has_ended then clock_timestamp() end,
+    removed_in_round = done + case when rule.round_ended_at is null then r.removed_in_round else 0 end
+  where r.kind = rule.kind;
+end $function$;
+grant execute on function platform.step_retention(rule platform.retention_rules, rows_max integer, OUT done bigint, OUT has_ended boolean) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.suppress(of_erasure uuid, of_kind text, hashes bytea[])
  RETURNS bigint
@@ -4605,8 +4906,12 @@ begin
     return jsonb_build_object('erasure', known.id, 'state', 'asked', 'again', true);
   end if;
 
-  runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
+  -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
   unlinked := platform.unlinked_keys(p.addresses);
+  perform from support.sessions s where s.customer_id = any (p.people) order by s.id for update;
+  perform from support.sessions s where s.id = any (unlinked::uuid[]) order by s.id for update;
+  perform from crm.deals d where d.customer_id = any (p.people) order by d.id for update;
+  runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
   suppressed := array[
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
     -- A number that others have too, as a family or an office does, stays theirs.
@@ -4645,7 +4950,7 @@ begin
         where x.relation = i.relation and x.stays)) order by i.relation), '[]')
   into tables from jsonb_each_text(counts) c join platform.inventory_tables i on i.relation = c.key;
   for t in select * from platform.inventory_tables i
-    where i.erasing = 'keep' and i.belongs is not null and i.relation <> 'platform.erasures' loop
+    where i.erasing = 'keep' and i.belongs is not null loop
     counted := platform.count_rows(t, p.people, '{}', '{}');
     continue when counted = 0;
     tables := tables || jsonb_build_object('table', t.relation, 'act', 'keep', 'rows', counted, 'why', t.why, 'stays', (
@@ -4666,68 +4971,88 @@ grant execute on function platform.try_erase(of_customer uuid, because text) to 
 
 CREATE OR REPLACE FUNCTION platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean)
  RETURNS jsonb
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (platform.try_unmerges(ARRAY[merge], choices, is_trial) -> 0);
+grant execute on function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.try_unmerges(merges uuid[], choices jsonb, is_trial boolean)
+ RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   former_timeout constant text := current_setting('lock_timeout');
   m platform.merges;
+  merge uuid;
   root uuid;
+  roots uuid[];
   waiting text[] := '{}';
   name text;
   answer jsonb;
+  answers jsonb;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'an unmerge runs under read committed' using errcode = 'feature_not_supported';
   end if;
   for attempt in 1..60 loop
-    select x.* into m from platform.merges x where x.id = merge;
-    perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
-    select c.merged_into into root from platform.customers c where c.id = m.loser_id;
+    foreach merge in array merges loop
+      select x.* into m from platform.merges x where x.id = merge;
+      perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+    end loop;
+    roots := platform.roots_of_merges(merges);
     begin
       -- Failed events of the two wait together, and from now on apart. Their handlers hold the subscription before any customer.
       perform set_config('lock_timeout', '3s', true);
       if not is_trial then
         waiting := array(
           select s.name from sync.subscriptions s
-          where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
+          where exists (
+            select from sync.parked p cross join unnest(roots) r (id)
+            where p.subscription = s.name and p.customer = any (sync.list_merged(r.id)))
           order by s.name);
       end if;
       if cardinality(waiting) > 0 then
         perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
       end if;
-      perform platform.hold_customers(array[root, m.survivor_id, m.loser_id] || array(
+      perform platform.hold_customers(roots || array(
+        select c.id from platform.merges x cross join unnest(array[x.survivor_id, x.loser_id]) c (id) where x.id = any (merges)
+        union
         select v.key::uuid from platform.merge_moves v join platform.merge_references r on r.reference = v.reference
-        where v.merge = m.id and r.relation = 'platform.customers'));
-      select x.* into m from platform.merges x where x.id = merge;
-      perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
-      -- It was merged on while this waited: again, with the right locks.
-      if root is distinct from (select c.merged_into from platform.customers c where c.id = m.loser_id) then
-        raise lock_not_available;
-      end if;
-      answer := platform.unmerge_one(m, root, choices);
-      if is_trial then raise exception 'only a trial' using errcode = 'TRIAL'; end if;
-      update platform.merges x
-      set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
-          undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
-      where x.id = m.id;
-      foreach name in array waiting loop
-        perform sync.start_first(name, array[m.loser_id::text, root::text], array[m.loser_id, root]);
+        where v.merge = any (merges) and r.relation = 'platform.customers'));
+      -- They were merged on while this waited: again, with the right locks.
+      if roots <> platform.roots_of_merges(merges) then raise lock_not_available; end if;
+      answers := '[]';
+      foreach merge in array merges loop
+        select x.* into m from platform.merges x where x.id = merge;
+        perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+        select c.merged_into into root from platform.customers c where c.id = m.loser_id;
+        answer := platform.unmerge_one(m, root, choices);
+        answers := answers || jsonb_build_array(answer);
+        if is_trial then continue; end if;
+        update platform.merges x
+        set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
+            undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
+        where x.id = m.id;
+        foreach name in array waiting loop
+          perform sync.start_first(name, array[m.loser_id::text, root::text], array[m.loser_id, root]);
+        end loop;
       end loop;
+      if is_trial then raise exception 'only a trial' using errcode = 'TRIAL'; end if;
       perform set_config('lock_timeout', former_timeout, true);
-      return answer;
+      return answers;
     exception
       when lock_not_available or deadlock_detected then
         null; -- The savepoint has released every lock, so the transaction that held the row can go on.
       when sqlstate 'TRIAL' then
-        return answer;
+        return answers;
     end;
     perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
   end loop;
   raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
     hint = 'Try again.';
 end $function$;
-grant execute on function platform.try_unmerge(merge uuid, choices jsonb, is_trial boolean) to merge_role;
+grant execute on function platform.try_unmerges(merges uuid[], choices jsonb, is_trial boolean) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.unclassified(OUT relation text, OUT column_name text, OUT problem text)
  RETURNS SETOF record
@@ -4767,6 +5092,14 @@ begin
   perform platform.require_steward();
   select * into d from platform.review_decisions x where x.id = decision;
   if d.id is null then raise exception 'there is no such decision' using errcode = 'no_data_found'; end if;
+  -- The customers into which the two are merged are held as well: the pair may go on with them.
+  perform from platform.customers c
+  where c.id in (
+    select unnest(array[q.customer_id, q.other_id]) from platform.review_candidates q where q.id = d.candidate
+    union
+    select k.merged_into from platform.review_candidates q join platform.customers k on k.id in (q.customer_id, q.other_id)
+    where q.id = d.candidate and k.merged_into is not null)
+  order by c.id for key share;
   r := platform.hold_candidate(d.candidate, null);
   select * into d from platform.review_decisions x where x.id = decision for update;
   if d.undone_at is not null then
@@ -4794,8 +5127,12 @@ begin
     -- The way back to an earlier decision is none itself.
     update platform.review_decisions x set undone_at = now(), undone_by = platform.current_actor()
     where x.candidate = r.id and x.act = pg_current_xact_id() and x.undone_at is null;
+    perform platform.carry_candidate(r.id);
   end if;
-  perform platform.refresh_candidates(array[r.customer_id, r.other_id]);
+  -- Of the two, and of those into whom they are merged: their pairs may have waited behind this decision.
+  perform platform.refresh_candidates(array(
+    select distinct k.id from platform.customers c cross join unnest(array[c.id, c.merged_into]) k (id)
+    where c.id in (r.customer_id, r.other_id) and k.id is not null));
 end $function$;
 grant execute on function platform.undo_decision(decision bigint) to console_role;
 grant execute on function platform.undo_decision(decision bigint) to sync_role;
@@ -5084,6 +5421,24 @@ begin
     'kept', kept, 'ambiguous', ambiguous, 'version', root_after.version, 'loserVersion', l_after.version);
 end $function$;
 grant execute on function platform.unmerge_one(m platform.merges, root uuid, choices jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.unmerge_several(merges uuid[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform platform.require_steward();
+  if coalesce(cardinality(merges), 0) not between 1 and 100 then
+    raise exception 'name 1 to 100 merges' using errcode = 'invalid_parameter_value';
+  end if;
+  return platform.try_unmerges(merges, '{}', false);
+end $function$;
+grant execute on function platform.unmerge_several(merges uuid[]) to console_role;
+grant execute on function platform.unmerge_several(merges uuid[]) to platform_owner;
+grant execute on function platform.unmerge_several(merges uuid[]) to sync_role;
+alter function platform.unmerge_several(merges uuid[]) owner to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb)
  RETURNS record
@@ -5708,6 +6063,7 @@ CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON pla
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
+CREATE TRIGGER forget_match_keys AFTER UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION sync.forget_match_keys();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
 CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
@@ -5852,9 +6208,7 @@ alter table platform.legal_holds enable row level security, force row level secu
 create policy erase_all on platform.legal_holds for all to erase_role using (true) with check (true);
 create policy owner_all on platform.legal_holds for all to platform_owner using (true) with check (true);
 create policy privacy_read on platform.legal_holds for select to privacy_role using (true);
-grant delete on platform.legal_holds to erase_role;
 grant insert on platform.legal_holds to erase_role;
-grant maintain on platform.legal_holds to privacy_role;
 grant select on platform.legal_holds to erase_role;
 grant select on platform.legal_holds to privacy_role;
 grant update on platform.legal_holds to erase_role;
@@ -6185,6 +6539,34 @@ grant select on platform.removed_phones to merge_role;
 grant update on platform.removed_phones to erase_role;
 grant update on platform.removed_phones to merge_role;
 
+create table platform.retention_rules (
+  kind text collate "C" not null,
+  days integer,
+  days_min integer not null,
+  days_max integer not null,
+  meaning text not null,
+  place_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  place_id uuid default '00000000-0000-0000-0000-000000000000'::uuid not null,
+  place_run bigint default 0 not null,
+  round_ended_at timestamp with time zone,
+  removed_in_round bigint default 0 not null,
+  changed_at timestamp with time zone,
+  changed_by text collate "C",
+  constraint retention_rules_pkey PRIMARY KEY (kind),
+  constraint retention_rules_check CHECK (((days >= days_min) AND (days <= days_max))),
+  constraint retention_rules_days_check CHECK ((days > 0)),
+  constraint retention_rules_kind_check CHECK ((kind ~ '^[a-z_]{1,40}$'::text))
+);
+comment on table platform.retention_rules is 'What the worker removes by its age.';
+comment on column platform.retention_rules.days is 'Null: kept until somebody is erased.';
+comment on column platform.retention_rules.days_max is 'Of sign-ins thirty days, because the next sign-in of the person removes older ones.';
+comment on column platform.retention_rules.place_at is 'How far the present round is, in the order of the kind; the next round begins a day after it has ended.';
+alter table platform.retention_rules enable row level security, force row level security;
+create policy erase_all on platform.retention_rules for all to erase_role using (true) with check (true);
+create policy owner_all on platform.retention_rules for all to platform_owner using (true) with check (true);
+grant select on platform.retention_rules to erase_role;
+grant update on platform.retention_rules to erase_role;
+
 create table platform.review_candidates (
   id uuid default uuidv7() not null,
   customer_id uuid not null,
@@ -6222,14 +6604,16 @@ create table platform.review_candidates (
   constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'unsure'::text, 'merged'::text, 'different'::text])))
 );
 comment on table platform.review_candidates is 'Two customers that may be one person, and what a person decided. 0021_duplicates.sql has the model.';
-comment on column platform.review_candidates.reason is 'What brought the pair here. import: an import (run). verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. person: somebody decided about a pair that nothing had proposed.';
+comment on column platform.review_candidates.reason is 'What brought the pair here. detected: the two were alike when one of them was made or changed. import: an import (run). verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it. unmerged: a merge of the two was taken back. person: somebody decided about a pair that nothing had proposed.';
 comment on column platform.review_candidates.score is 'The probability that the two are one person. 1 if no model was asked.';
 comment on column platform.review_candidates.reasons is 'What speaks for and against it, as words of importer/matching/reasons.ts such as ["phone.equal", "given.slip"].';
 comment on column platform.review_candidates.rules is 'The version of the rules of matching that gave score and reasons.';
 comment on column platform.review_candidates.merge is 'The merge that closed the pair; see platform.merges.';
 comment on column platform.review_candidates.assigned_to is 'The user who is to decide. Not a reference, so that the record outlives the user.';
 CREATE INDEX review_candidates_assigned ON platform.review_candidates USING btree (assigned_to, state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])) AND (assigned_to IS NOT NULL));
+CREATE INDEX review_candidates_by_reason ON platform.review_candidates USING btree (reason, state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
 CREATE INDEX review_candidates_decided ON platform.review_candidates USING btree (state, decided_at DESC, id) WHERE (state = ANY (ARRAY['merged'::text, 'different'::text]));
+CREATE INDEX review_candidates_decided_by_reason ON platform.review_candidates USING btree (reason, state, decided_at DESC, id) WHERE (state = ANY (ARRAY['merged'::text, 'different'::text]));
 CREATE INDEX review_candidates_follows_idx ON platform.review_candidates USING btree (follows) WHERE (follows IS NOT NULL);
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
 CREATE INDEX review_candidates_queue ON platform.review_candidates USING btree (state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
@@ -6327,12 +6711,15 @@ comment on column platform.sign_ins.csrf_token is 'In clear: it is useless witho
 comment on column platform.sign_ins.role_max is 'Whether the directory allowed an administrator at this sign-in; the role itself is the user''s.';
 CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
 alter table platform.sign_ins enable row level security, force row level security;
+create policy erase_all on platform.sign_ins for all to erase_role using (true) with check (true);
 create policy own_add on platform.sign_ins for insert to app_role with check ((app = platform.current_app()));
 create policy own_edit on platform.sign_ins for update to app_role using (((app = platform.current_app()) AND (ended_at IS NULL))) with check ((app = platform.current_app()));
 create policy own_read on platform.sign_ins for select to app_role using ((app = platform.current_app()));
 create policy owner_all on platform.sign_ins for all to platform_owner using (true) with check (true);
+grant delete on platform.sign_ins to erase_role;
 grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to app_role;
 grant select on platform.sign_ins to app_role;
+grant select on platform.sign_ins to erase_role;
 grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to app_role;
 
 create table platform.suppression_key (
@@ -7025,6 +7412,14 @@ begin
 end $function$;
 grant execute on function sync.abandon_import(of_run bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.about_customers()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT GREATEST((r.reltuples)::bigint, (SELECT count(*) AS count FROM (SELECT FROM platform.customers c_1 LIMIT 1000) c)) AS "greatest" FROM pg_class r WHERE (r.oid = ('platform.customers'::regclass)::oid));
+grant execute on function sync.about_customers() to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.acknowledge_alert(of_alert bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -7643,6 +8038,41 @@ begin
   return new_id;
 end $function$;
 grant execute on function sync.begin_import_upload(of_name text, of_size bigint) to console_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_match_model(by_rules text, least_customers integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  present constant bigint := sync.about_customers();
+begin
+  if not exists (
+    select from sync.match_model m
+    where present >= least_customers and coalesce(m.making_until < clock_timestamp(), true)
+      and (m.rules is distinct from by_rules or present >= 2 * m.customers or present * 2 <= m.customers)) then
+    return false;
+  end if;
+  update sync.match_model m set making_until = clock_timestamp() + interval '5 minutes'
+  where coalesce(m.making_until < clock_timestamp(), true);
+  return found;
+end $function$;
+grant execute on function sync.begin_match_model(by_rules text, least_customers integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_match_walk()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync.require_operator();
+  update sync.match_walk w
+  set phase = 'keys', after = default, looked_at = 0, pairs = 0, began_at = clock_timestamp(), ended_at = null,
+    asked_by = platform.current_actor();
+end $function$;
+grant execute on function sync.begin_match_walk() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.begin_replan(of_run bigint, with_settings jsonb, as_of timestamp with time zone)
  RETURNS void
@@ -9308,18 +9738,32 @@ BEGIN ATOMIC
  SELECT 'duplicates'::text,
      'duplicates'::text,
      'ok'::text,
+     (
          CASE
              WHEN (w.rows = 0) THEN 'No pair of customers waits for a decision.'::text
              WHEN (w.rows > 10000) THEN '10,000+ pairs of customers wait for a decision.'::text
              WHEN (w.rows = 1) THEN 'One pair of customers waits for a decision.'::text
              ELSE (sync.say_count(w.rows) || ' pairs of customers wait for a decision.'::text)
-         END AS "case",
-     jsonb_build_object('open', w.rows) AS jsonb_build_object
+         END ||
+         CASE m.phase
+             WHEN 'done'::text THEN ''::text
+             ELSE format(' All customers are being looked through for duplicates: %s of about %s, step %s of 2.'::text, sync.say_count(m.looked_at), sync.say_count(sync.about_customers()),
+             CASE m.phase
+                 WHEN 'keys'::text THEN 1
+                 ELSE 2
+             END)
+         END),
+     jsonb_build_object('open', w.rows, 'walked',
+         CASE m.phase
+             WHEN 'done'::text THEN NULL::bigint
+             ELSE m.looked_at
+         END) AS jsonb_build_object
     FROM ( SELECT count(*) AS rows
             FROM ( SELECT
                     FROM platform.review_candidates r
                    WHERE (r.is_asked AND (r.state = 'open'::text))
-                  LIMIT 10001) c) w;
+                  LIMIT 10001) c) w,
+     sync.match_walk m;
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_monitor()
@@ -10883,11 +11327,43 @@ BEGIN ATOMIC
  SELECT setval('sync.lease_ends_ms'::regclass, (((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint + LEAST(for_ms, 10000))) AS setval;
 END;
 
+CREATE OR REPLACE FUNCTION sync.fail_import_pairs(of_run bigint, why text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO sync.queued_imports AS q (run, faults, fault, due_at)
+   VALUES (fail_import_pairs.of_run, 1, "left"(fail_import_pairs.why, 250), (clock_timestamp() + '00:00:01'::interval)) ON CONFLICT(run) DO UPDATE SET faults = (q.faults + 1), fault = excluded.fault, due_at = (clock_timestamp() + (LEAST(((2)::double precision ^ (LEAST(q.faults, 12))::double precision), (3600)::double precision) * '00:00:01'::interval));
+END;
+
 CREATE OR REPLACE FUNCTION sync.field_of_nobody(field text)
  RETURNS text
  LANGUAGE sql
 RETURN CASE WHEN (field ~ '^(address|phone|note):'::text) THEN ((split_part(field, ':'::text, 1) || ':'::text) || gen_random_uuid()) ELSE field END;
 grant execute on function sync.field_of_nobody(field text) to erase_role;
+
+CREATE OR REPLACE FUNCTION sync.find_by_match_keys(keys bigint[], mosts integer[], OUT key bigint, OUT customers uuid[])
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT k.key,
+         CASE
+             WHEN (f.found <= k.most) THEN f.customers
+             ELSE NULL::uuid[]
+         END AS "case"
+    FROM (UNNEST(find_by_match_keys.keys, find_by_match_keys.mosts) k(key, most)
+      CROSS JOIN LATERAL ( SELECT count(*) AS found,
+             COALESCE(array_agg(c.customer), '{}'::uuid[]) AS customers
+            FROM ( SELECT m.customer
+                    FROM sync.match_keys m
+                   WHERE (m.keys @> ARRAY[k.key])
+                  LIMIT (k.most + 1)) c) f);
+END;
+grant execute on function sync.find_by_match_keys(keys bigint[], mosts integer[], OUT key bigint, OUT customers uuid[]) to app_role;
+grant execute on function sync.find_by_match_keys(keys bigint[], mosts integer[], OUT key bigint, OUT customers uuid[]) to console_role;
+grant execute on function sync.find_by_match_keys(keys bigint[], mosts integer[], OUT key bigint, OUT customers uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.find_children(ids uuid[])
  RETURNS SETOF jsonb
@@ -11558,6 +12034,17 @@ begin
   where r.state in ('open', 'unsure'); -- as in 0021_duplicates.sql, which makes a pair one row
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.forget_match_keys()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from sync.match_keys k where k.customer = old.id;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.forget_processes()
  RETURNS void
  LANGUAGE sql
@@ -11859,6 +12346,35 @@ begin
   raise exception 'a record of an attempt is not changed' using errcode = 'restrict_violation';
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.keep_detected(looked jsonb, pairs jsonb, by_rules text, by_walk boolean DEFAULT false)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids constant uuid[] := array(select l.customer from jsonb_to_recordset(looked) l (customer uuid));
+  added integer;
+begin
+  perform set_config('lock_timeout', '500ms', true);
+  -- In the order of a merge, which holds its customers before it changes their pairs.
+  perform from platform.customers c
+  where c.id = any (ids) or c.id in (select unnest(array[p.a, p.b]) from jsonb_to_recordset(pairs) p (a uuid, b uuid))
+  order by c.id for key share;
+  perform sync.keep_match_keys(looked);
+  delete from platform.review_candidates r
+  where (r.customer_id = any (ids) or r.other_id = any (ids)) and r.reason = 'detected' and r.state = 'open' and r.is_asked
+    and r.follows is null
+    and not exists (
+      select from jsonb_to_recordset(pairs) p (a uuid, b uuid)
+      where least(p.a, p.b) = r.customer_id and greatest(p.a, p.b) = r.other_id)
+    and not exists (select from platform.review_decisions d where d.candidate = r.id);
+  added := platform.propose_candidates(pairs, 'detected', by_rules);
+  if by_walk then update sync.match_walk w set pairs = w.pairs + added; end if;
+  return added;
+end $function$;
+grant execute on function sync.keep_detected(looked jsonb, pairs jsonb, by_rules text, by_walk boolean) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -11919,6 +12435,40 @@ begin
 end $function$;
 grant execute on function sync.keep_import_job(of_job bigint, by_worker text, term interval, with_progress jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.keep_match_keys(looked jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  live uuid[];
+begin
+  perform set_config('lock_timeout', '500ms', true);
+  live := array(
+    select c.id from platform.customers c
+    where c.id in (select l.customer from jsonb_to_recordset(looked) l (customer uuid)) and c.merged_into is null and c.erased_at is null
+    order by c.id for key share);
+  delete from sync.match_keys k
+  where k.customer in (select l.customer from jsonb_to_recordset(looked) l (customer uuid)) and k.customer <> all (live);
+  insert into sync.match_keys as k (customer, keys, cut_off)
+  select l.customer, array(select jsonb_array_elements_text(l.keys)::bigint), array(select jsonb_array_elements_text(l.cut_off))
+  from jsonb_to_recordset(looked) l (customer uuid, keys jsonb, cut_off jsonb) where l.customer = any (live) order by l.customer
+  on conflict (customer) do update set keys = excluded.keys, cut_off = excluded.cut_off
+  where (k.keys, k.cut_off) is distinct from (excluded.keys, excluded.cut_off);
+end $function$;
+grant execute on function sync.keep_match_keys(looked jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.keep_match_model(by_rules text, of_customers bigint, model jsonb, words bytea)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE sync.match_model m SET version = (m.version + 1), rules = keep_match_model.by_rules, customers = keep_match_model.of_customers, model = keep_match_model.model, words = keep_match_model.words, made_at = now(), making_until = NULL::timestamp with time zone;
+END;
+grant execute on function sync.keep_match_model(by_rules text, of_customers bigint, model jsonb, words bytea) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.keep_operation()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -11976,6 +12526,24 @@ begin
           || sync.import_key(q.external_id, q.email_key, q.digest), 'UTF8')))
         in (select s.hash from platform.suppressions s where s.lifted_at is null and s.kind = 'source')))$c$, of_run));
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.list_detected(ids uuid[], OUT customer_id uuid, OUT other_id uuid)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT r.customer_id,
+     r.other_id
+    FROM platform.review_candidates r
+   WHERE ((r.customer_id = ANY (list_detected.ids)) AND (r.reason = 'detected'::text) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND r.is_asked)
+ UNION
+  SELECT r.customer_id,
+     r.other_id
+    FROM platform.review_candidates r
+   WHERE ((r.other_id = ANY (list_detected.ids)) AND (r.reason = 'detected'::text) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND r.is_asked);
+END;
+grant execute on function sync.list_detected(ids uuid[], OUT customer_id uuid, OUT other_id uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_duplicate_gauges()
  RETURNS SETOF sync.gauge_row
@@ -12222,6 +12790,35 @@ begin
     where p.run = of_run and p.n = any (places);
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.list_match_persons(ids uuid[], OUT id uuid, OUT name text, OUT email text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT c.id,
+     c.name,
+     c.email,
+     ARRAY( SELECT e.email_key
+            FROM platform.customer_emails e
+           WHERE ((e.customer_id = c.id) AND (e.email_key <> platform.no_address(c.id)))
+           ORDER BY e.email_key
+          LIMIT 20) AS "array",
+     ARRAY( SELECT p.phone_key
+            FROM platform.customer_phones p
+           WHERE (p.customer_id = c.id)
+           ORDER BY p.phone_key
+          LIMIT 20) AS "array",
+     o.name,
+     o.domain
+    FROM (platform.customers c
+      LEFT JOIN platform.companies o ON ((o.id = c.company_id)))
+   WHERE ((c.id = ANY (list_match_persons.ids)) AND (c.merged_into IS NULL) AND (c.erased_at IS NULL));
+END;
+grant execute on function sync.list_match_persons(ids uuid[], OUT id uuid, OUT name text, OUT email text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text) to app_role;
+grant execute on function sync.list_match_persons(ids uuid[], OUT id uuid, OUT name text, OUT email text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text) to console_role;
+grant execute on function sync.list_match_persons(ids uuid[], OUT id uuid, OUT name text, OUT email text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  RETURNS uuid[]
  LANGUAGE sql
@@ -12385,6 +12982,7 @@ BEGIN ATOMIC
          END;
 END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
+grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.look_at_next(s sync.quality_scans, rows_max integer)
  RETURNS text[]
@@ -12628,26 +13226,61 @@ grant execute on function sync.name_import_places(of_run bigint, places integer[
 CREATE OR REPLACE FUNCTION sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb)
  RETURNS record
  LANGUAGE plpgsql
- STABLE SECURITY DEFINER
+ SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   select r.id, coalesce(q.queued_to, 0), r.rules into of_run, queued_from, rules
   from sync.import_runs r left join sync.queued_imports q on q.run = r.id
-  where r.state = 'applied' and q.ended_at is null order by r.id limit 1;
+  where r.state = 'applied' and q.ended_at is null and coalesce(q.due_at <= clock_timestamp(), true) order by r.id limit 1;
   if of_run is null then return; end if;
   select max(c.n) into queued_to from (
     select c.n from sync.import_candidates c where c.run = of_run and c.n > queued_from order by c.n limit most) c;
   if queued_to is null then return; end if;
-  execute format($f$
-    select coalesce(jsonb_agg(jsonb_build_object('a', p.customer, 'b', coalesce(c.other_customer, o.customer), 'score', c.score,
-      'reasons', c.reasons)), '[]')
-    from sync.import_candidates c join sync.import_rows_p%1$s p on p.run = %1$s and p.n = c.n
-      left join sync.import_rows_p%1$s o on o.run = %1$s and o.n = c.other_n
-    where c.run = %1$s and c.n > $1 and c.n <= $2 and p.customer is not null and coalesce(c.other_customer, o.customer) is not null
-      $f$, of_run) into pairs using queued_from, queued_to;
+  begin
+    execute format($f$
+      select coalesce(jsonb_agg(jsonb_build_object('a', p.customer, 'b', coalesce(c.other_customer, o.customer), 'score', c.score,
+        'reasons', c.reasons)), '[]')
+      from sync.import_candidates c join sync.import_rows_p%1$s p on p.run = %1$s and p.n = c.n
+        left join sync.import_rows_p%1$s o on o.run = %1$s and o.n = c.other_n
+      where c.run = %1$s and c.n > $1 and c.n <= $2 and p.customer is not null and coalesce(c.other_customer, o.customer) is not null
+        $f$, of_run) into pairs using queued_from, queued_to;
+  exception when others then
+    perform sync.fail_import_pairs(of_run, sqlerrm);
+    queued_to := queued_from; -- nothing is queued now
+    pairs := null;
+  end;
 end $function$;
 grant execute on function sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.next_match_page(by_rules text, most integer, OUT phase text, OUT ids uuid[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  w sync.match_walk;
+begin
+  select * into w from sync.match_walk for update skip locked;
+  if w.is_only is null or (w.phase = 'done' and w.rules = by_rules) then return; end if;
+  if w.rules is distinct from by_rules then
+    update sync.match_walk x
+    set phase = 'keys', rules = by_rules, after = default, looked_at = 0, pairs = 0, began_at = clock_timestamp(), ended_at = null
+    returning * into w;
+  end if;
+  phase := w.phase;
+  ids := array(
+    select c.id from platform.customers c where c.id > w.after and c.merged_into is null and c.erased_at is null order by c.id limit most);
+  if cardinality(ids) = 0 then
+    update sync.match_walk x
+    set phase = case w.phase when 'keys' then 'pairs' else 'done' end, after = default,
+      looked_at = case w.phase when 'keys' then 0 else x.looked_at end, ended_at = case w.phase when 'pairs' then clock_timestamp() end;
+  else
+    update sync.match_walk x set after = ids[cardinality(ids)], looked_at = x.looked_at + cardinality(ids);
+  end if;
+end $function$;
+grant execute on function sync.next_match_page(by_rules text, most integer, OUT phase text, OUT ids uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.note_left_out(of_run bigint, columns jsonb)
  RETURNS void
@@ -13154,12 +13787,17 @@ declare
 begin
   insert into sync.queued_imports (run) values (of_run) on conflict do nothing;
   select * into done from sync.queued_imports q where q.run = of_run for update;
-  if done.queued_to <> queued_from or done.ended_at is not null then return false; end if;
-  update sync.queued_imports q
-  set queued_to = coalesce(upto, q.queued_to), ended_at = case when upto is null then now() end,
-    pairs = q.pairs + platform.propose_candidates(queue_import_pairs.pairs, 'import', by_rules, of_run)
-  where q.run = of_run;
-  return true;
+  if done.queued_to <> queued_from or done.ended_at is not null or upto = queued_from then return false; end if;
+  begin
+    update sync.queued_imports q
+    set queued_to = coalesce(upto, q.queued_to), ended_at = case when upto is null then now() end, faults = 0, fault = null, due_at = null,
+      pairs = q.pairs + platform.propose_candidates(queue_import_pairs.pairs, 'import', by_rules, of_run)
+    where q.run = of_run;
+    return true;
+  exception when others then
+    perform sync.fail_import_pairs(of_run, sqlerrm);
+    return false;
+  end;
 end $function$;
 grant execute on function sync.queue_import_pairs(of_run bigint, queued_from integer, upto integer, by_rules text, pairs jsonb) to sync_role;
 
@@ -13168,6 +13806,28 @@ CREATE OR REPLACE FUNCTION sync.read_custom_value(field crm.custom_fields, said 
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE (field).type WHEN 'text'::text THEN CASE WHEN ((char_length(said) >= 1) AND (char_length(said) <= 2000)) THEN to_jsonb(said) ELSE NULL::jsonb END WHEN 'number'::text THEN CASE WHEN (said ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'::text) THEN to_jsonb((said)::numeric) ELSE NULL::jsonb END WHEN 'checkbox'::text THEN CASE WHEN (lower(said) = ANY (ARRAY['true'::text, 'yes'::text, 'y'::text, '1'::text, 'x'::text, 'ja'::text, 'oui'::text])) THEN 'true'::jsonb WHEN (lower(said) = ANY (ARRAY['false'::text, 'no'::text, 'n'::text, '0'::text, 'nein'::text, 'non'::text])) THEN 'false'::jsonb ELSE NULL::jsonb END WHEN 'choice'::text THEN (SELECT to_jsonb(c.c) AS to_jsonb FROM unnest((read_custom_value.field).choices) c(c) WHERE (lower(c.c) = lower(read_custom_value.said)) LIMIT 1) WHEN 'date'::text THEN CASE WHEN ((said ~ '^\d{4}-\d{2}-\d{2}$'::text) AND pg_input_is_valid(said, 'date'::text)) THEN to_jsonb(said) ELSE NULL::jsonb END ELSE NULL::jsonb END;
+
+CREATE OR REPLACE FUNCTION sync.read_match_model(known bigint, OUT version bigint, OUT customers bigint, OUT model jsonb, OUT words bytea)
+ RETURNS record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT m.version,
+     sync.about_customers() AS about_customers,
+         CASE
+             WHEN (m.version IS DISTINCT FROM read_match_model.known) THEN m.model
+             ELSE NULL::jsonb
+         END AS "case",
+         CASE
+             WHEN (m.version IS DISTINCT FROM read_match_model.known) THEN m.words
+             ELSE NULL::bytea
+         END AS "case"
+    FROM sync.match_model m;
+END;
+grant execute on function sync.read_match_model(known bigint, OUT version bigint, OUT customers bigint, OUT model jsonb, OUT words bytea) to app_role;
+grant execute on function sync.read_match_model(known bigint, OUT version bigint, OUT customers bigint, OUT model jsonb, OUT words bytea) to console_role;
+grant execute on function sync.read_match_model(known bigint, OUT version bigint, OUT customers bigint, OUT model jsonb, OUT words bytea) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.recheck_findings(ids bigint[])
  RETURNS void
@@ -13854,6 +14514,19 @@ end $function$;
 grant execute on function sync.row_of_trial(target text, row_id text) to console_trial;
 grant execute on function sync.row_of_trial(target text, row_id text) to foundation_trial;
 grant execute on function sync.row_of_trial(target text, row_id text) to support_trial;
+
+CREATE OR REPLACE FUNCTION sync.sample_customers(most integer)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return array(
+    select c.id from platform.customers c tablesample bernoulli (least(100, 100.0 * most / greatest(sync.about_customers(), 1)))
+    where c.merged_into is null and c.erased_at is null limit most);
+end $function$;
+grant execute on function sync.sample_customers(most integer) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.say_count(number bigint, capped_at bigint DEFAULT 10000)
  RETURNS text
@@ -15554,10 +16227,15 @@ comment on column sync.import_plan_answers.changes_plan is 'Whether the plan is 
 CREATE INDEX import_plan_answers_one_other_idx ON sync.import_plan_answers USING btree (one, other);
 alter table sync.import_plan_answers enable row level security, force row level security;
 create policy console_read on sync.import_plan_answers for select to console_role using (true);
+create policy erase_all on sync.import_plan_answers for all to erase_role using (true) with check (true);
 create policy owner_all on sync.import_plan_answers for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_plan_answers for select to sync_role using (true);
+grant delete on sync.import_plan_answers to erase_role;
+grant maintain on sync.import_plan_answers to privacy_role;
 grant select on sync.import_plan_answers to console_role;
+grant select on sync.import_plan_answers to erase_role;
 grant select on sync.import_plan_answers to sync_role;
+grant update on sync.import_plan_answers to erase_role;
 
 create table sync.import_rows (
   run bigint not null,
@@ -15773,6 +16451,69 @@ grant select on sync.import_writes to erase_role;
 grant select on sync.import_writes to sync_role;
 grant update on sync.import_writes to erase_role;
 
+create table sync.match_keys (
+  customer uuid not null,
+  keys bigint[] not null,
+  cut_off text[] collate "C" default '{}'::text[] not null,
+  constraint match_keys_pkey PRIMARY KEY (customer)
+) with (fillfactor=90);
+comment on table sync.match_keys is 'By which keys a customer is compared. Not a reference to customers, so that no write of a customer waits for it.';
+comment on column sync.match_keys.cut_off is 'The blocks of which a key of this customer is that of too many others to be compared.';
+CREATE INDEX match_keys_by_key ON sync.match_keys USING gin (keys) WITH (fastupdate=off);
+alter table sync.match_keys enable row level security, force row level security;
+create policy erase_all on sync.match_keys for all to erase_role using (true) with check (true);
+create policy owner_all on sync.match_keys for all to platform_owner using (true) with check (true);
+grant delete on sync.match_keys to erase_role;
+grant maintain on sync.match_keys to privacy_role;
+grant select on sync.match_keys to erase_role;
+grant update on sync.match_keys to erase_role;
+
+create table sync.match_model (
+  is_only boolean default true not null,
+  version bigint default 0 not null,
+  rules text collate "C",
+  customers bigint default 0 not null,
+  model jsonb,
+  words bytea,
+  made_at timestamp with time zone,
+  making_until timestamp with time zone,
+  constraint match_model_pkey PRIMARY KEY (is_only),
+  constraint match_model_check CHECK (((model IS NULL) = (words IS NULL))),
+  constraint match_model_is_only_check CHECK (is_only),
+  constraint match_model_model_check CHECK ((octet_length((model)::text) <= 65536)),
+  constraint match_model_rules_check CHECK ((octet_length(rules) <= 40)),
+  constraint match_model_words_check CHECK ((octet_length(words) <= 16777216))
+);
+comment on table sync.match_model is 'What importer/matching/model.ts makes of a sample of the customers; one row.';
+comment on column sync.match_model.customers is 'How many customers there were when it was made.';
+comment on column sync.match_model.making_until is 'A worker is making one until then, at the latest.';
+alter table sync.match_model enable row level security, force row level security;
+create policy owner_all on sync.match_model for all to platform_owner using (true) with check (true);
+
+create table sync.match_walk (
+  is_only boolean default true not null,
+  phase text collate "C" default 'keys'::text not null,
+  rules text collate "C",
+  after uuid default '00000000-0000-0000-0000-000000000000'::uuid not null,
+  looked_at bigint default 0 not null,
+  pairs bigint default 0 not null,
+  began_at timestamp with time zone default now() not null,
+  ended_at timestamp with time zone,
+  asked_by text collate "C",
+  constraint match_walk_pkey PRIMARY KEY (is_only),
+  constraint match_walk_is_only_check CHECK (is_only),
+  constraint match_walk_phase_check CHECK ((phase = ANY (ARRAY['keys'::text, 'pairs'::text, 'done'::text]))),
+  constraint match_walk_rules_check CHECK ((octet_length(rules) <= 40))
+);
+comment on table sync.match_walk is 'How far the walk over all customers is; one row.';
+comment on column sync.match_walk.after is 'Every customer up to this id has been looked at in this phase.';
+comment on column sync.match_walk.pairs is 'How many pairs it has added to the queue.';
+alter table sync.match_walk enable row level security, force row level security;
+create policy owner_all on sync.match_walk for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.match_walk for select to console_role, sync_role using (true);
+grant select on sync.match_walk to console_role;
+grant select on sync.match_walk to sync_role;
+
 create table sync.operations (
   id bigint generated always as identity not null,
   kind text collate "C" not null,
@@ -15983,10 +16724,15 @@ create table sync.queued_imports (
   queued_to integer default 0 not null,
   pairs integer default 0 not null,
   ended_at timestamp with time zone,
+  faults integer default 0 not null,
+  fault text,
+  due_at timestamp with time zone,
   constraint queued_imports_pkey PRIMARY KEY (run),
-  constraint queued_imports_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id)
+  constraint queued_imports_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
+  constraint queued_imports_fault_check CHECK ((octet_length(fault) <= 1000))
 );
 comment on column sync.queued_imports.queued_to is 'The pairs of every line up to here are in the queue.';
+comment on column sync.queued_imports.fault is 'Why the pairs of this run could not be queued the last time: the database''s words.';
 alter table sync.queued_imports enable row level security, force row level security;
 create policy owner_all on sync.queued_imports for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.queued_imports for select to console_role, sync_role using (true);

@@ -22,7 +22,7 @@ const reasonsMax = 3;
 const isAgainst = (reason: string) => /\.(different|alike)$|\.generation$/.test(reason);
 
 /**
- * Hints at customers that may be the person who is about to be written down: see 0027_detection.sql. It reads what every app may read of
+ * Hints at customers that may be the person who is about to be written down: see 0032_detection.sql. It reads what every app may read of
  * customers, and a key that too many share is not looked at, so an answer takes milliseconds.
  */
 export function openHints(db: PlatformDb): (draft: Draft) => Promise<Hint[]> {

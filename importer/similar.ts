@@ -5,7 +5,7 @@ import { type KeptModel, type MatchModel, standardModel, unpackModel } from './m
 import type { Reason } from './matching/reasons.ts';
 
 /*
- * Customers that may be the same person as a given one, found by the keys that the worker keeps: see 0027_detection.sql. The worker looks for
+ * Customers that may be the same person as a given one, found by the keys that the worker keeps: see 0032_detection.sql. The worker looks for
  * the pairs of the queue with it, and both apps for whom somebody is about to write down a second time.
  */
 

@@ -6,7 +6,7 @@ import { type Asked, createModelReader, findSimilar, type ModelReader, readKnown
 import { type AppEvent, openConnection, openEventBus, type Settings, type Subscription } from '@aether/platform/log';
 
 /*
- * Finds duplicates while customers are made and changed: see 0027_detection.sql. The subscription looks at the customers that events tell of.
+ * Finds duplicates while customers are made and changed: see 0032_detection.sql. The subscription looks at the customers that events tell of.
  * The walk looks at all that are there: on the first start, after a change of the rules, and when somebody asks for it. A page of it is one
  * transaction, which says how far it is, so a worker that is killed loses at most a page, and of several workers one does each.
  *
