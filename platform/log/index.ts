@@ -12,3 +12,4 @@ export { type Lease, move, takeLease } from './lease.ts';
 export { type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 export * from './published.ts';
 export { register } from './registration.ts';
+export type { Subscription } from './subscription.ts';

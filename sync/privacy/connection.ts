@@ -1,4 +1,4 @@
-import { createPool } from '@aether/platform/log';
+import { createPool, openClient } from '@aether/platform/log';
 import type pg from 'pg';
 
 /** Connections of privacy_app: the one login that finds, exports and erases persons. No app has them. */
@@ -54,14 +54,12 @@ export function openPrivacy(url: string, { max = 3 } = {}): Privacy {
       }
     },
     async alone(actor, work) {
-      const client = new pg.Client({
-        connectionString: url,
+      const client = await openClient({
+        url,
         application_name: 'aether-privacy',
         connectionTimeoutMillis: connectMs,
         keepAlive: true,
       });
-      client.on('error', () => {}); // the statement under way fails as well
-      await client.connect();
       try {
         await client.query(`select set_config('aether.actor', $1, false)`, [actor ?? '']);
         return await work(client);

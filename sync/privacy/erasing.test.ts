@@ -307,23 +307,27 @@ test('no way in brings an erased person back, until somebody lifts the suppressi
   ).toEqual([{ created: true }]);
 });
 
-test('after an erasure and its clean-up, no file of the database and no line of the server tells of the person', async () => {
-  const name = 'xq7disk';
-  const { survivor } = await makePerson(database, superuser, name);
-  // The server writes of a refusal what it was about, if its settings let it.
-  const again = `insert into platform.customers (email, name) values ($1, 'Ada')`;
-  const foundation = await database.connect('foundation_app');
-  await expect(foundation.query(again, [`${name}@person.example`])).rejects.toMatchObject({ code: '23505' });
-  await superuser.query('analyze; checkpoint');
-  expect(await grepFiles(name)).not.toEqual([]);
+test(
+  'after an erasure and its clean-up, no file of the database and no line of the server tells of the person',
+  async () => {
+    const name = 'xq7disk';
+    const { survivor } = await makePerson(database, superuser, name);
+    // The server writes of a refusal what it was about, if its settings let it.
+    const again = `insert into platform.customers (email, name) values ($1, 'Ada')`;
+    const foundation = await database.connect('foundation_app');
+    await expect(foundation.query(again, [`${name}@person.example`])).rejects.toMatchObject({ code: '23505' });
+    await superuser.query('analyze; checkpoint');
+    expect(await grepFiles(name)).not.toEqual([]);
 
-  await eraseCustomer(privacy, survivor, 'They asked');
-  expect(await cleanUp(privacy, { waitMs: 20_000 })).toMatchObject({ open: 0 });
-  // The old versions of statistics go when autovacuum comes by, which is off here.
-  await superuser.query('vacuum pg_catalog.pg_statistic');
-  await superuser.query('checkpoint');
-  expect(await grepFiles(name)).toEqual([]);
-}, cleanUpMaxMs);
+    await eraseCustomer(privacy, survivor, 'They asked');
+    expect(await cleanUp(privacy, { waitMs: 20_000 })).toMatchObject({ open: 0 });
+    // The old versions of statistics go when autovacuum comes by, which is off here.
+    await superuser.query('vacuum pg_catalog.pg_statistic');
+    await superuser.query('checkpoint');
+    expect(await grepFiles(name)).toEqual([]);
+  },
+  cleanUpMaxMs,
+);
 
 /**
  * The files of this database, and the server's log, in which the word is. Left out are the write-ahead log, which is recycled and kept in
@@ -358,79 +362,95 @@ function clearFreeSpace(bytes: Buffer): void {
   }
 }
 
-test('an erasure beside a chat waits for the message under way, and scrubs it', async () => {
-  const { survivor } = await makePerson(database, superuser, 'xq7chat');
-  const support = await database.connect('postgres');
-  const { rows } = await support.query('select id from support.sessions where customer_id = $1 limit 1', [survivor]);
-  await support.query('begin');
-  await support.query('update support.sessions set message_count = 9 where id = $1', [rows[0].id]);
-  await support.query(
-    `insert into support.messages (session_id, number, author, client_id, body) values ($1, 9, 'visitor', 'late', 'I am xq7chat')`,
-    [rows[0].id],
-  );
-  const erasing = eraseCustomer(privacy, survivor, 'They asked');
-  await untilSomebodyWaits(support);
-  await support.query('commit');
-  expect(await erasing).toMatchObject({ state: 'erased' });
-  await cleanUp(privacy, { waitMs: 20_000 });
-  expect(await findCanary(superuser, 'xq7chat')).toEqual([]);
-}, cleanUpMaxMs);
+test(
+  'an erasure beside a chat waits for the message under way, and scrubs it',
+  async () => {
+    const { survivor } = await makePerson(database, superuser, 'xq7chat');
+    const support = await database.connect('postgres');
+    const { rows } = await support.query('select id from support.sessions where customer_id = $1 limit 1', [survivor]);
+    await support.query('begin');
+    await support.query('update support.sessions set message_count = 9 where id = $1', [rows[0].id]);
+    await support.query(
+      `insert into support.messages (session_id, number, author, client_id, body) values ($1, 9, 'visitor', 'late', 'I am xq7chat')`,
+      [rows[0].id],
+    );
+    const erasing = eraseCustomer(privacy, survivor, 'They asked');
+    await untilSomebodyWaits(support);
+    await support.query('commit');
+    expect(await erasing).toMatchObject({ state: 'erased' });
+    await cleanUp(privacy, { waitMs: 20_000 });
+    expect(await findCanary(superuser, 'xq7chat')).toEqual([]);
+  },
+  cleanUpMaxMs,
+);
 
-test('an erasure beside a merge erases whoever the person is when the merge has ended', async () => {
-  const person = await makePerson(database, superuser, 'xq7beside');
-  const worker = await database.connect('sync_app');
-  await worker.query(`select set_config('aether.actor', 'tom', false)`);
-  await worker.query('begin');
-  await worker.query(`select platform.merge_customers($1, array[$2]::uuid[])`, [person.other, person.survivor]);
-  const erasing = eraseCustomer(privacy, person.survivor, 'They asked');
-  await untilSomebodyWaits(worker);
-  await worker.query('commit');
-  expect(await erasing).toMatchObject({ state: 'erased' });
-  const { rows } = await superuser.query(
-    'select count(*)::integer as n from platform.customers where id = any ($1) and erased_at is not null',
-    [[person.other, person.survivor, person.loser]],
-  );
-  expect(rows).toEqual([{ n: 3 }]);
-  await cleanUp(privacy, { waitMs: 20_000 });
-  expect(await findCanary(superuser, 'xq7beside')).toEqual([]);
-}, cleanUpMaxMs);
+test(
+  'an erasure beside a merge erases whoever the person is when the merge has ended',
+  async () => {
+    const person = await makePerson(database, superuser, 'xq7beside');
+    const worker = await database.connect('sync_app');
+    await worker.query(`select set_config('aether.actor', 'tom', false)`);
+    await worker.query('begin');
+    await worker.query(`select platform.merge_customers($1, array[$2]::uuid[])`, [person.other, person.survivor]);
+    const erasing = eraseCustomer(privacy, person.survivor, 'They asked');
+    await untilSomebodyWaits(worker);
+    await worker.query('commit');
+    expect(await erasing).toMatchObject({ state: 'erased' });
+    const { rows } = await superuser.query(
+      'select count(*)::integer as n from platform.customers where id = any ($1) and erased_at is not null',
+      [[person.other, person.survivor, person.loser]],
+    );
+    expect(rows).toEqual([{ n: 3 }]);
+    await cleanUp(privacy, { waitMs: 20_000 });
+    expect(await findCanary(superuser, 'xq7beside')).toEqual([]);
+  },
+  cleanUpMaxMs,
+);
 
-test('an import that was planned before an erasure leaves its lines out, and its undo passes the person by', async () => {
-  const { survivor } = await makePerson(database, superuser, 'xq7plan');
-  const worker = await database.connect('sync_app');
-  const { rows: begun } = await worker.query(
-    `select sync.begin_import('foundation', '{}', 'test', '[{"file": 1, "source": "late", "name": "late.csv"}]') as run`,
-  );
-  const run = begun[0].run;
-  await superuser.query(
-    `insert into staging.import_lines (run, n, file, line, kind, email, email_key, name, timezone, raw, is_known)
+test(
+  'an import that was planned before an erasure leaves its lines out, and its undo passes the person by',
+  async () => {
+    const { survivor } = await makePerson(database, superuser, 'xq7plan');
+    const worker = await database.connect('sync_app');
+    const { rows: begun } = await worker.query(
+      `select sync.begin_import('foundation', '{}', 'test', '[{"file": 1, "source": "late", "name": "late.csv"}]') as run`,
+    );
+    const run = begun[0].run;
+    await superuser.query(
+      `insert into staging.import_lines (run, n, file, line, kind, email, email_key, name, timezone, raw, is_known)
      values ($1, 1, 1, 2, 'person', $2, $2, 'Ada xq7plan', 'Europe/Rome', 'xq7plan', false)`,
-    [run, 'xq7plan@person.example'],
-  );
-  await worker.query('select sync.plan_import($1)', [run]);
-  await eraseCustomer(privacy, survivor, 'They asked');
-  await worker.query('select sync.apply_import($1, 100)', [run]);
-  const { rows } = await superuser.query('select outcome, code, email from sync.import_rows where run = $1', [run]);
-  expect(rows).toEqual([{ outcome: 'excluded', code: 'erased', email: null }]);
-  await worker.query('select sync.undo_import($1, 100)', [run]);
-  await cleanUp(privacy, { waitMs: 20_000 });
-  expect(await findCanary(superuser, 'xq7plan')).toEqual([]);
-}, cleanUpMaxMs);
+      [run, 'xq7plan@person.example'],
+    );
+    await worker.query('select sync.plan_import($1)', [run]);
+    await eraseCustomer(privacy, survivor, 'They asked');
+    await worker.query('select sync.apply_import($1, 100)', [run]);
+    const { rows } = await superuser.query('select outcome, code, email from sync.import_rows where run = $1', [run]);
+    expect(rows).toEqual([{ outcome: 'excluded', code: 'erased', email: null }]);
+    await worker.query('select sync.undo_import($1, 100)', [run]);
+    await cleanUp(privacy, { waitMs: 20_000 });
+    expect(await findCanary(superuser, 'xq7plan')).toEqual([]);
+  },
+  cleanUpMaxMs,
+);
 
-test('a clean-up that was cut off is ended by another process', async () => {
-  const { survivor } = await makePerson(database, superuser, 'xq7cut');
-  await eraseCustomer(privacy, survivor, 'They asked');
-  const first = await connectPrivacy();
-  const { rows } = await first.query('select pg_backend_pid() as pid');
-  const cut = cleanUp(first, {
-    onStep: (step) =>
-      void (step.startsWith('vacuum') && superuser.query('select pg_terminate_backend($1)', [rows[0].pid])),
-  });
-  await expect(cut).rejects.toThrow();
-  const [open] = await listReceipts(privacy, { customer: survivor });
-  expect(open?.state).toBe('erased');
-  expect(await cleanUp(privacy, { waitMs: 20_000 })).toMatchObject({ open: 0 });
-  const [receipt] = await listReceipts(privacy, { customer: survivor });
-  expect(receipt?.state).toBe('clean');
-  expect(await findCanary(superuser, 'xq7cut')).toEqual([]);
-}, cleanUpMaxMs);
+test(
+  'a clean-up that was cut off is ended by another process',
+  async () => {
+    const { survivor } = await makePerson(database, superuser, 'xq7cut');
+    await eraseCustomer(privacy, survivor, 'They asked');
+    const first = await connectPrivacy();
+    const { rows } = await first.query('select pg_backend_pid() as pid');
+    const cut = cleanUp(first, {
+      onStep: (step) =>
+        void (step.startsWith('vacuum') && superuser.query('select pg_terminate_backend($1)', [rows[0].pid])),
+    });
+    await expect(cut).rejects.toThrow();
+    const [open] = await listReceipts(privacy, { customer: survivor });
+    expect(open?.state).toBe('erased');
+    expect(await cleanUp(privacy, { waitMs: 20_000 })).toMatchObject({ open: 0 });
+    const [receipt] = await listReceipts(privacy, { customer: survivor });
+    expect(receipt?.state).toBe('clean');
+    expect(await findCanary(superuser, 'xq7cut')).toEqual([]);
+  },
+  cleanUpMaxMs,
+);
