@@ -12,13 +12,14 @@ import pg from 'pg';
 import { median, quantile } from './measure.ts';
 import { drainGraphileWorker, drainPgBoss } from './peers.ts';
 import { measurePeerWriters } from './peerwriters.ts';
+import { measureReaders } from './readers.ts';
 
 /*
  * Compares the log of events with the tools that a team would use instead, all on one durable server (fsync on).
  *
  *   npm run bench:events
  *   npm run bench:events -- --backlog 100000 --jobs 20000 --seconds 3 --rounds 3
- *   npm run bench:events -- --only latency,drain        (latency, writers, idle, drain)
+ *   npm run bench:events -- --only latency,drain        (latency, writers, idle, drain, readers)
  *
  * The sequencer, the subscriber and the writers are separate processes, as in a deployment.
  */
@@ -28,7 +29,7 @@ const { values: options } = parseArgs({
     jobs: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'latency,writers,idle,drain' },
+    only: { type: 'string', default: 'latency,writers,idle,drain,readers' },
   },
 });
 const only = options.only.split(',');
@@ -71,6 +72,7 @@ try {
   if (only.includes('writers')) await measureWriters(local, writers, ids);
   if (only.includes('idle')) await measureIdle(local, sequencer);
   if (only.includes('drain')) await measureDrain(local, ids);
+  if (only.includes('readers')) await compareReaders(local, ids);
   console.log(`\nGoals\n\n${goals.join('\n')}`);
   await Promise.all(writers.map((writer) => writer.end()));
 } finally {
@@ -262,11 +264,8 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
   const head = async () =>
     Number((await sync.query('select coalesce(max(position), 0) as head from sync.events')).rows[0].head);
   const begin = await head();
-  await app.query(`set statement_timeout = 0`);
   const numberingFrom = performance.now();
-  for (let made = 0; made < backlog; made += ids.length)
-    await app.query(`update platform.customers set name = 'Backlog ' || $1`, [made]);
-  while ((await head()) < begin + backlog) await wait(50);
+  await makeBacklog(app, ids, begin + backlog);
   const numbered = (backlog / (performance.now() - numberingFrom)) * 1_000;
   const support = new pg.Client({ connectionString: server.urlOf('support_app') });
   await support.connect();
@@ -315,6 +314,36 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
     'drain ≥ 12× either peer',
     ratios.every(({ ratio }) => ratio >= 12),
     ratios.map(({ name, ratio }) => `${ratio.toFixed(1)}× ${name}`).join(', '),
+  );
+}
+
+/** Changes all customers until the log is so long. */
+async function makeBacklog(app: pg.Client, ids: string[], end: number): Promise<void> {
+  await app.query(`set statement_timeout = 0`);
+  const head = async () => Number((await app.query('select sync.head() as head')).rows[0].head);
+  for (let made = await head(); made < end; made += ids.length)
+    await app.query(`update platform.customers set name = 'Backlog ' || $1`, [++names]);
+  while ((await head()) < end) await wait(50);
+}
+
+/** One process and two on one subscription. */
+async function compareReaders(server: LocalServer, ids: string[]): Promise<void> {
+  const app = new pg.Client({ connectionString: server.urlOf('foundation_app') });
+  await app.connect();
+  const events = Math.min(backlog, 200_000);
+  await makeBacklog(app, ids, events);
+  await app.end();
+  const found = await measureReaders(server, startChild, { rounds: Math.min(Number(options.rounds), 3), events });
+  console.log(
+    '\nDraining with several readers, events/s\n\n| the handler | one process | one, 4 shares | two, 4 shares | two ÷ one |\n|---|--:|--:|--:|--:|',
+  );
+  const say = (each: number) => Math.round(each).toLocaleString('en');
+  for (const { work, alone, one, two, ratio } of found)
+    console.log(`| ${work} | ${say(alone)} | ${say(one)} | ${say(two)} | ${ratio.toFixed(2)} |`);
+  goal(
+    'two processes on one subscription ≥ 1.6× one',
+    found.every(({ ratio }) => ratio >= 1.6),
+    found.map(({ work, ratio }) => `${ratio.toFixed(2)}× if the handler ${work}`).join(', '),
   );
 }
 

@@ -6,7 +6,21 @@ import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connectPlatform } from '@aether/platform';
 
-const [mode = 'subscribe', name = 'support.bench', batchMax = '500'] = process.argv.slice(2);
+const [mode = 'subscribe', name = 'support.bench', batchMax = '500', work = 'nothing', shares = '1'] =
+  process.argv.slice(2);
+const jsonOf = (event: unknown) => JSON.parse(JSON.stringify(event));
+/** How often an event is turned to JSON and back in 20 µs, once that is compiled. */
+function calibrate(): number {
+  const sample = { key: 'a'.repeat(36), data: { email: 'bench@example.com', name: 'Bench', timestamp: new Date() } };
+  let startedAt = 0;
+  for (let n = 0; n < 20_000; n++) {
+    if (n === 10_000) startedAt = performance.now();
+    jsonOf(sample);
+  }
+  return Math.max(1, Math.round(20 / ((performance.now() - startedAt) / 10)));
+}
+const times = work === 'computes' ? calibrate() : 0;
+
 const db = await connectPlatform({ app: 'support' });
 if (mode === 'drain') {
   // Begins when the parent says so, connected.
@@ -36,10 +50,13 @@ if (mode === 'follow') {
       batchMax: Number(batchMax),
       from: mode === 'drain' ? 'beginning' : 'now',
       onError: console.error,
+      ...(shares !== '1' && { shares: Number(shares) }),
     },
-    async (events) => {
-      if (mode === 'drain') count += events.length;
-      else note(events);
+    async (events, { tx }) => {
+      if (mode !== 'drain') return note(events);
+      count += events.length;
+      if (work === 'waits') for (const _ of events) await tx.query('select pg_sleep(0.001)');
+      for (let n = 0; n < times; n++) for (const event of events) jsonOf(event);
     },
   );
   await subscription.ready;

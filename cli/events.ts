@@ -14,6 +14,7 @@ import {
   remove,
   replay,
   resume,
+  type SubscriptionStatus,
   showEvent,
   skip,
 } from '@aether/sync';
@@ -188,7 +189,7 @@ async function printSubscriptions(client: pg.Client, options: Common): Promise<v
   }
   console.log(
     formatTable(
-      ['subscription', 'app', 'position', 'behind', 'seconds', 'retrying', 'waiting', 'dead', 'paused'],
+      ['subscription', 'app', 'position', 'behind', 'seconds', 'retrying', 'waiting', 'dead', 'shares', 'paused'],
       subscriptions.map((each) => [
         each.name,
         each.app,
@@ -198,10 +199,20 @@ async function printSubscriptions(client: pg.Client, options: Common): Promise<v
         describeCount(each.retrying),
         describeCount(each.waiting),
         describeCount(each.dead),
+        describeShares(each),
         each.pause_reason ?? '',
       ]),
     ),
   );
+}
+
+/** "4 by 2 processes, 120 apart": how far its shares are from each other is what one of them keeps the others waiting for. */
+function describeShares({ shares, readers, share_positions: each }: SubscriptionStatus): string {
+  if (shares === 1) return '1';
+  const positions = each.map(({ position }) => position);
+  const apart = Math.max(0, ...positions) - Math.min(...positions, Number.POSITIVE_INFINITY);
+  const processes = `${readers} ${readers === 1 ? 'process' : 'processes'}`;
+  return `${shares} by ${processes}${apart > 0 ? `, ${apart} apart` : ''}`;
 }
 
 /** "10,000+" for more than is counted. */

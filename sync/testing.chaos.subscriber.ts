@@ -10,6 +10,7 @@ db.events.subscribeBatch(
     name: process.argv[2] as string,
     types: ['customer.created', 'customer.updated', 'support.chaos_step' as EventType],
     from: 'beginning',
+    shares: Number(process.argv[3]),
     batchMax: 10, // small, so that a backlog is read ahead
     pollMs: 200,
     retryFirstMs: 50,

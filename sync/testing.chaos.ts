@@ -25,12 +25,14 @@ export type ChaosCounts = {
 };
 
 const customersCount = 30;
-const subscriptions = ['support.chaos-a', 'support.chaos-b'];
+/** How many shares each has: the second one is worked by all its processes at the same time. */
+const shares = { 'support.chaos-a': 1, 'support.chaos-b': 4 };
+const subscriptions = Object.keys(shares);
 /** Each kind of fault has its turn first, however short the run: its value must not depend on chance. */
 const firstRolls = [0.2, 0.5, 0.75, 0.9];
 
 /**
- * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own. It kills each, PostgreSQL too, and makes the sequencers'
+ * Runs writers, two sequencers and five subscribers on a PostgreSQL of their own. It kills each, PostgreSQL too, and makes the sequencers'
  * lines silent, at moments that `seed` decides. The writers change customers one by one and in bulk, and publish events; the handlers fail
  * now and then, some of the time for a whole batch. Then everything settles, and the log and the projections are compared with the tables.
  */
@@ -55,12 +57,12 @@ export async function runChaos({
     await migrate(local.urlOf('platform_migrator'));
     await prepare(local);
     for (const [n, line] of lines.entries()) keep(`sequencer ${n + 1}`, 'main.ts', [], line.url);
-    for (const subscription of subscriptions)
-      for (const n of [1, 2])
+    for (const [subscription, count] of Object.entries(shares))
+      for (const n of count > 1 ? [1, 2, 3] : [1, 2])
         keep(
           `subscriber ${subscription} ${n}`,
           'testing.chaos.subscriber.ts',
-          [subscription],
+          [subscription, String(count)],
           local.urlOf('support_app'),
         );
 

@@ -1,4 +1,5 @@
 import { type EventRow, type EventValues, isFilled, pageOf, rowOf } from './events.ts';
+import type { LeasedShares } from './lease.ts';
 import type { Queryable, Statement } from './query.ts';
 
 /** The next events of the log for a subscription. */
@@ -11,32 +12,64 @@ export type Batch = {
   /** The newest position. */
   head: number;
   hasParked: boolean;
+  /** Of some shares of a subscription: the first of their events that has to wait for one of another share. See sync.first_blocked. */
+  blocked: number | null;
 };
 
-export type BatchRange = { after: number; types: string[] | undefined; limit: number };
+/** Which events of a subscription with shares are read. */
+export type ReadShares = Pick<LeasedShares, 'front' | 'layout' | 'layoutBy'>;
+
+export type BatchRange = {
+  after: number;
+  types: string[] | undefined;
+  limit: number;
+  shares?: ReadShares | null | undefined;
+};
 
 /** Positions looked at in one step, of which only some may be of the types asked for. */
 const lookAheadMin = 2_000;
+const lookAheadMax = 20_000;
+
+/** How many positions hold about so many events of these shares. */
+export const spanOf = (events: number, shares: ReadShares | null | undefined): number =>
+  shares ? Math.min(Math.ceil((events * shares.layout) / shares.front.length), Math.max(events, lookAheadMax)) : events;
+
+/** The condition that keeps only the events of these shares, as SQL. */
+export const ofShares = (by: string, layout: string, front: string): string =>
+  `sync.share_of(key, customer, ${by}, ${layout}) = any (${front})`;
 
 /**
  * The events of the next positions. Without an upper bound PostgreSQL may fetch and sort the whole backlog for each batch. The first row
- * is no event: it has the head instead of an id, and says whether anything is parked.
+ * is no event: it has the head instead of an id, says whether anything is parked, and has the blocked position instead of a version.
  */
-const readNext: Statement = {
-  name: 'subscription-read',
+const readNextOf = (name: string, blocked: string, condition: string): Statement => ({
+  name,
   rowMode: 'array',
   text: `select null::bigint, sync.head(), case when exists (select from sync.parked where subscription = $5) then 'parked' end,
-      null, null::uuid, null, null::bigint, null, null, null, null, null, null::bigint, null::bigint
+      null, null::uuid, null, ${blocked}, null, null, null, null, null, null::bigint, null::bigint
     union all
     (${pageOf(`
-      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
+      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3)) ${condition}
       order by position limit $4`)})`,
-};
+});
+const readNext = readNextOf('subscription-read', 'null::bigint', '');
+const readNextOfShares = readNextOf(
+  'subscription-read-shares',
+  'sync.first_blocked($5, $8, $1, $2)',
+  `and ${ofShares('$6', '$7', '$8::integer[]')}`,
+);
 
-export async function readBatch(on: Queryable, name: string, { after, types, limit }: BatchRange): Promise<Batch> {
-  const last = after + Math.max(limit, lookAheadMin);
-  const [log, ...page] = await on.run<EventValues>(readNext, [after, last, types ?? null, limit, name]);
-  const [, head, parked] = log as EventValues;
+export async function readBatch(
+  on: Queryable,
+  name: string,
+  { after, types, limit, shares }: BatchRange,
+): Promise<Batch> {
+  const last = after + spanOf(Math.max(limit, lookAheadMin), shares);
+  const values = [after, last, types ?? null, limit, name];
+  const [log, ...page] = shares
+    ? await on.run<EventValues>(readNextOfShares, [...values, shares.layoutBy, shares.layout, shares.front])
+    : await on.run<EventValues>(readNext, values);
+  const [, head, parked, , , , blocked] = log as EventValues;
   const isWhole = page.length < limit && !isFilled(page);
   return {
     after,
@@ -44,7 +77,14 @@ export async function readBatch(on: Queryable, name: string, { after, types, lim
     until: isWhole ? Math.max(after, Math.min(head, last)) : (page.at(-1) as EventValues)[0],
     head: Math.max(head, after),
     hasParked: parked !== null,
+    blocked,
   };
+}
+
+/** The part of a batch up to a position. */
+export function cutBatch(batch: Batch, last: number): Batch {
+  if (batch.until <= last) return batch;
+  return { ...batch, rows: batch.rows.filter((row) => row.position <= last), until: Math.max(batch.after, last) };
 }
 
 /** What may have changed since a batch was read ahead: a crash of the database may have given its positions to other events (see sync.id_at). */
@@ -52,6 +92,10 @@ const checkRead: Statement = {
   name: 'subscription-check',
   text: `select sync.head() as head, exists (select from sync.parked where subscription = $1) as has_parked,
       sync.id_at($2) = $3 as stands`,
+};
+const checkReadOfShares: Statement = {
+  name: 'subscription-check-shares',
+  text: `${checkRead.text}, sync.first_blocked($1, $5, $4, $2) as blocked`,
 };
 
 /** Events that were read before, as a batch of what the log has now. See `createReadAhead`. */
@@ -61,12 +105,18 @@ export type Ahead = { after: number; rows: EventRow[] };
  * For a transaction that holds the subscription. Undefined if the log has other events there now, or if that cannot be told: the last
  * positions may hold events of others, whose ids are not known here.
  */
-export async function renewBatch(on: Queryable, name: string, { after, rows }: Ahead): Promise<Batch | undefined> {
+export async function renewBatch(
+  on: Queryable,
+  name: string,
+  { after, rows }: Ahead,
+  shares?: ReadShares | null,
+): Promise<Batch | undefined> {
   const { position: until, id } = rows.at(-1) as EventRow;
-  const [now] = await on.run<{ head: number; has_parked: boolean; stands: boolean | null }>(checkRead, [
-    name,
-    until,
-    id,
-  ]);
-  return now?.stands ? { after, rows, until, head: Math.max(now.head, until), hasParked: now.has_parked } : undefined;
+  type Now = { head: number; has_parked: boolean; stands: boolean | null; blocked?: number | null };
+  const [now] = shares
+    ? await on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front])
+    : await on.run<Now>(checkRead, [name, until, id]);
+  if (!now?.stands) return undefined;
+  const { head, has_parked: hasParked, blocked = null } = now;
+  return { after, rows, until, head: Math.max(head, until), hasParked, blocked };
 }

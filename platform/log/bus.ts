@@ -6,7 +6,7 @@ import { openFeed } from './feed.ts';
 import type { BatchHandler, Handler } from './handlers.ts';
 import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
-import { removeSubscription, requireOwnName } from './registration.ts';
+import { removeSubscription, requireOwnName, requireShares } from './registration.ts';
 import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
 import { startSubscription } from './subscriptions.ts';
 import type { Transaction } from './transaction.ts';
@@ -35,6 +35,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
 
   function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
     requireOwnName(connection.app, options.name);
+    requireShares(options.shares);
     if ([...subscriptions].some(({ name }) => name === options.name))
       throw new InvalidField([
         {
@@ -82,7 +83,9 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * when no event that commits from then on can be missed. Whatever the handler writes carries the trace of the event.
      *
      * @param options.name by default the app and the type.
-     * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name.
+     * @param options.shares how many shares its customers are spread over: so many processes can work on it at a time. By default one.
+     * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name, or it
+     * cannot have so many shares.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       const name = options.name ?? `${connection.app}.${type}`;

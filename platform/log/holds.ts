@@ -1,6 +1,6 @@
 import type { AppEvent } from './events.ts';
 import type { Lease } from './lease.ts';
-import { findBehind } from './parked.ts';
+import { findBehind, lockOtherParked } from './parked.ts';
 import type { Queryable } from './query.ts';
 
 /** Which events of a batch are held back. Ask in the order of the log. */
@@ -15,9 +15,11 @@ export const noHolds: Holds = { has: () => false, add: () => {} };
 /** Begins with the events that are already parked. */
 export async function findHolds(
   on: Queryable,
-  { name, holds }: Pick<Lease, 'name' | 'holds'>,
+  lease: Pick<Lease, 'name' | 'holds'> & Partial<Lease>,
   events: AppEvent[],
 ): Promise<Holds> {
+  const { name, holds } = lease;
+  await lockOtherParked(on, lease, events);
   const parked = await findBehind(on, name, events);
   const keys = new Set<string>();
   const customers = new Set<string>();

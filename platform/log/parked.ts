@@ -1,5 +1,6 @@
 import { type AppEvent, type EventRow, eventColumns } from './events.ts';
 import type { FailureCause } from './failurecause.ts';
+import type { LeasedShares } from './lease.ts';
 import type { Queryable, Statement } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -8,6 +9,11 @@ export type ParkedRow = EventRow & { attempts: number; is_replay: boolean };
 
 /** What a parked event holds back: later events of its key, and those of its customer. */
 export type Held = { key: string; customer: string | null };
+
+/** Whose parked events a step may work: those of the shares that it has locked; of a subscription without shares all. */
+export type Holder = { name: string; shares?: LeasedShares | null };
+
+const sharesOf = ({ shares }: Holder) => [shares?.layoutBy ?? 'customer', shares?.layout ?? 1, shares?.held ?? [0]];
 
 export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: number; retryMaxMs?: number };
 
@@ -19,11 +25,12 @@ const readDue: Statement = {
   text: `select ${parkedColumns}, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
      from sync.parked p join sync.events e on e.position = p.position
      where p.subscription = $1 and p.state = 'retrying' and p.attempt_at <= clock_timestamp()
+       and sync.share_of(p.key, p.customer, $3, $4) = any ($5::integer[])
      order by p.position limit $2`,
 };
 const readNext: Statement = {
   name: 'parked-next',
-  text: `select ${parkedColumns}
+  text: `select ${parkedColumns}, sync.share_of(p.key, p.customer, $4, $5) = any ($6::integer[]) as is_held
      from (
        (select position from sync.parked where subscription = $1 and key = $2 order by position limit 1)
        union
@@ -34,21 +41,50 @@ const readNext: Statement = {
      where p.state = 'waiting' and not sync.is_behind(p.subscription, p.position, p.key, p.customer)
      order by p.position`,
 };
+const lockOthers: Statement = {
+  name: 'parked-lock-others',
+  text: `select from sync.parked p
+     where p.subscription = $1 and sync.share_of(p.key, p.customer, $2, $3) <> all ($4::integer[])
+       and (p.key = any ($5::text[]) or p.customer = any (
+         select m from unnest($6::uuid[]) c (id) cross join lateral unnest(sync.list_merged(c.id)) m))
+     order by p.position for key share`,
+};
 const takeAway: Statement = { name: 'parked-unpark', text: 'select sync.unpark($1, $2)' };
 
 /** The events that are due. `is_behind`: another event has come to precede it, as when two customers were merged. */
 export async function takeDue(
   on: Queryable,
-  subscription: string,
+  holder: Holder,
   limit: number,
 ): Promise<(ParkedRow & { is_behind: boolean })[]> {
-  return on.run(readDue, [subscription, limit]);
+  return on.run(readDue, [holder.name, limit, ...sharesOf(holder)]);
 }
 
-/** The events that waited for one that is gone and now wait for none: the first of its key, the first of its customer. */
-export async function findNext(on: Queryable, subscription: string, { key, customer }: Held): Promise<ParkedRow[]> {
-  return on.run<ParkedRow>(readNext, [subscription, key, customer]);
+/**
+ * The events that waited for one that is gone and now wait for none: the first of its key, the first of its customer. `is_held`: it is of
+ * the holder's shares; another process may be at work on one that is not.
+ */
+export async function findNext(
+  on: Queryable,
+  holder: Holder,
+  { key, customer }: Held,
+): Promise<(ParkedRow & { is_held: boolean })[]> {
+  return on.run(readNext, [holder.name, key, customer, ...sharesOf(holder)]);
 }
+
+/**
+ * Locks the parked events of other shares that these events may have to wait behind, before anybody looks whether they have to. Whoever
+ * takes such an event away waits for this step, and then finds what waits behind it; or this step waits, and finds that it is gone.
+ */
+export async function lockOtherParked(on: Queryable, holder: Holder, events: AppEvent[]): Promise<void> {
+  if (!holder.shares) return;
+  const keys = events.map(({ key }) => key);
+  await on.run(lockOthers, [holder.name, ...sharesOf(holder), keys, customersOf(events)]);
+}
+
+const customersOf = (events: Held[]): string[] => [
+  ...new Set(events.flatMap(({ customer }) => (customer === null ? [] : [customer]))),
+];
 
 /**
  * Those of the given events that must wait for a parked one; with each, the customer that it belongs to today, after all merges.
@@ -135,11 +171,11 @@ export async function startFirst(on: Queryable, subscription: string, held?: Hel
   await on.query('select sync.start_first($1, $2, $3)', [
     subscription,
     held?.map(({ key }) => key) ?? null,
-    held?.map(({ customer }) => customer).filter((customer) => customer !== null) ?? null,
+    held ? customersOf(held) : null,
   ]);
 }
 
-/** Makes an event due at once, for a later step: a transaction works on a limited number of events. */
+/** Makes an event due at once, for a later step: a transaction works on a limited number of events, and only on those of its shares. */
 export async function makeDue(tx: Transaction, subscription: string, position: number): Promise<void> {
   await tx.query(
     `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = $2`,

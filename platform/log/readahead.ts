@@ -1,10 +1,10 @@
 import pg from 'pg';
-import type { Ahead } from './batch.ts';
+import { type Ahead, ofShares, type ReadShares, spanOf } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { readFields } from './copying.ts';
 import { copiedColumns, type EventRow, pageOf, rowOfFields } from './events.ts';
 
-/** How many positions a page looks at, and so the most events that it has. */
+/** How many positions a page looks at, and so the most events that it has; of some shares more positions, for as many events. */
 const pageMax = 2_000;
 
 /**
@@ -13,7 +13,7 @@ const pageMax = 2_000;
  * pages at most: the one that is handed out and the next. It reads one page at a time.
  *
  * What it read may not be what the log has later: a crash may undo the newest positions. Therefore `renewBatch` checks the end of each
- * batch, and the caller forgets all pages when that check or a step fails.
+ * batch, and the caller forgets all pages when that check or a step fails. When other shares are wanted it begins again.
  * It never fails: a page that cannot be read leaves the reading to the caller.
  */
 export function createReadAhead(connection: Pick<Connection, 'copy'>, types: string[] | undefined) {
@@ -22,13 +22,16 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
   let used = 0;
   /** The next event that is handed out follows this position; undefined while nothing is read. */
   let from: number | undefined;
+  /** The condition of the shares that it reads, as SQL. */
+  let wanted = '';
+  let span = pageMax;
   let coming: Promise<string[]> | undefined;
   /** The page that is being read, also when nobody wants it any more. */
   let reading: Promise<string[]> | undefined;
 
   function read(after: number): void {
     const page = connection
-      .copy(pageAfter(after, types))
+      .copy(pageAfter(after, span, types, wanted))
       .catch(() => [])
       .finally(() => {
         reading = undefined;
@@ -46,11 +49,16 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
 
   return {
     /** Begins to read after a position, unless it has read or reads there already, or still reads a page that it has forgotten. */
-    begin(after: number): void {
-      if (from === after) return;
+    begin(after: number, shares?: ReadShares | null): void {
+      const condition = shares
+        ? ` and ${ofShares(pg.escapeLiteral(shares.layoutBy), String(shares.layout), `array[${shares.front}]`)}`
+        : '';
+      if (from === after && condition === wanted) return;
       forget();
       if (reading) return;
       from = after;
+      wanted = condition;
+      span = spanOf(pageMax, shares);
       read(after);
     },
 
@@ -85,12 +93,12 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
 }
 
 /** COPY takes no parameters, so that the values are written into it. */
-function pageAfter(after: number, types: string[] | undefined): string {
+function pageAfter(after: number, span: number, types: string[] | undefined, condition: string): string {
   const ofTypes = types
     ? ` and type = any (array[${types.map((type) => pg.escapeLiteral(type)).join(', ')}]::text[])`
     : '';
   return `copy (${pageOf(
-    `select * from sync.events where position > ${after} and position <= ${after + pageMax}${ofTypes} order by position`,
+    `select * from sync.events where position > ${after} and position <= ${after + span}${ofTypes}${condition} order by position`,
     copiedColumns,
   )}) to stdout with (null '')`;
 }

@@ -1,9 +1,8 @@
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import type { EventType } from './events.ts';
-import { startFirst } from './parked.ts';
 import type { Queryable } from './query.ts';
-import { LoadTimeout } from './subscriptionfailures.ts';
+import { LoadTimeout, type Registered } from './subscriptionfailures.ts';
 import type { Transaction } from './transaction.ts';
 
 export type RegistrationOptions<Type extends EventType> = {
@@ -24,8 +23,14 @@ export type RegistrationOptions<Type extends EventType> = {
    * default), or only those of its row.
    */
   holds?: 'customer' | 'row';
+  /**
+   * How many shares the subscription has, from 1 (the default) to 64. Each process that runs it works some of them, each customer belongs to
+   * one share, and handlers of different shares run at the same time. Every process gives the same number: the last one to register counts.
+   */
+  shares?: number;
 };
 
+const sharesMax = 64;
 const loadTimeoutMsDefault = 600_000;
 
 /** @throws InvalidField when the app may not give this name. */
@@ -39,30 +44,33 @@ export function requireOwnName(app: string, name: string): void {
     ]);
 }
 
+/** @throws InvalidField when a subscription cannot have so many shares. */
+export function requireShares(shares: number | undefined): void {
+  if (shares === undefined || (Number.isInteger(shares) && shares >= 1 && shares <= sharesMax)) return;
+  throw new InvalidField([
+    { field: 'shares', message: `must be a whole number from 1 to ${sharesMax}: it is ${shares}.` },
+  ]);
+}
+
 /**
- * Creates the subscription if it does not exist. An existing one keeps its position, and takes the types and the holding rule of the
- * process that registers last: `former` are the types that it had instead.
+ * Creates the subscription if it does not exist. An existing one keeps its position, and takes the types, the holding rule and the number
+ * of shares of the process that registers last: `former` is what it had instead.
  *
  * @throws InvalidField when a type does not exist or the app may not see it; LoadTimeout; any error that `load` throws.
  */
 export async function register<Type extends EventType>(
   connection: Connection,
   options: RegistrationOptions<Type>,
-): Promise<{ isNew: boolean; former?: string[] | null }> {
-  const { name, types = null, from = 'now', holds = 'customer' } = options;
+): Promise<{ isNew: boolean; former?: Registered }> {
+  const { name, types = null, from = 'now', holds = 'customer', shares = 1 } = options;
   await requireTypes(connection, types);
-  const [known] = await connection.query<{ types: string[] | null; has_types: boolean; is_same: boolean }>(
-    `select types, types is not distinct from $2::text[] as has_types, types is not distinct from $2::text[] and holds = $3 as is_same
-     from sync.subscriptions where name = $1`,
-    [name, types, holds],
-  );
-  if (known?.is_same) return { isNew: false }; // without a lock, which another process may hold for as long as a handler takes
+  const change = (on: Queryable) =>
+    on.query('select sync.change_subscription($1, $2, $3, $4)', [name, types, holds, shares]);
+  const known = await findRegistered(connection, options);
+  if (known?.is_same && known.holds === holds) return { isNew: false }; // without a lock, which a step may hold for long
   if (known) {
-    await connection.transaction({}, async (tx) => {
-      await tx.query('update sync.subscriptions set types = $2, holds = $3 where name = $1', [name, types, holds]);
-      await startFirst(tx, name); // events that it held back until now may continue
-    });
-    return { isNew: false, ...(!known.has_types && { former: known.types }) };
+    await connection.transaction({}, change);
+    return { isNew: false, ...(!known.is_same && { former: { types: known.types, shares: known.shares } }) };
   }
   // One snapshot for the position and for what `load` reads. If two processes register at once, one gets an error and tries again.
   await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
@@ -73,6 +81,7 @@ export async function register<Type extends EventType>(
       types,
       holds,
     ]);
+    if (shares > 1) await change(tx);
     if (typeof from === 'object') await loadInTime(tx, from.load, options);
   });
   return { isNew: true };
@@ -115,15 +124,19 @@ async function requireTypes(on: Queryable, types: string[] | null): Promise<void
   throw new InvalidField(vain.map(({ type, reason }) => ({ field: 'types', message: `${type} ${reason}.` })));
 }
 
-/** The subscription of this name, if the app may see one: its types, and whether they are these. */
+/** The subscription of this name, if the app may see one. `is_same`: it has these types and so many shares. `layout`: see its comment. */
 export async function findRegistered(
   on: Queryable,
-  name: string,
-  types: string[] | null,
-): Promise<{ types: string[] | null; has_types: boolean } | undefined> {
-  const [known] = await on.query<{ types: string[] | null; has_types: boolean }>(
-    'select types, types is not distinct from $2::text[] as has_types from sync.subscriptions where name = $1',
-    [name, types],
+  {
+    name,
+    types = null,
+    shares = 1,
+  }: { name: string; types?: string[] | null | undefined; shares?: number | undefined },
+): Promise<(Registered & { holds: string; layout: number; is_same: boolean }) | undefined> {
+  const [known] = await on.query<Registered & { holds: string; layout: number; is_same: boolean }>(
+    `select types, shares, holds, layout, types is not distinct from $2::text[] and shares = $3 as is_same
+     from sync.subscriptions where name = $1`,
+    [name, types, shares],
   );
   return known;
 }

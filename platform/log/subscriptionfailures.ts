@@ -1,3 +1,6 @@
+/** What a subscription was registered with, as far as it decides which process may work on it. */
+export type Registered = { types: string[] | null; shares: number };
+
 /** Throw it from a handler when the handler's target cannot be reached: everything waits, in order, and no attempt is counted. */
 export class TargetUnavailable extends Error {
   readonly retryAfterMs: number;
@@ -37,29 +40,31 @@ export class LoadTimeout extends Error {
 }
 
 /**
- * This process has registered the subscription with other types than it had. During a deployment that is what is meant. Otherwise two
- * different subscriptions have one name: give each a name of its own.
+ * This process has registered the subscription with other types, or another number of shares, than it had. During a deployment that is what
+ * is meant. Otherwise two different subscriptions have one name, and each needs one of its own; or two processes disagree about the number.
  */
 export class SubscriptionChanged extends Error {
-  constructor(subscription: string, former: string[] | null, types: string[] | null) {
+  constructor(subscription: string, former: Registered, present: Registered) {
     super(
-      `Subscription ${subscription} reads ${nameTypes(types)} from now on; before it read ${nameTypes(former)}. A process that still asks for those gets no more events under this name.`,
+      `Subscription ${subscription} reads ${nameOf(present)} from now on; before it read ${nameOf(former)}. A process that still asks for that gets no more events under this name.`,
     );
     this.name = 'SubscriptionChanged';
   }
 }
 
 /**
- * Another process has registered the subscription with other types, and this one handles nothing until it registers again. Stop it if it
- * is the older version; otherwise give each of the two subscriptions a name of its own.
+ * Another process has registered the subscription with other types, or another number of shares, and this one handles nothing until it
+ * registers again. Stop it if it is the older version; otherwise give each of the two subscriptions a name of its own, or both the same
+ * number.
  */
 export class SubscriptionDisplaced extends Error {
-  constructor(subscription: string, types: string[] | null, present: string[] | null) {
+  constructor(subscription: string, own: Registered, present: Registered) {
     super(
-      `Subscription ${subscription} was registered by another process, which reads ${nameTypes(present)}. This process asks for ${nameTypes(types)} and gets no events under this name: stop it, or give each of the two a name of its own.`,
+      `Subscription ${subscription} was registered by another process, which reads ${nameOf(present)}. This process asks for ${nameOf(own)} and gets no events under this name: stop it, or give each of the two a name of its own.`,
     );
     this.name = 'SubscriptionDisplaced';
   }
 }
 
-const nameTypes = (types: string[] | null) => (types ? types.join(', ') : 'every type');
+const nameOf = ({ types, shares }: Registered) =>
+  `${types ? types.join(', ') : 'every type'}${shares > 1 ? ` in ${shares} shares` : ''}`;

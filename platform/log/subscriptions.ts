@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attempts, collectAttempts } from './attempts.ts';
-import { type Ahead, type Batch, readBatch, renewBatch } from './batch.ts';
+import { type Ahead, type Batch, cutBatch, type ReadShares, readBatch, renewBatch } from './batch.ts';
 import { becauseOf } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
@@ -8,14 +8,16 @@ import { type AppEvent, type EventType, toEvent } from './events.ts';
 import { causeOf } from './failurecause.ts';
 import type { BatchHandler, Handled } from './handlers.ts';
 import { findHolds, noHolds } from './holds.ts';
-import { type Lease, move, takeLease } from './lease.ts';
+import { type Lease, move, moveShares, type SharesLease, takeLease, takeShares } from './lease.ts';
 import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 import { createReadAhead } from './readahead.ts';
+import { createReader } from './readers.ts';
 import { findRegistered, register, removeSubscription } from './registration.ts';
 import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
 import {
   HandlerTimeout,
+  type Registered,
   SubscriptionChanged,
   SubscriptionDisplaced,
   SubscriptionGone,
@@ -42,6 +44,11 @@ import type { Wakeups } from './wakeups.ts';
  * order holds across the link. Customers are compared as they are merged at that moment: when two become one, the events that wait for
  * either wait for the first event of both.
  *
+ * Shares. A subscription with shares has a position for each, in sync.shares; customers are spread over them, and a process works those that
+ * fall to it among the living readers (readers.ts). The shares of a process that are at one position are read together, as one: a step
+ * locks their rows, reads their events and moves them. A share that is behind catches up first. Where the order ties an event to another
+ * share, the step ends before it and tries again until that share is there. The model and its reasons are in 0025_shares.sql.
+ *
  * The states of a parked event. retrying: it is the first of its key and of its customer, and is tried at attempt_at. waiting: it is
  * behind another one. dead: its attempts are used up; it and all that is behind it wait until an operator redrives or skips it.
  * sync.start_first moves events between retrying and waiting whenever one is put in front or taken away.
@@ -54,8 +61,10 @@ import type { Wakeups } from './wakeups.ts';
  * that costs its transaction twice is parked without another attempt.
  * - The database is out of reach: the step is repeated, after a rest that doubles up to two seconds.
  * - The subscription was deleted: it reports that and registers again by its rule.
- * - Another process registers the name with other types: the last one to register gets the events, and each of the two reports it. A
- * process with the former types would otherwise move the position past events that it does not read.
+ * - Another process registers the name with other types, or another number of shares: the last one to register gets the events, and each of
+ * the two reports it. A process with the former types would otherwise move the position past events that it does not read.
+ * - A reader of shares dies, or its line goes silent: its lease ends within three seconds, and the others work its shares from where the
+ * last step that was committed left them. Its locks end with its connection.
  * - Its types do not exist, or the app may not see them: it reports that, `ready` rejects, and it does not start.
  * Every failure goes to `onError` and to the watchers of the lifecycle; without either it is a warning of the process.
  */
@@ -66,12 +75,20 @@ class BatchFailed extends Error {}
 /** What a step leaves: more to do at once, or nothing for so many milliseconds. */
 type Outlook = { hasMore: boolean; restMs: number };
 
+/** Where a subscription, or some of its shares, was left. */
+type Expected = { after: number; shares: ReadShares | null };
+
 /** After this long a step that works on parked events lets the log have its turn. */
 const parkedStepMs = 1_000;
 
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
+/** A share that waits for another one looks again after so long, and twice as long each time, up to so long. */
+const blockedFirstMs = 4;
+const blockedMaxMs = 100;
+/** A process whose shares are still at work in another one asks again after so long. */
+const stillAtWorkMs = 20;
 /** After so many polls all parked events are checked: an undone merge may have left events that wait for nothing. */
 const setRightEveryPolls = 10;
 /** While another process has the name with other types, this is reported so often. */
@@ -88,14 +105,19 @@ export function startSubscription<Type extends EventType>(
 ): Subscription {
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
-  const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
+  const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
+  const reader = createReader(connection, name);
+  // Whether the next step takes shares. One that is to have a single share may still have several: see sync.cut_shares.
+  let isShared = shares > 1;
+  // How often in a row a step could do nothing because of other shares.
+  let blockedSteps = 0;
   const stopping = new AbortController();
   // After a whole transaction was lost: for so many steps one event at a time, to find the event that causes it.
   let carefulSteps = 0;
   let isTurnOfParked = false;
   const ahead = createReadAhead(connection, types);
   // Where the last step left the position, if nobody has moved it since.
-  let expected: number | undefined;
+  let expected: Expected | undefined;
   // Whether the step under way has given events to the handler: only then can one of them have lost the transaction.
   let hasHanded = false;
   // After a batch failed: its events one by one, each in a savepoint.
@@ -126,10 +148,10 @@ export function startSubscription<Type extends EventType>(
     }
   }
 
-  function reportDisplaced(present: string[] | null): void {
+  function reportDisplaced(present: Registered): void {
     if (displacedAt !== undefined && performance.now() - displacedAt < displacedEveryMs) return;
     displacedAt = performance.now();
-    const error = new SubscriptionDisplaced(name, types ?? null, present);
+    const error = new SubscriptionDisplaced(name, { types: types ?? null, shares }, present);
     fail({ kind: 'subscription.displaced', subscription: name, error });
   }
 
@@ -138,22 +160,15 @@ export function startSubscription<Type extends EventType>(
     const limit = carefulSteps > 0 ? 1 : batchMax;
     hasHanded = false;
     handled = 0;
-    const after = expected;
+    const expecting = expected;
     expected = undefined;
     // Before the transaction begins: it may need the connection that this one would keep.
-    const taken = after === undefined ? undefined : await ahead.take(after, limit);
+    const taken = expecting && (await ahead.take(expecting.after, limit));
+    await (isShared ? reader.join() : reader.leave());
     return connection.transaction({ mayBeLost: true, readsFirst: true }, async (tx) => {
       // Sent together: the events are read after the position is locked, and almost always it is where this process left it.
-      const [[lease], read] = await Promise.all([
-        tx.run<Lease>(takeLease, [name, types ?? null]),
-        after === undefined ? undefined : readNext(tx, { after, limit, taken }),
-      ]);
-      if (!lease) {
-        const known = await findRegistered(tx, name, types ?? null);
-        if (!known) throw new SubscriptionGone(name);
-        if (!known.has_types) reportDisplaced(known.types);
-        return { hasMore: false, restMs: pollMs }; // paused, or another process works
-      }
+      const [lease, read] = await Promise.all([take(tx), expecting && readNext(tx, { ...expecting, limit, taken })]);
+      if (!('position' in lease)) return lease;
       displacedAt = undefined;
       attempts = collectAttempts(tx, name);
       // Takes turns with the log: events that fail slowly must not keep new ones waiting.
@@ -161,49 +176,82 @@ export function startSubscription<Type extends EventType>(
       let isDue = retryInMs !== null && retryInMs <= 0;
       isTurnOfParked = isDue && !isTurnOfParked && !isSplit; // a batch that failed is taken one by one at once
       if (isTurnOfParked) {
-        if (await workParked(tx, limit)) return { hasMore: true, restMs: 0 };
+        if (await workParked(tx, lease, limit)) return { hasMore: true, restMs: 0 };
         isDue = false; // this session cannot see which events are due
       }
       hasFailed = false;
-      const hasMore = await workLog(tx, lease, limit, read);
+      const { hasMore, isBlocked } = await workLog(tx, lease, limit, read, expecting);
+      blockedSteps = isBlocked ? blockedSteps + 1 : 0;
+      const idleMs = isBlocked ? Math.min(blockedFirstMs * 2 ** (blockedSteps - 1), blockedMaxMs) : pollMs;
       return {
         hasMore: hasMore || hasFailed || isDue,
-        restMs: retryInMs !== null && retryInMs > 0 ? Math.min(pollMs, retryInMs) : pollMs,
+        restMs: retryInMs !== null && retryInMs > 0 ? Math.min(idleMs, retryInMs) : idleMs,
       };
     });
   }
 
-  type Reading = { after: number; limit: number; taken?: Ahead | undefined };
-
-  /** What was read ahead, if the log still has it; else it is read now. */
-  async function readNext(tx: Transaction, { after, limit, taken }: Reading): Promise<Batch> {
-    const renewed = taken && (await renewBatch(tx, name, taken));
-    if (renewed) return renewed;
-    if (taken) ahead.forget(); // a crash may have changed the order of what follows, too
-    return readBatch(tx, name, { after, types, limit });
+  /** The lease of this step. Without one: when to ask again. */
+  async function take(tx: Transaction): Promise<Lease | Outlook> {
+    let isMore = false;
+    if (isShared) {
+      const [lease] = await tx.run<SharesLease>(takeShares, [name, types ?? null, shares, reader.name]);
+      if (lease?.name) return lease as Lease;
+      isMore = lease?.is_more ?? false;
+    } else {
+      const [lease] = await tx.run<Lease>(takeLease, [name, types ?? null]);
+      if (lease) return lease;
+    }
+    const known = await findRegistered(tx, options);
+    if (!known) throw new SubscriptionGone(name);
+    if (!known.is_same) reportDisplaced(known);
+    const wasShared = isShared;
+    isShared = known.is_same && known.layout > 1;
+    if (isShared !== wasShared) return { hasMore: true, restMs: 0 };
+    return { hasMore: false, restMs: isMore ? Math.min(stillAtWorkMs, pollMs) : pollMs }; // paused, or others work
   }
 
-  /** The next events of the log. @returns whether there may be more */
-  async function workLog(tx: Transaction, lease: Lease, limit: number, read?: Batch): Promise<boolean> {
-    const after = lease.position;
-    const isExpected = read?.after === after;
+  type Reading = Expected & { limit: number; taken?: Ahead | undefined };
+
+  /** What was read ahead, if the log still has it; else it is read now. */
+  async function readNext(tx: Transaction, { after, limit, shares, taken }: Reading): Promise<Batch> {
+    const renewed = taken && (await renewBatch(tx, name, taken, shares));
+    if (renewed) return renewed;
+    if (taken) ahead.forget(); // a crash may have changed the order of what follows, too
+    return readBatch(tx, name, { after, types, limit, shares });
+  }
+
+  /** The next events of the log. @returns whether there may be more, or whether they have to wait for other shares */
+  async function workLog(
+    tx: Transaction,
+    lease: Lease,
+    limit: number,
+    read: Batch | undefined,
+    expecting: Expected | undefined,
+  ): Promise<{ hasMore: boolean; isBlocked: boolean }> {
+    const { position: after, shares } = lease;
+    const isExpected = read?.after === after && isSameReading(expecting?.shares ?? null, shares);
     if (!isExpected) ahead.forget(); // nobody else would drop its pages
-    const batch = isExpected ? read : await readNext(tx, { after, limit });
-    const { rows, until, head, hasParked } = batch;
-    if (head - until >= batchMax && !isSplit) ahead.begin(until);
+    const whole = isExpected ? (read as Batch) : await readNext(tx, { after, limit, shares });
+    const last = Math.min(shares?.until ?? Infinity, (whole.blocked ?? Infinity) - 1);
+    if (last < whole.until) ahead.forget(); // it is behind what is left out
+    const { rows, until, head, hasParked } = cutBatch(whole, last);
+    if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, shares);
     if (rows.length > 0) {
       const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
       await handleInOrder(tx, events, lease, hasParked);
     }
-    if (until > after) tx.endWith(move, [name, until]);
+    if (until > after) {
+      if (shares) tx.endWith(moveShares, [name, shares.front, until, reader.name]);
+      else tx.endWith(move, [name, until]);
+    }
     tx.afterCommit(() => {
-      expected = until;
+      expected = { after: until, shares };
     });
     if (hasParked && performance.now() - setRightAt > setRightEveryPolls * pollMs) {
       setRightAt = performance.now();
       await startFirst(tx, name);
     }
-    return until < head;
+    return { hasMore: until < head && until > after, isBlocked: until < head && until === after };
   }
 
   /**
@@ -287,8 +335,8 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** The events that are due, each followed by those that waited for it. @returns whether there were any */
-  async function workParked(tx: Transaction, limit: number): Promise<boolean> {
-    const due = await takeDue(tx, name, limit);
+  async function workParked(tx: Transaction, lease: Lease, limit: number): Promise<boolean> {
+    const due = await takeDue(tx, lease, limit);
     const behind = due.filter((row) => row.is_behind);
     if (behind.length > 0) await startFirst(tx, name, behind); // they wait from now on
     const endsAt = performance.now() + parkedStepMs;
@@ -301,9 +349,9 @@ export function startSubscription<Type extends EventType>(
     return due.length > 0;
 
     async function workOne(row: ParkedRow): Promise<void> {
-      const chain = [row];
+      const chain: (ParkedRow & { is_held?: boolean })[] = [row];
       for (let next = chain.shift(); next; next = chain.shift()) {
-        if (worked++ >= limit && next !== row) {
+        if (next.is_held === false || (worked++ >= limit && next !== row)) {
           await makeDue(tx, name, next.position);
           continue;
         }
@@ -311,7 +359,7 @@ export function startSubscription<Type extends EventType>(
         const attempt = next.attempts + 1;
         if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, attempt))) continue;
         attempts.add({ position: next.position, attempt, durationMs: performance.now() - startedAt });
-        const [, freed] = await Promise.all([unpark(tx, name, next.position), findNext(tx, name, next)]);
+        const [, freed] = await Promise.all([unpark(tx, name, next.position), findNext(tx, lease, next)]);
         chain.push(...freed);
       }
     }
@@ -327,7 +375,7 @@ export function startSubscription<Type extends EventType>(
           const { isNew, former } = await register(connection, options);
           isReady = true;
           if (former !== undefined) {
-            const error = new SubscriptionChanged(name, former, types ?? null);
+            const error = new SubscriptionChanged(name, former, { types: types ?? null, shares });
             fail({ kind: 'subscription.changed', subscription: name, error });
           }
           lifecycle.tell({ kind: 'subscription.ready', subscription: name, isNew });
@@ -385,7 +433,7 @@ export function startSubscription<Type extends EventType>(
     registered.reject(new Error(`Subscription ${name} was stopped before it was registered.`));
   }
 
-  const running = run().finally(() => ahead.stop());
+  const running = run().finally(() => Promise.all([ahead.stop(), reader.leave()]));
   async function stop(): Promise<void> {
     stopping.abort();
     await running;
@@ -405,4 +453,15 @@ export function startSubscription<Type extends EventType>(
 /** The class of an error; never its text, which may hold values. */
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : 'other';
+}
+
+/** Whether what was read is of these shares, and they are as they were. */
+function isSameReading(read: ReadShares | null, shares: ReadShares | null): boolean {
+  if (!read || !shares) return read === shares;
+  return (
+    read.layout === shares.layout &&
+    read.layoutBy === shares.layoutBy &&
+    read.front.length === shares.front.length &&
+    read.front.every((share, n) => share === shares.front[n])
+  );
 }

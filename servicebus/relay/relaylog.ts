@@ -181,7 +181,7 @@ export function openRelayLog(
   }
 
   async function readParked(tx: Transaction, held: Lease, from: number): Promise<Found | undefined> {
-    const due = await takeDue(tx, relayName, eventsMax);
+    const due = await takeDue(tx, { name: relayName }, eventsMax);
     const first = due.filter((row) => !row.is_behind);
     if (first.length < due.length) await startFirst(tx, relayName);
     const rows = await tx.run<{ position: number; audience: string }>(readAudiences, [

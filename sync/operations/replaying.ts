@@ -73,7 +73,7 @@ export async function previewReplay(
     `select s.app, f.first::float8 as from, s.position::float8 as until, c.events::float8 as events, c.is_whole, s.is_paused
      from sync.subscriptions s
        cross join lateral (select greatest($2::bigint, (select e.position from sync.events e order by e.position limit 1), 1)) as f (first)
-       cross join lateral sync.count_events_for(s.name, f.first, s.position, $3) c
+       cross join lateral sync.count_events_for(s.name, f.first, sync.farthest_of(s), $3) c
      where s.name = $1`,
     [wish.subscription, start, countedMax + 1],
   );
@@ -96,7 +96,7 @@ async function previewOfSome(
        count(w.position)::float8 as events, count(w.position) <= $5 as is_whole, s.is_paused
      from sync.subscriptions s left join lateral (
        select e.position from (${chosen}) c (position) join sync.events e on e.position = c.position
-       where e.position between $2 and s.position and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))
+       where e.position between $2 and sync.position_for(s, e.key, e.customer) and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))
          and ($4::text is null or e.key = $4)
        order by e.position limit $5 + 1) w on true
      where s.name = $1 group by s.name, s.app, s.is_paused`,

@@ -32,6 +32,12 @@ export type SubscriptionStatus = {
   moved_at: Date;
   /** Until this position it handles events again. */
   replay_until: number;
+  /** How many shares it is to have. */
+  shares: number;
+  /** Of a subscription with several shares: each, with the process that moved it last. `position` above is the lowest of them. */
+  share_positions: { share: number; position: number; behind: number; reader: string | null; moved_at: string }[];
+  /** Processes that share it at present. */
+  readers: number;
 };
 
 const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))';
@@ -45,7 +51,12 @@ export function listSubscriptions(client: Sql, name?: string): Promise<Subscript
   return rowsOf<SubscriptionStatus>(
     client,
     `select s.name, s.app, s.types, s.holds, s.position::float8 as position, s.is_paused, s.pause_reason, s.created_at, s.moved_at,
-       s.replay_until::float8 as replay_until, greatest(h.head - s.position, 0)::float8 as behind_positions,
+       s.replay_until::float8 as replay_until, s.shares,
+       (select coalesce(jsonb_agg(jsonb_build_object('share', p.share, 'position', p.position, 'behind', greatest(h.head - p.position, 0),
+          'reader', p.reader, 'moved_at', p.moved_at) order by p.share), '[]')
+        from sync.shares p where p.subscription = s.name) as share_positions,
+       (select count(*)::integer from sync.readers r where r.subscription = s.name and r.leased_until > clock_timestamp()) as readers,
+       greatest(h.head - s.position, 0)::float8 as behind_positions,
        coalesce(lag.events, 0)::float8 as lag_events, h.head - s.position > ${lookAheadMax} as lag_is_partial,
        coalesce(extract(epoch from clock_timestamp() - coalesce(lag.oldest, case when h.head - s.position > ${lookAheadMax} then
          (select e.sequenced_at from sync.events e where e.position = s.position + ${lookAheadMax}) end)), 0)::float8 as lag_seconds,

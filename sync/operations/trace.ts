@@ -32,7 +32,7 @@ export function listEffects(client: Sql, position: number): Promise<Effect[]> {
          when not sync.may_read(s.app, e.audience) then 'not-shown'
          when s.types is not null and e.type <> all (s.types) then 'filtered'
          when p.position is not null then p.state
-         when e.position > s.position then 'not-reached'
+         when e.position > sync.position_for(s, e.key, e.customer) then 'not-reached'
          when k.operation is not null and h.handled_at is null then 'skipped'
          when s.created_at > e.sequenced_at and a.attempts is null then 'before'
          else 'handled' end as effect,

@@ -30,7 +30,7 @@ beforeAll(async () => {
 /** An empty log in small partitions. */
 beforeEach(async () => {
   await superuser.query(
-    'truncate sync.outbox, sync.subscriptions, sync.parked, sync.causes; update sync.sequencer set head = 0',
+    'truncate sync.outbox, sync.subscriptions, sync.shares, sync.readers, sync.parked, sync.causes; update sync.sequencer set head = 0',
   );
   const { rows } = await superuser.query('select name from sync.list_partitions()');
   for (const { name } of rows) await superuser.query(`drop table sync.${name}`);

@@ -39,6 +39,19 @@ const SubscriptionSchema = z
     created_at: moment(),
     moved_at: moment(),
     replay_until: z.int(),
+    shares: z.int().openapi({ description: 'How many shares it has: so many processes can work on it at a time.' }),
+    share_positions: z
+      .array(
+        z.object({
+          share: z.int(),
+          position: z.int(),
+          behind: z.int(),
+          reader: z.string().nullable().openapi({ description: 'The process that moved it last.' }),
+          moved_at: moment(),
+        }),
+      )
+      .openapi({ description: 'Of a subscription with several shares; `position` above is the lowest of them.' }),
+    readers: z.int().openapi({ description: 'Processes that share it at present.' }),
   })
   .openapi('Subscription');
 const place = {
@@ -197,6 +210,8 @@ export function addSubscriptionsRoutes(app: App, db: PlatformDb) {
             waiting: (row) => row.waiting,
             dead: (row) => row.dead,
             moved_at: (row) => row.moved_at,
+            shares: (row) => row.shares,
+            readers: (row) => row.readers,
           },
           async *pages() {
             yield await listSubscriptions(db);

@@ -65,6 +65,22 @@ function Facts({ subscription: each }: { subscription: Subscription }) {
         <dd>{each.types?.join(', ') ?? 'every type that its app may see'}</dd>
         <dt>A failure holds back</dt>
         <dd>{each.holds === 'customer' ? 'the customer’s later events' : 'the row’s later events'}</dd>
+        {each.shares > 1 && (
+          <>
+            <dt>Shares</dt>
+            <dd>
+              {each.shares}, worked by {each.readers} {each.readers === 1 ? 'process' : 'processes'}
+              <ul className={classes.list}>
+                {each.share_positions.map(({ share, position, behind, reader, moved_at }) => (
+                  <li key={share}>
+                    Share {share}: {position}, {behind} positions behind, moved <When at={moved_at} />
+                    {reader !== null && ` by ${reader}`}
+                  </li>
+                ))}
+              </ul>
+            </dd>
+          </>
+        )}
         {each.pause_reason !== null && (
           <>
             <dt>Paused because</dt>
