@@ -13,8 +13,11 @@ import {
   TransactionConflict,
 } from '../index.ts';
 import { startTestPooler, type TestPooler } from '../testing.pooler.ts';
+import { openConnection } from './connection.ts';
+import { readPage } from './log.ts';
 import { parseTimestamp } from './pool.ts';
 import { translateRefusal } from './refusals.ts';
+import { readSettings } from './settings.ts';
 
 let database: TestDatabase;
 let db: PlatformDb;
@@ -356,4 +359,26 @@ test('a named statement gives the same rows again when a connection knows its co
   await expect(one.run(named, [[5], 5])).rejects.toThrow(/zero/);
   expect(await one.run(named, [[1, 2], 5])).toEqual(first);
   await one.close();
+});
+
+test('a page of the feed ends when its events fill it, also those that are stored in a hundredth of their size', async () => {
+  const superuser = await database.connect('postgres');
+  await superuser.query(
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at)
+     select n, n, 'foundation.large', 'k', 'k', 'platform', 'foundation', 'foundation_app',
+       jsonb_build_object('text', repeat('again ', 10000)), '{}', now() from generate_series(1, 150) n`,
+  );
+  const connection = openConnection('foundation', {
+    ...readSettings({ PLATFORM_DB_URL: database.url('foundation_app') }),
+    searchPath: 'crm, platform',
+  });
+  const first = await readPage(connection, { after: { position: 0 } });
+  const second = await readPage(connection, { after: first.place });
+  const last = await readPage(connection, { after: second.place });
+  await connection.close();
+  expect([first, second, last].map(({ rows, isLast }) => [rows.length, isLast])).toEqual([
+    [67, false],
+    [67, false],
+    [16, true],
+  ]);
 });

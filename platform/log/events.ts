@@ -111,6 +111,8 @@ export type EventRow = {
   trace: string | null;
   /** Milliseconds since 1970, read as a number: parsing a time's text takes longer than all the other columns together. */
   occurred_ms: number;
+  /** The characters of its parts of JSON, where a page was read as text. */
+  characters?: number;
 };
 
 export const eventColumns =
@@ -138,15 +140,19 @@ export type EventValues = [
   bytes: number,
 ];
 
-/** A page ends with the event that fills it, so that a process holds few events if they are large. Counted as they are stored. */
+/** A page ends with the event that fills it, so that a process holds few events if they are large. */
 const pageBytesMax = 4_000_000;
+
+/** What a part of an event takes: as it is stored, unless it is compressed, because a repetitive text may be a hundredth of itself then. */
+const sizeOf = (part: string) =>
+  `case when pg_column_compression(${part}) is null then pg_column_size(${part}) else octet_length(${part}::text) end`;
 
 /** The first of some events, until they fill a page: always one. @param events a query of rows of sync.events, in their order */
 export const pageOf = (events: string, columns = valueColumns): string => `
   select ${columns} from (
-    select *, sum(pg_column_size(data) + pg_column_size(previous)) over (order by position rows unbounded preceding) as bytes
-    from (${events}) as given) e
-  where e.bytes - pg_column_size(e.data) - pg_column_size(e.previous) < ${pageBytesMax}`;
+    select *, sum(size) over (order by position rows unbounded preceding) as bytes
+    from (select *, ${sizeOf('data')} + ${sizeOf('previous')} as size from (${events}) as given) as sized) e
+  where e.bytes - e.size < ${pageBytesMax}`;
 
 /** Whether the page ended because it was full: then the query has more events. */
 export const isFilled = (page: EventValues[]): boolean => (page.at(-1)?.[13] ?? 0) >= pageBytesMax;
@@ -165,6 +171,7 @@ export const rowOf = (values: EventValues): EventRow => ({
   previous: parseJson(values[10]) as RowChange,
   trace: values[11],
   occurred_ms: values[12],
+  characters: values[9].length + values[10].length,
 });
 
 /** As COPY writes them, with nothing for null: no column of an event holds an empty text. */

@@ -28,7 +28,8 @@ import type { Wakeups } from './wakeups.ts';
  * with
  * the newest place that the log still has; the others continue.
  * - Retention removed events that a follower has not read: it gets FellBehind.
- * - A follower is too slow: its queue is bounded, and it gets FellBehind with the place of the last event in it.
+ * - A follower is too slow: its queue is bounded, by events and by their characters, and it gets FellBehind with the place of the last event
+ * in it.
  */
 
 /** Follow again from this place: events after it may have been missed or undone. */
@@ -58,13 +59,17 @@ export type Following<Type extends EventType> = AsyncGenerator<AppEvent<Type>, v
 
 export type FeedState = 'idle' | 'live' | 'late' | 'cut';
 
+type Queued = { event: AppEvent; characters: number };
+
 type Follower = {
   types: Set<string> | undefined;
   /** Up to where everything has been delivered. */
   at: After;
   /** From then on the common reader fills the queue. */
   hasJoined: boolean;
-  queue: AppEvent[];
+  queue: Queued[];
+  /** Of the events in the queue. */
+  characters: number;
   /** The follower may still be working on the event that was delivered last. */
   isHanding: boolean;
   /** The place where its own pages ended. */
@@ -74,6 +79,7 @@ type Follower = {
 };
 
 const queueMax = 5_000;
+const queueCharactersMax = 16_000_000;
 const pollMs = 500;
 const retryMs = 200;
 /** Committed events that wait longer for their numbers are late. */
@@ -158,11 +164,15 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
 
   function give(rows: EventRow[]): void {
     for (const row of rows) {
+      const { characters = 0 } = row;
       const event = toEvent(row);
       for (const follower of followers) {
         if (!follower.hasJoined || follower.failure || (follower.types && !follower.types.has(event.type))) continue;
-        if (follower.queue.length < queueMax) follower.queue.push(event);
-        else follower.failure = new FellBehind(placeOf(follower.queue.at(-1) as AppEvent));
+        const { queue } = follower;
+        if (queue.length < queueMax && (follower.characters < queueCharactersMax || queue.length === 0)) {
+          queue.push({ event, characters });
+          follower.characters += characters;
+        } else follower.failure = new FellBehind(placeOf((queue.at(-1) as Queued).event));
       }
     }
     for (const follower of followers) follower.wake();
@@ -183,7 +193,8 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     const safe = await findSafePlace(connection, places);
     for (const follower of followers) {
       if (!follower.hasJoined) continue; // it checks for itself
-      follower.queue = follower.queue.filter((event) => event.position <= safe.position);
+      follower.queue = follower.queue.filter(({ event }) => event.position <= safe.position);
+      follower.characters = follower.queue.reduce((sum, { characters }) => sum + characters, 0);
       if (follower.at.position > safe.position) follower.failure = new FellBehind(safe, placeLost);
       follower.wake();
     }
@@ -215,6 +226,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
       at: typeof after === 'number' ? { position: after } : (after ?? { position: 0 }),
       hasJoined: false,
       queue: [],
+      characters: 0,
       isHanding: false,
       places: [],
       failure: undefined,
@@ -267,8 +279,11 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
 
   /** Returns some of the next events; when it returns none, ask again. It reads older events here, up to where the common reader is. */
   async function next(follower: Follower, types: string[] | undefined, over: Promise<undefined>): Promise<Given> {
-    const event = follower.queue.shift();
-    if (event) return { events: [event] };
+    const queued = follower.queue.shift();
+    if (queued) {
+      follower.characters -= queued.characters;
+      return { events: [queued.event] };
+    }
     if (follower.failure) throw follower.failure;
     if (follower.hasJoined) {
       const { promise, resolve } = Promise.withResolvers<void>();

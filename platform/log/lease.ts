@@ -23,6 +23,8 @@ export type LeasedShares = {
   /** How many shares there are. */
   layout: number;
   layoutBy: 'customer' | 'row';
+  /** Some of this process's shares are still at work in another one. */
+  isMore: boolean;
 };
 
 /** A process with other types, as during a deployment, gets no lease: it would move the position past events that it does not read. */
@@ -47,7 +49,7 @@ export type SharesLease = Omit<Lease, 'name'> & { name: string | null; is_more: 
 export const takeShares: Statement = {
   name: 'subscription-lease-shares',
   text: `select name, at_position as position, replay_until, holds, retry_in_ms, is_more, jsonb_build_object(
-      'front', front, 'held', held, 'until', until_position, 'layout', layout, 'layoutBy', layout_by) as shares
+      'front', front, 'held', held, 'until', until_position, 'layout', layout, 'layoutBy', layout_by, 'isMore', is_more) as shares
     from sync.take_shares($1, $2, $3, $4)`,
 };
 

@@ -182,11 +182,13 @@ export function startSubscription<Type extends EventType>(
       hasFailed = false;
       const { hasMore, isBlocked } = await workLog(tx, lease, limit, read, expecting);
       blockedSteps = isBlocked ? blockedSteps + 1 : 0;
-      const idleMs = isBlocked ? Math.min(blockedFirstMs * 2 ** (blockedSteps - 1), blockedMaxMs) : pollMs;
-      return {
-        hasMore: hasMore || hasFailed || isDue,
-        restMs: retryInMs !== null && retryInMs > 0 ? Math.min(idleMs, retryInMs) : idleMs,
-      };
+      const idleMs = Math.min(
+        pollMs,
+        retryInMs !== null && retryInMs > 0 ? retryInMs : Infinity,
+        isBlocked ? Math.min(blockedFirstMs * 2 ** (blockedSteps - 1), blockedMaxMs) : Infinity,
+        lease.shares?.isMore ? stillAtWorkMs : Infinity,
+      );
+      return { hasMore: hasMore || hasFailed || isDue, restMs: idleMs };
     });
   }
 

@@ -113,24 +113,27 @@ describe('of a backlog', () => {
     expect(ahead.flat().at(-1)?.data).toMatchObject({ n: 250, text: JSON.parse(payload).text, empty: '', none: null });
   });
 
-  test('large events come in smaller batches, so that a process holds few of them, and none is missed', async () => {
-    const before = await publish(
-      'support.large',
-      `select jsonb_build_object('n', n, 'text', (select string_agg(md5(n || '-' || m), '') from generate_series(1, 1900) m))
-       from generate_series(1, 100) n`,
-    );
-    const all = Array.from({ length: 100 }, (_, index) => index + 1);
-    const batches = await drain('support.large', 100, 100);
-    expect(numbersOf(batches.flat())).toEqual(all);
-    expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThan(80);
-    const followed: AppEvent[] = [];
-    for await (const event of platform.support.events.follow({
-      types: ['support.large' as EventType],
-      after: before,
-    })) {
-      followed.push(event);
-      if (followed.length === 100) break;
-    }
-    expect(numbersOf(followed)).toEqual(all);
-  });
+  test.each([
+    ['large', `(select string_agg(md5(n || '-' || m), '') from generate_series(1, 1900) m)`],
+    ['repetitive', `repeat('again ', 10000)`], // stored in a hundredth of that
+  ])(
+    '%s events come in smaller batches, so that a process holds few of them, and none is missed',
+    async (kind, text) => {
+      const type = `support.${kind}`;
+      const before = await publish(
+        type,
+        `select jsonb_build_object('n', n, 'text', ${text}) from generate_series(1, 100) n`,
+      );
+      const all = Array.from({ length: 100 }, (_, index) => index + 1);
+      const batches = await drain(type, 100, 100);
+      expect(numbersOf(batches.flat())).toEqual(all);
+      expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThan(80);
+      const followed: AppEvent[] = [];
+      for await (const event of platform.support.events.follow({ types: [type as EventType], after: before })) {
+        followed.push(event);
+        if (followed.length === 100) break;
+      }
+      expect(numbersOf(followed)).toEqual(all);
+    },
+  );
 });

@@ -119,40 +119,49 @@ describe('a follower', () => {
     expect(roundsMs.toSorted((one, other) => one - other)[20]).toBeLessThan(400);
   });
 
-  test('that reads too slowly learns where to continue, and misses nothing that way', async () => {
-    const after = await support.events.head();
-    const seen: number[] = [];
-    const published = (count: number) =>
-      support.query(`select sync.publish('support.tick', 'slow', '{}') from generate_series(1, $1)`, [count]);
-    const entered = Promise.withResolvers<void>();
-    const leave = Promise.withResolvers<void>();
-    const slow = (async () => {
-      for await (const event of support.events.follow({ after, signal: closing.signal })) {
-        seen.push(event.position);
-        if (seen.length === 1) {
-          entered.resolve();
-          await leave.promise;
+  test.each([
+    ['many', 6_000, ''],
+    ['large', 400, 'again '.repeat(10_000)],
+  ])(
+    'that reads %s events too slowly learns where to continue, and misses nothing that way',
+    async (_, count, text) => {
+      const after = await support.events.head();
+      const seen: number[] = [];
+      const publish = (events: number) =>
+        support.query(
+          `select sync.publish('support.tick', 'slow', jsonb_build_object('text', $2::text)) from generate_series(1, $1)`,
+          [events, text],
+        );
+      const entered = Promise.withResolvers<void>();
+      const leave = Promise.withResolvers<void>();
+      const slow = (async () => {
+        for await (const event of support.events.follow({ after, signal: closing.signal })) {
+          seen.push(event.position);
+          if (seen.length === 1) {
+            entered.resolve();
+            await leave.promise;
+          }
         }
-      }
-    })();
-    const quick = follow();
-    await quick.isLive();
-    await published(1);
-    await entered.promise;
-    await published(6_000);
-    await until(() => quick.events.length > 6_000);
-    leave.resolve();
-    const error = await slow.then(
-      () => undefined,
-      (failure) => failure,
-    );
-    expect(error).toBeInstanceOf(FellBehind);
-    expect(seen.length).toBeLessThan(6_001);
-    expect(error.position).toBe(seen.at(-1));
-    const rest = follow({ after: error.position });
-    await until(() => seen.length + rest.events.length === 6_001);
-    expect([...seen, ...rest.positions()]).toEqual(await logged(after));
-  });
+      })();
+      const quick = follow();
+      await quick.isLive();
+      await publish(1);
+      await entered.promise;
+      await publish(count);
+      await until(() => quick.events.length > count);
+      leave.resolve();
+      const error = await slow.then(
+        () => undefined,
+        (failure) => failure,
+      );
+      expect(error).toBeInstanceOf(FellBehind);
+      expect(seen.length).toBeLessThan(count + 1);
+      expect(error.position).toBe(seen.at(-1));
+      const rest = follow({ after: error.position });
+      await until(() => seen.length + rest.events.length === count + 1);
+      expect([...seen, ...rest.positions()]).toEqual(await logged(after));
+    },
+  );
 
   test('ends when it is aborted, even while no event comes', async () => {
     await isNumbered();

@@ -96,7 +96,8 @@ async function previewOfSome(
        count(w.position)::float8 as events, count(w.position) <= $5 as is_whole, s.is_paused
      from sync.subscriptions s left join lateral (
        select e.position from (${chosen}) c (position) join sync.events e on e.position = c.position
-       where e.position between $2 and sync.position_for(s, e.key, e.customer) and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))
+       where e.position between $2 and sync.position_for(s, e.key, e.customer) and sync.may_read(s.app, e.audience)
+         and (s.types is null or e.type = any (s.types))
          and ($4::text is null or e.key = $4)
        order by e.position limit $5 + 1) w on true
      where s.name = $1 group by s.name, s.app, s.is_paused`,
