@@ -176,8 +176,9 @@ create function sync.take_shares(
   out until_position bigint, out front integer[], out held integer[], out layout integer, out layout_by text, out is_more boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  -- How far a share may be before another one: so much sync.first_blocked reads at most.
-  ahead_max constant bigint := 20000;
+  -- How far a share may be before another one. sync.first_blocked reads that much for each batch, and everybody waits that long for a share
+  -- whose process has died.
+  ahead_max constant bigint := 5000;
   s sync.subscriptions;
   place bigint;
   crew bigint;
@@ -251,43 +252,33 @@ end $$;
 
 -- The first event of these shares, after one position up to another, that has to wait: an earlier event of its key, or of its customer as
 -- customers are merged now, belongs to a share that is not there yet. Null: none has to.
---
--- It reads the events of these shares once more, and looks up the earlier ones of each key, so that its cost follows from the batch. How
--- far the shares are apart counts only as far as a key has several events there.
 create function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint) returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   s sync.subscriptions;
   lowest bigint;
-  passed bigint[]; -- of each share, in their order
 begin
   select x.* into s from sync.subscriptions x where x.name = of_name and x.layout > 1 and x.layout_by = 'customer';
   if not found then return null; end if;
-  select min(h.position) filter (where h.share <> all (of_shares)),
-    array_agg(case when h.share = any (of_shares) then 9223372036854775807 else h.position end order by h.share)
-  into lowest, passed from sync.shares h where h.subscription = of_name;
+  select min(h.position) into lowest from sync.shares h where h.subscription = of_name and h.share <> all (of_shares);
   if coalesce(lowest, until_position) >= until_position then return null; end if;
   return (
-    with own as materialized (
-      select e.position, e.key, e.customer from sync.events e
-      where e.position > after_position and e.position <= until_position and (s.types is null or e.type = any (s.types))
-        and sync.share_of(e.key, e.customer, 'customer', s.layout) = any (of_shares)),
-    customers as materialized (
-      select c.id, c.merged_into from platform.customers c where s.holds = 'customer' and c.id in (select o.customer from own o)),
-    merged as materialized (
-      select c.id, m.id as other from customers c join platform.customers m on m.merged_into = coalesce(c.merged_into, c.id)
-      where m.id <> c.id
+    with open as materialized (
+      select e.position, e.key, e.customer, sync.share_of(e.key, e.customer, 'customer', s.layout) as share
+      from sync.events e where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types))),
+    own as materialized (
+      select o.position, o.key, o.customer from open o where o.position > after_position and o.share = any (of_shares)),
+    before as materialized (
+      select o.position, o.key, o.customer from open o join sync.shares h on h.subscription = of_name and h.share = o.share
+      where o.share <> all (of_shares) and o.position > h.position),
+    roots as materialized (
+      select c.id, coalesce(c.merged_into, c.id) as root from platform.customers c
+      where c.id in (select o.customer from own o union select x.customer from before x))
+    select min(b.position) from (
+      select o.position from own o join before x on x.key = o.key and x.position < o.position
       union all
-      select c.id, c.merged_into from customers c where c.merged_into is not null)
-    select min(o.position) from own o
-    where (
-        select true from sync.events x
-        where x.key = o.key and x.position > lowest and x.position < o.position and (s.types is null or x.type = any (s.types))
-          and x.position > passed[1 + sync.share_of(x.key, x.customer, 'customer', s.layout)] limit 1)
-      or (
-        select true from merged m join sync.events x on x.customer = m.other
-        where m.id = o.customer and x.position > lowest and x.position < o.position and (s.types is null or x.type = any (s.types))
-          and x.position > passed[1 + sync.share_of(x.key, x.customer, 'customer', s.layout)] limit 1));
+      select o.position from own o join roots r on r.id = o.customer join roots n on n.root = r.root and n.id <> r.id
+        join before x on x.customer = n.id and x.position < o.position where s.holds = 'customer') b);
 end $$;
 grant execute on function sync.join_readers(text, text, integer), sync.leave_readers(text, text),
   sync.take_shares(text, text[], integer, text), sync.move_shares(text, integer[], bigint, text),
