@@ -5013,7 +5013,7 @@ begin
           order by s.name);
       end if;
       if cardinality(waiting) > 0 then
-        perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
+        perform sync.lock_subscription(w) from unnest(waiting) with ordinality as u (w, n) order by n;
       end if;
       perform platform.hold_customers(roots || array(
         select c.id from platform.merges x cross join unnest(array[x.survivor_id, x.loser_id]) c (id) where x.id = any (merges)
@@ -9483,6 +9483,22 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.change_subscription(of_name text, of_types text[], of_holds text, of_shares integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from sync.subscriptions s where s.name = of_name and s.app = platform.current_app()) then return; end if;
+  perform sync.lock_subscription(of_name);
+  update sync.subscriptions s set types = of_types, holds = of_holds, shares = of_shares where s.name = of_name;
+  perform sync.cut_shares(of_name);
+  perform sync.start_first(of_name); -- events that it held back until now may continue
+end $function$;
+grant execute on function sync.change_subscription(of_name text, of_types text[], of_holds text, of_shares integer) to app_role;
+grant execute on function sync.change_subscription(of_name text, of_types text[], of_holds text, of_shares integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.check_adoption()
  RETURNS SETOF sync.check_row
  LANGUAGE sql
@@ -10292,6 +10308,8 @@ BEGIN ATOMIC
           SELECT s.name,
              s.is_paused,
              s.pause_reason,
+             s.layout,
+             (sync.farthest_of(s.*) - s."position") AS ahead,
              (EXTRACT(epoch FROM (clock_timestamp() - s.moved_at)))::double precision AS still_seconds,
              GREATEST((head."position" - s."position"), (0)::bigint) AS lag_events,
              head.lag_limit,
@@ -10341,6 +10359,8 @@ BEGIN ATOMIC
           SELECT f.name,
              f.is_paused,
              f.pause_reason,
+             f.layout,
+             f.ahead,
              f.still_seconds,
              f.lag_events,
              f.lag_limit,
@@ -10371,7 +10391,7 @@ BEGIN ATOMIC
   SELECT ('subscription:'::text || j.name),
      'subscription'::text,
      j.status,
-     ((
+     (((
          CASE j.status
              WHEN 'paused'::text THEN ('It is paused: '::text || "left"(j.pause_reason, 200))
              WHEN 'silent'::text THEN (('The process that read it has been silent for '::text || sync.say_seconds(j.silent_seconds)) || '.'::text)
@@ -10389,6 +10409,14 @@ BEGIN ATOMIC
              ELSE 'It reads on.'::text
          END ||
          CASE
+             WHEN (j.layout > 1) THEN COALESCE(( SELECT ((((((' Share '::text || h.share) || ' of '::text) || j.layout) || ' is the last one, '::text) || sync.say_count(j.ahead, '100000000000'::bigint)) || ' events behind the first.'::text)
+                FROM sync.shares h
+               WHERE ((h.subscription = j.name) AND (j.ahead > 1000))
+               ORDER BY h."position", h.share
+              LIMIT 1), ''::text)
+             ELSE ''::text
+         END) ||
+         CASE
              WHEN (j.parked > (j.dead + j.retrying)) THEN ((' '::text || sync.say_count(((j.parked - j.dead) - j.retrying))) || ' events wait behind others.'::text)
              ELSE ''::text
          END) ||
@@ -10396,7 +10424,7 @@ BEGIN ATOMIC
              WHEN (j.lag_seconds > (1)::double precision) THEN ((((' It is '::text || sync.say_seconds(j.lag_seconds)) || ' and '::text) || sync.say_count(j.lag_events, '100000000000'::bigint)) || ' events behind.'::text)
              ELSE ''::text
          END),
-     jsonb_build_object('lag_events', j.lag_events, 'lag_seconds', j.lag_seconds, 'parked', j.parked, 'retrying', j.retrying, 'dead', j.dead, 'readers', j.live) AS jsonb_build_object
+     jsonb_build_object('lag_events', j.lag_events, 'lag_seconds', j.lag_seconds, 'parked', j.parked, 'retrying', j.retrying, 'dead', j.dead, 'readers', j.live, 'shares', j.layout) AS jsonb_build_object
     FROM judged j;
 END;
 
@@ -10667,7 +10695,7 @@ BEGIN ATOMIC
      ((count(*) < count_events_for.counted_max) AND ((count_events_for.last - count_events_for.first) < 100000))
     FROM ( SELECT
             FROM (sync.subscriptions s
-              JOIN sync.events e ON ((((e."position" >= count_events_for.first) AND (e."position" <= LEAST(count_events_for.last, (count_events_for.first + 99999)))) AND sync.may_read(s.app, e.audience) AND ((s.types IS NULL) OR (e.type = ANY (s.types))))))
+              JOIN sync.events e ON ((((e."position" >= count_events_for.first) AND (e."position" <= LEAST(count_events_for.last, (count_events_for.first + 99999)))) AND sync.may_read(s.app, e.audience) AND ((s.types IS NULL) OR (e.type = ANY (s.types))) AND ((s.layout = 1) OR (e."position" <= sync.position_for(s.*, e.key, e.customer))))))
            WHERE (s.name = count_events_for.of_subscription)
           LIMIT count_events_for.counted_max) found;
 END;
@@ -10867,6 +10895,29 @@ END;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to console_role;
 grant execute on function sync.customer_file(of_customer uuid, events_max integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.cut_shares(of_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s sync.subscriptions;
+begin
+  select x.* into s from sync.subscriptions x where x.name = of_name;
+  if (s.shares, s.holds) = (s.layout, s.layout_by) then return; end if;
+  if exists (select from sync.shares h where h.subscription = of_name and h.position <> sync.level_of(of_name)) then return; end if;
+  if s.layout > 1 then
+    s.position := sync.level_of(of_name);
+    s.replay_until := 0;
+  end if;
+  delete from sync.shares h where h.subscription = of_name and (s.shares = 1 or h.share >= s.shares);
+  insert into sync.shares as h (subscription, share, position, replay_until)
+  select of_name, n, s.position, s.replay_until from generate_series(0, s.shares - 1) n where s.shares > 1
+  on conflict (subscription, share) do update set position = excluded.position, replay_until = excluded.replay_until;
+  update sync.subscriptions x
+  set layout = s.shares, layout_by = s.holds, position = s.position, replay_until = s.replay_until where x.name = of_name;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.decide_import_pair(of_run bigint, of_n integer, with_n integer, with_customer uuid, answered text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -11010,8 +11061,8 @@ begin
 
   -- With these locks held no cursor moves and nothing is parked: what is needed now is needed until the end.
   perform set_config('lock_timeout', '200ms', true);
-  lock table sync.subscriptions, sync.parked in share row exclusive mode;
-  perform from sync.subscriptions s where s.name = any (force) for update;
+  lock table sync.shares, sync.subscriptions, sync.parked in share row exclusive mode;
+  perform sync.lock_subscription(f) from unnest(force) f;
   select min(least(n.unread, n.parked)) into needed
   from sync.subscriptions s cross join lateral (select
     (select e.position from sync.events e
@@ -11031,7 +11082,11 @@ begin
   delete from sync.parked p where p.position <= delete_old_events.last;
   -- A subscription before the gap is moved behind it, so that it does not walk through it. If its handler is at work, the row is locked
   -- and skipped: it will pass the gap by itself.
-  update sync.subscriptions s set position = delete_old_events.last
+  update sync.shares h set position = delete_old_events.last
+  from (select b.subscription, b.share from sync.shares b where b.position < delete_old_events.last for update skip locked) f
+  where h.subscription = f.subscription and h.share = f.share;
+  update sync.subscriptions s set position = least(delete_old_events.last,
+    (select min(h.position) from sync.shares h where h.subscription = s.name))
   where s.name = any (array(
     select b.name from sync.subscriptions b where b.position < delete_old_events.last order by b.name for update skip locked));
   update sync.sequencer s set head = delete_old_events.last where s.head < delete_old_events.last;
@@ -11136,6 +11191,7 @@ begin
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
   end loop;
   delete from sync.parked p where p.position <= drop_oldest_partition.last;
+  update sync.shares h set position = drop_oldest_partition.last where h.position < drop_oldest_partition.last;
   update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
   update sync.sequencer s set head = drop_oldest_partition.last where s.head < drop_oldest_partition.last;
   execute format('drop table sync.%I', partition);
@@ -11335,6 +11391,14 @@ BEGIN ATOMIC
  INSERT INTO sync.queued_imports AS q (run, faults, fault, due_at)
    VALUES (fail_import_pairs.of_run, 1, "left"(fail_import_pairs.why, 250), (clock_timestamp() + '00:00:01'::interval)) ON CONFLICT(run) DO UPDATE SET faults = (q.faults + 1), fault = excluded.fault, due_at = (clock_timestamp() + (LEAST(((2)::double precision ^ (LEAST(q.faults, 12))::double precision), (3600)::double precision) * '00:00:01'::interval));
 END;
+
+CREATE OR REPLACE FUNCTION sync.farthest_of(s sync.subscriptions)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+RETURN COALESCE((SELECT max(h."position") AS max FROM sync.shares h WHERE (h.subscription = (farthest_of.s).name)), (s)."position");
+grant execute on function sync.farthest_of(s sync.subscriptions) to console_role;
+grant execute on function sync.farthest_of(s sync.subscriptions) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.field_of_nobody(field text)
  RETURNS text
@@ -11972,6 +12036,41 @@ CREATE OR REPLACE FUNCTION sync.findings_lock()
  IMMUTABLE
 RETURN hashtextextended('sync.quality_findings'::text, (0)::bigint);
 
+CREATE OR REPLACE FUNCTION sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s sync.subscriptions;
+  lowest bigint;
+begin
+  select x.* into s from sync.subscriptions x where x.name = of_name and x.layout > 1 and x.layout_by = 'customer';
+  if not found then return null; end if;
+  select min(h.position) into lowest from sync.shares h where h.subscription = of_name and h.share <> all (of_shares);
+  if coalesce(lowest, until_position) >= until_position then return null; end if;
+  return (
+    with open as materialized (
+      select e.position, e.key, e.customer, sync.share_of(e.key, e.customer, 'customer', s.layout) as share
+      from sync.events e where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types))),
+    own as materialized (
+      select o.position, o.key, o.customer from open o where o.position > after_position and o.share = any (of_shares)),
+    before as materialized (
+      select o.position, o.key, o.customer from open o join sync.shares h on h.subscription = of_name and h.share = o.share
+      where o.share <> all (of_shares) and o.position > h.position),
+    roots as materialized (
+      select c.id, coalesce(c.merged_into, c.id) as root from platform.customers c
+      where c.id in (select o.customer from own o union select x.customer from before x))
+    select min(b.position) from (
+      select o.position from own o join before x on x.key = o.key and x.position < o.position
+      union all
+      select o.position from own o join roots r on r.id = o.customer join roots n on n.root = r.root and n.id <> r.id
+        join before x on x.customer = n.id and x.position < o.position where s.holds = 'customer') b);
+end $function$;
+grant execute on function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint) to app_role;
+grant execute on function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.fold_of(series text)
  RETURNS text
  LANGUAGE sql
@@ -12244,7 +12343,8 @@ declare
 begin
   perform sync.require_operator();
   perform set_config('lock_timeout', '10s', true);
-  select s.* into held from sync.subscriptions s where s.name = of_name for update;
+  perform sync.lock_subscription(of_name);
+  select s.* into held from sync.subscriptions s where s.name = of_name;
   if not found then raise exception 'there is no subscription %', of_name using errcode = 'no_data_found'; end if;
   return held;
 end $function$;
@@ -12336,6 +12436,26 @@ RETURN ((strpos(email_key, '+'::text) > 1) OR (email_key ~~ '%@googlemail.com'::
 grant execute on function sync.is_variant(email_key text) to bulk_role;
 grant execute on function sync.is_variant(email_key text) to erase_role;
 grant execute on function sync.is_variant(email_key text) to merge_role;
+
+CREATE OR REPLACE FUNCTION sync.join_readers(of_name text, by_reader text, for_ms integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if coalesce(for_ms, 0) not between 1 and 60000 then
+    raise exception 'a lease lasts from 1 to 60000 ms' using errcode = 'invalid_parameter_value';
+  end if;
+  if not exists (select from sync.subscriptions s where s.name = of_name and s.app = platform.current_app()) then return; end if;
+  insert into sync.readers as r (subscription, reader, leased_until)
+  values (of_name, by_reader, clock_timestamp() + make_interval(secs => for_ms / 1000.0))
+  on conflict (subscription, reader) do update set leased_until = excluded.leased_until,
+    joined_at = case when r.leased_until > clock_timestamp() then r.joined_at else clock_timestamp() end;
+  delete from sync.readers r where r.subscription = of_name and r.leased_until < clock_timestamp() - interval '1 minute';
+end $function$;
+grant execute on function sync.join_readers(of_name text, by_reader text, for_ms integer) to app_role;
+grant execute on function sync.join_readers(of_name text, by_reader text, for_ms integer) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.keep_attempt()
  RETURNS trigger
@@ -12526,6 +12646,26 @@ begin
           || sync.import_key(q.external_id, q.email_key, q.digest), 'UTF8')))
         in (select s.hash from platform.suppressions s where s.lifted_at is null and s.kind = 'source')))$c$, of_run));
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.leave_readers(of_name text, by_reader text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from sync.readers r using sync.subscriptions s
+  where r.subscription = of_name and r.reader = by_reader and s.name = r.subscription and s.app = platform.current_app();
+  perform pg_notify('sync_events', '');
+end $function$;
+grant execute on function sync.leave_readers(of_name text, by_reader text) to app_role;
+grant execute on function sync.leave_readers(of_name text, by_reader text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.level_of(of_name text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT GREATEST(max(h."position"), max(h.replay_until)) AS "greatest" FROM sync.shares h WHERE (h.subscription = level_of.of_name));
 
 CREATE OR REPLACE FUNCTION sync.list_detected(ids uuid[], OUT customer_id uuid, OUT other_id uuid)
  RETURNS SETOF record
@@ -12984,6 +13124,18 @@ END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.lock_subscription(of_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform from sync.shares h where h.subscription = of_name and h.share = 0 for update;
+  perform from sync.shares h where h.subscription = of_name order by h.share for update;
+  perform from sync.subscriptions s where s.name = of_name for update;
+end $function$;
+grant execute on function sync.lock_subscription(of_name text) to merge_role;
+
 CREATE OR REPLACE FUNCTION sync.look_at_next(s sync.quality_scans, rows_max integer)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -13194,6 +13346,24 @@ CREATE OR REPLACE FUNCTION sync.merge_import_extras(extras jsonb[])
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT jsonb_object_agg(k.key, CASE jsonb_typeof(k.first) WHEN 'array'::text THEN (SELECT jsonb_agg(DISTINCT v.value) AS jsonb_agg FROM (unnest(merge_import_extras.extras) e(extra) CROSS JOIN LATERAL jsonb_array_elements((e.extra -> k.key)) v(value))) WHEN 'object'::text THEN (SELECT jsonb_object_agg(v.key, v.value ORDER BY e.place DESC) AS jsonb_object_agg FROM (unnest(merge_import_extras.extras) WITH ORDINALITY e(extra, place) CROSS JOIN LATERAL jsonb_each((e.extra -> k.key)) v(key, value))) ELSE k.first END) AS jsonb_object_agg FROM (SELECT DISTINCT ON (x.key) x.key, x.value AS first FROM (unnest(merge_import_extras.extras) WITH ORDINALITY e(extra, place) CROSS JOIN LATERAL jsonb_each(e.extra) x(key, value)) ORDER BY x.key, e.place) k);
+
+CREATE OR REPLACE FUNCTION sync.move_shares(of_name text, of_shares integer[], to_position bigint, by_reader text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from sync.subscriptions s where s.name = of_name and s.app = platform.current_app()) then return; end if;
+  update sync.shares h set position = to_position, reader = by_reader, moved_at = clock_timestamp()
+  where h.subscription = of_name and h.share = any (of_shares);
+  perform from sync.subscriptions s where s.name = of_name for no key update;
+  update sync.subscriptions s set position = l.lowest, moved_at = clock_timestamp()
+  from (select min(h.position) as lowest from sync.shares h where h.subscription = of_name) l
+  where s.name = of_name and s.position <> l.lowest;
+end $function$;
+grant execute on function sync.move_shares(of_name text, of_shares integer[], to_position bigint, by_reader text) to app_role;
+grant execute on function sync.move_shares(of_name text, of_shares integer[], to_position bigint, by_reader text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.name_alert_target(of_name text)
  RETURNS void
@@ -13635,6 +13805,14 @@ end $function$;
 grant execute on function sync.position_at(moment timestamp with time zone) to console_role;
 grant execute on function sync.position_at(moment timestamp with time zone) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.position_for(s sync.subscriptions, key text, customer uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN ((s).layout = 1) THEN (s)."position" ELSE (SELECT h."position" FROM sync.shares h WHERE ((h.subscription = (position_for.s).name) AND (h.share = sync.share_of(position_for.key, position_for.customer, (position_for.s).layout_by, (position_for.s).layout)))) END;
+grant execute on function sync.position_for(s sync.subscriptions, key text, customer uuid) to console_role;
+grant execute on function sync.position_for(s sync.subscriptions, key text, customer uuid) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.preview_import_undo(of_run bigint, from_n integer, to_n integer)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -14053,6 +14231,7 @@ CREATE OR REPLACE FUNCTION sync.remove_subscription(of_name text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform sync.lock_subscription(s.name) from sync.subscriptions s where s.name = of_name and s.app = platform.current_app();
   delete from sync.subscriptions s where s.name = of_name and s.app = platform.current_app();
   return found;
 end $function$;
@@ -14174,16 +14353,16 @@ begin
     raise exception 'pause % first', of_subscription using errcode = 'object_not_in_prerequisite_state';
   end if;
   if of_customer is not null then
-    chosen := array(select l from sync.list_events_of_customer(of_customer) l where l between from_position and held.position);
+    chosen := array(select l from sync.list_events_of_customer(of_customer) l where l between from_position and sync.farthest_of(held));
   elsif of_key is not null then
-    chosen := array(select e.position from sync.events e where e.key = of_key and e.position between from_position and held.position);
+    chosen := array(select e.position from sync.events e where e.key = of_key and e.position between from_position and sync.farthest_of(held));
   else
     chosen := array(select e.position from sync.events e
-      where e.position between from_position and held.position and e.type = any (of_types) order by e.position limit events_max + 1);
+      where e.position between from_position and sync.farthest_of(held) and e.type = any (of_types) order by e.position limit events_max + 1);
   end if;
   chosen := array(
     select e.position from unnest(chosen) c (position) join sync.events e on e.position = c.position
-    where sync.may_read(held.app, e.audience) and (held.types is null or e.type = any (held.types))
+    where e.position <= sync.position_for(held, e.key, e.customer) and sync.may_read(held.app, e.audience) and (held.types is null or e.type = any (held.types))
       and (of_key is null or e.key = of_key) and (of_types is null or e.type = any (of_types)) order by e.position limit events_max + 1);
   if cardinality(chosen) > events_max then
     raise exception 'more than % events: rewind the subscription instead', events_max using errcode = 'program_limit_exceeded';
@@ -14372,7 +14551,9 @@ begin
     raise exception 'pause % first', of_name using errcode = 'object_not_in_prerequisite_state';
   end if;
   select jsonb_build_object('from', first, 'until', held.position, 'events', c.events, 'is_whole', c.is_whole) into outcome
-  from sync.count_events_for(of_name, first, held.position, 10001) c;
+  from sync.count_events_for(of_name, first, sync.farthest_of(held), 10001) c;
+  update sync.shares h set replay_until = greatest(h.replay_until, h.position), position = first - 1
+  where h.subscription = of_name and first <= h.position;
   update sync.subscriptions s set replay_until = greatest(s.replay_until, s.position), position = first - 1
   where s.name = of_name and first <= s.position;
   perform pg_notify('sync_events', '');
@@ -14715,6 +14896,15 @@ end $function$;
 grant execute on function sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text) to console_role;
 grant execute on function sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.share_of(key text, customer uuid, shares_by text, shares integer)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (abs((hashtextextended(CASE WHEN (shares_by = 'customer'::text) THEN COALESCE((customer)::text, key) ELSE key END, (0)::bigint) % (shares)::bigint)))::integer;
+grant execute on function sync.share_of(key text, customer uuid, shares_by text, shares integer) to app_role;
+grant execute on function sync.share_of(key text, customer uuid, shares_by text, shares integer) to console_role;
+grant execute on function sync.share_of(key text, customer uuid, shares_by text, shares integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.silence_checks(of_slug text, of_kind text, until_time timestamp with time zone, because text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -14908,6 +15098,75 @@ begin
   free_in_ms := null;
 end $function$;
 grant execute on function sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.take_shares(of_name text, of_types text[], of_shares integer, by_reader text, OUT name text, OUT at_position bigint, OUT replay_until bigint, OUT holds text, OUT retry_in_ms double precision, OUT until_position bigint, OUT front integer[], OUT held integer[], OUT layout integer, OUT layout_by text, OUT is_more boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  -- How far a share may be before another one. sync.first_blocked reads that much for each batch, and everybody waits that long for a share
+  -- whose process has died.
+  ahead_max constant bigint := 5000;
+  s sync.subscriptions;
+  place bigint;
+  crew bigint;
+  level bigint;
+  again bigint;
+begin
+  is_more := false;
+  select o.place, o.crew into place, crew from (
+    select r.reader, row_number() over (order by r.joined_at, r.reader) - 1 as place, count(*) over () as crew
+    from sync.readers r where r.subscription = of_name and r.leased_until > clock_timestamp()) o
+  where o.reader = by_reader;
+  if not found then return; end if;
+  held := array(
+    select h.share from sync.shares h where h.subscription = of_name and h.share % crew = place
+    order by h.share for update skip locked);
+  is_more := cardinality(held) < (
+    select count(*) from sync.shares h where h.subscription = of_name and h.share % crew = place);
+  if cardinality(held) = 0 then return; end if;
+  -- Read after the lock: whoever pauses or changes the subscription holds all shares.
+  select x.* into s from sync.subscriptions x
+  where x.name = of_name and x.app = platform.current_app() and not x.is_paused and x.types is not distinct from of_types
+    and x.shares = of_shares;
+  if not found then
+    is_more := false;
+    return;
+  end if;
+  if (s.shares, s.holds) <> (s.layout, s.layout_by) then
+    level := sync.level_of(of_name);
+    if not exists (select from sync.shares h where h.subscription = of_name and h.position <> level) then
+      is_more := true;
+      if s.layout = (select count(*) from (select from sync.shares h where h.subscription = of_name for update skip locked) l) then
+        perform from sync.subscriptions x where x.name = of_name for update;
+        perform sync.cut_shares(of_name);
+      end if;
+      return;
+    end if;
+  end if;
+
+  name := of_name;
+  holds := s.holds;
+  layout := s.layout;
+  layout_by := s.layout_by;
+  select h.position, greatest(h.replay_until, h.position) into at_position, again from sync.shares h
+  where h.subscription = of_name and h.share = any (held) order by 1, 2 limit 1;
+  replay_until := again;
+  front := array(
+    select h.share from sync.shares h
+    where h.subscription = of_name and h.share = any (held) and h.position = at_position
+      and greatest(h.replay_until, h.position) = again order by h.share);
+  until_position := least(level, (select min(h.position) from sync.shares h where h.subscription = of_name) + ahead_max, (
+    select min(h.position) from sync.shares h
+    where h.subscription = of_name and h.share = any (held) and h.position > at_position));
+  retry_in_ms := (
+    select extract(epoch from min(p.attempt_at) - clock_timestamp())::double precision * 1000 from sync.parked p
+    where p.subscription = of_name and p.state = 'retrying' and sync.share_of(p.key, p.customer, layout_by, layout) = any (held));
+end $function$;
+grant execute on function sync.take_shares(of_name text, of_types text[], of_shares integer, by_reader text, OUT name text, OUT at_position bigint, OUT replay_until bigint, OUT holds text, OUT retry_in_ms double precision, OUT until_position bigint, OUT front integer[], OUT held integer[], OUT layout integer, OUT layout_by text, OUT is_more boolean) to app_role;
+grant execute on function sync.take_shares(of_name text, of_types text[], of_shares integer, by_reader text, OUT name text, OUT at_position bigint, OUT replay_until bigint, OUT holds text, OUT retry_in_ms double precision, OUT until_position bigint, OUT front integer[], OUT held integer[], OUT layout integer, OUT layout_by text, OUT is_more boolean) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.test_alert()
  RETURNS bigint
@@ -15361,7 +15620,7 @@ begin
     is_at_end := size > 0 and cardinality(taken) < size;
     rest := greatest(rest, make_interval(secs => cardinality(taken)::double precision / r.rate_per_second));
     begin
-      perform from sync.subscriptions s where s.name = r.subscription and cardinality(taken) > 0 for update;
+      if cardinality(taken) > 0 then perform sync.lock_subscription(r.subscription); end if;
     exception when lock_not_available then
       taken := '{}';
       is_at_end := false;
@@ -16739,6 +16998,27 @@ create policy sync_read on sync.queued_imports for select to console_role, sync_
 grant select on sync.queued_imports to console_role;
 grant select on sync.queued_imports to sync_role;
 
+create unlogged table sync.readers (
+  subscription text collate "C" not null,
+  reader text collate "C" not null,
+  joined_at timestamp with time zone default clock_timestamp() not null,
+  leased_until timestamp with time zone not null,
+  constraint readers_pkey PRIMARY KEY (subscription, reader),
+  constraint readers_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
+  constraint readers_reader_check CHECK (((char_length(reader) >= 1) AND (char_length(reader) <= 200)))
+) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on table sync.readers is 'The processes that run a subscription with shares, each until its lease ends.';
+alter table sync.readers enable row level security, force row level security;
+create policy console_read on sync.readers for select to console_role using (true);
+create policy own on sync.readers for select to app_role using ((EXISTS ( SELECT
+   FROM sync.subscriptions s
+  WHERE ((s.name = readers.subscription) AND (s.app = platform.current_app())))));
+create policy owner_all on sync.readers for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.readers for select to sync_role using (true);
+grant select on sync.readers to app_role;
+grant select on sync.readers to console_role;
+grant select on sync.readers to sync_role;
+
 create table sync.relay (
   only_one boolean default true not null,
   term bigint default 0 not null,
@@ -16818,6 +17098,35 @@ grant select on sync.series to console_role;
 grant select on sync.series to observer_role;
 grant select on sync.series to sync_role;
 
+create table sync.shares (
+  subscription text collate "C" not null,
+  share integer not null,
+  "position" bigint not null,
+  replay_until bigint default 0 not null,
+  reader text,
+  moved_at timestamp with time zone default clock_timestamp() not null,
+  constraint shares_pkey PRIMARY KEY (subscription, share),
+  constraint shares_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
+  constraint shares_position_check CHECK (("position" >= 0)),
+  constraint shares_reader_check CHECK ((char_length(reader) <= 200)),
+  constraint shares_share_check CHECK (((share >= 0) AND (share <= 63)))
+) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on table sync.shares is 'The positions of a subscription that has more than one share. It has no row of one that has one.';
+comment on column sync.shares.reader is 'The process that moved it last.';
+alter table sync.shares enable row level security, force row level security;
+create policy console_read on sync.shares for select to console_role using (true);
+create policy merge_all on sync.shares for all to merge_role using (true) with check (true);
+create policy own on sync.shares for select to app_role using ((EXISTS ( SELECT
+   FROM sync.subscriptions s
+  WHERE ((s.name = shares.subscription) AND (s.app = platform.current_app())))));
+create policy owner_all on sync.shares for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.shares for select to sync_role using (true);
+grant select on sync.shares to app_role;
+grant select on sync.shares to console_role;
+grant select on sync.shares to merge_role;
+grant select on sync.shares to sync_role;
+grant update (moved_at) on sync.shares to merge_role;
+
 create table sync.subscriptions (
   name text collate "C" not null,
   app text collate "C" default platform.current_app() not null,
@@ -16829,16 +17138,25 @@ create table sync.subscriptions (
   pause_reason text,
   created_at timestamp with time zone default clock_timestamp() not null,
   moved_at timestamp with time zone default clock_timestamp() not null,
+  shares integer default 1 not null,
+  layout integer default 1 not null,
+  layout_by text default 'customer'::text not null,
   constraint subscriptions_pkey PRIMARY KEY (name),
   constraint subscriptions_check CHECK ((is_paused = (pause_reason IS NOT NULL))),
   constraint subscriptions_holds_check CHECK ((holds = ANY (ARRAY['customer'::text, 'row'::text]))),
+  constraint subscriptions_layout_by_check CHECK ((layout_by = ANY (ARRAY['customer'::text, 'row'::text]))),
+  constraint subscriptions_layout_check CHECK (((layout >= 1) AND (layout <= 64))),
   constraint subscriptions_name_check CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,79}$'::text)),
   constraint subscriptions_name_of_app CHECK (starts_with(name, (app || '.'::text))),
-  constraint subscriptions_position_check CHECK (("position" >= 0))
+  constraint subscriptions_position_check CHECK (("position" >= 0)),
+  constraint subscriptions_shares_check CHECK (((shares >= 1) AND (shares <= 64)))
 ) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.subscriptions.types is 'The types that it reads; null: every event that the app may see.';
 comment on column sync.subscriptions.holds is 'The events that a failed one holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
-comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
+comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked. Of a subscription with shares it is the lowest position of them.';
+comment on column sync.subscriptions.shares is 'How many shares it is to have: what was registered last.';
+comment on column sync.subscriptions.layout is 'How many shares it has. Other than `shares` while they are on their way to one position, where they are cut anew.';
+comment on column sync.subscriptions.layout_by is 'What decides about the share of an event: its customer, if it has one, or its row.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy console_read on sync.subscriptions for select to console_role using (true);
 create policy erase_read on sync.subscriptions for select to erase_role using (true);

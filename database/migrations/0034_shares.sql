@@ -402,7 +402,7 @@ begin
     ('sync.work_batch(sync.bulk_runs, integer)',
      'perform from sync.subscriptions s where s.name = r.subscription and cardinality(taken) > 0 for update;',
      'if cardinality(taken) > 0 then perform sync.lock_subscription(r.subscription); end if;'),
-    ('platform.try_unmerge(uuid, jsonb, boolean)',
+    ('platform.try_unmerges(uuid[], jsonb, boolean)',
      'perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;',
      'perform sync.lock_subscription(w) from unnest(waiting) with ordinality as u (w, n) order by n;'),
     ('sync.rewind_subscription(text, bigint, text)',

@@ -47,7 +47,7 @@ import type { Wakeups } from './wakeups.ts';
  * Shares. A subscription with shares has a position for each, in sync.shares; customers are spread over them, and a process works those that
  * fall to it among the living readers (readers.ts). The shares of a process that are at one position are read together, as one: a step
  * locks their rows, reads their events and moves them. A share that is behind catches up first. Where the order ties an event to another
- * share, the step ends before it and tries again until that share is there. The model and its reasons are in 0025_shares.sql.
+ * share, the step ends before it and tries again until that share is there. The model and its reasons are in 0034_shares.sql.
  *
  * The states of a parked event. retrying: it is the first of its key and of its customer, and is tried at attempt_at. waiting: it is
  * behind another one. dead: its attempts are used up; it and all that is behind it wait until an operator redrives or skips it.
