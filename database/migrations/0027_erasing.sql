@@ -34,6 +34,9 @@ begin
     $w$current_user <> ''merge_role''$w$, $w$current_user <> all (''{merge_role,erase_role}'')$w$);
 end $$;
 
+-- An erasure goes through the tables in their order here: what refers to a person's answers goes, and is counted, before the answers do.
+update platform.inventory_tables i set place = default where i.relation = 'sync.import_decisions';
+
 create table platform.privacy_settings (
   only_one boolean primary key default true check (only_one),
   two_people boolean not null default false,

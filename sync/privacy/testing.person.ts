@@ -194,8 +194,11 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     [run, survivor, `name ${name}`],
   );
   await superuser.query(
-    `insert into sync.import_decisions (one, other, answer, former, changes_plan, run, one_customer)
-     values ('customer:' || $2::uuid::text, 'line:' || $3, 'same', 'later', true, $1, $2::uuid)`,
+    `with answered as (
+       insert into sync.import_decisions (one, other, answer, run, one_customer)
+       values ('customer:' || $2::uuid::text, 'line:' || $3, 'same', $1, $2::uuid) returning one, other)
+     insert into sync.import_plan_answers (run, one, other, former, changes_plan)
+     select $1, a.one, a.other, 'later', true from answered a`,
     [run, survivor, name],
   );
   await superuser.query(`insert into sync.import_keys (source, key, customer, run) values ('old', $1, $2, $3)`, [
