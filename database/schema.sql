@@ -2405,9 +2405,7 @@ begin
   execute format('grant select, update, delete on %s to erase_role', target);
   execute format('grant usage on schema %s to erase_role', (select relnamespace::regnamespace from pg_class where oid = target));
   -- What an erasure leaves in pages and indexes, the clean-up takes away. Of partitions see platform.list_clean_up.
-  if (select relkind from pg_class where oid = target) = 'r' then
-    execute format('grant maintain on %s to privacy_role', target);
-  end if;
+  execute format('grant maintain on %s to privacy_role', target);
   execute format('grant usage on schema %s to privacy_role', (select relnamespace::regnamespace from pg_class where oid = target));
 end $procedure$;
 
@@ -6842,7 +6840,7 @@ grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.is_kept_away(pg_catalog.text,pg_catalog.text) is 'No login may call it: it would tell who was erased.';
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
-comment on table constraint legal_holds_customer_id_fkey on platform.legal_holds is 'Any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
+comment on table constraint legal_holds_customer_id_fkey on platform.legal_holds is 'any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
 comment on table constraint moves_from_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on table constraint moves_to_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on table constraint review_candidates_customer_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
@@ -6907,6 +6905,7 @@ comment on column staging.import_lines.is_known is 'The line was imported before
 alter table staging.import_lines disable row level security, no force row level security;
 grant delete on staging.import_lines to erase_role;
 grant insert (run, n, file, line, kind, code, reason, raw, first_name, last_name, city, birth_date, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known) on staging.import_lines to sync_role;
+grant maintain on staging.import_lines to privacy_role;
 grant select (run, n, file, kind, first_name, last_name, city, birth_date, external_id, email_key, name, phone_key, company, company_domain, extra, is_known) on staging.import_lines to sync_role;
 grant select on staging.import_lines to erase_role;
 grant update on staging.import_lines to erase_role;
@@ -16163,6 +16162,7 @@ create policy merge_read on sync.events for select to merge_role using (true);
 create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.events for select to sync_role using (true);
 grant delete on sync.events to erase_role;
+grant maintain on sync.events to privacy_role;
 grant select on sync.events to app_role;
 grant select on sync.events to erase_role;
 grant select on sync.events to merge_role;
@@ -16548,6 +16548,7 @@ create policy erase_all on sync.import_rows for all to erase_role using (true) w
 create policy owner_all on sync.import_rows for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_rows for select to sync_role using (true);
 grant delete on sync.import_rows to erase_role;
+grant maintain on sync.import_rows to privacy_role;
 grant select on sync.import_rows to console_role;
 grant select on sync.import_rows to erase_role;
 grant select on sync.import_rows to sync_role;

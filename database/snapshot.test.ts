@@ -56,11 +56,13 @@ describe('the committed snapshot', () => {
     const [url, client] = [restored.url('platform_migrator'), await restored.connect('postgres')];
     // As pg_dump prints them, and as psql and pg_restore make them as platform_owner.
     await client.query(`do $$ declare f record; begin
-      for f in select oid::regprocedure as name, pg_get_functiondef(oid) as made, prosqlbody is not null as is_printed, proowner from pg_proc
-        where pronamespace::regnamespace::text in ('platform', 'crm', 'support', 'sync') and prokind = 'f'
+      for f in select oid::regprocedure as name, pg_get_functiondef(oid) as made, prosqlbody is not null as is_printed, proowner
+        from pg_proc where pronamespace::regnamespace::text in ('platform', 'crm', 'support', 'sync') and prokind = 'f'
       loop
         if f.is_printed then execute f.made; end if;
-        if pg_get_userbyid(f.proowner) <> 'platform_owner' then execute format('alter function %s owner to platform_owner', f.name); end if;
+        if pg_get_userbyid(f.proowner) <> 'platform_owner' then
+          execute format('alter function %s owner to platform_owner', f.name);
+        end if;
       end loop;
       for f in select t.tgname as name, t.tgrelid::regclass as relation, pg_get_triggerdef(t.oid) as made from pg_trigger t
         where not t.tgisinternal and t.tgqual is not null and t.tgparentid = 0

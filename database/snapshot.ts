@@ -48,10 +48,13 @@ export async function writeSnapshot(text: string): Promise<void> {
  */
 export async function compareSnapshot(address: Address): Promise<string | undefined> {
   return withMigrator(address, async (client) => {
-    const committed = await readSnapshot();
-    return describeDifference(committed, printAlike(committed, await describeSchema(client)));
+    const committed = unnamed(await readSnapshot());
+    return describeDifference(committed, printAlike(committed, unnamed(await describeSchema(client))));
   });
 }
+
+/** A constant that is printed with the name of its type as its own, as PostgreSQL does where it was made from the printed form. */
+const unnamed = (text: string) => text.replaceAll(/::(\w+) AS \1\b/g, '::$1');
 
 /**
  * The text with the lines that mean the same printed as they are in the committed one. PostgreSQL prints an expression anew when its object was
@@ -59,7 +62,7 @@ export async function compareSnapshot(address: Address): Promise<string | undefi
  * type. So of two expressions that differ in nothing but parentheses this takes one for the other. Pure.
  */
 export function printAlike(committed: string, actual: string): string {
-  const bare = (line: string) => line.replaceAll(/::(\w+) AS \1\b/g, '::$1').replaceAll(/[()]/g, '');
+  const bare = (line: string) => unnamed(line).replaceAll(/[()]/g, '');
   const lines = new Set(splitLines(committed));
   const known = new Map<string, string | undefined>();
   for (const line of lines) known.set(bare(line), known.has(bare(line)) ? undefined : line);

@@ -227,8 +227,12 @@ test('every error is explained in docs/error-codes.md', () => {
   const sources = ['./errors.ts', './log/errors.ts'].map((file) =>
     readFileSync(new URL(file, import.meta.url), 'utf8'),
   );
-  const codes = [...sources.join('\n').matchAll(/super\(\s*['`]([a-z${}-]+)['`],\s*(\d{3})/g)].map(
-    ([, code = '', status]) => `| \`${code.replace(/\$\{record\}/, 'customer')}\` | ${status} |`,
+  // A database that answers no change is unavailable, with a code of its own.
+  const all =
+    /super\(\s*['`]([a-z${}-]+)['`],\s*(\d{3})|super\(cause, \{\s*code: '([a-z-]+)'|unreachable = \{\s*code: '([a-z-]+)'/g;
+  const codes = [...sources.join('\n').matchAll(all)].map(
+    ([, code, status = '503', own, first]) =>
+      `| \`${(code ?? own ?? first ?? '').replace(/\$\{record\}/, 'customer')}\` | ${status} |`,
   );
   const classes = Object.keys({ ...errors, ...logErrors }).filter((name) => name !== 'PlatformError');
   expect(codes).toHaveLength(classes.length);

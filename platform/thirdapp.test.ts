@@ -52,7 +52,8 @@ test('a refusal of an own constraint names the field and the constraint, in the 
       customer_id uuid references platform.customers,
       constraint ends_after_it_begins check (ends > begins), constraint one_at_a_time exclude (begins with =));
     call platform.protect_table('${app}.terms'); call platform.stay_in_merges('${app}.terms', 'customer_id', 'A test.');
-    create policy billing_all on ${app}.terms to ${app}_role using (true) with check (true); grant select, insert on ${app}.terms to ${app}_role`);
+    create policy billing_all on ${app}.terms to ${app}_role using (true) with check (true);
+    grant select, insert on ${app}.terms to ${app}_role`);
   const add = (columns: string, ...values: unknown[]) =>
     billing.transaction({}, (tx) =>
       tx.query(

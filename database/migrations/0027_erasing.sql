@@ -93,7 +93,7 @@ create table platform.legal_holds (
 );
 comment on table platform.legal_holds is 'Why a customer must not be erased, and nothing of them be removed by its age.';
 comment on constraint legal_holds_customer_id_fkey on platform.legal_holds is
-  'Any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
+  'any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
 create index on platform.legal_holds (customer_id);
 call platform.stay_in_merges('platform.legal_holds', 'customer_id', 'It counts for everybody whom the customer was merged with.');
 
@@ -176,9 +176,7 @@ begin
   execute format('grant select, update, delete on %s to erase_role', target);
   execute format('grant usage on schema %s to erase_role', (select relnamespace::regnamespace from pg_class where oid = target));
   -- What an erasure leaves in pages and indexes, the clean-up takes away. Of partitions see platform.list_clean_up.
-  if (select relkind from pg_class where oid = target) = 'r' then
-    execute format('grant maintain on %s to privacy_role', target);
-  end if;
+  execute format('grant maintain on %s to privacy_role', target);
   execute format('grant usage on schema %s to privacy_role', (select relnamespace::regnamespace from pg_class where oid = target));
 end $$;
 create or replace procedure platform.classify(

@@ -129,10 +129,22 @@ async function removeRemains(
       built.add(index);
     }
     onStep?.(`vacuum ${relation}`);
+    await client.query(forgetStatistics, [relation]);
     if (!(await vacuum(client, relation))) isClean = false;
   }
   return isClean;
 }
+
+/**
+ * The most frequent values of a table's columns, and of the table whose partition it is: PostgreSQL makes them anew with the vacuum, but
+ * leaves those of a table that has no rows any more, and those of a table with partitions, which nobody vacuums.
+ */
+const forgetStatistics = `
+  select pg_clear_attribute_stats(n.nspname::text, c.relname::text, a.attname::text, v.inherited)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+    cross join (values (false), (true)) v (inherited)
+  where (c.oid = $1::regclass or c.oid in (select h.inhparent from pg_inherits h where h.inhrelid = $1::regclass))
+    and a.attnum > 0 and not a.attisdropped`;
 
 /** PostgreSQL says in words only how many dead rows must stay. */
 const stillDead = /(\d+) are dead but not yet removable/;
