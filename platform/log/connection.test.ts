@@ -370,7 +370,7 @@ test('a page of the feed ends when its events fill it, also those that are store
   );
   const connection = openConnection('foundation', {
     ...readSettings({ PLATFORM_DB_URL: database.url('foundation_app') }),
-    searchPath: 'crm, platform',
+    searchPath: 'crm,platform',
   });
   const first = await readPage(connection, { after: { position: 0 } });
   const second = await readPage(connection, { after: first.place });
