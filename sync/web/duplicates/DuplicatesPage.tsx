@@ -55,7 +55,7 @@ export function DuplicatesPage() {
         {data && pairs.length === 0 && (
           <Nothing icon={<IconCopyCheck size={28} />} title="No pair is here">
             {isUndecided
-              ? 'Imports bring pairs here, and so does somebody who proves another customer’s address.'
+              ? 'Customers who are made or changed bring pairs here, imports do, and whoever proves another customer’s address.'
               : 'What you decide about is kept here.'}
           </Nothing>
         )}
@@ -81,6 +81,7 @@ function Filters({ search, page }: { search: DuplicatesSearch; page: PairPage | 
     <div className={classes.filters}>
       <SegmentedControl
         aria-label="Which pairs"
+        classNames={{ root: classes.states, control: classes.state }}
         value={search.state ?? 'open'}
         data={Object.entries(stateWords).map(([value, { word }]) => ({
           value,
