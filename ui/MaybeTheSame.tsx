@@ -36,7 +36,8 @@ export function MaybeTheSame<Draft>({ draft, find, pathOf }: MaybeTheSameProps<D
           <ul style={{ margin: '2px 0 0', paddingInlineStart: 18 }}>
             {similar.map(({ id, name, email, reasons }) => (
               <Text component="li" size="sm" key={id} style={{ overflowWrap: 'anywhere' }}>
-                <a href={pathOf(id)} target="_blank" rel="noreferrer">
+                {/* The reasons follow it, so that its colour alone would not tell the link. */}
+                <a href={pathOf(id)} target="_blank" rel="noreferrer" style={{ textDecoration: 'underline' }}>
                   {name}, {showAddress(email)}
                 </a>
                 {reasons.length > 0 && `: ${reasons.join(', ')}`}
