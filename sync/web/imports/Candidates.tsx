@@ -57,8 +57,10 @@ export function Following({ run }: { run: Run }) {
   const isBusy = run.jobs.some(({ state }) => state === 'waiting' || state === 'working');
   return (
     <p className={classes.following} role="status">
-      {run.newAnswers === 1 ? 'One answer changes' : `${formatNumber(run.newAnswers)} answers change`} this plan, and it
-      is not applied before it follows them. They may have been given in another import with the same lines.
+      {run.newAnswers === 1
+        ? 'One answer changes this plan. It may have been given in another import with the same lines.'
+        : `${formatNumber(run.newAnswers)} answers change this plan. They may have been given in other imports with the same lines.`}{' '}
+      The plan is not applied before it follows.
       {isSteward && (
         <Button size="xs" loading={deciding.isPending} disabled={isBusy} onClick={() => deciding.mutate()}>
           Decide the plan again
