@@ -11,7 +11,7 @@ import {
   previewErasure,
   type Receipt,
   readErased,
-  releaseHold,
+  releaseHoldsOf,
   repeatErasures,
   requireCustomer,
 } from '@aether/sync/privacy';
@@ -113,8 +113,12 @@ export function addErasing(privacy: Command): Command {
       asPrivacy(options, async (client) => {
         const done = await repeatErasures(client, readErased(await readFile(file, 'utf8')));
         const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
-        if (open > 0) process.exitCode = 1;
+        if (open > 0 || done.held.length > 0) process.exitCode = 1;
         if (options.json) return void console.log(JSON.stringify(done));
+        for (const customer of done.held)
+          console.error(
+            `Customer ${customer} was not erased again: a legal hold of the backup keeps them. Release it.`,
+          );
         console.log(
           `${done.erased} people were erased again, ${done.unknown} came after the backup and are not there.`,
         );
@@ -178,11 +182,11 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
 }
 
 async function release(client: pg.Client, customer: string, { reason, json }: Common & { reason: string }) {
-  const holds = (await listHolds(client)).filter((hold) => hold.customer_id === customer);
-  for (const { id } of holds) await releaseHold(client, id, reason);
-  if (holds.length === 0) process.exitCode = 1;
-  if (json) console.log(JSON.stringify({ customer, released: holds.map(({ id }) => id) }));
-  else console.log(holds.length === 0 ? `Customer ${customer} is not held.` : `Customer ${customer} is held no more.`);
+  const released = await releaseHoldsOf(client, customer, reason);
+  if (released.length === 0) process.exitCode = 1;
+  if (json) console.log(JSON.stringify({ customer, released }));
+  else
+    console.log(released.length === 0 ? `Customer ${customer} is not held.` : `Customer ${customer} is held no more.`);
 }
 
 function showPreview({ customer, people, tables, events, files, hold, asked, needsTwo }: ErasurePreview): void {

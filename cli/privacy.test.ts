@@ -100,6 +100,17 @@ test('aether privacy hold keeps a person, and lift lets one come back with a rea
   expect(await add('held@cli.example')).toMatch(/^[0-9a-f-]{36}$/);
 });
 
+test('aether privacy hold --release ends a hold on a record that was merged since', async () => {
+  const [survivor, loser] = [await add('goes-on@cli.example'), await add('merged@cli.example')];
+  expect((await run('hold', loser, '--reason', 'A lawsuit')).code).toBe(0);
+  const worker = await database.connect('sync_app');
+  await worker.query(`select set_config('aether.actor', 'tom', false)`);
+  await worker.query('select platform.merge_customers($1, array[$2]::uuid[])', [survivor, loser]);
+  const released = await run('hold', survivor, '--release', '--reason', 'Settled', '--json');
+  expect([released.code, released.records()]).toEqual([0, [{ customer: survivor, released: [expect.any(String)] }]]);
+  expect((await run('hold', survivor, '--release', '--reason', 'Settled')).code).toBe(1);
+});
+
 test('a restored database is told again who was erased, before anything else', async () => {
   const customer = await add('restored@cli.example');
   const list = JSON.stringify({
@@ -112,9 +123,9 @@ test('a restored database is told again who was erased, before anything else', a
   await writeFile(`${home}/erased.jsonl`, `${list}\n`);
   const repeated = await run('repeat', `${home}/erased.jsonl`, '--json');
   expect(repeated.code, repeated.output).toBe(0);
-  expect(repeated.records()).toEqual([{ erased: 1, suppressed: 1, unknown: 0 }]);
+  expect(repeated.records()).toEqual([{ erased: 1, suppressed: 1, unknown: 0, held: [] }]);
   await expect(add('restored@cli.example')).rejects.toMatchObject({ constraint: 'person_erased' });
   expect((await run('repeat', `${home}/erased.jsonl`, '--json')).records()).toEqual([
-    { erased: 0, suppressed: 0, unknown: 0 },
+    { erased: 0, suppressed: 0, unknown: 0, held: [] },
   ]);
 });

@@ -1504,7 +1504,7 @@ begin
   get diagnostics ended = row_count;
   for part in
     select c.oid from pg_class c cross join aclexplode(c.relacl) a
-    where c.relispartition and a.privilege_type = 'MAINTAIN' and a.grantee = 'privacy_role'::regrole
+    where (c.relispartition or c.relkind = 'p') and a.privilege_type = 'MAINTAIN' and a.grantee = 'privacy_role'::regrole
   loop
     execute format('revoke maintain on %s from privacy_role', part);
   end loop;
@@ -1574,6 +1574,7 @@ declare
   files bigint[];
   busy bigint[];
   staged bigint := 0;
+  unread bigint := 0;
 begin
   select * into e from platform.erasures x where x.id = of_erasure and x.state = 'erased' and x.pending is not null for update;
   if not found then return true; end if;
@@ -1581,6 +1582,10 @@ begin
   numbers := array(select jsonb_array_elements_text(e.pending -> 'numbers'));
   for t in select * from platform.inventory_tables i where i.later and i.erasing <> 'own' order by i.place loop
     staged := staged + platform.erase_rows(t, e.people, addresses, numbers);
+  end loop;
+  for t in select * from platform.inventory_tables i where i.relation in ('staging.import_lines', 'sync.import_rows') loop
+    if t.relation = 'sync.import_rows' then unread := platform.erase_unread_lines(t, addresses);
+    else staged := staged + platform.erase_unread_lines(t, addresses); end if;
   end loop;
   files := array(
     select unnest(platform.uploads_of_runs(array(select jsonb_array_elements_text(e.pending -> 'runs')::bigint)))
@@ -1594,7 +1599,8 @@ begin
   update sync.import_uploads u set state = 'removed', recognition = null, refusal = null where u.id = any (files);
   update platform.erasures x
   set report = x.report || jsonb_build_object('files', (x.report ->> 'files')::bigint + cardinality(files),
-      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged),
+      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged,
+      'unreadLines', coalesce((x.report ->> 'unreadLines')::bigint, 0) + unread),
     pending = case when cardinality(busy) = 0 then null else x.pending end
   where x.id = of_erasure;
   return cardinality(busy) = 0;
@@ -1629,6 +1635,19 @@ begin
   return total;
 end $function$;
 grant execute on function platform.erase_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.erase_unread_lines(t platform.inventory_tables, addresses text[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  t.erasing := 'scrub';
+  t.belongs := 'r.email_key is null and r.raw is not null and platform.names_address(r.raw, $2)'
+    || case t.relation when 'sync.import_rows' then ' and r.customer is null' else '' end;
+  return platform.erase_rows(t, '{}', addresses, '{}');
+end $function$;
+grant execute on function platform.erase_unread_lines(t platform.inventory_tables, addresses text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.find_bulk_conflicts(olds platform.customers[], news platform.customers[])
  RETURNS text[]
@@ -1845,6 +1864,23 @@ begin
   new.phone_extension := null;
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.former_partners(people uuid[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(array_agg(o.key), '{}'::text[]) AS "coalesce"
+    FROM ( SELECT (m.survivor_id)::text AS key
+            FROM platform.merges m
+           WHERE ((m.undone_at IS NOT NULL) AND (m.loser_id = ANY (former_partners.people)) AND (m.survivor_id <> ALL (former_partners.people)))
+         UNION
+          SELECT (m.loser_id)::text AS loser_id
+            FROM platform.merges m
+           WHERE ((m.undone_at IS NOT NULL) AND (m.survivor_id = ANY (former_partners.people)) AND (m.loser_id <> ALL (former_partners.people)))) o;
+END;
+grant execute on function platform.former_partners(people uuid[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[], of_session uuid DEFAULT NULL::uuid)
  RETURNS jsonb
@@ -2550,7 +2586,7 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.list_ambiguous(m platform.merges, root uuid) to merge_role;
 
-CREATE OR REPLACE FUNCTION platform.list_clean_up(OUT relation text, OUT indexes text[])
+CREATE OR REPLACE FUNCTION platform.list_clean_up(OUT relation text, OUT indexes text[], OUT sampled text[], OUT is_parent boolean)
  RETURNS SETOF record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -2578,19 +2614,23 @@ begin
       union select unnest('{sync.import_chunks,sync.import_uploads}'::text[]) from platform.erasures e
         where e.state = 'erased' and (e.report ->> 'files')::bigint > 0
       union select 'staging.import_lines' from platform.erasures e
-        where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0)
-    select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition
+        where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0
+      union select 'sync.import_rows' from platform.erasures e
+        where e.state = 'erased' and (e.report ->> 'unreadLines')::bigint > 0)
+    select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition, c.relkind = 'p' as is_parent
     from touched t join platform.inventory_tables i on i.relation = t.name
-      join pg_class c on c.oid = i.relation::regclass and c.relkind = 'r'
+      join pg_class c on c.oid = i.relation::regclass
         or c.oid in (select h.inhrelid from pg_inherits h where h.inhparent = i.relation::regclass)
       join pg_namespace n on n.oid = c.relnamespace
     order by i.place desc, c.oid
   loop
     relation := part.name;
-    if part.relispartition then execute format('grant maintain on %s to privacy_role', part.name); end if;
+    is_parent := part.is_parent;
+    sampled := array(select i.column_name from platform.inventory i where i.relation = part.inventoried and i.class <> 'technical');
+    if part.relispartition or is_parent then execute format('grant maintain on %s to privacy_role', part.name); end if;
     indexes := array(
       select x.indexrelid::regclass::text from pg_index x
-      where x.indrelid = part.oid and x.indisvalid and exists (
+      where x.indrelid = part.oid and x.indisvalid and not is_parent and exists (
         select from pg_attribute a join platform.inventory i on i.relation = part.inventoried and i.column_name = a.attname
         where a.attrelid = part.oid and i.class <> 'technical' and (a.attnum = any (x.indkey)
           or x.indexprs is not null and exists (
@@ -2602,7 +2642,7 @@ begin
     return next;
   end loop;
 end $function$;
-grant execute on function platform.list_clean_up(OUT relation text, OUT indexes text[]) to privacy_role;
+grant execute on function platform.list_clean_up(OUT relation text, OUT indexes text[], OUT sampled text[], OUT is_parent boolean) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.list_merge_fields(of_merge uuid)
  RETURNS jsonb
@@ -3107,6 +3147,43 @@ begin
 end $function$;
 grant execute on function platform.move_rows(of_merge uuid, r platform.merge_references, loser uuid, survivor uuid, rivals uuid[], OUT moved bigint, OUT suppressed bigint) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.moved_keys(people uuid[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  were_merged constant boolean := exists (
+    select from platform.merges m
+    where m.undone_at is not null and (m.survivor_id = any (people) or m.loser_id = any (people))
+      and not (m.survivor_id = any (people) and m.loser_id = any (people)));
+  moved constant uuid[] := array(
+    select m.record_id from platform.moves m where m.to_id = any (people)
+    union select m.record_id from platform.moves m where m.from_id = any (people));
+begin
+  if not were_merged and cardinality(moved) = 0 then return '{}'; end if;
+  return array(
+    select s.id::text from support.sessions s where s.customer_id = any (people) and (were_merged or s.id = any (moved))
+    union all
+    select c.id::text from support.calls c where c.customer_id = any (people) and (were_merged or c.id = any (moved))
+    union all
+    select a.id::text from crm.activities a where a.customer_id = any (people) and (were_merged or a.id = any (moved))
+    union all
+    select 'deal:' || d.id from crm.deals d where were_merged and d.customer_id = any (people)
+    union all
+    select k.id::text from crm.contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'custom_value:' || v.id from crm.custom_field_values v where were_merged and v.customer_id = any (people)
+    union all
+    select e.id::text from platform.customer_emails e where were_merged and e.customer_id = any (people)
+    union all
+    select p.id::text from platform.customer_phones p where were_merged and p.customer_id = any (people)
+    union all
+    select p::text from unnest(people) p where were_merged);
+end $function$;
+grant execute on function platform.moved_keys(people uuid[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.moved_rows(kind text, record uuid)
  RETURNS TABLE(relation text, key text)
  LANGUAGE sql
@@ -3177,6 +3254,7 @@ begin
   end loop;
   return false;
 end $function$;
+grant execute on function platform.names_address(line text, emails text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
  RETURNS boolean
@@ -3293,13 +3371,22 @@ BEGIN ATOMIC
   SELECT r.id,
      ( SELECT array_agg(i.id ORDER BY (i.id <> r.id), i.id) AS array_agg
             FROM ids i) AS array_agg,
-     COALESCE(( SELECT array_agg(e.email_key ORDER BY (NOT e.is_primary), e.email_key) AS array_agg
+     (COALESCE(( SELECT array_agg(e.email_key ORDER BY (NOT e.is_primary), e.email_key) AS array_agg
             FROM (ids i
               JOIN platform.customer_emails e ON ((e.customer_id = i.id)))
-           WHERE (e.email_key <> platform.no_address(i.id))), '{}'::text[]) AS "coalesce",
+           WHERE (e.email_key <> platform.no_address(i.id))), '{}'::text[]) || COALESCE(( SELECT array_agg(DISTINCT e.email_key) AS array_agg
+            FROM (ids i
+              JOIN platform.removed_emails e ON (((e.customer_id = i.id) AND (e.reason = 'removed'::text) AND (e.email_key <> platform.no_address(i.id)))))
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM platform.customer_emails o
+                   WHERE (o.email_key = e.email_key))))), '{}'::text[])),
      COALESCE(( SELECT array_agg(DISTINCT p.phone_key) AS array_agg
             FROM (ids i
-              JOIN platform.customer_phones p ON ((p.customer_id = i.id)))), '{}'::text[]) AS "coalesce",
+              JOIN platform.customer_phones p ON ((p.customer_id = i.id)))
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM platform.customer_phones o
+                   WHERE ((o.phone_key = p.phone_key) AND (NOT (o.customer_id IN ( SELECT ids.id
+                            FROM ids)))))))), '{}'::text[]) AS "coalesce",
          CASE
              WHEN (r.erased_at IS NULL) THEN 'present'::text
              ELSE 'erased'::text
@@ -3396,7 +3483,8 @@ begin
   end loop;
   files := platform.uploads_of_person(p.people, p.addresses, p.numbers);
   return jsonb_build_object('customer', p.customer, 'people', to_jsonb(p.people), 'state', p.state, 'tables', tables,
-    'events', cardinality(platform.positions_of_person(p.people, platform.unlinked_keys(p.addresses)))
+    'events', cardinality(platform.positions_of_person(p.people,
+        platform.unlinked_keys(p.addresses) || platform.moved_keys(p.people)))
       + (select count(*) from sync.outbox o where o.customer = any (p.people)),
     'addresses', cardinality(p.addresses), 'numbers', cardinality(p.numbers),
     'files', (select coalesce(jsonb_agg(jsonb_build_object('upload', u.id, 'name', u.name) order by u.id), '[]')
@@ -4260,23 +4348,34 @@ begin
 end $function$;
 grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
-CREATE OR REPLACE FUNCTION platform.repeat_suppression(of_erasure uuid, suppressed jsonb)
+CREATE OR REPLACE FUNCTION platform.repeat_suppression(of_customer uuid, people uuid[], because text, erased_at timestamp with time zone, suppressed jsonb)
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-BEGIN ATOMIC
- WITH written AS (
-          INSERT INTO platform.suppressions AS s (hash, kind, erasure)  SELECT DISTINCT ON ((x.value ->> 'hash'::text)) decode((x.value ->> 'hash'::text), 'hex'::text) AS decode,
-                     (x.value ->> 'kind'::text),
-                     repeat_suppression.of_erasure AS of_erasure
-                    FROM jsonb_array_elements(repeat_suppression.suppressed) x(value) ON CONFLICT(hash) DO NOTHING
-           RETURNING 1 AS "?column?"
-         )
-  SELECT count(*) AS count
-    FROM written;
-END;
-grant execute on function platform.repeat_suppression(of_erasure uuid, suppressed jsonb) to privacy_role;
+AS $function$
+declare
+  of_erasure uuid;
+  written bigint;
+begin
+  select e.id into of_erasure from platform.erasures e where e.state <> 'asked'
+    and (e.customer_id = of_customer or e.people && repeat_suppression.people) order by e.customer_id <> of_customer, e.id limit 1;
+  if of_erasure is null then
+    insert into platform.erasures (customer_id, people, reason, state, erased_at, erased_by, erased_by_login, clean_at, report)
+    values (of_customer, repeat_suppression.people, platform.require_reason(because), 'clean', repeat_suppression.erased_at,
+      platform.current_actor(), session_user, clock_timestamp(), jsonb_build_object('tables', '[]'::jsonb, 'events', 0,
+        'addresses', (select count(*) from jsonb_array_elements(suppressed) x where x.value ->> 'kind' = 'email'),
+        'numbers', (select count(*) from jsonb_array_elements(suppressed) x where x.value ->> 'kind' = 'phone'), 'files', 0))
+    on conflict (customer_id) do nothing returning id into of_erasure;
+  end if;
+  insert into platform.suppressions as s (hash, kind, erasure)
+  select distinct on (x.value ->> 'hash') decode(x.value ->> 'hash', 'hex'), x.value ->> 'kind', of_erasure
+  from jsonb_array_elements(suppressed) x
+  on conflict (hash) do nothing;
+  get diagnostics written = row_count;
+  return written;
+end $function$;
+grant execute on function platform.repeat_suppression(of_customer uuid, people uuid[], because text, erased_at timestamp with time zone, suppressed jsonb) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.require_decider(person text)
  RETURNS void
@@ -4868,6 +4967,9 @@ declare
   positions bigint[];
   runs bigint[];
   unlinked text[];
+  keys text[];
+  known_values text[];
+  others text[];
   events bigint;
   suppressed bigint[];
 begin
@@ -4906,18 +5008,20 @@ begin
 
   -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
   unlinked := platform.unlinked_keys(p.addresses);
+  keys := unlinked || platform.moved_keys(p.people);
+  known_values := platform.values_of_person(p.people);
   perform from support.sessions s where s.customer_id = any (p.people) order by s.id for update;
   perform from support.sessions s where s.id = any (unlinked::uuid[]) order by s.id for update;
   perform from crm.deals d where d.customer_id = any (p.people) order by d.id for update;
   runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
   suppressed := array[
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
-    -- A number that others have too, as a family or an office does, stays theirs.
-    platform.suppress(known.id, 'phone', array(
-      select platform.suppression_hash('phone', n) from unnest(p.numbers) n
-      where not exists (select from platform.customer_phones o where o.phone_key = n and o.customer_id <> all (p.people)))),
+    -- A number that others have too, as a family or an office does, stays theirs: it is not among these.
+    platform.suppress(known.id, 'phone', array(select platform.suppression_hash('phone', n) from unnest(p.numbers) n)),
+    -- An address as a key is suppressed as an address, so that whoever lifts it lifts it for imports too.
     platform.suppress(known.id, 'source', array(
-      select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k where k.customer = any (p.people)))];
+      select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k
+      where k.customer = any (p.people) and not starts_with(k.key, 'email:')))];
   -- The customer's own row comes last: triggers of it would do a part of the rest uncounted.
   for t in
     select * from platform.inventory_tables i
@@ -4929,17 +5033,35 @@ begin
 
   -- The log comes after the tables: who waited for a row meanwhile has committed its event. First what has no number yet: what is numbered
   -- while this waits is seen by the next statement.
+  others := platform.former_partners(p.people);
+  update sync.outbox o set data = sync.scrub_values(o.data, p.people, known_values),
+    previous = sync.scrub_values(o.previous, p.people, known_values)
+  where o.key = any (others) and starts_with(o.type, 'customer.') and o.customer <> all (p.people);
   update sync.outbox o set data = sync.scrub_data(o.type, o.data), previous = sync.scrub_data(o.type, o.previous)
-  where o.customer = any (p.people) or o.key = any (unlinked);
+  where o.customer = any (p.people) or o.key = any (keys);
   get diagnostics events = row_count;
-  positions := platform.positions_of_person(p.people, unlinked);
+  positions := platform.positions_of_person(p.people, keys);
   update sync.events e set data = sync.scrub_data(e.type, e.data), previous = sync.scrub_data(e.type, e.previous)
   where e.position = any (positions);
+  get diagnostics counted = row_count;
+  events := events + counted;
+  update sync.events e set data = sync.scrub_values(e.data, p.people, known_values),
+    previous = sync.scrub_values(e.previous, p.people, known_values)
+  where e.key = any (others) and starts_with(e.type, 'customer.') and e.position <> all (positions)
+    and (e.data, e.previous) is distinct from (sync.scrub_values(e.data, p.people, known_values),
+      sync.scrub_values(e.previous, p.people, known_values));
   get diagnostics counted = row_count;
   events := events + counted;
   update sync.attempts a set error = 'Erased' where a.position = any (positions) and a.error is not null;
   get diagnostics counted = row_count;
   if counted > 0 then counts := counts || jsonb_build_object('sync.attempts', counted); end if;
+  -- What is parked under no customer, or under another one.
+  update sync.parked k set error = null
+  where k.subscription in (select s.name from sync.subscriptions s) and k.position = any (positions) and k.error is not null;
+  get diagnostics counted = row_count;
+  if counted > 0 then
+    counts := counts || jsonb_build_object('sync.parked', coalesce((counts ->> 'sync.parked')::bigint, 0) + counted);
+  end if;
   if events > 0 then counts := counts || jsonb_build_object('sync.events', events); end if;
 
   select coalesce(jsonb_agg(jsonb_build_object('table', i.relation, 'act', case i.erasing when 'own' then 'scrub' else i.erasing end,
@@ -5698,6 +5820,27 @@ BEGIN ATOMIC
    WHERE (j.run = ANY (uploads_of_runs.runs));
 END;
 grant execute on function platform.uploads_of_runs(runs bigint[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.values_of_person(people uuid[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT array_agg(DISTINCT v.value) FILTER (WHERE (v.value IS NOT NULL)) AS array_agg
+    FROM ( SELECT unnest(ARRAY[c.email, c.email_key, c.name, c.phone, c.phone_key]) AS unnest
+            FROM platform.customers c
+           WHERE (c.id = ANY (values_of_person.people))
+         UNION ALL
+          SELECT unnest(ARRAY[e.email, e.email_key]) AS unnest
+            FROM platform.customer_emails e
+           WHERE (e.customer_id = ANY (values_of_person.people))
+         UNION ALL
+          SELECT unnest(ARRAY[p.phone, p.phone_key]) AS unnest
+            FROM platform.customer_phones p
+           WHERE (p.customer_id = ANY (values_of_person.people))) v(value);
+END;
+grant execute on function platform.values_of_person(people uuid[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.why_kept(r platform.merge_references, row_key text)
  RETURNS text
@@ -14762,6 +14905,13 @@ begin
   return done;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.scrub_values(data jsonb, people uuid[], known text[])
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT COALESCE(jsonb_object_agg(d.key, d.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(scrub_values.data) d(key, value) WHERE (((d.value #>> '{}'::text[]) IS NULL) OR (((d.value #>> '{}'::text[]) <> ALL (scrub_values.known)) AND ((jsonb_typeof(d.value) <> 'object'::text) OR (NOT (COALESCE((d.value ->> 'id'::text), ''::text) = ANY ((scrub_values.people)::text[])))))));
+grant execute on function sync.scrub_values(data jsonb, people uuid[], known text[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION sync.send_alert(of_alert bigint)
  RETURNS void
  LANGUAGE sql
@@ -16542,6 +16692,7 @@ CREATE INDEX import_rows_customer ON ONLY sync.import_rows USING btree (customer
 CREATE INDEX import_rows_lead ON ONLY sync.import_rows USING btree (run, lead) WHERE (lead <> n);
 CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outcome, n);
 CREATE INDEX import_rows_phone ON ONLY sync.import_rows USING btree (hashtextextended(phone_key, (0)::bigint)) WHERE ((customer IS NULL) AND (phone_key IS NOT NULL));
+CREATE INDEX import_rows_unread ON ONLY sync.import_rows USING btree (n) WHERE ((customer IS NULL) AND (email_key IS NULL) AND (raw IS NOT NULL));
 alter table sync.import_rows enable row level security, force row level security;
 create policy console_read on sync.import_rows for select to console_role using (true);
 create policy erase_all on sync.import_rows for all to erase_role using (true) with check (true);

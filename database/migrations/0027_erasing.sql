@@ -222,7 +222,8 @@ create trigger keep before update on sync.attempts for each statement when (curr
 create trigger keep_all before truncate on sync.attempts for each statement execute function sync.keep_attempt();
 
 -- The person behind a customer: the one that goes on, all ids, addresses in canonical form, numbers in E.164. customer is null if there is
--- no such one.
+-- no such one. As finding has it (platform.gather_person), an address that was removed leads to the person as long as nobody has it, and a
+-- number that somebody else has too leads to nothing: a line of an import with it may be theirs.
 create function platform.person(
   of_customer uuid, out customer uuid, out people uuid[], out addresses text[], out numbers text[], out state text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -234,8 +235,13 @@ begin atomic
     select c.id from root r join platform.customers c on c.id = r.id or c.merged_into = r.id)
   select r.id, (select array_agg(i.id order by i.id <> r.id, i.id) from ids i),
     coalesce((select array_agg(e.email_key order by not e.is_primary, e.email_key) from ids i
-      join platform.customer_emails e on e.customer_id = i.id where e.email_key <> platform.no_address(i.id)), '{}'),
-    coalesce((select array_agg(distinct p.phone_key) from ids i join platform.customer_phones p on p.customer_id = i.id), '{}'),
+      join platform.customer_emails e on e.customer_id = i.id where e.email_key <> platform.no_address(i.id)), '{}')
+      || coalesce((select array_agg(distinct e.email_key) from ids i
+        join platform.removed_emails e on e.customer_id = i.id and e.reason = 'removed' and e.email_key <> platform.no_address(i.id)
+        where not exists (select from platform.customer_emails o where o.email_key = e.email_key)), '{}'),
+    coalesce((select array_agg(distinct p.phone_key) from ids i join platform.customer_phones p on p.customer_id = i.id
+      where not exists (select from platform.customer_phones o
+        where o.phone_key = p.phone_key and o.customer_id not in (select ids.id from ids))), '{}'),
     case when r.erased_at is null then 'present' else 'erased' end
   from (select 1) one left join root r on true;
 end;
@@ -250,7 +256,41 @@ begin atomic
     select c.id from crm.contacts c where c.customer_id is null and lower(c.email) = any (addresses)) k;
 end;
 
--- The events of a person: those of their customers (sync.list_events_of_customer), and those of the rows above.
+-- The keys of the events that name another customer and tell of this person: of a record that was moved to them, of records that a merge
+-- had given to somebody else until it was taken back, and of the person's own rows meanwhile.
+create function platform.moved_keys(people uuid[]) returns text[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  were_merged constant boolean := exists (
+    select from platform.merges m
+    where m.undone_at is not null and (m.survivor_id = any (people) or m.loser_id = any (people))
+      and not (m.survivor_id = any (people) and m.loser_id = any (people)));
+  moved constant uuid[] := array(
+    select m.record_id from platform.moves m where m.to_id = any (people)
+    union select m.record_id from platform.moves m where m.from_id = any (people));
+begin
+  if not were_merged and cardinality(moved) = 0 then return '{}'; end if;
+  return array(
+    select s.id::text from support.sessions s where s.customer_id = any (people) and (were_merged or s.id = any (moved))
+    union all
+    select c.id::text from support.calls c where c.customer_id = any (people) and (were_merged or c.id = any (moved))
+    union all
+    select a.id::text from crm.activities a where a.customer_id = any (people) and (were_merged or a.id = any (moved))
+    union all
+    select 'deal:' || d.id from crm.deals d where were_merged and d.customer_id = any (people)
+    union all
+    select k.id::text from crm.contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'custom_value:' || v.id from crm.custom_field_values v where were_merged and v.customer_id = any (people)
+    union all
+    select e.id::text from platform.customer_emails e where were_merged and e.customer_id = any (people)
+    union all
+    select p.id::text from platform.customer_phones p where were_merged and p.customer_id = any (people)
+    union all
+    select p::text from unnest(people) p where were_merged);
+end $$;
+
+-- The events of a person: those of their customers (sync.list_events_of_customer), and those of the keys above.
 create function platform.positions_of_person(people uuid[], keys text[] default '{}') returns bigint[]
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -332,6 +372,17 @@ begin
   return found;
 end $$;
 
+-- Scrubs the lines that were refused before an address was read from them, by their text.
+create index import_rows_unread on sync.import_rows (n) where customer is null and email_key is null and raw is not null;
+create function platform.erase_unread_lines(t platform.inventory_tables, addresses text[]) returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  t.erasing := 'scrub';
+  t.belongs := 'r.email_key is null and r.raw is not null and platform.names_address(r.raw, $2)'
+    || case t.relation when 'sync.import_rows' then ' and r.customer is null' else '' end;
+  return platform.erase_rows(t, '{}', addresses, '{}');
+end $$;
+
 create function platform.count_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[]) returns bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -390,6 +441,39 @@ begin atomic
       else false end end;
 end;
 
+-- The keys of other records with which the person was merged until the merge was taken back: events of them have values of the person
+-- between the two, and the last has the record as it came back.
+create function platform.former_partners(people uuid[]) returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select coalesce(array_agg(o.key), '{}') from (
+    select m.survivor_id::text as key from platform.merges m
+    where m.undone_at is not null and m.loser_id = any (people) and m.survivor_id <> all (people)
+    union
+    select m.loser_id::text from platform.merges m
+    where m.undone_at is not null and m.survivor_id = any (people) and m.loser_id <> all (people)) o;
+end;
+
+-- What names the person by itself, in each spelling.
+create function platform.values_of_person(people uuid[]) returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select array_agg(distinct v.value) filter (where v.value is not null) from (
+    select unnest(array[c.email, c.email_key, c.name, c.phone, c.phone_key]) from platform.customers c where c.id = any (people)
+    union all
+    select unnest(array[e.email, e.email_key]) from platform.customer_emails e where e.customer_id = any (people)
+    union all
+    select unnest(array[p.phone, p.phone_key]) from platform.customer_phones p where p.customer_id = any (people)) v (value);
+end;
+
+-- The data of another record's event without the person's: the members that say what is known of the person, and a record that is theirs.
+create function sync.scrub_values(data jsonb, people uuid[], known text[]) returns jsonb
+language sql stable
+return (
+  select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(data) d
+  where (d.value #>> '{}') is null or (d.value #>> '{}') <> all (known)
+    and (jsonb_typeof(d.value) <> 'object' or not coalesce(d.value ->> 'id', '') = any (people::text[])));
+
 -- HMAC-SHA-256 of what keeps a person away. kind: email, phone, or source with "source:key" as the value.
 create function platform.suppression_hash(kind text, value text) returns bytea
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -443,7 +527,8 @@ begin
   end loop;
   files := platform.uploads_of_person(p.people, p.addresses, p.numbers);
   return jsonb_build_object('customer', p.customer, 'people', to_jsonb(p.people), 'state', p.state, 'tables', tables,
-    'events', cardinality(platform.positions_of_person(p.people, platform.unlinked_keys(p.addresses)))
+    'events', cardinality(platform.positions_of_person(p.people,
+        platform.unlinked_keys(p.addresses) || platform.moved_keys(p.people)))
       + (select count(*) from sync.outbox o where o.customer = any (p.people)),
     'addresses', cardinality(p.addresses), 'numbers', cardinality(p.numbers),
     'files', (select coalesce(jsonb_agg(jsonb_build_object('upload', u.id, 'name', u.name) order by u.id), '[]')
@@ -495,6 +580,9 @@ declare
   positions bigint[];
   runs bigint[];
   unlinked text[];
+  keys text[];
+  known_values text[];
+  others text[];
   events bigint;
   suppressed bigint[];
 begin
@@ -533,18 +621,20 @@ begin
 
   -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
   unlinked := platform.unlinked_keys(p.addresses);
+  keys := unlinked || platform.moved_keys(p.people);
+  known_values := platform.values_of_person(p.people);
   perform from support.sessions s where s.customer_id = any (p.people) order by s.id for update;
   perform from support.sessions s where s.id = any (unlinked::uuid[]) order by s.id for update;
   perform from crm.deals d where d.customer_id = any (p.people) order by d.id for update;
   runs := platform.runs_of_person(p.people, p.addresses, p.numbers);
   suppressed := array[
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
-    -- A number that others have too, as a family or an office does, stays theirs.
-    platform.suppress(known.id, 'phone', array(
-      select platform.suppression_hash('phone', n) from unnest(p.numbers) n
-      where not exists (select from platform.customer_phones o where o.phone_key = n and o.customer_id <> all (p.people)))),
+    -- A number that others have too, as a family or an office does, stays theirs: it is not among these.
+    platform.suppress(known.id, 'phone', array(select platform.suppression_hash('phone', n) from unnest(p.numbers) n)),
+    -- An address as a key is suppressed as an address, so that whoever lifts it lifts it for imports too.
     platform.suppress(known.id, 'source', array(
-      select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k where k.customer = any (p.people)))];
+      select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k
+      where k.customer = any (p.people) and not starts_with(k.key, 'email:')))];
   -- The customer's own row comes last: triggers of it would do a part of the rest uncounted.
   for t in
     select * from platform.inventory_tables i
@@ -556,17 +646,35 @@ begin
 
   -- The log comes after the tables: who waited for a row meanwhile has committed its event. First what has no number yet: what is numbered
   -- while this waits is seen by the next statement.
+  others := platform.former_partners(p.people);
+  update sync.outbox o set data = sync.scrub_values(o.data, p.people, known_values),
+    previous = sync.scrub_values(o.previous, p.people, known_values)
+  where o.key = any (others) and starts_with(o.type, 'customer.') and o.customer <> all (p.people);
   update sync.outbox o set data = sync.scrub_data(o.type, o.data), previous = sync.scrub_data(o.type, o.previous)
-  where o.customer = any (p.people) or o.key = any (unlinked);
+  where o.customer = any (p.people) or o.key = any (keys);
   get diagnostics events = row_count;
-  positions := platform.positions_of_person(p.people, unlinked);
+  positions := platform.positions_of_person(p.people, keys);
   update sync.events e set data = sync.scrub_data(e.type, e.data), previous = sync.scrub_data(e.type, e.previous)
   where e.position = any (positions);
+  get diagnostics counted = row_count;
+  events := events + counted;
+  update sync.events e set data = sync.scrub_values(e.data, p.people, known_values),
+    previous = sync.scrub_values(e.previous, p.people, known_values)
+  where e.key = any (others) and starts_with(e.type, 'customer.') and e.position <> all (positions)
+    and (e.data, e.previous) is distinct from (sync.scrub_values(e.data, p.people, known_values),
+      sync.scrub_values(e.previous, p.people, known_values));
   get diagnostics counted = row_count;
   events := events + counted;
   update sync.attempts a set error = 'Erased' where a.position = any (positions) and a.error is not null;
   get diagnostics counted = row_count;
   if counted > 0 then counts := counts || jsonb_build_object('sync.attempts', counted); end if;
+  -- What is parked under no customer, or under another one.
+  update sync.parked k set error = null
+  where k.subscription in (select s.name from sync.subscriptions s) and k.position = any (positions) and k.error is not null;
+  get diagnostics counted = row_count;
+  if counted > 0 then
+    counts := counts || jsonb_build_object('sync.parked', coalesce((counts ->> 'sync.parked')::bigint, 0) + counted);
+  end if;
   if events > 0 then counts := counts || jsonb_build_object('sync.events', events); end if;
 
   select coalesce(jsonb_agg(jsonb_build_object('table', i.relation, 'act', case i.erasing when 'own' then 'scrub' else i.erasing end,
@@ -620,6 +728,7 @@ declare
   files bigint[];
   busy bigint[];
   staged bigint := 0;
+  unread bigint := 0;
 begin
   select * into e from platform.erasures x where x.id = of_erasure and x.state = 'erased' and x.pending is not null for update;
   if not found then return true; end if;
@@ -627,6 +736,10 @@ begin
   numbers := array(select jsonb_array_elements_text(e.pending -> 'numbers'));
   for t in select * from platform.inventory_tables i where i.later and i.erasing <> 'own' order by i.place loop
     staged := staged + platform.erase_rows(t, e.people, addresses, numbers);
+  end loop;
+  for t in select * from platform.inventory_tables i where i.relation in ('staging.import_lines', 'sync.import_rows') loop
+    if t.relation = 'sync.import_rows' then unread := platform.erase_unread_lines(t, addresses);
+    else staged := staged + platform.erase_unread_lines(t, addresses); end if;
   end loop;
   files := array(
     select unnest(platform.uploads_of_runs(array(select jsonb_array_elements_text(e.pending -> 'runs')::bigint)))
@@ -640,15 +753,18 @@ begin
   update sync.import_uploads u set state = 'removed', recognition = null, refusal = null where u.id = any (files);
   update platform.erasures x
   set report = x.report || jsonb_build_object('files', (x.report ->> 'files')::bigint + cardinality(files),
-      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged),
+      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged,
+      'unreadLines', coalesce((x.report ->> 'unreadLines')::bigint, 0) + unread),
     pending = case when cardinality(busy) = 0 then null else x.pending end
   where x.id = of_erasure;
   return cardinality(busy) = 0;
 end $$;
 
 -- The tables that the open erasures have written to, with the indexes whose entries may hold what was there: an index keeps the bytes of an
--- entry until it is built again. Partitions are listed by themselves; the caller may maintain each of them from here on.
-create function platform.list_clean_up(out relation text, out indexes text[]) returns setof record
+-- entry until it is built again. Partitions are listed by themselves, and so is the table of them, which has statistics of its own; the
+-- caller may maintain each of the partitions from here on. sampled: the columns of which statistics have values.
+create function platform.list_clean_up(out relation text, out indexes text[], out sampled text[], out is_parent boolean)
+returns setof record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   part record;
@@ -672,19 +788,23 @@ begin
       union select unnest('{sync.import_chunks,sync.import_uploads}'::text[]) from platform.erasures e
         where e.state = 'erased' and (e.report ->> 'files')::bigint > 0
       union select 'staging.import_lines' from platform.erasures e
-        where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0)
-    select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition
+        where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0
+      union select 'sync.import_rows' from platform.erasures e
+        where e.state = 'erased' and (e.report ->> 'unreadLines')::bigint > 0)
+    select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition, c.relkind = 'p' as is_parent
     from touched t join platform.inventory_tables i on i.relation = t.name
-      join pg_class c on c.oid = i.relation::regclass and c.relkind = 'r'
+      join pg_class c on c.oid = i.relation::regclass
         or c.oid in (select h.inhrelid from pg_inherits h where h.inhparent = i.relation::regclass)
       join pg_namespace n on n.oid = c.relnamespace
     order by i.place desc, c.oid
   loop
     relation := part.name;
+    is_parent := part.is_parent;
+    sampled := array(select i.column_name from platform.inventory i where i.relation = part.inventoried and i.class <> 'technical');
     if part.relispartition then execute format('grant maintain on %s to privacy_role', part.name); end if;
     indexes := array(
       select x.indexrelid::regclass::text from pg_index x
-      where x.indrelid = part.oid and x.indisvalid and exists (
+      where x.indrelid = part.oid and x.indisvalid and not is_parent and exists (
         select from pg_attribute a join platform.inventory i on i.relation = part.inventoried and i.column_name = a.attname
         where a.attrelid = part.oid and i.class <> 'technical' and (a.attnum = any (x.indkey)
           or x.indexprs is not null and exists (
@@ -831,6 +951,9 @@ grant execute on function
     platform.search_beginnings(text, text), sync.mailbox(text), sync.is_variant(text), sync.field_of_nobody(text),
     sync.list_merged(uuid), sync.list_events_of_customer(uuid), sync.ring(),
     platform.hold_customers(uuid[]), platform.person(uuid), platform.positions_of_person(uuid[], text[]), platform.unlinked_keys(text[]),
+    platform.moved_keys(uuid[]), platform.former_partners(uuid[]), platform.values_of_person(uuid[]),
+    sync.scrub_values(jsonb, uuid[], text[]), platform.names_address(text, text[]),
+    platform.erase_unread_lines(platform.inventory_tables, text[]),
     platform.uploads_of_runs(bigint[]),
     platform.uploads_naming(text[]), platform.uploads_of_person(uuid[], text[], text[]), platform.parts_of(regclass),
     platform.runs_of_person(uuid[], text[], text[]),

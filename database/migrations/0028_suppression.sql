@@ -70,16 +70,32 @@ begin atomic
       where s.erasure = e.id and s.lifted_at is null), '[]'))
   from platform.erasures e where e.state <> 'asked' order by e.erased_at;
 end;
-create function platform.repeat_suppression(of_erasure uuid, suppressed jsonb) returns bigint
-language sql volatile security definer set search_path = pg_catalog, pg_temp
-begin atomic
-  with written as (
-    insert into platform.suppressions as s (hash, kind, erasure)
-    select distinct on (x.value ->> 'hash') decode(x.value ->> 'hash', 'hex'), x.value ->> 'kind', of_erasure
-    from jsonb_array_elements(suppressed) x
-    on conflict (hash) do nothing returning 1)
-  select count(*) from written;
-end;
+-- Whoever came after the backup is not there to be erased: their receipt is written again, so that the list of the restored database has
+-- them as well.
+create function platform.repeat_suppression(
+  of_customer uuid, people uuid[], because text, erased_at timestamptz, suppressed jsonb) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  of_erasure uuid;
+  written bigint;
+begin
+  select e.id into of_erasure from platform.erasures e where e.state <> 'asked'
+    and (e.customer_id = of_customer or e.people && repeat_suppression.people) order by e.customer_id <> of_customer, e.id limit 1;
+  if of_erasure is null then
+    insert into platform.erasures (customer_id, people, reason, state, erased_at, erased_by, erased_by_login, clean_at, report)
+    values (of_customer, repeat_suppression.people, platform.require_reason(because), 'clean', repeat_suppression.erased_at,
+      platform.current_actor(), session_user, clock_timestamp(), jsonb_build_object('tables', '[]'::jsonb, 'events', 0,
+        'addresses', (select count(*) from jsonb_array_elements(suppressed) x where x.value ->> 'kind' = 'email'),
+        'numbers', (select count(*) from jsonb_array_elements(suppressed) x where x.value ->> 'kind' = 'phone'), 'files', 0))
+    on conflict (customer_id) do nothing returning id into of_erasure;
+  end if;
+  insert into platform.suppressions as s (hash, kind, erasure)
+  select distinct on (x.value ->> 'hash') decode(x.value ->> 'hash', 'hex'), x.value ->> 'kind', of_erasure
+  from jsonb_array_elements(suppressed) x
+  on conflict (hash) do nothing;
+  get diagnostics written = row_count;
+  return written;
+end $$;
 
 do $$
 declare
@@ -185,5 +201,5 @@ begin
 end $$;
 
 grant execute on function platform.lift_suppression(text, text, text), platform.is_suppressed(text, text), platform.list_suppressions(),
-    platform.repeat_suppression(uuid, jsonb)
+    platform.repeat_suppression(uuid, uuid[], text, timestamptz, jsonb)
   to privacy_role;

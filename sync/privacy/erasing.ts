@@ -71,7 +71,7 @@ export async function cleanUp(
   client: pg.ClientBase,
   { waitMs = 0, onStep }: { waitMs?: number; onStep?: (step: string) => void } = {},
 ): Promise<CleanedUp> {
-  await client.query('select pg_advisory_lock($1, $2)', cleanUpLock);
+  await takeTurn(client);
   try {
     const until = performance.now() + waitMs;
     // What was built again for the same erasures has nothing of them: only the vacuum is tried again.
@@ -90,6 +90,22 @@ export async function cleanUp(
     }
   } finally {
     await client.query('select pg_advisory_unlock($1, $2)', cleanUpLock);
+  }
+}
+
+/**
+ * Waits until no other process cleans up. It asks again and again instead of waiting within a statement: a statement that waits holds a
+ * snapshot, for which the other one's `reindex concurrently` waits, so that one of the two would fail.
+ */
+async function takeTurn(client: Sql): Promise<void> {
+  for (;;) {
+    const [row] = await rowsOf<{ is_ours: boolean }>(
+      client,
+      'select pg_try_advisory_lock($1, $2) as is_ours',
+      cleanUpLock,
+    );
+    if (row?.is_ours) return;
+    await sleep(250);
   }
 }
 
@@ -116,12 +132,12 @@ async function removeRemains(
   built: Set<string>,
   onStep?: (step: string) => void,
 ): Promise<boolean> {
-  const tables = await rowsOf<{ relation: string; indexes: string[] }>(
+  const tables = await rowsOf<{ relation: string; indexes: string[]; sampled: string[]; is_parent: boolean }>(
     client,
     'select * from platform.list_clean_up()',
   );
   let isClean = true;
-  for (const { relation, indexes } of tables) {
+  for (const { relation, indexes, sampled, is_parent } of tables) {
     for (const index of indexes) {
       if (built.has(index)) continue;
       onStep?.(`reindex ${index}`);
@@ -129,22 +145,26 @@ async function removeRemains(
       built.add(index);
     }
     onStep?.(`vacuum ${relation}`);
-    await client.query(forgetStatistics, [relation]);
-    if (!(await vacuum(client, relation))) isClean = false;
+    await client.query(forgetExpressions, [indexes]);
+    // A table of partitions has no rows of its own, and statistics of all rows if somebody has ever analysed the whole database.
+    if (is_parent) await client.query(`analyze only ${relation}`);
+    else if (!(await vacuum(client, relation))) isClean = false;
+    await client.query(forgetStatistics, [relation, sampled, is_parent]);
   }
   return isClean;
 }
 
-/**
- * The most frequent values of a table's columns, and of the table whose partition it is: PostgreSQL makes them anew with the vacuum, but
- * leaves those of a table that has no rows any more, and those of a table with partitions, which nobody vacuums.
- */
+/** Those of expressions in an index that has no entry any more stay as well; the others are made again at once. */
+const forgetExpressions = `
+  select pg_clear_attribute_stats(n.nspname::text, c.relname::text, a.attname::text, false)
+  from unnest($1::text[]) name join pg_class c on c.oid = name::regclass join pg_namespace n on n.oid = c.relnamespace
+    join pg_index i on i.indexrelid = c.oid and i.indexprs is not null join pg_attribute a on a.attrelid = c.oid`;
+
+/** PostgreSQL keeps the statistics of a table in which no row is left. */
 const forgetStatistics = `
-  select pg_clear_attribute_stats(n.nspname::text, c.relname::text, a.attname::text, v.inherited)
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
-    cross join (values (false), (true)) v (inherited)
-  where (c.oid = $1::regclass or c.oid in (select h.inhparent from pg_inherits h where h.inhrelid = $1::regclass))
-    and a.attnum > 0 and not a.attisdropped`;
+  select pg_clear_attribute_stats(n.nspname::text, c.relname::text, a.attname::text, $3)
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid and a.attname = any ($2)
+  where c.oid = $1::regclass and c.reltuples <= 0`;
 
 /** PostgreSQL says in words only how many dead rows must stay. */
 const stillDead = /(\d+) are dead but not yet removable/;

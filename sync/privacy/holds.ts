@@ -23,6 +23,17 @@ export async function releaseHold(client: Sql, hold: string, reason: string): Pr
   return row?.done === true;
 }
 
+/** Ends every hold on a person, also one that was placed on a record before it was merged. @returns the ids of the holds */
+export async function releaseHoldsOf(client: Sql, customer: string, reason: string): Promise<string[]> {
+  const rows = await rowsOf<{ id: string }>(
+    client,
+    `select h.id from platform.legal_holds h, platform.person($1) p
+     where h.customer_id = any (p.people) and h.released_at is null and platform.release_hold(h.id, $2) order by h.held_at, h.id`,
+    [customer, reason],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** Holds that are in force, or all of them, the newest first. */
 export async function listHolds(client: Sql, { all = false } = {}): Promise<LegalHold[]> {
   return rowsOf<LegalHold>(

@@ -9,7 +9,7 @@ export {
   eraseCustomer,
   previewErasure,
 } from './erasing.ts';
-export { type LegalHold, listHolds, placeHold, releaseHold } from './holds.ts';
+export { type LegalHold, listHolds, placeHold, releaseHold, releaseHoldsOf } from './holds.ts';
 export {
   type Found,
   type FoundCustomer,

@@ -52,7 +52,7 @@ export function readErased(text: string): ErasedOne[] {
     .filter((line) => line.trim() !== '')
     .map((line, index) => {
       const one = parse(line);
-      if (!one || typeof one.customer !== 'string' || !Array.isArray(one.suppressed))
+      if (!one || typeof one.customer !== 'string' || !Array.isArray(one.people) || !Array.isArray(one.suppressed))
         throw new Error(`Line ${index + 1} is none of \`aether privacy keep\`.`);
       return one;
     });
@@ -66,30 +66,52 @@ function parse(line: string): ErasedOne | undefined {
   }
 }
 
+export type Repeated = {
+  erased: number;
+  suppressed: number;
+  /** People who came after the backup. */
+  unknown: number;
+  /** Customers whom a legal hold of the backup keeps. They are there, and not kept away. */
+  held: string[];
+};
+
 /**
  * Erases again, in a restored database, whom the list names, and keeps them away. Those who came after the backup are not there, and are
- * only kept away. What is done already changes nothing.
+ * only kept away. Records that were merged after the backup are erased one by one. What is done already changes nothing.
  *
  * @param client as privacy_app, with `aether.actor` set
  */
-export async function repeatErasures(
-  client: Sql,
-  list: ErasedOne[],
-): Promise<{ erased: number; suppressed: number; unknown: number }> {
-  const done = { erased: 0, suppressed: 0, unknown: 0 };
-  for (const { customer, reason, suppressed } of list) {
-    const [person] = await rowsOf<{ customer: string | null }>(client, 'select customer from platform.person($1)', [
-      customer,
-    ]);
-    if (person?.customer) {
-      const { state, again } = await eraseCustomer(client, customer, reason);
-      if (state === 'asked')
-        throw new Error('Two people are needed: switch that off for the restore, in the settings.');
-      if (!again) done.erased++;
-    } else done.unknown++;
-    const [row] = await rowsOf<{ kept: string }>(client, 'select platform.repeat_suppression(uuidv7(), $1) as kept', [
-      JSON.stringify(suppressed),
-    ]);
+export async function repeatErasures(client: Sql, list: ErasedOne[]): Promise<Repeated> {
+  const done: Repeated = { erased: 0, suppressed: 0, unknown: 0, held: [] };
+  for (const { customer, people, reason, erasedAt, suppressed } of list) {
+    const ids = [...new Set([customer, ...people])];
+    const persons = await rowsOf<{ customer: string }>(
+      client,
+      `select distinct p.customer from unnest($1::uuid[]) id cross join platform.person(id) p where p.customer is not null`,
+      [ids],
+    );
+    if (persons.length === 0) done.unknown++;
+    const held: string[] = [];
+    let isNew = false;
+    for (const { customer: present } of persons) {
+      try {
+        const { state, again } = await eraseCustomer(client, present, reason);
+        if (state === 'asked')
+          throw new Error('Two people are needed: switch that off for the restore, in the settings.');
+        isNew ||= !again;
+      } catch (error) {
+        if ((error as { constraint?: string }).constraint !== 'legal_hold') throw error;
+        held.push(present);
+      }
+    }
+    if (isNew) done.erased++;
+    done.held.push(...held);
+    if (held.length > 0) continue;
+    const [row] = await rowsOf<{ kept: string }>(
+      client,
+      'select platform.repeat_suppression($1, $2, $3, $4, $5) as kept',
+      [customer, ids, reason, erasedAt, JSON.stringify(suppressed)],
+    );
     done.suppressed += Number(row?.kept);
   }
   return done;

@@ -137,13 +137,19 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
       [customer, phone, `${name} wants a house`],
     );
   }
-  // A chat that named the address and was not linked, and a contact that names it.
-  await superuser.query(
-    `with s as (insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash)
-       select w.id, upper($1), $2, sha256(convert_to('free' || $1::text, 'UTF8')) from support.widgets w returning id)
-     insert into support.messages (session_id, number, author, client_id, body) select s.id, 1, 'visitor', 'c1', $2 from s`,
-    [`${name}@person.example`, `It is ${name}`],
-  );
+  // Chats that named the address, and one that was removed, and were not linked, and a contact that names it.
+  const unlinked: string[] = [];
+  for (const email of [`${name}@person.example`, `${name}.four@person.example`])
+    unlinked.push(
+      await one(
+        superuser,
+        `with s as (insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash)
+           select w.id, upper($1), $2, sha256(convert_to('free' || $1::text, 'UTF8')) from support.widgets w returning id)
+         insert into support.messages (session_id, number, author, client_id, body) select s.id, 1, 'visitor', 'c1', $2 from s
+         returning session_id`,
+        [email, `It is ${name}`],
+      ),
+    );
   await foundation.query(`insert into crm.contacts (company_id, name, email) values ($1, $2, $3)`, [
     company,
     `Free ${name}`,
@@ -177,7 +183,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
        ($1, 2, 1, 3, 'held', 2, null, $3, $4, $4, $3, null, null, $3, null, null),
        ($1, 3, 1, 4, 'rejected', null, null, null, null, null, $3, $5, $5, $3, null, null),
        ($1, 4, 1, 5, 'held', 4, null, 'b', 'ben@else.example', 'ben@else.example', 'Ben', null, null, 'Ben,ben@else.example', null,
-         null)`,
+         null),
+       ($1, 5, 1, 6, 'rejected', null, null, null, null, null, null, null, null, upper($4) || ',+49 3o', null, null)`,
     [run, survivor, `no ${name}`, `${name}@person.example`, phone],
   );
   await superuser.query(
@@ -208,7 +215,7 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
   ]);
   await superuser.query(
     `insert into staging.import_lines (run, n, file, line, kind, email_key, name, raw, is_known)
-     values ($1, 1, 1, 2, 'person', $2, $3, $3, false)`,
+     values ($1, 1, 1, 2, 'person', $2, $3, $3, false), ($1, 2, 1, 3, 'person', null, null, '17,' || $2, false)`,
     [run, `${name}@person.example`, `Ada ${name}`],
   );
   const upload = await one(
@@ -231,6 +238,12 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     `insert into sync.parked (subscription, position, key, customer, state, error)
      select 'support.mail', e.position, e.key, e.customer, 'dead', $2 from sync.events e where e.key = $1 order by e.position limit 1`,
     [survivor, `no mail to ${name}@person.example`],
+  );
+  await superuser.query(
+    `insert into sync.parked (subscription, position, key, customer, state, error)
+     select 'support.mail', e.position, e.key, null, 'dead', $2 from sync.events e where e.key = any ($1) and e.customer is null
+     order by e.position limit 1`,
+    [unlinked, `no mail to ${name}@person.example`],
   );
   await superuser.query(
     `insert into sync.attempts (subscription, position, attempt, process, error)
