@@ -1504,7 +1504,7 @@ begin
   get diagnostics ended = row_count;
   for part in
     select c.oid from pg_class c cross join aclexplode(c.relacl) a
-    where (c.relispartition or c.relkind = 'p') and a.privilege_type = 'MAINTAIN' and a.grantee = 'privacy_role'::regrole
+    where c.relispartition and a.privilege_type = 'MAINTAIN' and a.grantee = 'privacy_role'::regrole
   loop
     execute format('revoke maintain on %s from privacy_role', part);
   end loop;
@@ -2627,7 +2627,7 @@ begin
     relation := part.name;
     is_parent := part.is_parent;
     sampled := array(select i.column_name from platform.inventory i where i.relation = part.inventoried and i.class <> 'technical');
-    if part.relispartition or is_parent then execute format('grant maintain on %s to privacy_role', part.name); end if;
+    if part.relispartition then execute format('grant maintain on %s to privacy_role', part.name); end if;
     indexes := array(
       select x.indexrelid::regclass::text from pg_index x
       where x.indrelid = part.oid and x.indisvalid and not is_parent and exists (
