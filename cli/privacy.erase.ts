@@ -143,13 +143,16 @@ export function addErasing(privacy: Command): Command {
     .option('--backups-days <n>', 'after so many days a backup is gone: receipts say on which day', readCount)
     .action((options: Common & { twoPeople?: boolean; backupsDays?: number }) =>
       asPrivacy(options, async (client) => {
-        await client.query('select platform.set_privacy($1, $2)', [options.twoPeople, options.backupsDays]);
+        if (options.twoPeople !== undefined || options.backupsDays !== undefined)
+          await client.query('select platform.set_privacy($1, $2)', [options.twoPeople, options.backupsDays]);
         const { rows } = await client.query('select two_people, backups_kept_days from platform.privacy_settings');
         const { two_people: twoPeople, backups_kept_days: backupsDays } = rows[0];
         if (options.json) return void console.log(JSON.stringify({ twoPeople, backupsDays }));
         console.log(`Erasures need ${twoPeople ? 'two people' : 'one person'}.`);
         console.log(
-          `Backups are kept ${backupsDays === null ? 'nobody has said how long' : `for ${backupsDays} days`}.`,
+          backupsDays === null
+            ? 'Nobody has said how long backups are kept.'
+            : `Backups are kept for ${backupsDays} days.`,
         );
       }),
     );

@@ -100,6 +100,29 @@ test('aether privacy hold keeps a person, and lift lets one come back with a rea
   expect(await add('held@cli.example')).toMatch(/^[0-9a-f-]{36}$/);
 });
 
+test('aether privacy settings shows them without a trace, and records who changed what', async () => {
+  const shown = await run('settings');
+  expect([shown.code, shown.output]).toEqual([
+    0,
+    'Erasures need one person.\nNobody has said how long backups are kept.\n',
+  ]);
+  const changed = await run('settings', '--backups-days', '35', '--json');
+  expect([changed.code, changed.records()]).toEqual([0, [{ twoPeople: false, backupsDays: 35 }]]);
+  const superuser = await database.connect('postgres');
+  const { rows } = await superuser.query(
+    `select actor, outcome from sync.operations where kind = 'privacy.settings' order by id`,
+  );
+  expect(rows).toEqual([
+    {
+      actor: 'command:eve',
+      outcome: {
+        before: { two_people: false, backups_kept_days: null },
+        after: { two_people: false, backups_kept_days: 35 },
+      },
+    },
+  ]);
+});
+
 test('aether privacy hold --release ends a hold on a record that was merged since', async () => {
   const [survivor, loser] = [await add('goes-on@cli.example'), await add('merged@cli.example')];
   expect((await run('hold', loser, '--reason', 'A lawsuit')).code).toBe(0);

@@ -4677,12 +4677,27 @@ grant execute on function platform.set_apart(left_ids uuid[], right_ids uuid[]) 
 
 CREATE OR REPLACE FUNCTION platform.set_privacy(two_people boolean DEFAULT NULL::boolean, backups_kept_days integer DEFAULT NULL::integer)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-BEGIN ATOMIC
- UPDATE platform.privacy_settings s SET two_people = COALESCE(set_privacy.two_people, s.two_people), backups_kept_days = COALESCE(set_privacy.backups_kept_days, s.backups_kept_days), changed_at = clock_timestamp(), changed_by = platform.current_actor();
-END;
+AS $function$
+declare
+  former platform.privacy_settings;
+  present platform.privacy_settings;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  end if;
+  select * into former from platform.privacy_settings for update;
+  update platform.privacy_settings s
+  set two_people = coalesce(set_privacy.two_people, s.two_people),
+    backups_kept_days = coalesce(set_privacy.backups_kept_days, s.backups_kept_days),
+    changed_at = clock_timestamp(), changed_by = platform.current_actor()
+  returning s.* into present;
+  perform sync.record_operation('privacy.settings', '{}', null, jsonb_build_object(
+    'before', jsonb_build_object('two_people', former.two_people, 'backups_kept_days', former.backups_kept_days),
+    'after', jsonb_build_object('two_people', present.two_people, 'backups_kept_days', present.backups_kept_days)));
+end $function$;
 grant execute on function platform.set_privacy(two_people boolean, backups_kept_days integer) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.set_retention(of_kind text, to_days integer, because text)

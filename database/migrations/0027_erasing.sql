@@ -905,14 +905,26 @@ begin
   return found;
 end $$;
 
+-- Whoever lets one person erase again leaves a record of it.
 create function platform.set_privacy(two_people boolean default null, backups_kept_days integer default null) returns void
-language sql volatile security definer set search_path = pg_catalog, pg_temp
-begin atomic
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  former platform.privacy_settings;
+  present platform.privacy_settings;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  end if;
+  select * into former from platform.privacy_settings for update;
   update platform.privacy_settings s
   set two_people = coalesce(set_privacy.two_people, s.two_people),
     backups_kept_days = coalesce(set_privacy.backups_kept_days, s.backups_kept_days),
-    changed_at = clock_timestamp(), changed_by = platform.current_actor();
-end;
+    changed_at = clock_timestamp(), changed_by = platform.current_actor()
+  returning s.* into present;
+  perform sync.record_operation('privacy.settings', '{}', null, jsonb_build_object(
+    'before', jsonb_build_object('two_people', former.two_people, 'backups_kept_days', former.backups_kept_days),
+    'after', jsonb_build_object('two_people', present.two_people, 'backups_kept_days', present.backups_kept_days)));
+end $$;
 
 -- A subscription may name the new type.
 create or replace function sync.list_vain_types(types text[], out type text, out reason text) returns setof record
