@@ -93,8 +93,10 @@ describe('when the line of the leader goes silent', () => {
     line.restore();
     await until(() => alone.state().role === 'leader');
     await until(async () => (await reader.query('select sync.outbox_age() is null as empty')).rows[0].empty);
-    expect(news.map(({ kind }) => kind)).toEqual(['leads', 'yields', 'disconnected', 'leads']);
-    expect(news[1]).toMatchObject({ reason: 'disconnected' });
+    // Where a connection takes long to open, its first attempt may be news as well.
+    const since = news.slice(news.findIndex(({ kind }) => kind === 'leads'));
+    expect(since.map(({ kind }) => kind)).toEqual(['leads', 'yields', 'disconnected', 'leads']);
+    expect(since[1]).toMatchObject({ reason: 'disconnected' });
   });
 
   test('stopping the worker ends all the same', async () => {
