@@ -5052,12 +5052,18 @@ begin
   update sync.outbox o set data = sync.scrub_values(o.data, p.people, known_values),
     previous = sync.scrub_values(o.previous, p.people, known_values)
   where o.key = any (others) and starts_with(o.type, 'customer.') and o.customer <> all (p.people);
-  update sync.outbox o set data = sync.scrub_data(o.type, o.data), previous = sync.scrub_data(o.type, o.previous)
-  where o.customer = any (p.people) or o.key = any (keys);
+  update sync.outbox o set data = sync.scrub_data(o.data, k.known, k.kept), previous = sync.scrub_data(o.previous, k.known, k.kept)
+  from (select u.type, coalesce(c.known, '{}') as known, coalesce(c.kept, '{}') as kept
+    from (select distinct x.type from sync.outbox x where x.customer = any (p.people) or x.key = any (keys)) u
+      left join sync.kept_columns() c on c.entity = split_part(u.type, '.', 1)) k
+  where (o.customer = any (p.people) or o.key = any (keys)) and o.type = k.type;
   get diagnostics events = row_count;
   positions := platform.positions_of_person(p.people, keys);
-  update sync.events e set data = sync.scrub_data(e.type, e.data), previous = sync.scrub_data(e.type, e.previous)
-  where e.position = any (positions);
+  update sync.events e set data = sync.scrub_data(e.data, k.known, k.kept), previous = sync.scrub_data(e.previous, k.known, k.kept)
+  from (select u.type, coalesce(c.known, '{}') as known, coalesce(c.kept, '{}') as kept
+    from (select distinct x.type from sync.events x where x.position = any (positions)) u
+      left join sync.kept_columns() c on c.entity = split_part(u.type, '.', 1)) k
+  where e.position = any (positions) and e.type = k.type;
   get diagnostics counted = row_count;
   events := events + counted;
   update sync.events e set data = sync.scrub_values(e.data, p.people, known_values),
@@ -12767,6 +12773,22 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.kept_columns(OUT entity text, OUT known text[], OUT kept text[])
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT t.entity,
+     array_agg(i.column_name) AS array_agg,
+     array_agg(i.column_name) FILTER (WHERE (((i.class = 'technical'::text) AND (i.becomes IS NULL)) OR i.stays OR (i.column_name = ANY (ARRAY['version'::text, 'updated_at'::text, 'erased_at'::text, 'status'::text, 'resolved'::text, 'ended_at'::text, 'waiting_since'::text, 'snoozed_until'::text])))) AS array_agg
+    FROM (platform.inventory_tables t
+      JOIN platform.inventory i ON ((i.relation = t.relation)))
+   WHERE (t.entity IS NOT NULL)
+   GROUP BY t.entity;
+END;
+grant execute on function sync.kept_columns(OUT entity text, OUT known text[], OUT kept text[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION sync.lease_left_ms()
  RETURNS double precision
  LANGUAGE sql
@@ -14878,29 +14900,24 @@ CREATE OR REPLACE FUNCTION sync.say_seconds(seconds double precision)
  IMMUTABLE
 RETURN CASE WHEN (seconds < (100)::double precision) THEN ((round(GREATEST(seconds, (0)::double precision)))::text || ' s'::text) WHEN (seconds < (6000)::double precision) THEN ((round((seconds / (60)::double precision)))::text || ' min'::text) WHEN (seconds < (172800)::double precision) THEN ((round((seconds / (3600)::double precision)))::text || ' h'::text) ELSE ((round((seconds / (86400)::double precision)))::text || ' days'::text) END;
 
-CREATE OR REPLACE FUNCTION sync.scrub_data(event_type text, data jsonb)
+CREATE OR REPLACE FUNCTION sync.scrub_data(data jsonb, known text[], kept text[])
  RETURNS jsonb
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT COALESCE(jsonb_object_agg(d.key, d.value), '{}'::jsonb) AS "coalesce"
-    FROM ((jsonb_each(scrub_data.data) d(key, value)
-      LEFT JOIN platform.inventory_tables t ON ((t.entity = split_part(scrub_data.event_type, '.'::text, 1))))
-      LEFT JOIN platform.inventory i ON (((i.relation = t.relation) AND (i.column_name = d.key))))
-   WHERE
-         CASE
-             WHEN (i.class IS NOT NULL) THEN (((i.class = 'technical'::text) AND (i.becomes IS NULL)) OR i.stays OR (d.key = ANY (ARRAY['version'::text, 'updated_at'::text, 'erased_at'::text, 'status'::text, 'resolved'::text, 'ended_at'::text, 'waiting_since'::text, 'snoozed_until'::text])))
-             ELSE
-             CASE jsonb_typeof(d.value)
-                 WHEN 'boolean'::text THEN true
-                 WHEN 'null'::text THEN true
-                 WHEN 'number'::text THEN (abs(((d.value #>> '{}'::text[]))::numeric) < (1000000000)::numeric)
-                 WHEN 'string'::text THEN ((d.value #>> '{}'::text[]) ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text)
-                 ELSE false
-             END
-         END;
-END;
-grant execute on function sync.scrub_data(event_type text, data jsonb) to erase_role;
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(data) d
+    where case
+      when d.key = any (known) then d.key = any (kept)
+      else case jsonb_typeof(d.value)
+        when 'boolean' then true when 'null' then true
+        when 'number' then abs((d.value #>> '{}')::numeric) < 1000000000
+        when 'string' then d.value #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        else false end end);
+end $function$;
+grant execute on function sync.scrub_data(data jsonb, known text[], kept text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION sync.scrub_lines(of_run bigint, condition text)
  RETURNS bigint

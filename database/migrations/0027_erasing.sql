@@ -422,24 +422,32 @@ begin
   return total;
 end $$;
 
--- The data of an event without what tells of a person: columns of its table by their class, and of what is no column the ids, the marks
--- and small numbers.
-create function sync.scrub_data(event_type text, data jsonb) returns jsonb
-language sql stable
+-- The columns of the table whose events begin with this word, and those of them that an event keeps. Of another word there are none.
+create function sync.kept_columns(out entity text, out known text[], out kept text[]) returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
-  select coalesce(jsonb_object_agg(d.key, d.value), '{}')
-  from jsonb_each(data) d
-    left join platform.inventory_tables t on t.entity = split_part(event_type, '.', 1)
-    left join platform.inventory i on i.relation = t.relation and i.column_name = d.key
-  where case
-    when i.class is not null then (i.class = 'technical' and i.becomes is null or i.stays)
-      or d.key in ('version', 'updated_at', 'erased_at', 'status', 'resolved', 'ended_at', 'waiting_since', 'snoozed_until')
-    else case jsonb_typeof(d.value)
-      when 'boolean' then true when 'null' then true
-      when 'number' then abs((d.value #>> '{}')::numeric) < 1000000000
-      when 'string' then d.value #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-      else false end end;
+  select t.entity, array_agg(i.column_name::text),
+    array_agg(i.column_name::text) filter (where i.class = 'technical' and i.becomes is null or i.stays
+      or i.column_name in ('version', 'updated_at', 'erased_at', 'status', 'resolved', 'ended_at', 'waiting_since', 'snoozed_until'))
+  from platform.inventory_tables t join platform.inventory i on i.relation = t.relation
+  where t.entity is not null group by t.entity;
 end;
+
+-- The data of an event without what tells of a person: columns of its table by their class, and of what is no column the ids, the marks
+-- and small numbers. In plpgsql, which keeps its plan: an erasure calls it for every event of a person.
+create function sync.scrub_data(data jsonb, known text[], kept text[]) returns jsonb
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(data) d
+    where case
+      when d.key = any (known) then d.key = any (kept)
+      else case jsonb_typeof(d.value)
+        when 'boolean' then true when 'null' then true
+        when 'number' then abs((d.value #>> '{}')::numeric) < 1000000000
+        when 'string' then d.value #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        else false end end);
+end $$;
 
 -- The keys of other records with which the person was merged until the merge was taken back: events of them have values of the person
 -- between the two, and the last has the record as it came back.
@@ -650,12 +658,18 @@ begin
   update sync.outbox o set data = sync.scrub_values(o.data, p.people, known_values),
     previous = sync.scrub_values(o.previous, p.people, known_values)
   where o.key = any (others) and starts_with(o.type, 'customer.') and o.customer <> all (p.people);
-  update sync.outbox o set data = sync.scrub_data(o.type, o.data), previous = sync.scrub_data(o.type, o.previous)
-  where o.customer = any (p.people) or o.key = any (keys);
+  update sync.outbox o set data = sync.scrub_data(o.data, k.known, k.kept), previous = sync.scrub_data(o.previous, k.known, k.kept)
+  from (select u.type, coalesce(c.known, '{}') as known, coalesce(c.kept, '{}') as kept
+    from (select distinct x.type from sync.outbox x where x.customer = any (p.people) or x.key = any (keys)) u
+      left join sync.kept_columns() c on c.entity = split_part(u.type, '.', 1)) k
+  where (o.customer = any (p.people) or o.key = any (keys)) and o.type = k.type;
   get diagnostics events = row_count;
   positions := platform.positions_of_person(p.people, keys);
-  update sync.events e set data = sync.scrub_data(e.type, e.data), previous = sync.scrub_data(e.type, e.previous)
-  where e.position = any (positions);
+  update sync.events e set data = sync.scrub_data(e.data, k.known, k.kept), previous = sync.scrub_data(e.previous, k.known, k.kept)
+  from (select u.type, coalesce(c.known, '{}') as known, coalesce(c.kept, '{}') as kept
+    from (select distinct x.type from sync.events x where x.position = any (positions)) u
+      left join sync.kept_columns() c on c.entity = split_part(u.type, '.', 1)) k
+  where e.position = any (positions) and e.type = k.type;
   get diagnostics counted = row_count;
   events := events + counted;
   update sync.events e set data = sync.scrub_values(e.data, p.people, known_values),
@@ -970,7 +984,7 @@ grant execute on function
     platform.uploads_naming(text[]), platform.uploads_of_person(uuid[], text[], text[]), platform.parts_of(regclass),
     platform.runs_of_person(uuid[], text[], text[]),
     platform.count_rows(platform.inventory_tables, uuid[], text[], text[]),
-    platform.erase_rows(platform.inventory_tables, uuid[], text[], text[]), sync.scrub_data(text, jsonb),
+    platform.erase_rows(platform.inventory_tables, uuid[], text[], text[]), sync.kept_columns(), sync.scrub_data(jsonb, text[], text[]),
     platform.suppression_hash(text, text), platform.suppress(uuid, text, bytea[]), platform.require_reason(text), platform.hold_of(uuid),
     platform.try_erase(uuid, text), sync.capture_erasure(uuid[])
   to erase_role;
