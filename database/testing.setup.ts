@@ -2,6 +2,7 @@ import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
+import { bootstrap } from './bootstrap.ts';
 import { startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
 import { loginNames } from './rights/logins.ts';
@@ -31,6 +32,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   });
   await offerTls(local.server.folder, local.server.superuserUrl());
+  // The limit counts all databases of the server, and several test files act for privacy at once.
+  await bootstrap(local.adminUrl, { database: templateDatabase, passwords: {}, connections: { privacy_app: 50 } });
   await migrate(local.urlOf('platform_migrator'));
   project.provide('aetherServer', {
     superuserUrl: local.server.superuserUrl(),

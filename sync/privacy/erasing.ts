@@ -166,8 +166,8 @@ const forgetStatistics = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid and a.attname = any ($2)
   where c.oid = $1::regclass and c.reltuples <= 0`;
 
-/** PostgreSQL says in words only how many dead rows must stay. */
-const stillDead = /(\d+) are dead but not yet removable/;
+/** PostgreSQL says in words only how many dead rows must stay: for an older transaction, or on a page that somebody held at that moment. */
+const stillDead = /(\d+) are dead but not yet removable|tuples missed: (\d+) dead/g;
 
 /** @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of */
 async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean> {
@@ -181,5 +181,7 @@ async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean>
   }
   const refused = notices.find(({ severity }) => severity === 'WARNING');
   if (refused) throw new Error(`${relation} could not be vacuumed: ${refused.message}`);
-  return notices.every(({ message }) => Number(stillDead.exec(message)?.[1] ?? 0) === 0);
+  return notices.every(({ message }) =>
+    [...message.matchAll(stillDead)].every(([, old = 0, held = 0]) => Number(old) + Number(held) === 0),
+  );
 }
