@@ -167,7 +167,11 @@ const forgetStatistics = `
   where c.oid = $1::regclass and c.reltuples <= 0`;
 
 /** PostgreSQL says in words only how many dead rows must stay: for an older transaction, or on a page that somebody held at that moment. */
-const stillDead = /(\d+) are dead but not yet removable|tuples missed: (\d+) dead/g;
+const stillDead =
+  /(\d+) (?:are dead but not yet removable|dead row versions? cannot be removed yet)|tuples missed: (\d+) dead/g;
+
+/** No checkpoint writes the pages of an unlogged table, so that its file may keep what a vacuum has removed: it is written anew. */
+const howToVacuum = `select case relpersistence when 'u' then 'full, ' else '' end as how from pg_class where oid = $1::regclass`;
 
 /** @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of */
 async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean> {
@@ -175,13 +179,14 @@ async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean>
   const listen = (notice: pg.DatabaseError) => void notices.push(notice);
   client.on('notice', listen as (notice: unknown) => void);
   try {
-    await client.query(`vacuum (analyze, verbose) ${relation}`);
+    const [row] = await rowsOf<{ how: string }>(client, howToVacuum, [relation]);
+    await client.query(`vacuum (${row?.how ?? ''}analyze, verbose) ${relation}`);
   } finally {
     client.off('notice', listen as (notice: unknown) => void);
   }
   const refused = notices.find(({ severity }) => severity === 'WARNING');
   if (refused) throw new Error(`${relation} could not be vacuumed: ${refused.message}`);
-  return notices.every(({ message }) =>
-    [...message.matchAll(stillDead)].every(([, old = 0, held = 0]) => Number(old) + Number(held) === 0),
+  return notices.every(({ message, detail = '' }) =>
+    [...`${message}\n${detail}`.matchAll(stillDead)].every(([, old = 0, held = 0]) => Number(old) + Number(held) === 0),
   );
 }
