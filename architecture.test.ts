@@ -73,7 +73,10 @@ test('the linter refuses paths into every room', () => {
   expect(group.sort()).toEqual(workspaces.map((room) => `../**/${room}/**`).sort());
 });
 
-/** Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs is run; the operator names a module that gives passwords. */
+/**
+ * Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs
+ * is run; the operator names a module that gives passwords.
+ */
 const meant = [
   'deploy/packages/outside.config.ts: ./database/testing.endings.ts',
   'deploy/packages/outside.config.ts: ./database/testing.setup.ts',

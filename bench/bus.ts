@@ -351,7 +351,8 @@ async function measureDrain(settings: ServiceBusSettings, url: string): Promise<
     return perSecond;
   }
   console.log(
-    `\nDraining ${backlog.toLocaleString('en')} events of ${customersCount.toLocaleString('en')} customers; medians of ${drains} rounds\n\n| the handler | plain loop: events/s | over the bus | |\n|---|--:|--:|--:|`,
+    `\nDraining ${backlog.toLocaleString('en')} events of ${customersCount.toLocaleString('en')} customers; ` +
+      `medians of ${drains} rounds\n\n| the handler | plain loop: events/s | over the bus | |\n|---|--:|--:|--:|`,
   );
   for (const effect of effects) {
     const rates: Record<Mode, number[]> = { plain: [], ours: [] };

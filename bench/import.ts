@@ -130,7 +130,8 @@ async function sayNeeds(): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const free = (bavail * bsize) / 1e9;
   console.log(
-    `expected: ${minutes < 1 ? 'less than a minute' : `${Math.round(minutes)} minutes`} on a quiet machine, ${gigabytes.toFixed(1)} GB of ${free.toFixed(0)} GB on the disk`,
+    `expected: ${minutes < 1 ? 'less than a minute' : `${Math.round(minutes)} minutes`} on a quiet machine, ` +
+      `${gigabytes.toFixed(1)} GB of ${free.toFixed(0)} GB on the disk`,
   );
   if (gigabytes > free) throw new Error(`There is no room for it in ${folder}: set TMPDIR to a larger disk.`);
 }

@@ -58,7 +58,8 @@ export async function bootstrapServer({
   requireDatabaseUrl(setting, url);
   if (isClear(url) && !clearText)
     throw new Error(
-      `${setting} has sslmode=disable, so that the passwords of all logins could be read on the way. Take it out, or add --clear-text if nobody can listen there.`,
+      `${setting} has sslmode=disable, so that the passwords of all logins could be read on the way. ` +
+        `Take it out, or add --clear-text if nobody can listen there.`,
     );
   const addressOf = (login: Login, password: string) => urlFor(withoutAdministrator(url), login, password, database);
   const known = to ? await readLoginsFile(to, addressOf('platform_migrator', '')) : {};
@@ -137,7 +138,8 @@ export async function migrateUp(url: string): Promise<void> {
 
 /** After the code was rolled back: the migrations stay, because they are made so that the version before them runs on. */
 const describeNewer = (newer: PastMigration[]): string =>
-  `The database is newer than these files, by ${newer.map(({ number, name }) => `migration ${number} (${name})`).join(', ')}: this version runs on it, and nothing is taken back.`;
+  `The database is newer than these files, by ${newer.map(({ number, name }) => `migration ${number} (${name})`).join(', ')}: ` +
+  'this version runs on it, and nothing is taken back.';
 
 /** `aether migrate restored`. */
 export async function completeRestore(url: string): Promise<void> {

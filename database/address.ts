@@ -2,7 +2,7 @@ import type pg from 'pg';
 
 /**
  * A database: the URL of one on this machine, or what the driver needs for any, with TLS and a password that has a source, as
- * `driverOf` of the platform's log reads it from a URL. This room cannot read those: the platform stands on it.
+ * `driverOf` of the platform's log reads it from a URL. Such a URL cannot be read here, because `platform` depends on `database`.
  */
 export type Address = string | pg.ClientConfig;
 

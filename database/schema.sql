@@ -5033,7 +5033,7 @@ begin
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
     -- A number that others have too, as a family or an office does, stays theirs: it is not among these.
     platform.suppress(known.id, 'phone', array(select platform.suppression_hash('phone', n) from unnest(p.numbers) n)),
-    -- An address as a key is suppressed as an address, so that whoever lifts it lifts it for imports too.
+    -- Keys that are addresses are left out: the address itself is suppressed, so that one lift counts for imports too.
     platform.suppress(known.id, 'source', array(
       select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k
       where k.customer = any (p.people) and not starts_with(k.key, 'email:')))];

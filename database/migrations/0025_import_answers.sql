@@ -237,7 +237,7 @@ begin
   delete from sync.import_plan_answers a where a.run = of_run;
 end $$;
 
--- As in 0016_import_files.sql; a steward, who asks for these two, stops them as well.
+-- Replaces the function of 0016_import_files.sql: a steward may also cancel the two kinds of job that stewards start.
 create or replace function sync.cancel_import_job(of_job bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -98,7 +98,7 @@ create index on platform.legal_holds (customer_id);
 call platform.stay_in_merges('platform.legal_holds', 'customer_id', 'It counts for everybody whom the customer was merged with.');
 
 -- Who must not come back. Only keyed hashes are here: HMAC-SHA-256 of the kind and the canonical value, so that the list alone says nothing
--- of anybody. The key is in the database because triggers need it: whoever has the whole database can try addresses.
+-- of anybody. The key is in the database because triggers need it: who has a copy of all of it can guess addresses.
 create table platform.suppression_key (
   only_one boolean primary key default true check (only_one),
   inner_pad bytea not null check (octet_length(inner_pad) = 64),
@@ -639,7 +639,7 @@ begin
     platform.suppress(known.id, 'email', array(select platform.suppression_hash('email', a) from unnest(p.addresses) a)),
     -- A number that others have too, as a family or an office does, stays theirs: it is not among these.
     platform.suppress(known.id, 'phone', array(select platform.suppression_hash('phone', n) from unnest(p.numbers) n)),
-    -- An address as a key is suppressed as an address, so that whoever lifts it lifts it for imports too.
+    -- Keys that are addresses are left out: the address itself is suppressed, so that one lift counts for imports too.
     platform.suppress(known.id, 'source', array(
       select platform.suppression_hash('source', k.source || ':' || k.key) from sync.import_keys k
       where k.customer = any (p.people) and not starts_with(k.key, 'email:')))];
