@@ -32,6 +32,13 @@ begin
     '{bulk_role,merge_role}', '{bulk_role,merge_role,erase_role}');
   execute replace(pg_get_functiondef('sync.capture(regclass, text, text, text, text, text[], text[], boolean)'::regprocedure),
     $w$current_user <> ''merge_role''$w$, $w$current_user <> all (''{merge_role,erase_role}'')$w$);
+  for t in
+    select f as name from unnest(array['platform.require_present_customer(regclass, name)',
+      'sync.capture(regclass, text, text, text, text, text[], text[], boolean)']) f
+    where pg_get_functiondef(f::regprocedure) !~ 'erase_role'
+  loop
+    raise exception '% is not as this migration expects', t.name;
+  end loop;
 end $$;
 
 -- An erasure goes through the tables in their order here: what refers to a person's answers goes, and is counted, before the answers do.
