@@ -30,8 +30,9 @@ export default defineConfig({
     experimental: { viteModuleRunner: false, nodeLoader: false },
     maxWorkers: isWhole ? 3 : 2,
     sequence: { sequencer: SlowFirst },
-    expect: { poll: { timeout: 10_000 } },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Limits end what hangs. They are far above what a test takes: beside other work on a slow machine a page takes ten times as long.
+    expect: { poll: { timeout: 20_000 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

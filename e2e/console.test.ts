@@ -68,7 +68,7 @@ test('a worker reports, and another one beside it', async () => {
 });
 
 test('every page of the console has no barrier in light or dark, does not scroll sideways, and every word fits', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const paths = await maya.evaluate<string[]>(
     `[...document.querySelectorAll('nav[aria-label="Main"] a')].map(({ pathname }) => pathname)`,
@@ -240,7 +240,7 @@ test('may Support change the tier of a customer? It is tried, and the answer say
 });
 
 test('a list is dropped, mapped, planned, asked about and applied; its people are in Foundation at once, and an undo takes them away again', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const found: string[] = [];
   const check = async (name: string) => void found.push(...(await findFaults(name)));
@@ -383,7 +383,7 @@ test('two records of one person are merged from Foundation, both apps follow at 
 });
 
 test('a person is found, given what is held, held back by law, released and erased with a typed confirmation; the receipt says what was done', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const found: string[] = [];
   const check = async (name: string) => void found.push(...(await findFaults(name)));
@@ -472,7 +472,7 @@ test('a person is found, given what is held, held back by law, released and eras
 });
 
 test('duplicates are decided by keyboard, the next pair is there before the answer is, and decisions are undone', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const found: string[] = [];
   const check = async (name: string) => void found.push(...(await findFaults(name)));

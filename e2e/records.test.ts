@@ -257,7 +257,7 @@ describe('a picker', () => {
 });
 
 test('a new customer who is there already is hinted at while a person types, and is created all the same', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { body } = await api('POST', '/api/customers', {
     name: 'Cunigunde Rauschenbach',

@@ -138,7 +138,7 @@ describe('a conversation', () => {
           await visitor.call('POST', 'typing', { is_typing: true });
           return priya.getByText('Theo Typing is typing').isVisible();
         },
-        { interval: 500, timeout: 8_000 },
+        { interval: 500, timeout: 20_000 },
       )
       .toBe(true);
     await visitor.say('One more thing');

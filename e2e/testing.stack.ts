@@ -182,7 +182,7 @@ export async function signIn(
     },
   });
   const { page, context } = own;
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(25_000);
   await page.setViewportSize(viewport);
   if (!hasMotion) await page.emulateMedia({ reducedMotion: 'reduce' });
   if (onResponse) page.on('response', onResponse);

@@ -8,7 +8,7 @@ import type { Stack } from './testing.stack.ts';
  */
 export async function visitorBrowser(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
   const context = await browser.newContext({ viewport: size, locale: 'en-GB', ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(25_000);
   await context.addInitScript(`
     const attach = Element.prototype.attachShadow;
     Element.prototype.attachShadow = function (init) {
@@ -68,7 +68,7 @@ export function visitorOn(page: Page): Visitor {
     async reads(...texts) {
       // The page checks this itself, so that all messages are read at one moment.
       const isSo = `JSON.stringify([...document.querySelector('aether-widget').shadowRoot.querySelectorAll('.thread .bubble')].map((bubble) => bubble.textContent)) === ${JSON.stringify(JSON.stringify(texts))}`;
-      await page.waitForFunction(isSo, undefined, { timeout: 15_000 }).catch(async ({ message }) => {
+      await page.waitForFunction(isSo, undefined, { timeout: 25_000 }).catch(async ({ message }) => {
         throw new Error(`${message}: the conversation has ${JSON.stringify(await bubbles.allInnerTexts())}`);
       });
     },
