@@ -459,8 +459,9 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
       );
       await until(() => queue()?.all.size === 0 && broker().pendingFaults() === 0);
     }
+    // A customer whose handler could not begin in time was put aside, and is handled a moment after the queue is empty.
     for (const customer of ids)
-      expect(inOrder(await effects.list(feed.name), customer)).toEqual(upTo(2 * steps.length));
+      await expect.poll(async () => inOrder(await effects.list(feed.name), customer)).toEqual(upTo(2 * steps.length));
     await consumer.stop();
   });
 

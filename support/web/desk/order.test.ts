@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Session } from '../api/records.ts';
-import { holdOrder, isUnread } from './order.ts';
+import { appendRows, holdOrder, isUnread } from './order.ts';
 import { formatWaiting } from './waiting.ts';
 
 const session = (id: string, part: Partial<Session> = {}) => ({ id, ...part }) as Session;
@@ -22,6 +22,14 @@ test('a row that left the view stays in sight, and is marked', () => {
 
 test('no row is held back when none moved', () => {
   expect(holdOrder([a, b], [a, b]).isHeld).toBe(false);
+});
+
+test('a page that was loaded goes behind the rows that are held, also behind one that has left the view', () => {
+  const held = appendRows([a, b], [b, c]);
+  expect(held.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  const { rows, isHeld } = holdOrder(held, [b, c]);
+  expect(rows.map(({ isGone }) => isGone)).toEqual([true, false, false]);
+  expect(isHeld).toBe(true);
 });
 
 test('a conversation is unread when no agent has seen the visitor’s latest message', () => {

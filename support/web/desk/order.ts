@@ -17,6 +17,12 @@ export function holdOrder(shown: Session[], fresh: Session[]): { rows: Row[]; ne
   return { rows, news, isHeld: !isSame };
 }
 
+/** The rows of a page that was loaded behind those in sight go to their end, whatever is held there: no row moves, and none in sight is let go. */
+export function appendRows(shown: Session[], page: Session[]): Session[] {
+  const known = new Set(shown.map(({ id }) => id));
+  return [...shown, ...page.filter(({ id }) => !known.has(id))];
+}
+
 /** Whether the visitor's latest message was seen by no agent. An ended conversation waits for nobody. */
 export const isUnread = ({ status, message_count, agent_read_number, last_message }: Session) =>
   status === 'active' && last_message?.author === 'visitor' && message_count > agent_read_number;

@@ -2,7 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { type InboxFilters, inboxQuery } from '../api/inbox.ts';
 import type { Session } from '../api/records.ts';
-import { holdOrder } from './order.ts';
+import { appendRows, holdOrder } from './order.ts';
 
 /** The rows keep their places for this long after the last key. */
 const keyHoldMs = 3_000;
@@ -32,9 +32,11 @@ export function useInbox(filters: InboxFilters) {
   const letGo = useCallback(() => {
     if (!isPointed.current) setHeld(false);
   }, []);
-  // Further pages were requested for this list, so they go to its end.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when a page came
-  useEffect(() => setKept({ place, order: fresh }), [pages]);
+  useEffect(() => {
+    const page = query.data?.pages.at(-1)?.sessions ?? noSessions;
+    setKept((known) => ({ place, order: known.place === place ? appendRows(known.order, page) : fresh }));
+  }, [pages]);
   useEffect(
     () => () => {
       clearTimeout(keyTimer.current);
