@@ -360,11 +360,19 @@ create table crm.activities (
   created_by_login name default SESSION_USER not null,
   idempotency_key text collate "C",
   request_digest bytea,
+  assigned_to text collate "C",
+  remind_at timestamp with time zone,
+  repeats text collate "C",
+  repeat_day date,
+  time_zone text collate "C",
+  repeated_from uuid,
   constraint activities_pkey PRIMARY KEY (id),
   constraint activities_created_by_app_idempotency_key_key UNIQUE (created_by_app, idempotency_key),
+  constraint activities_assigned_to_fkey FOREIGN KEY (assigned_to) REFERENCES platform.users(id),
   constraint activities_created_by_fkey FOREIGN KEY (created_by) REFERENCES platform.users(id),
   constraint activities_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint activities_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
+  constraint activities_repeated_from_fkey FOREIGN KEY (repeated_from) REFERENCES crm.activities(id) ON DELETE SET NULL,
   constraint activities_check CHECK (((created_by_app = 'support'::text) = (type ~~ 'support\_%'::text))),
   constraint activities_check1 CHECK (((created_by_app <> 'support'::text) OR (idempotency_key IS NOT NULL))),
   constraint activities_created_by_app_check CHECK (platform.is_app(created_by_app)),
@@ -374,17 +382,31 @@ create table crm.activities (
   constraint activities_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint activities_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 16384))),
   constraint activities_occurred_at_time CHECK (platform.is_time(occurred_at)),
+  constraint activities_of_tasks CHECK (((type = 'task'::text) OR (num_nonnulls(assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from) = 0))),
+  constraint activities_remind_at_time CHECK (platform.is_time(remind_at)),
+  constraint activities_repeats_known CHECK ((repeats = ANY (ARRAY['daily'::text, 'weekdays'::text, 'weekly'::text, 'monthly'::text, 'yearly'::text]))),
+  constraint activities_repeats_whole CHECK (((repeats IS NULL) OR ((due_at IS NOT NULL) AND (repeat_day IS NOT NULL) AND (time_zone IS NOT NULL)))),
   constraint activities_request_digest_check CHECK ((octet_length(request_digest) = 32)),
   constraint activities_request_digest_of_client CHECK (((request_digest IS NOT NULL) = COALESCE(starts_with(idempotency_key, 'client:'::text), false))),
+  constraint activities_time_zone_name CHECK ((time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text)),
   constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text))
 );
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is the login that the server saw.';
 comment on column crm.activities.idempotency_key is 'Names the cause, so that retries make no second activity: session:<id>, closing:<id>, client:<id>.';
 comment on column crm.activities.request_digest is 'SHA-256 of the request that a person sent with a client_id. It tells a retry from another request with the same id.';
+comment on column crm.activities.assigned_to is 'Who is to do the task; null: who wrote it.';
+comment on column crm.activities.remind_at is 'When the person is reminded; null once the reminder was seen.';
+comment on column crm.activities.repeat_day is 'The day that the repetition counts from, in time_zone: a task of the 31st comes on the last day of a shorter month, and on the 31st again.';
+comment on column crm.activities.repeated_from is 'The task that was done before this one came. A task comes again once.';
+CREATE INDEX activities_assigned_to_idx ON crm.activities USING btree (assigned_to) WHERE (assigned_to IS NOT NULL);
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
+CREATE INDEX activities_done ON crm.activities USING btree (done_at DESC, id DESC) WHERE ((type = 'task'::text) AND (done_at IS NOT NULL));
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
+CREATE INDEX activities_reminders ON crm.activities USING btree (COALESCE(assigned_to, created_by), remind_at) WHERE ((type = 'task'::text) AND (remind_at IS NOT NULL) AND (done_at IS NULL));
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
+CREATE INDEX activities_todo ON crm.activities USING btree (COALESCE(assigned_to, created_by), COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
+CREATE UNIQUE INDEX activities_repeated_from_key ON crm.activities USING btree (repeated_from) WHERE (repeated_from IS NOT NULL);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
@@ -392,13 +414,15 @@ create policy erase_all on crm.activities for all to erase_role using (true) wit
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy foundation_edit on crm.activities for update to foundation_role using (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text))) with check (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text)));
 create policy foundation_read on crm.activities for select to foundation_role using (true);
+create policy foundation_untick on crm.activities for delete to foundation_role using (((created_by_app = 'foundation'::text) AND (type = 'task'::text) AND (repeated_from IS NOT NULL) AND (done_at IS NULL)));
 create policy merge_all on crm.activities for all to merge_role using (true) with check (true);
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
 create policy support_add on crm.activities for insert to support_role with check (((created_by_app = 'support'::text) AND (occurred_at <= (now() + '00:01:00'::interval))));
 create policy support_read on crm.activities for select to support_role using ((created_by_app = 'support'::text));
 grant delete on crm.activities to erase_role;
+grant delete on crm.activities to foundation_role;
 grant delete on crm.activities to merge_role;
-grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest) on crm.activities to foundation_role;
+grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest, assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from) on crm.activities to foundation_role;
 grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;
 grant insert on crm.activities to merge_role;
 grant maintain on crm.activities to privacy_role;
@@ -406,7 +430,7 @@ grant select on crm.activities to erase_role;
 grant select on crm.activities to foundation_role;
 grant select on crm.activities to merge_role;
 grant select on crm.activities to support_role;
-grant update (type, description, metadata, occurred_at, due_at, done_at) on crm.activities to foundation_role;
+grant update (type, description, metadata, occurred_at, due_at, done_at, assigned_to, remind_at, repeats, repeat_day, time_zone) on crm.activities to foundation_role;
 grant update on crm.activities to erase_role;
 grant update on crm.activities to merge_role;
 
@@ -8467,7 +8491,10 @@ begin
     end if;
     if new.created_by is distinct from old.created_by
        or new.created_by_login is distinct from old.created_by_login
-       or new.idempotency_key is distinct from old.idempotency_key then
+       or new.idempotency_key is distinct from old.idempotency_key
+       or new.assigned_to is distinct from old.assigned_to
+       or new.remind_at is distinct from old.remind_at
+       or new.repeats is distinct from old.repeats then
       if new.created_by is distinct from old.created_by then
         data := data || jsonb_build_object('created_by', new.created_by);
         previous := previous || jsonb_build_object('created_by', old.created_by);
@@ -8480,13 +8507,41 @@ begin
         data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
         previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
       end if;
+      if new.assigned_to is distinct from old.assigned_to then
+        data := data || jsonb_build_object('assigned_to', new.assigned_to);
+        previous := previous || jsonb_build_object('assigned_to', old.assigned_to);
+      end if;
+      if new.remind_at is distinct from old.remind_at then
+        data := data || jsonb_build_object('remind_at', new.remind_at);
+        previous := previous || jsonb_build_object('remind_at', old.remind_at);
+      end if;
+      if new.repeats is distinct from old.repeats then
+        data := data || jsonb_build_object('repeats', new.repeats);
+        previous := previous || jsonb_build_object('repeats', old.repeats);
+      end if;
+    end if;
+    if new.repeat_day is distinct from old.repeat_day
+       or new.time_zone is distinct from old.time_zone
+       or new.repeated_from is distinct from old.repeated_from then
+      if new.repeat_day is distinct from old.repeat_day then
+        data := data || jsonb_build_object('repeat_day', new.repeat_day);
+        previous := previous || jsonb_build_object('repeat_day', old.repeat_day);
+      end if;
+      if new.time_zone is distinct from old.time_zone then
+        data := data || jsonb_build_object('time_zone', new.time_zone);
+        previous := previous || jsonb_build_object('time_zone', old.time_zone);
+      end if;
+      if new.repeated_from is distinct from old.repeated_from then
+        data := data || jsonb_build_object('repeated_from', new.repeated_from);
+        previous := previous || jsonb_build_object('repeated_from', old.repeated_from);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'type', r.type) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key);
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from);
   else
-    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key);
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,

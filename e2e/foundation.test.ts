@@ -274,6 +274,51 @@ describe('deals', () => {
   }
 });
 
+describe('tasks', () => {
+  test('are made anywhere by keyboard, given to somebody, come again when they are ticked, and remind', async () => {
+    const customer = await newCustomer('Tessa Todo');
+    const words = `Call about the roof ${unique}`;
+    await open('/tasks');
+    await seen(maya.getByRole('button', { name: 'New task' }));
+    await maya.keyboard.press('c');
+    const dialog = maya.getByRole('dialog', { name: 'New task' });
+    await dialog.getByLabel('What is to be done').fill(words);
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await seen(dialog.getByText('Choose the customer.'));
+    await dialog.getByLabel('Customer').fill('Tessa Todo');
+    await maya.getByRole('option', { name: /Tessa Todo/ }).click();
+    await dialog.getByLabel('Repeats').click();
+    await maya.getByRole('option', { name: 'Every week' }).click();
+    await seen(dialog.getByText(/Choose the first day/));
+    await dialog.getByLabel('Due on').fill('2026-03-31');
+    await dialog.getByLabel('What is to be done').press('ControlOrMeta+Enter');
+    await dialog.waitFor({ state: 'detached' });
+    const item = () => maya.getByRole('listitem').filter({ hasText: words });
+    await seen(item().getByText('Every week'));
+    await item()
+      .getByRole('button', { name: /^Change: / })
+      .press('Enter');
+    await maya.getByRole('menuitem', { name: 'Tomorrow' }).press('Enter');
+    await seen(maya.getByText(/The task is due on/));
+    await item().getByRole('checkbox').click();
+    await seen(maya.getByText(/The task is done, and due again on/));
+    await open('/tasks?state=done');
+    await seen(item().getByText(/^Done /));
+    await undoLast(maya);
+    await item().waitFor({ state: 'detached' });
+    const { activities } = (await api('GET', `/api/activities?customer_id=${customer.id}&state=open`)).body;
+    expect(activities).toHaveLength(1);
+    const remind = { remind_at: new Date(Date.now() - 1_000).toISOString(), assigned_to: 'demo-maya' };
+    await api('PATCH', `/api/activities/${activities[0].id}`, remind, 'tom');
+    const reminders = maya.getByRole('region', { name: 'Reminders' });
+    await seen(reminders.getByText(words));
+    if (process.env.AETHER_LOOK) await maya.screenshot({ path: `${process.env.AETHER_LOOK}/reminder.png` });
+    await reminders.getByRole('button', { name: 'Hide' }).press('Enter');
+    await reminders.waitFor({ state: 'detached' });
+    expect((await api('GET', `/api/activities?customer_id=${customer.id}`)).body.activities[0].remind_at).toBeNull();
+  });
+});
+
 describe('custom fields', () => {
   test('are added by an administrator and appear in everybody’s records', async () => {
     await open('/settings/fields');

@@ -16,6 +16,7 @@ import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { foundationScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { addSnapshotRoutes } from './snapshots/snapshots.routes.ts';
+import { addTaskRoutes } from './tasks/tasks.routes.ts';
 import { addTierRoutes } from './tiers/tiers.routes.ts';
 import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
@@ -56,6 +57,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
         addActivityMoveRoutes(app, db);
+        addTaskRoutes(app, db);
         addDealRoutes(app, db);
         addPipelineRoutes(app, db);
         addCompanyRoutes(app, db);

@@ -9,6 +9,7 @@ import { readTimelineSearch } from './customer/search.ts';
 import { readCustomerSearch } from './customers/search.ts';
 import { readBoardSearch } from './deals/search.ts';
 import { FoundationShell } from './shell/FoundationShell.tsx';
+import { readTaskSearch } from './tasks/search.ts';
 
 const root = createRootRoute({
   beforeLoad: () => client.ensureQueryData(meQuery),
@@ -60,6 +61,7 @@ const routes = [
   }),
   createRoute({
     ...route('/tasks'),
+    validateSearch: readTaskSearch,
     component: lazyPage(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
   }),
   createRoute({

@@ -20,8 +20,9 @@ import {
 import { CustomerErased, type PlatformDb, readAttempt } from '@aether/platform';
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
+import { taskChangeFields, taskFields, taskInput } from '../tasks/tasks.schema.ts';
 import { entryKinds, readTimeline } from '../timeline/timeline.ts';
-import { type Activity, addActivity, listTasks, updateActivity } from './activities.ts';
+import { type Activity, addActivity, updateActivity } from './activities.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
 const moment = () => z.string().openapi({ format: 'date-time' });
@@ -40,6 +41,7 @@ const ActivityEntrySchema = z
     metadata: z.record(z.string(), z.any()),
     due_at: moment().nullable(),
     done_at: moment().nullable(),
+    ...taskFields,
     deal_id: z.int().nullable(),
     move: MoveSchema.optional().openapi({ description: 'How it came here, if it was moved from another customer.' }),
   })
@@ -65,18 +67,6 @@ const EntrySchema = z
     z.object({ kind: z.literal('field'), ...head, changes }),
   ])
   .openapi('TimelineEntry');
-const TaskSchema = z
-  .object({
-    id: head.id,
-    type: z.string(),
-    description: z.string(),
-    occurred_at: moment(),
-    due_at: moment().nullable(),
-    done_at: moment().nullable(),
-    customer: named,
-  })
-  .openapi('Task');
-
 const typesMax = 20;
 const types = z
   .string()
@@ -90,11 +80,6 @@ const kinds = z
   .transform((value) => value.split(','))
   .pipe(z.array(z.enum(entryKinds)).max(entryKinds.length))
   .openapi({ type: 'string', example: 'activity,deal' });
-const yes = z
-  .enum(['true', 'false'])
-  .transform((value) => value === 'true')
-  .openapi({ type: 'boolean' });
-
 const timeline = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/timeline',
@@ -141,7 +126,7 @@ const add = createStaffRoute({
         type: z.enum(['call', 'email', 'meeting', 'note', 'task']),
         description: text({ charactersMax: 4_000 }),
         occurred_at: time().optional(),
-        due_at: time().optional(),
+        ...taskInput,
         deal_id: bigintId().optional(),
         client_id: clientId().optional().openapi({
           description:
@@ -160,51 +145,32 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/activities/{id}',
   right: 'activities.write',
-  summary: 'Change an activity that a person wrote in Foundation: its text, the due date of a task, whether it is done',
+  summary:
+    'Change an activity that a person wrote in Foundation: its text; of a task when it is due, whose it is, whether it is done',
   request: {
     params: object({ id: uuid() }),
     body: jsonBody(
       object({
         description: text({ charactersMax: 4_000 }).optional(),
-        due_at: time().nullable().optional(),
-        is_done: z.boolean().optional(),
+        ...taskChangeFields,
       }).openapi('ActivityChange'),
     ),
   },
   responses: {
     200: {
       description: 'The activity after the change.',
-      content: { 'application/json': { schema: ActivityEntrySchema } },
-    },
-    ...problems(400, 404, 422),
-  },
-});
-
-const tasks = createStaffRoute({
-  method: 'get',
-  path: '/api/activities',
-  right: 'activities.read',
-  summary: 'Tasks by due date',
-  request: {
-    query: object({
-      mine: yes.optional(),
-      open_tasks: yes.optional(),
-      customer_id: uuid().optional(),
-      due_before: time().optional(),
-      cursor: cursor().optional(),
-      limit: pageSize({ max: 200, default: 50 }),
-    }),
-  },
-  responses: {
-    200: {
-      description: 'One page.',
       content: {
         'application/json': {
-          schema: z.object({ activities: z.array(TaskSchema), next_cursor: z.string().nullable() }),
+          schema: ActivityEntrySchema.extend({
+            next: z
+              .object({ id: z.string(), due_at: moment() })
+              .optional()
+              .openapi({ description: 'The task that came because this one repeats and was ticked.' }),
+          }),
         },
       },
     },
-    ...problems(422),
+    ...problems(400, 404, 422),
   },
 });
 
@@ -245,22 +211,9 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
         updateActivity(tx, c.req.valid('param').id, c.req.valid('json'), editor),
       );
       return c.json(toEntry(changed), 200);
-    })
-    .openapi(tasks, async (c) => {
-      const { mine, open_tasks, customer_id, due_before, cursor, limit } = c.req.valid('query');
-      const { page: activities, next_cursor } = await cursors.page('tasks', { cursor, limit }, (paging) =>
-        listTasks(db, {
-          person: mine ? (c.get('actor')?.id ?? '') : undefined,
-          openOnly: open_tasks ?? false,
-          customerId: customer_id,
-          dueBefore: due_before,
-          ...paging,
-        }),
-      );
-      return c.json({ activities, next_cursor }, 200);
     });
 }
 
-function toEntry({ created_by: actor, ...activity }: Activity) {
+function toEntry<Given extends Activity>({ created_by: actor, ...activity }: Given) {
   return { kind: 'activity' as const, ...activity, actor };
 }

@@ -214,3 +214,135 @@ describe('an activity of the wrong person', () => {
     });
   });
 });
+
+describe('a task', () => {
+  const addTask = async (task: Record<string, unknown> = {}, who?: Customer, call = app.call) => {
+    const customer = who ?? (await newCustomer());
+    const body = { type: 'task', description: 'Send the offer', ...task };
+    return call('POST', `/api/customers/${customer.id}/activities`, body);
+  };
+  const change = (id: string, body: Record<string, unknown>, call = app.call) =>
+    call('PATCH', `/api/activities/${id}`, body);
+  const list = async (query: string, call = app.call): Promise<{ id: string; description: string }[]> =>
+    (await call('GET', `/api/activities?limit=200&${query}`)).body.activities;
+  const idsOf = (tasks: { id: string }[]) => tasks.map(({ id }) => id);
+  const soon = new Date(Date.now() + 3 * 86_400_000).toISOString();
+  const weekly = { due_at: soon, repeats: 'weekly', time_zone: 'Europe/Berlin' };
+  let ines: typeof app.call;
+  beforeAll(async () => {
+    ines = app.callAs('ines');
+    await ines('GET', '/signin/me');
+  });
+
+  test('is its author’s until it is given to somebody, and goes back to its author', async () => {
+    const { body: task } = await addTask();
+    expect(task.assigned_to).toBeNull();
+    expect(idsOf(await list('mine=true'))).toContain(task.id);
+    expect((await change(task.id, { assigned_to: 'ines' })).body.assigned_to).toMatchObject({ id: 'ines' });
+    expect(idsOf(await list('mine=true'))).not.toContain(task.id);
+    expect(idsOf(await list('mine=true', ines))).toContain(task.id);
+    expect(idsOf(await list('person=ines'))).toContain(task.id);
+    await change(task.id, { assigned_to: null });
+    expect(idsOf(await list('mine=true'))).toContain(task.id);
+    const given = await addTask({ assigned_to: 'ines' });
+    expect(idsOf(await list('mine=true', ines))).toContain(given.body.id);
+  });
+
+  test('that repeats comes again when it is ticked, once, and goes with the tick', async () => {
+    const who = await newCustomer();
+    const { body: task } = await addTask(
+      { ...weekly, remind_at: new Date(Date.parse(soon) - 3_600_000).toISOString() },
+      who,
+    );
+    const ticks = await Promise.all([change(task.id, { is_done: true }), change(task.id, { is_done: true })]);
+    const [next] = ticks.flatMap(({ body }) => body.next ?? []);
+    expect(ticks.filter(({ body }) => body.next)).toHaveLength(1);
+    expect(Date.parse(next.due_at) - Date.parse(soon)).toBeLessThanOrEqual(7 * 86_400_000 + 3_600_000);
+    const [open] = (await app.call('GET', `/api/activities?state=open&customer_id=${who.id}`)).body.activities;
+    expect(open).toMatchObject({
+      id: next.id,
+      repeats: 'weekly',
+      assigned_to: { id: 'maya' },
+      customer: { id: who.id },
+    });
+    expect(Date.parse(open.due_at) - Date.parse(open.remind_at)).toBe(3_600_000);
+    await change(task.id, { is_done: false });
+    expect(idsOf(await list(`state=open&customer_id=${who.id}`))).toEqual([task.id]);
+  });
+
+  test('that came again and was changed since stays when the tick before it is taken back', async () => {
+    const who = await newCustomer();
+    const { body: task } = await addTask(weekly, who);
+    const { body } = await change(task.id, { is_done: true });
+    await change(body.next.id, { assigned_to: 'ines' });
+    await change(task.id, { is_done: false });
+    expect(idsOf(await list(`state=open&customer_id=${who.id}`)).sort()).toEqual([task.id, body.next.id].sort());
+    // Ticked once more, it has come already.
+    expect((await change(task.id, { is_done: true })).body.next).toBeUndefined();
+  });
+
+  test('is found among the open and the done ones, the last done first, and by when it is due', async () => {
+    const who = await newCustomer();
+    const [first, second, third] = [
+      await addTask({}, who),
+      await addTask({ due_at: soon }, who),
+      await addTask({}, who),
+    ];
+    for (const { body } of [first, third]) await change(body.id, { is_done: true });
+    const of = (query: string) => list(`customer_id=${who.id}&${query}`).then(idsOf);
+    expect(await of('state=done')).toEqual([third.body.id, first.body.id]);
+    expect(await of('state=open')).toEqual([second.body.id]);
+    expect(await of(`due_from=${soon}`)).toEqual([second.body.id]);
+    expect(await of(`due_before=${soon}`)).toEqual([]);
+    const page = await app.call('GET', `/api/activities?customer_id=${who.id}&state=done&limit=1`);
+    const other = await app.call(
+      'GET',
+      `/api/activities?customer_id=${who.id}&limit=1&cursor=${page.body.next_cursor}`,
+    );
+    expect(other.status).toBe(422);
+  });
+
+  test('reminds whoever is to do it, when the time has come, until the reminder is answered', async () => {
+    const past = new Date(Date.now() - 1_000).toISOString();
+    const { body: task } = await addTask({ remind_at: past, due_at: past, assigned_to: 'ines' });
+    const { body: later } = await addTask({ remind_at: soon, assigned_to: 'ines' });
+    const waiting = async (call = ines) => (await call('GET', `/api/tasks/waiting?due_before=${soon}`)).body;
+    expect(await waiting()).toMatchObject({ reminders: [{ id: task.id }], next_reminder_at: later.remind_at });
+    expect((await waiting()).due).toBeGreaterThanOrEqual(1);
+    expect(idsOf((await waiting(app.call)).reminders)).not.toContain(task.id);
+    await change(task.id, { remind_at: null }, ines);
+    expect((await waiting()).reminders).toEqual([]);
+  });
+
+  test.each([
+    [{ assigned_to: 'nobody' }, 'assigned_to'],
+    [{ repeats: 'weekly', time_zone: 'Europe/Berlin' }, 'due_at'],
+    [{ repeats: 'weekly', due_at: soon }, 'time_zone'],
+    [{ repeats: 'weekly', due_at: soon, time_zone: 'Mars/Olympus' }, 'time_zone'],
+    [{ repeats: 'sometimes', due_at: soon }, 'repeats'],
+    [{ type: 'note', assigned_to: 'ines' }, 'assigned_to'],
+    [{ type: 'note', remind_at: soon }, 'remind_at'],
+  ])('with %j is refused, and the refusal names %s', async (part, field) => {
+    const answer = await addTask(part);
+    expect(answer.status).toBe(422);
+    expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
+  });
+
+  test('that repeats keeps a day: taking it away is refused, and ending the repetition first is not', async () => {
+    const { body: task } = await addTask(weekly);
+    const refused = await change(task.id, { due_at: null });
+    expect([refused.status, refused.body.errors[0].field]).toEqual([422, 'due_at']);
+    expect((await change(task.id, { repeats: null })).status).toBe(200);
+    expect((await change(task.id, { due_at: null })).body).toMatchObject({ due_at: null, repeats: null });
+  });
+
+  test('of the timeline can be deleted by no app, unless it came by itself and is open', async () => {
+    const { body: task } = await addTask(weekly);
+    const { body } = await change(task.id, { is_done: true });
+    const remove = (id: string) => app.foundation.query('delete from crm.activities where id = $1 returning id', [id]);
+    expect(await remove(task.id)).toEqual([]);
+    await change(body.next.id, { is_done: true });
+    expect(await remove(body.next.id)).toEqual([]);
+    await expect(app.support.query('delete from crm.activities where id = $1', [task.id])).rejects.toThrow();
+  });
+});

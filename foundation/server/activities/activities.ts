@@ -1,18 +1,20 @@
 import {
   type App,
   type Attempt,
-  goesOn,
-  InvalidField,
   NotFound,
-  type Paging,
-  type Placed,
   PlatformError,
-  type Queryable,
   ReferenceNotFound,
-  readList,
   requireSameRequest,
   type Transaction,
 } from '@aether/platform';
+import {
+  changeTask,
+  type NewTask,
+  newTaskValues,
+  type TaskChange,
+  type TaskPart,
+  taskColumns,
+} from '../tasks/tasks.ts';
 
 /** An entry of a customer's timeline, of either app. */
 export type Activity = {
@@ -26,7 +28,7 @@ export type Activity = {
   app: App;
   created_by: { id: string; name: string } | null;
   deal_id: number | null;
-};
+} & TaskPart;
 
 export type NewActivity = {
   customer_id: string;
@@ -38,18 +40,19 @@ export type NewActivity = {
   deal_id?: number;
   /** The name of the cause. The same cause adds only one activity. */
   idempotency_key?: string;
-};
+} & NewTask;
 
 export type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
 
 export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occurred_at, a.due_at, a.done_at, a.created_by_app as app, a.deal_id,
-  a.created_by, u.name as created_by_name`;
+  a.created_by, u.name as created_by_name, ${taskColumns}`;
 
 /**
  * Adds an activity to the timeline as Foundation. An activity with a known cause or from a repeated attempt is not added; the call returns
  * the first one.
  *
- * @throws ClientIdReused; ReferenceNotFound if the deal belongs neither to this customer nor to a customer who was merged into it.
+ * @throws ClientIdReused; InvalidField for what only a task has; ReferenceNotFound if the deal belongs neither to this customer nor to a
+ *   customer who was merged into it, or if nobody is who is to do a task.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
   const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id } = activity;
@@ -62,12 +65,14 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
     );
     if (deals.length === 0) throw new ReferenceNotFound('deal_id');
   }
+  const task = await newTaskValues(tx, activity);
   const added = await tx.query<{ id: string }>(
     `insert into crm.activities
-       (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest)
-     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9)
+       (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest,
+        assigned_to, remind_at, repeats, repeat_day, time_zone)
+     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10, $11, $12, $13, $14)
      on conflict (created_by_app, idempotency_key) do nothing returning id`,
-    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, attempt?.digest],
+    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, attempt?.digest, ...task],
   );
   const [row] = await tx.query<ActivityRow & { request_digest: Buffer | null }>(
     `select ${activityColumns}, a.request_digest from crm.activities a left join platform.users u on u.id = a.created_by
@@ -81,16 +86,10 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
 
 export function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {
   const { id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id } = row;
+  const { assigned_to, remind_at, repeats, time_zone } = row;
   return {
-    id,
-    type,
-    description,
-    metadata,
-    occurred_at,
-    due_at,
-    done_at,
-    app,
-    deal_id,
+    ...{ id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id },
+    ...{ assigned_to, remind_at, repeats, time_zone },
     created_by: created_by && created_by_name ? { id: created_by, name: created_by_name } : null,
   };
 }
@@ -106,65 +105,30 @@ export class NotYours extends PlatformError {
 }
 
 /**
- * Changes an activity that a person wrote in Foundation. Its author and administrators change the text; everybody changes the due date
- * of a task and whether it is done.
+ * Changes an activity that a person wrote in Foundation. Its author and administrators change the text; everybody changes when a task is
+ * due, who does it, how it repeats, and whether it is done.
  *
- * @throws NotFound, also for an activity that an app wrote; NotYours
+ * @returns the activity; `next` is the task that came because this one repeats.
+ * @throws NotFound, also for an activity that an app wrote; NotYours; InvalidField for what only a task has; ReferenceNotFound
  */
 export async function updateActivity(
   tx: Transaction,
   id: string,
-  { description, due_at, is_done }: { description?: string; due_at?: string | null; is_done?: boolean },
+  { description, ...task }: { description?: string } & TaskChange,
   editor: { id?: string; isAdmin: boolean },
-): Promise<Activity> {
+): Promise<Activity & { next?: { id: string; due_at: Date } }> {
   const [known] = await tx.query<{ type: string; created_by: string | null }>(
     `select type, created_by from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
     [id, typedByPeople],
   );
   if (!known) throw new NotFound('activity that a person wrote');
-  if (known.type !== 'task' && (due_at !== undefined || is_done !== undefined))
-    throw new InvalidField([{ field: due_at === undefined ? 'is_done' : 'due_at', message: 'is for tasks' }]);
   if (description !== undefined && !editor.isAdmin && known.created_by !== (editor.id ?? null)) throw new NotYours();
-  await tx.query(
-    `update crm.activities set description = coalesce($2, description), due_at = case when $3 then $4::timestamptz else due_at end,
-       done_at = case $5::boolean when true then coalesce(done_at, now()) when false then null else done_at end
-     where id = $1`,
-    [id, description, due_at !== undefined, due_at ?? null, is_done ?? null],
-  );
+  if (description !== undefined)
+    await tx.query('update crm.activities set description = $2 where id = $1', [id, description]);
+  const next = await changeTask(tx, { id, type: known.type }, task);
   const [row] = await tx.query<ActivityRow>(
     `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by where a.id = $1`,
     [id],
   );
-  return toActivity(row as ActivityRow);
-}
-
-export type Task = Pick<Activity, 'id' | 'type' | 'description' | 'occurred_at' | 'due_at' | 'done_at'> & {
-  customer: { id: string; name: string };
-};
-
-const byDueTime = {
-  order: { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', id: 'a.id', idType: 'uuid' },
-  direction: 'asc',
-} as const;
-
-export type TaskFilters = { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string };
-
-/** Lists tasks by their due date, those without a date last. @param filters.person the author */
-export function listTasks(
-  on: Queryable,
-  { person, openOnly, customerId, dueBefore, ...paging }: TaskFilters & Paging,
-): Promise<Placed<Task>[]> {
-  return readList<Task>(on, { ...byDueTime, ...paging }, (parameter) => {
-    const where = [`a.type = 'task'`];
-    if (person !== undefined) where.push(`a.created_by = ${parameter(person)}`);
-    if (openOnly) where.push('a.done_at is null');
-    if (customerId) where.push(`a.customer_id = ${goesOn(parameter(customerId))}`);
-    if (dueBefore) where.push(`a.due_at < ${parameter(dueBefore)}`);
-    return {
-      columns: `a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at,
-        jsonb_build_object('id', c.id, 'name', c.name) as customer`,
-      from: 'crm.activities a join platform.customers c on c.id = a.customer_id',
-      where,
-    };
-  });
+  return { ...toActivity(row as ActivityRow), ...(next && { next }) };
 }

@@ -11,6 +11,7 @@ import type { addCustomFieldRoutes } from '../../server/customfields/customfield
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
+import type { addTaskRoutes } from '../../server/tasks/tasks.routes.ts';
 import type { addTierRoutes } from '../../server/tiers/tiers.routes.ts';
 import type { addUserRoutes } from '../../server/users/users.routes.ts';
 import type { addViewRoutes } from '../../server/views/views.routes.ts';
@@ -18,7 +19,10 @@ import type { addViewRoutes } from '../../server/views/views.routes.ts';
 // One client for each family of routes: a single client for all routes takes the compiler many times longer.
 const options = { fetch: send };
 
-export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
+export const { activities: changedActivities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>(
+  '/',
+  options,
+).api;
 export const { activities: movedActivities } = hc<ReturnType<typeof addActivityMoveRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
@@ -28,6 +32,7 @@ export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomF
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
+export const { activities, tasks } = hc<ReturnType<typeof addTaskRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;
 export const { users: signIns } = hc<SignInRoutes>('/', options).api;

@@ -2,6 +2,7 @@ import type { InferRequestType, InferResponseType } from 'hono/client';
 import type {
   activities,
   boards,
+  changedActivities,
   companies,
   contacts,
   customers,
@@ -9,6 +10,7 @@ import type {
   deals,
   pipelines,
   signIns,
+  tasks,
   timelines,
   users,
   views,
@@ -29,8 +31,10 @@ export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
 export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
 export type FieldChange = FieldEntry['changes'][number];
 export type NewActivity = InferRequestType<(typeof timelines)[':id']['activities']['$post']>['json'];
-export type ActivityChange = InferRequestType<(typeof activities)[':id']['$patch']>['json'];
+export type ActivityChange = InferRequestType<(typeof changedActivities)[':id']['$patch']>['json'];
 export type Task = InferResponseType<(typeof activities)['$get'], 200>['activities'][number];
+export type WaitingTasks = InferResponseType<(typeof tasks)['waiting']['$get'], 200>;
+export type Repetition = NonNullable<Task['repeats']>;
 
 export type Pipeline = InferResponseType<(typeof pipelines)['$get'], 200>['pipelines'][number];
 export type Stage = Pipeline['stages'][number];

@@ -1,6 +1,6 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
-import { activities, timelines } from './clients.ts';
+import { changedActivities, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
 import type { ActivityChange, NewActivity } from './records.ts';
 
@@ -33,17 +33,4 @@ export const addActivity = (customerId: string, json: NewActivity) =>
   read(timelines[':id'].activities.$post({ param: { id: customerId }, json }));
 
 export const changeActivity = (id: string, json: ActivityChange) =>
-  read(activities[':id'].$patch({ param: { id }, json }));
-
-type TaskFilters = { isMine?: boolean; customer_id?: string };
-
-/** Open tasks by due date. */
-export const tasksQuery = ({ isMine, customer_id }: TaskFilters) =>
-  listOptions(['tasks', isMine, customer_id] as const, (cursor, signal) =>
-    read(
-      activities.$get(
-        { query: { mine: isMine ? 'true' : undefined, open_tasks: 'true', customer_id, cursor, limit: '50' } },
-        { init: { signal } },
-      ),
-    ),
-  );
+  read(changedActivities[':id'].$patch({ param: { id }, json }));

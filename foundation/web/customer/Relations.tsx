@@ -8,7 +8,7 @@ import { type ReactNode, useState } from 'react';
 import { contactsQuery } from '../api/companies.ts';
 import { dealsQuery } from '../api/deals.ts';
 import type { CustomerRecord, ListedDeal } from '../api/records.ts';
-import { tasksQuery } from '../api/timeline.ts';
+import { tasksQuery } from '../api/tasks.ts';
 import { NewDeal } from '../deals/NewDeal.tsx';
 import { TaskList } from '../tasks/TaskList.tsx';
 import classes from './customer.module.css';

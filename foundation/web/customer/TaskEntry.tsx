@@ -1,14 +1,21 @@
 import { formatDay } from '@aether/ui/formats.ts';
 import type { ActivityEntry } from '../api/records.ts';
+import { repetitionWords } from '../tasks/days.ts';
 import { TickBox } from '../tasks/TickBox.tsx';
 import classes from './timeline.module.css';
 
 /** A task in the timeline, with its tick box. */
-export function TaskEntry({ entry: { id, description, due_at, done_at } }: { entry: ActivityEntry }) {
+export function TaskEntry({
+  entry: { id, description, due_at, done_at, repeats, assigned_to },
+}: {
+  entry: ActivityEntry;
+}) {
   return (
     <div className={classes.task}>
       <TickBox id={id} isDone={done_at !== null} label={description} />
       {due_at && <span className={classes.fact}>due {formatDay(due_at)}</span>}
+      {repeats && <span className={classes.fact}>{repetitionWords[repeats].toLowerCase()}</span>}
+      {assigned_to && <span className={classes.fact}>for {assigned_to.name}</span>}
     </div>
   );
 }

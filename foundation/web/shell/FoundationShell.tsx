@@ -4,6 +4,7 @@ import { Shell } from '@aether/ui/Shell.tsx';
 import { useUnsent } from '@aether/ui/useUnsent.ts';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
+import { Reminders } from '../tasks/Reminders.tsx';
 import { Navigation, places } from './Navigation.tsx';
 import { useMe } from './person.ts';
 
@@ -18,24 +19,27 @@ export function FoundationShell() {
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname }) => pathname });
   return (
-    <Shell
-      name="Foundation"
-      icon={icon}
-      place={place}
-      feed={liveFeed}
-      Palette={Palette}
-      navigation={<Navigation isAdmin={me.isAdmin} />}
-      ways={places
-        .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)
-        .map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) }))}
-      person={
-        <PersonMenu
-          me={me}
-          role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff'}
-          label="Appearance and sign-out"
-          width={230}
-        />
-      }
-    />
+    <>
+      <Shell
+        name="Foundation"
+        icon={icon}
+        place={place}
+        feed={liveFeed}
+        Palette={Palette}
+        navigation={<Navigation isAdmin={me.isAdmin} />}
+        ways={places
+          .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)
+          .map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) }))}
+        person={
+          <PersonMenu
+            me={me}
+            role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff'}
+            label="Appearance and sign-out"
+            width={230}
+          />
+        }
+      />
+      <Reminders />
+    </>
   );
 }

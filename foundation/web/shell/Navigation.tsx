@@ -10,6 +10,7 @@ import {
   IconUsers,
 } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { useWaiting } from '../tasks/Reminders.tsx';
 
 /** The places of the navigation, in order. */
 export const places = [
@@ -24,6 +25,7 @@ export const places = [
 ] as const;
 
 export function Navigation({ isAdmin }: { isAdmin: boolean }) {
+  const { data: waiting } = useWaiting();
   const entries = (isForAdmins: boolean) =>
     places
       .filter((place) => place.isForAdmins === isForAdmins)
@@ -31,6 +33,11 @@ export function Navigation({ isAdmin }: { isAdmin: boolean }) {
         <Link key={to} to={to} className={classes.place}>
           <Icon size={17} stroke={1.7} />
           {label}
+          {to === '/tasks' && waiting !== undefined && waiting.due > 0 && (
+            <span className={classes.count} data-strong title={`${sayCount(waiting.due)} of your tasks are due`}>
+              {sayCount(waiting.due)}
+            </span>
+          )}
         </Link>
       ));
   return (
@@ -41,3 +48,6 @@ export function Navigation({ isAdmin }: { isAdmin: boolean }) {
     </nav>
   );
 }
+
+/** The server counts up to 100. */
+const sayCount = (count: number): string => (count > 99 ? '99+' : String(count));

@@ -36,6 +36,12 @@ export function Palette({ openings }: { openings: number }) {
       run: () => void navigate({ to: '/deals', search: { create: true } }),
     },
     {
+      id: 'new-task',
+      label: 'New task',
+      icon: <IconPlus size={16} />,
+      run: () => void navigate({ to: '/tasks', search: { create: true } }),
+    },
+    {
       id: 'new-company',
       label: 'New company',
       icon: <IconPlus size={16} />,

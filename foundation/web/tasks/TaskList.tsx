@@ -1,8 +1,16 @@
-import { dayOf, formatAgo, formatDay } from '@aether/ui/formats.ts';
+import { dayOf, formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { IconBell, IconRepeat } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import type { Task } from '../api/records.ts';
+import { useMe } from '../shell/person.ts';
+import { repetitionWords } from './days.ts';
 import classes from './TaskList.module.css';
+import { TaskMenu } from './TaskMenu.tsx';
 import { TickBox } from './TickBox.tsx';
+
+const TaskDialog = lazyDialog(() => import('./TaskDialog.tsx'), 'TaskDialog');
 
 type TaskListProps = {
   tasks: Task[];
@@ -10,7 +18,7 @@ type TaskListProps = {
   isOfOne?: boolean;
 };
 
-/** Tasks with a tick box each; ticking can be undone. */
+/** Tasks with a tick box each; ticking and changes can be undone. */
 export function TaskList({ tasks, isOfOne = false }: TaskListProps) {
   return (
     <ul className={classes.list}>
@@ -22,7 +30,10 @@ export function TaskList({ tasks, isOfOne = false }: TaskListProps) {
 }
 
 function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
-  const { id, description, due_at, done_at, customer } = task;
+  const me = useMe();
+  const [isEditing, setEditing] = useState(false);
+  const { id, description, due_at, done_at, remind_at, repeats, customer } = task;
+  const person = task.assigned_to ?? task.created_by;
   const isLate = due_at !== null && done_at === null && dayOf(due_at) < dayOf(new Date());
   return (
     <li className={classes.task}>
@@ -35,13 +46,29 @@ function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
               {customer.name}
             </Link>
           )}
-          {due_at && (
+          {done_at && <span title={formatMoment(done_at)}>Done {formatAgo(done_at)}</span>}
+          {due_at && !done_at && (
             <span data-late={isLate} className={classes.due} title={formatDay(due_at)}>
               {isLate ? `Due ${formatAgo(due_at)}` : `Due ${formatDay(due_at)}`}
             </span>
           )}
+          {repeats && (
+            <span className={classes.mark}>
+              <IconRepeat size={13} aria-hidden /> {repetitionWords[repeats]}
+            </span>
+          )}
+          {remind_at && !done_at && (
+            <span className={classes.mark}>
+              <IconBell size={13} aria-hidden /> {formatMoment(remind_at)}
+            </span>
+          )}
+          {person && person.id !== me.id && <span>{person.name}</span>}
         </span>
       </div>
+      <span className={classes.menu}>
+        <TaskMenu task={task} onEdit={() => setEditing(true)} />
+      </span>
+      {isEditing && <TaskDialog task={task} onClose={() => setEditing(false)} />}
     </li>
   );
 }

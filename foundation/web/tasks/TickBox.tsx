@@ -1,3 +1,4 @@
+import { formatDay } from '@aether/ui/formats.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Checkbox, type CheckboxProps } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -11,15 +12,23 @@ export function TickBox({ id, isDone, ...props }: TickBoxProps) {
   const client = useQueryClient();
   const [isTicked, setTicked] = useState(isDone);
   useEffect(() => setTicked(isDone), [isDone]);
-  const save = async (next: boolean) => {
-    await changeActivity(id, { is_done: next });
-    setTicked(next);
+  const save = async (isDone: boolean) => {
+    const changed = await changeActivity(id, { is_done: isDone });
+    setTicked(isDone);
     void client.invalidateQueries({ queryKey: ['tasks'] });
+    return changed;
   };
   const tick = useMutation({
     mutationFn: save,
-    onSuccess: (_, next) =>
-      showUndo({ message: next ? 'The task is done.' : 'The task is open again.', undo: () => save(!next) }),
+    onSuccess: ({ next: again }, next) =>
+      showUndo({
+        message: again
+          ? `The task is done, and due again on ${formatDay(again.due_at)}.`
+          : next
+            ? 'The task is done.'
+            : 'The task is open again.',
+        undo: async () => void (await save(!next)),
+      }),
     onError(error, next) {
       setTicked(!next);
       showRefusal('The task was not changed', error);

@@ -17,7 +17,6 @@ import { Link, useLocation } from '@tanstack/react-router';
 import { countsQuery } from '../api/inbox.ts';
 import type { View } from '../api/records.ts';
 import { viewNames, views } from '../desk/search.ts';
-import classes from './shell.module.css';
 
 /** The pages besides the inbox, in the order of the navigation. */
 export const places = [
@@ -80,7 +79,7 @@ function Views() {
         <Icon size={17} stroke={1.7} aria-hidden />
         {viewNames[view]}
         {count !== undefined && count > 0 && (
-          <span className={classes.count} data-strong={view === 'unassigned'} title={`${count} conversations`}>
+          <span className={navigation.count} data-strong={view === 'unassigned'} title={`${count} conversations`}>
             {count}
           </span>
         )}
