@@ -5,6 +5,8 @@ import type { Context } from 'hono';
 export type Caller = {
   /** The person who acts; undefined for a machine. */
   actor: User | undefined;
+  /** What the identity provider calls a machine; undefined for a person. */
+  machine?: string | undefined;
   /**
    * The scopes of the token. Undefined: the caller may do everything that the person may do. A machine always has a set
    * of scopes, and so does a person's token that was made for some scopes only.

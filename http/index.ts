@@ -42,6 +42,7 @@ export type { Checks } from './serving/health.ts';
 export { createLog, type Log } from './serving/log.ts';
 export { answerEvents, type LongAnswer } from './serving/longanswer.ts';
 export { escapeHtml, makePage } from './serving/page.ts';
+export { countSeats } from './serving/seats.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
 export type { Hearing } from './serving/stream.ts';

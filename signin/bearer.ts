@@ -35,7 +35,7 @@ export async function readBearer(
   const delegated = [...listOf(claims.scp), ...listOf(claims.scope)];
   if (isMachine(claims)) {
     const scopes = [...delegated, ...listOf(claims.roles)].filter((scope) => scopeForm.test(scope));
-    return { actor: undefined, scopes: new Set(scopes), isStillWelcome };
+    return { actor: undefined, machine: claims.sub, scopes: new Set(scopes), isStillWelcome };
   }
   const named = delegated.filter((scope) => scopeForm.test(scope));
   const isWhole = delegated.includes(settings.scope);

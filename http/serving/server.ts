@@ -97,6 +97,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
   const named = readNeighbours(name, variables);
   const streamsMax = readNumber('STREAMS_MAX', variables, 500, 1, 100_000);
+  const streamsPerPersonMax = readNumber('STREAMS_PER_PERSON_MAX', variables, 30, 1, 100_000);
   const closeAfterMs = readNumber('CLOSE_AFTER_MS', variables, 0, 0, 600_000);
   const metrics = await openMetrics(`aether-${name}`, variables, log);
   const db = await connectPlatform({ app: name, variables }).catch(async (error) => {
@@ -145,6 +146,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       closing: closing.signal,
       ofEvents: rights.ofEvents,
       streamsMax,
+      streamsPerPersonMax,
       signals,
       hearing: openHearing?.(db),
     });

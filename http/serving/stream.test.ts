@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb, type Signal, type User } from '@aether/platform';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Caller } from '../caller.ts';
 import { scopesOfSharedEvents } from '../scopes.ts';
 import { readProblem, serveApp, type TestServer } from '../testing.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
@@ -18,19 +19,21 @@ beforeAll(async () => {
 let server: TestServer;
 let closing: AbortController;
 let isWelcome: boolean;
+let caller: Pick<Caller, 'actor' | 'machine' | 'scopes'>;
 let tell: (signal: Signal) => void;
 let listening: Set<unknown>;
 const streamsMax = 3;
 
 async function start(options: Partial<StreamOptions> = {}): Promise<void> {
   isWelcome = true;
+  caller = person('maya');
   const mine = new Set();
   listening = mine;
   closing = new AbortController();
   server = await serveApp((app) => {
     app.use(async (c, next) => {
       c.set('authenticate', async () => ({
-        actor: { id: 'maya', role: 'user' } as User,
+        ...caller,
         isStillWelcome: async () => isWelcome,
       }));
       await next();
@@ -55,6 +58,8 @@ async function stop(): Promise<void> {
 beforeEach(() => start());
 afterEach(() => stop());
 
+const person = (id: string) => ({ actor: { id, role: 'user' } as User });
+const machine = (name: string) => ({ actor: undefined, machine: name, scopes: new Set(['events.read']) });
 const ask = (method = 'GET') => fetch(`${server.url}/api/events`, { method });
 /** Requests the stream, but reads nothing of it until the test calls for it. */
 async function stall(): Promise<Socket> {
@@ -75,6 +80,31 @@ describe('the stream of events', () => {
     expect(await readProblem(await ask())).toMatchObject({ status: 503, code: 'too-many-streams' });
     await open[0]?.body?.cancel();
     await expect.poll(async () => (await ask()).status).toBe(200);
+  });
+
+  test('is open so often to each person and each machine, and one more is refused while others come in', async () => {
+    await stop();
+    await start({ streamsMax: 100, streamsPerPersonMax: 2 });
+    for (const [one, other] of [
+      [person('maya'), person('jonas')],
+      [machine('reports'), machine('backups')],
+    ] as const) {
+      caller = one;
+      const open = await Promise.all([ask(), ask()]);
+      expect(open.map(({ status }) => status)).toEqual([200, 200]);
+      const refused = await ask();
+      expect(refused.headers.get('retry-after')).toBe('10');
+      expect(await readProblem(refused)).toMatchObject({
+        status: 429,
+        code: 'too-many-streams',
+        detail: expect.stringMatching(/^You have 2 streams open/),
+      });
+      caller = other;
+      expect((await ask()).status).toBe(200);
+      caller = one;
+      await open[0]?.body?.cancel();
+      await expect.poll(async () => (await ask()).status).toBe(200);
+    }
   });
 
   test('ends with its headers for HEAD, and takes no place', async () => {

@@ -9,6 +9,7 @@ import { type AppScopes, type Scope, scopeOfEvent } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
 import type { App } from './app.ts';
 import { answerEvents } from './longanswer.ts';
+import { countSeats } from './seats.ts';
 
 const typesMax = 50;
 const types = z
@@ -50,7 +51,10 @@ export type StreamOptions = {
    * this long.
    */
   welcomeMs?: number;
+  /** How many streams are open at once in this process. */
   streamsMax?: number;
+  /** How many of them one person has, or one machine. */
+  streamsPerPersonMax?: number;
   /** Passes on `signal` messages in addition to the events. @returns a function that stops it. */
   signals?: (listener: (signal: Signal) => void) => () => void;
   /** Limits the events that a caller gets further than its scopes do. Called once for each stream. */
@@ -70,9 +74,18 @@ export type Hearing = {
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, ofEvents, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals, hearing }: StreamOptions,
+  {
+    closing,
+    ofEvents,
+    heartbeatMs,
+    welcomeMs = 3_000,
+    streamsMax = 500,
+    streamsPerPersonMax = 30,
+    signals,
+    hearing,
+  }: StreamOptions,
 ): void {
-  let open = 0;
+  const takeSeat = countSeats({ max: streamsMax, maxEach: streamsPerPersonMax });
   const scopeOf = openScopeOf(db, ofEvents);
   /** A token with scopes gets only events about records that one of its scopes reads. */
   const allowsEvent = async (caller: Caller, type: string): Promise<boolean> => {
@@ -87,14 +100,22 @@ export function addEventStream(
     for (const type of wanted ?? [])
       if (!(await allowsEvent(caller, type))) throw refuseScope((await scopeOf(type)) ?? 'events.read');
     const heard = hearing?.(caller);
-    if (open >= streamsMax)
+    // Taken before the first await; otherwise a hundred requests could pass the check at once.
+    const leave = takeSeat(caller.actor?.id ?? `machine ${caller.machine ?? ''}`);
+    if (leave === 'own-taken')
+      throw new Problem({
+        status: 429,
+        code: 'too-many-streams',
+        detail: `You have ${streamsPerPersonMax} streams open already. Close one, such as a tab that is not needed.`,
+        headers: { 'Retry-After': '10' },
+      });
+    if (leave === 'all-taken')
       throw new Problem({
         status: 503,
         code: 'too-many-streams',
         detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
         headers: { 'Retry-After': '10' },
       });
-    open += 1; // before the first await; otherwise a hundred requests could pass the check at once
     let isKnown: boolean;
     let begin: Place;
     try {
@@ -102,19 +123,16 @@ export function addEventStream(
       // The place is read before the client sees an open stream, so the client misses no later event.
       begin = place && isKnown ? place : await db.events.place();
     } catch (error) {
-      open -= 1;
+      leave();
       throw error;
     }
-    const onEnd = () => {
-      open -= 1;
-    };
     let following: Following<EventType> | undefined;
     // The place before an event, while `hearing` decides about that event: it has not been sent.
     let undecided: Place | undefined;
     // A stream with a rare filter comes back to this place, not to its last event, so that it need not read the log
     // from there.
     const heartbeat = () => `: open\nid: ${formatPlace(undecided ?? following?.place() ?? begin)}\n\n`;
-    return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd }, async (answer) => {
+    return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd: leave }, async (answer) => {
       const { over } = answer;
       let signalsWaiting = 0;
       const deafen = signals?.(async (signal) => {

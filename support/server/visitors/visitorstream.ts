@@ -1,4 +1,4 @@
-import { type LongAnswer, Problem } from '@aether/http';
+import { countSeats, type LongAnswer, Problem } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import type { Heard, Live } from '../conversations/live.ts';
 import { listMessages, type Message } from '../conversations/messages.ts';
@@ -22,8 +22,7 @@ export function openVisitorStreams(
   live: Live,
   { closing, streamsMax }: { closing: AbortSignal; streamsMax: number },
 ) {
-  const perAddress = new Map<string, number>();
-  let open = 0;
+  const takeSeat = countSeats({ max: streamsMax, maxEach: streamsPerAddressMax });
   const lookers = new Set<() => void>();
   const looking = setInterval(() => {
     if (db.events.isLive()) return;
@@ -37,25 +36,15 @@ export function openVisitorStreams(
 
     /** Counts a stream. @returns removes it from the count. @throws Problem 429 when there are too many */
     enter(address: string): () => void {
-      const own = perAddress.get(address) ?? 0;
-      if (own >= streamsPerAddressMax || open >= streamsMax)
+      const leave = takeSeat(address);
+      if (typeof leave === 'string')
         throw new Problem({
           status: 429,
           code: 'too-many-streams',
           detail: 'There are too many open streams. Close one, or try again later.',
           headers: { 'Retry-After': '10' },
         });
-      open += 1;
-      perAddress.set(address, own + 1);
-      let isIn = true;
-      return () => {
-        if (!isIn) return;
-        isIn = false;
-        open -= 1;
-        const left = (perAddress.get(address) ?? 1) - 1;
-        if (left > 0) perAddress.set(address, left);
-        else perAddress.delete(address);
-      };
+      return leave;
     },
 
     /**
