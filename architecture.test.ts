@@ -75,11 +75,13 @@ test('the linter refuses paths into every room', () => {
 
 /**
  * Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs
- * is run; the operator names a module that gives passwords.
+ * is run; the operator names a module that gives passwords; configurations of tests name set-ups.
  */
 const meant = [
   'deploy/packages/outside.config.ts: ./database/testing.endings.ts',
   'deploy/packages/outside.config.ts: ./database/testing.setup.ts',
+  'database/testing.pooled.config.ts: ./cli/testing.setup.ts',
+  'database/testing.pooled.config.ts: platform/testing.pooled.ts',
   'database/embedded/binaries.ts: import(name)',
   'platform/log/passwords.ts: import(address)',
   'platform/testing.thirdapp.ts: import(file)',

@@ -5,8 +5,9 @@ import type { TestProject } from 'vitest/node';
 import { bootstrap } from './bootstrap.ts';
 import { startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
-import { loginNames } from './rights/logins.ts';
+import { isApp, loginNames } from './rights/logins.ts';
 import { newTestFolder } from './testing.folder.ts';
+import { startPgBouncer } from './testing.pgbouncer.ts';
 import { testCertificate } from './testing.tls.ts';
 
 export const templateDatabase = 'aether_template';
@@ -35,12 +36,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // The limit counts all databases of the server, and several test files act for privacy at once.
   await bootstrap(local.adminUrl, { database: templateDatabase, passwords: {}, connections: { privacy_app: 50 } });
   await migrate(local.urlOf('platform_migrator'));
+  const urls = Object.fromEntries(loginNames.map((login) => [login, local.urlOf(login)]));
+  const { port } = local.server;
+  // Only of `npm run test:pooled`: the apps of all tests reach their databases through it.
+  const pooler = process.env.AETHER_TEST_POOLER
+    ? await startPgBouncer({
+        serverPort: port,
+        settings: { server_login_retry: 0 }, // each refusal of the server is its own
+        logins: Object.fromEntries(
+          loginNames.filter(isApp).map((login) => [login, decodeURIComponent(new URL(urls[login] as string).password)]),
+        ),
+      })
+    : undefined;
   project.provide('aetherServer', {
     superuserUrl: local.server.superuserUrl(),
     adminUrl: local.adminUrl,
-    urls: Object.fromEntries(loginNames.map((login) => [login, local.urlOf(login)])),
+    urls,
+    poolerPort: pooler?.port,
   });
   return async () => {
+    await pooler?.close();
     await local.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
   };

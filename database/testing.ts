@@ -2,12 +2,18 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { openDatabase } from './bootstrap.ts';
-import type { Login } from './rights/logins.ts';
+import { isApp, type Login } from './rights/logins.ts';
 import { templateDatabase } from './testing.setup.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    aetherServer: { superuserUrl: string; adminUrl: string; urls: Record<string, string> };
+    aetherServer: {
+      superuserUrl: string;
+      adminUrl: string;
+      urls: Record<string, string>;
+      /** Of a PgBouncer before the server, through which the apps go. */
+      poolerPort: number | undefined;
+    };
   }
 }
 
@@ -15,7 +21,10 @@ export type TestLogin = Login | 'postgres' | 'aether_admin';
 
 export type TestDatabase = {
   name: string;
+  /** The address for a process of this login: in `npm run test:pooled` that of an app leads through PgBouncer. */
   url(login: TestLogin): string;
+  /** The address of PostgreSQL itself. */
+  directUrl(login: TestLogin): string;
   /** A connection of this login; it is closed after the file's tests. */
   connect(login: TestLogin): Promise<pg.Client>;
 };
@@ -38,17 +47,21 @@ export async function createTestDatabase({
 }: {
   template?: string;
 } = {}): Promise<TestDatabase> {
-  const { superuserUrl, adminUrl, urls } = inject('aetherServer');
+  const { superuserUrl, adminUrl, urls, poolerPort } = inject('aetherServer');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connectOnce(adminUrl);
   // Copied as files: through the log, which is the default, it takes four times as long.
   await admin.query(`create database ${name} template ${template} strategy file_copy`);
   await openDatabase(admin, name);
 
-  const url = (login: TestLogin) => {
+  const directUrl = (login: TestLogin) => {
     const base = login === 'postgres' ? superuserUrl : login === 'aether_admin' ? adminUrl : urls[login];
     if (!base) throw new Error(`unknown login ${login}`);
     return Object.assign(new URL(base), { pathname: `/${name}` }).href;
+  };
+  const url = (login: TestLogin) => {
+    const direct = directUrl(login);
+    return poolerPort !== undefined && isApp(login as Login) ? throughPooler(direct, poolerPort) : direct;
   };
   const clients: pg.Client[] = [];
   atEnd(async () => {
@@ -59,14 +72,23 @@ export async function createTestDatabase({
   return {
     name,
     url,
+    directUrl,
     async connect(login) {
-      const client = new pg.Client({ connectionString: url(login) });
+      const client = new pg.Client({ connectionString: directUrl(login) });
       client.on('error', () => {}); // a test may cut the connection; its next query fails then
       await client.connect();
       clients.push(client);
       return client;
     },
   };
+}
+
+function throughPooler(direct: string, port: number): string {
+  const url = new URL(direct);
+  url.searchParams.set('pooler', 'transaction');
+  url.searchParams.set('direct', url.host);
+  url.port = `${port}`;
+  return url.href;
 }
 
 const kept = new Map<string, Promise<pg.Client>>();

@@ -93,7 +93,7 @@ describe('connecting', () => {
       /take `options` out of PLATFORM_DB_URL/,
     ],
   ])('refuses a URL with %s, in words that say what to change', async (_, change, message) => {
-    const url = new URL(database.url('support_app'));
+    const url = new URL(database.directUrl('support_app'));
     change(url);
     const refused = connect({ PLATFORM_DB_URL: url.href });
     await expect(refused).rejects.toThrow(logErrors.ConfigurationError);

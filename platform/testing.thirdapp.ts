@@ -31,7 +31,7 @@ export async function addThirdApp(database: TestDatabase, name = `billing${proce
   const owner = await database.connect('platform_migrator');
   await owner.query(`set role platform_owner; ${asOwner.join('\n')}`);
   await admin.query('select pg_advisory_unlock_all()');
-  const url = new URL(database.url('support_app'));
+  const url = new URL(database.directUrl('support_app'));
   Object.assign(url, { username: `${name}_app`, password: encodeURIComponent('change me') });
   atEnd(async () => {
     await owner.query(`reset role; set role platform_owner; delete from platform.merge_references where relation like '${name}.%';

@@ -7,7 +7,7 @@ import { testCertificate } from '@aether/database/testing.tls';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ConfigurationError, connectPlatform, DatabaseBusy, DatabaseUnavailable } from '../index.ts';
-import { isClear, requireAddress } from './address.ts';
+import { driverOf, isClear, requireAddress } from './address.ts';
 import { openClient } from './client.ts';
 import { requireOwnSession } from './ownsession.ts';
 import { Passwords } from './passwords.ts';
@@ -31,7 +31,7 @@ const write = (name: string, text: string) => writeFile(join(folder, name), text
 
 /** The address with these parameters, and without a password unless it is given. */
 function addressOf(parameters: Record<string, string>, { password = '', host = '127.0.0.1' } = {}): string {
-  const url = new URL(database.url('foundation_app'));
+  const url = new URL(database.directUrl('foundation_app'));
   Object.assign(url, { username: login, password, hostname: host });
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   return url.href;
@@ -221,7 +221,7 @@ describe('TLS', () => {
   test.skipIf(process.platform !== 'linux')(
     'beyond this machine it is verified unless the address says otherwise, the name too',
     async () => {
-      const [{ port, hostname }, line] = [new URL(database.url('foundation_app')), net.createServer()];
+      const [{ port, hostname }, line] = [new URL(database.directUrl('foundation_app')), net.createServer()];
       line.on('connection', (client) => {
         const server = net.connect(Number(port), hostname);
         client.pipe(server).pipe(client);
@@ -253,10 +253,29 @@ describe('TLS', () => {
     ['postgresql://db.example/p?sslmode=verify-ca', 'needs sslrootcert'],
     ['postgresql://db.example/p?sslcert=/me.pem', 'belong together'],
     ['postgresql://db.example/p?password_file=/a&password_command=b', 'give one of'],
+    ['postgresql://db.example/p?pooler=session', 'pooler must be none or transaction'],
+    ['postgresql://db.example/p?pooler=transaction&direct=https://db', 'direct must be the host and port'],
     ['mysql://db.example/p', 'is not a PostgreSQL address'],
   ])('%s is refused before anything is opened', (url, message) => {
     expect(() => requireAddress('PLATFORM_DB_URL', url)).toThrow(message);
     expect(() => readSettings({ PLATFORM_DB_URL: url })).toThrow(ConfigurationError);
+  });
+
+  test('says by parameters that it leads through a pooler, and where PostgreSQL itself is; settings go before them', () => {
+    const url = 'postgresql://me:x@pool.example:6432/p?sslmode=require&pooler=transaction&direct=db.example:5433';
+    const direct = 'postgresql://me:x@db.example:5433/p?sslmode=require';
+    const read = (variables: Record<string, string>) => readSettings({ PLATFORM_DB_URL: url, ...variables });
+    expect(read({})).toMatchObject({ url, pooler: 'transaction', listenUrl: direct });
+    expect(read({ PLATFORM_DB_POOLER: 'none', PLATFORM_DB_LISTEN_URL: 'postgresql://other/p' })).toMatchObject({
+      pooler: 'none',
+      listenUrl: 'postgresql://other/p',
+    });
+    expect(read({ PLATFORM_DB_URL: 'postgresql://pool.example/p?pooler=transaction' })).toMatchObject({
+      pooler: 'transaction',
+      listenUrl: undefined,
+    });
+    expect(driverOf(url)).toMatchObject({ host: 'pool.example', port: 6432 });
+    expect(Object.keys(driverOf(url))).not.toEqual(expect.arrayContaining(['pooler', 'direct']));
   });
 
   test('is missing where somebody could listen: at another machine, if the address says so', () => {

@@ -15,6 +15,10 @@ import { type PasswordParameter, type Passwords, passwordParameters, passwordsFr
 
 const modes = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
 type Mode = (typeof modes)[number];
+/** How the address leads there: `pooler=transaction` through PgBouncer, with PostgreSQL itself at `direct=host:port`. */
+const poolers = ['none', 'transaction'] as const;
+type Pooler = (typeof poolers)[number];
+const wayParameters = ['pooler', 'direct'];
 const tlsParameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'];
 /** As to PostgreSQL's own clients: the authorities that the system trusts; here those that come with Node. */
 const trustedBySystem = 'system';
@@ -58,6 +62,11 @@ export function requireAddress(setting: string, given: string): void {
       'sslmode=verify-ca needs sslrootcert: without it any server with a public certificate would do. Write verify-full.',
     );
   if (has('sslcert') !== has('sslkey')) throw refuse('sslcert and sslkey belong together.');
+  const pooler = url.searchParams.get('pooler');
+  if (pooler !== null && !isPooler(pooler)) throw refuse(`pooler must be ${poolers.join(' or ')}.`);
+  const direct = url.searchParams.get('direct');
+  if (direct !== null && !/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/.test(direct))
+    throw refuse('direct must be the host and port of PostgreSQL itself, such as db.example.com:5432.');
   if (Object.keys(passwordParameters).filter(has).length > 1)
     throw refuse(`give one of ${Object.keys(passwordParameters).join(', ')}.`);
 }
@@ -66,6 +75,17 @@ export function requireAddress(setting: string, given: string): void {
 export function isClear(url: string): boolean {
   const parsed = new URL(url);
   return modeOf(parsed) === 'disable' && !isThisMachine(hostOf(parsed));
+}
+
+/** How the connections at an address are lent, and the address past the pooler, as far as the address says so. */
+export function wayOf(given: string): { pooler: Pooler | undefined; direct: string | undefined } {
+  const url = new URL(given);
+  const pooler = url.searchParams.get('pooler') as Pooler | null;
+  const direct = url.searchParams.get('direct');
+  for (const name of [...wayParameters, 'host', 'port']) url.searchParams.delete(name);
+  url.port = '';
+  url.host = direct ?? '';
+  return { pooler: pooler ?? undefined, direct: direct ? url.href : undefined };
 }
 
 /** Whether the password is read again for each new connection. */
@@ -82,7 +102,9 @@ export function readAddress(given: string): Address {
     port = url.port,
     ...others
   } = Object.fromEntries(
-    [...url.searchParams].filter(([name]) => !tlsParameters.includes(name) && !(name in passwordParameters)),
+    [...url.searchParams].filter(
+      ([name]) => !tlsParameters.includes(name) && !wayParameters.includes(name) && !(name in passwordParameters),
+    ),
   );
   const source = sourceOf(url);
   const password = decodeURIComponent(url.password);
@@ -143,6 +165,8 @@ function modeOf(url: URL): Mode {
 
 const sourceOf = (url: URL): PasswordParameter | undefined =>
   (Object.keys(passwordParameters) as PasswordParameter[]).find((name) => url.searchParams.get(name));
+
+const isPooler = (word: string): word is Pooler => (poolers as readonly string[]).includes(word);
 
 const isMode = (word: string): word is Mode => (modes as readonly string[]).includes(word);
 

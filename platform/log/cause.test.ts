@@ -16,7 +16,7 @@ const newEmail = () => `cause${++unique}@example.com`;
 beforeAll(async () => {
   database = await createTestDatabase();
   superuser = await database.connect('postgres');
-  pooler = await startTestPooler(database.url('foundation_app'));
+  pooler = await startTestPooler(database.directUrl('foundation_app'));
 });
 afterAll(() => pooler.close());
 
@@ -39,7 +39,7 @@ describe.each([
     db = await connectPlatform({
       app: 'foundation',
       variables: {
-        PLATFORM_DB_URL: mode === 'none' ? database.url('foundation_app') : pooler.url,
+        PLATFORM_DB_URL: mode === 'none' ? database.directUrl('foundation_app') : pooler.url,
         PLATFORM_DB_POOLER: mode,
         // One connection: anything left on it reaches the next call.
         PLATFORM_DB_POOL_MAX: '1',

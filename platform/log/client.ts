@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { readAddress } from './address.ts';
 import type { Passwords } from './passwords.ts';
+import { readPoolerRefusal } from './poolerrefusals.ts';
 
 export type ClientOptions = Omit<pg.ClientConfig, 'connectionString' | 'host' | 'password' | 'ssl'> & {
   /** The address: see address.ts. */
@@ -53,10 +54,10 @@ function tryToRead(url: string): Partial<ReturnType<typeof readAddress>> & { fau
   }
 }
 
-/** Whether the server knows another password of this login, or none. PgBouncer says so in words of its own. */
+/** Whether the server, or a pooler before it, knows another password of this login, or none. */
 export function isLoginRefused(error: unknown): boolean {
-  const { code, message = '' } = (error ?? {}) as { code?: string; message?: string };
-  return code === '28P01' || code === '28000' || (code === '08P01' && /authentication failed/.test(message));
+  const { code } = (error ?? {}) as { code?: string };
+  return code === '28P01' || code === '28000' || readPoolerRefusal(error) === 'login';
 }
 
 /** A pool of the driver with such connections. */

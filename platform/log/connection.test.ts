@@ -261,7 +261,7 @@ test('a statement whose plan no longer fits its table is prepared again on a new
   );
   const one = await connectPlatform({
     app: 'foundation',
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
   });
   const all = { name: 'widening', text: 'select * from crm.widening' };
   await one.run(all, []);
@@ -279,7 +279,7 @@ test('unqualified names resolve in the app’s own schema', async () => {
 describe('through a transaction pooler', () => {
   let pooler: TestPooler;
   beforeAll(async () => {
-    pooler = await startTestPooler(database.url('foundation_app'));
+    pooler = await startTestPooler(database.directUrl('foundation_app'));
   });
   afterAll(() => pooler.close());
 

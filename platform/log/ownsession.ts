@@ -5,29 +5,51 @@ import { ConfigurationError } from './errors.ts';
 
 const rounds = 5;
 
+/** How a pooler between this process and the database lends its connections: `none` if there is no pooler. */
+export type Lending = 'none' | 'session' | 'transaction';
+
 /**
  * Refuses an address that leads through a transaction pooler. A client that keeps locks, roles or settings on its connection must not
- * use one: they would stay on a connection that others share.
- *
- * A server without a pooler says at login which process serves the connection, and the session says the same. A pooler reports a
- * number of its own. In that case two sessions are compared: they share a server process only if the pooler lends it for each
- * transaction. A
- * pooler that lends it for a whole session passes.
+ * use one: they would stay on a connection that others share. A pooler that lends a connection for a whole session passes.
  *
  * @param setting the setting that holds the address, for the message.
  * @param answerMs how long the database, or the pooler, may take for each answer.
  * @throws ConfigurationError; and the driver's error when the database is out of reach.
  */
 export async function requireOwnSession(url: string, setting: string, answerMs = 5_000): Promise<void> {
+  const lending = await findLending(url, answerMs).catch((error) => {
+    if (!(error instanceof SecondSessionRefused)) throw error;
+    throw refuse(setting, `answers "${error.message}" to a second session`, error.cause);
+  });
+  if (lending === 'transaction') throw refuse(setting, 'lends its connections for a transaction at a time');
+}
+
+/**
+ * Finds out how the connections at an address are lent.
+ *
+ * A server without a pooler says at login which process serves the connection, and the session says the same. A pooler reports a
+ * number of its own. In that case two sessions are compared: they share a server process only if the pooler lends it for each
+ * transaction.
+ *
+ * @throws SecondSessionRefused when there is a pooler that takes no second session; and the driver's error when the first is refused.
+ */
+export async function findLending(url: string, answerMs = 5_000): Promise<Lending> {
   const session = await connect(url, answerMs);
   try {
-    if ((await processOf(session)) === (session as unknown as { processID: number | null }).processID) return;
+    if ((await processOf(session)) === (session as unknown as { processID: number | null }).processID) return 'none';
     const isShared = await watch(session, url, answerMs).catch((error) => {
-      throw refuse(setting, `answers "${error.message}" to a second session`, error);
+      throw new SecondSessionRefused(error);
     });
-    if (isShared) throw refuse(setting, 'lends its connections for a transaction at a time');
+    return isShared ? 'transaction' : 'session';
   } finally {
     await close(session);
+  }
+}
+
+/** A pooler has no connection for a second session, so that nothing is known of how it lends them. */
+export class SecondSessionRefused extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause });
   }
 }
 

@@ -13,6 +13,7 @@ import {
   ReferenceNotFound,
   TransactionConflict,
 } from './errors.ts';
+import { readPoolerRefusal } from './poolerrefusals.ts';
 
 /** The driver's message, without a code, for a connection that is gone or that it could not get. */
 const driverFailure =
@@ -54,6 +55,11 @@ export function isStatementSpoilt(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError) || error.code === '0A000' || error.code === '26000';
 }
 
+/** Whether the server has no database of this name, or a pooler before it knows none. */
+export function isDatabaseUnknown(error: unknown): boolean {
+  return (error as { code?: string } | undefined)?.code === '3D000' || readPoolerRefusal(error) === 'database';
+}
+
 /** What a unique constraint or a reference protects, in the caller's words; undefined for an unknown constraint. */
 export type RefuseConstraint = (constraint: string, cause: pg.DatabaseError) => PlatformError | undefined;
 
@@ -72,11 +78,25 @@ export function translateRefusal(
   const { code = '', constraint = '' } = error as pg.DatabaseError;
   const refusedTls = tlsRefusal(error, code);
   if (refusedTls) return new ConfigurationError(refusedTls, error);
+  const pooler = readPoolerRefusal(error);
   if (isLoginRefused(error))
     return new ConfigurationError(
-      'The platform database refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL.',
+      `The ${pooler ? 'connection pooler' : 'platform database'} refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL${pooler ? ', or the logins that the pooler knows' : ''}.`,
       error,
     );
+  if (isDatabaseUnknown(error))
+    return new ConfigurationError(
+      pooler
+        ? 'The connection pooler has no database of the name in PLATFORM_DB_URL: correct it, or name the database in the pooler.'
+        : 'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
+      error,
+    );
+  if (pooler === 'full') return new DatabaseBusy(error);
+  if (pooler === 'server')
+    return new DatabaseUnavailable(error, {
+      code: 'database-unavailable',
+      message: 'The connection pooler gets no connection to the database; its log says why. Try again in a moment.',
+    });
   if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
   if (!(error instanceof pg.DatabaseError)) return error;
   switch (code) {
@@ -102,11 +122,6 @@ export function translateRefusal(
     case '55P03':
     case '57014':
       return new DatabaseBusy(error);
-    case '3D000':
-      return new ConfigurationError(
-        'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
-        error,
-      );
     case '25006':
       return new DatabaseReadOnly(error);
     case '53100':

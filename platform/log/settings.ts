@@ -1,4 +1,4 @@
-import { requireAddress } from './address.ts';
+import { requireAddress, wayOf } from './address.ts';
 import { ConfigurationError } from './errors.ts';
 import { type PasswordParameter, passwordParameters } from './passwords.ts';
 
@@ -22,7 +22,8 @@ export type Settings = {
  *
  * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_PASSWORD_FILE, DB_PASSWORD_COMMAND or
  * DB_PASSWORD_MODULE (where the password is read again for each new connection), DB_ROLE (the role the login must have),
- * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for notifications of new events),
+ * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for notifications of new events), or the
+ * parameters `pooler` and `direct` of the address, which say the same,
  * PLATFORM_DB_POOL_MAX (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer,
  * default 20,000: above the 15 seconds after which the server itself ends an app's statement), PLATFORM_DB_CONNECT_TIMEOUT_MS (how
  * long a call waits for a connection, default 5,000).
@@ -37,7 +38,8 @@ export function readSettings(variables: Record<string, string | undefined>): Set
     );
   const url = readUrl('PLATFORM_DB_URL', given, variables);
 
-  const pooler = variables.PLATFORM_DB_POOLER ?? 'none';
+  const way = wayOf(url);
+  const pooler = variables.PLATFORM_DB_POOLER || way.pooler || 'none';
   if (pooler !== 'none' && pooler !== 'transaction')
     throw new ConfigurationError('PLATFORM_DB_POOLER must be none or transaction.');
 
@@ -54,7 +56,9 @@ export function readSettings(variables: Record<string, string | undefined>): Set
     throw new ConfigurationError('PLATFORM_DB_CONNECT_TIMEOUT_MS must be a whole number from 100 to 3600000.');
 
   const past = variables.PLATFORM_DB_LISTEN_URL;
-  const listenUrl = past ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables) : pooler === 'none' ? url : undefined;
+  const listenUrl = past
+    ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables)
+    : (way.direct ?? (pooler === 'none' ? url : undefined));
   return { url, listenUrl, role: variables.DB_ROLE || undefined, pooler, poolMax, queryTimeoutMs, connectTimeoutMs };
 }
 

@@ -119,7 +119,7 @@ test('work that begins before its transaction is answered for writes nothing whe
 
 describe('a named statement', () => {
   const value = { name: 'test-value', text: 'select $1::jsonb as value' };
-  const run = (given: unknown) => db.transaction({}, (tx) => tx.run(value, [given]));
+  const run = (given: unknown, on = db) => on.transaction({}, (tx) => tx.run(value, [given]));
 
   test('works in the next transaction after one whose values could not be written', async () => {
     const circle: Record<string, unknown> = {};
@@ -129,10 +129,13 @@ describe('a named statement', () => {
   });
 
   test('fails one transaction when the connection has lost it, and works in the next', async () => {
-    await run({ n: 1 });
-    await db.transaction({}, (tx) => tx.query('deallocate all'));
-    await expect(run({ n: 2 })).rejects.toMatchObject({ code: '26000' });
-    expect(await run({ n: 3 })).toEqual([{ value: { n: 3 } }]);
+    const variables = { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' };
+    const direct = await connectPlatform({ app: 'foundation', variables }); // behind a pooler no statement has a name
+    await run({ n: 1 }, direct);
+    await direct.transaction({}, (tx) => tx.query('deallocate all'));
+    await expect(run({ n: 2 }, direct)).rejects.toMatchObject({ code: '26000' });
+    expect(await run({ n: 3 }, direct)).toEqual([{ value: { n: 3 } }]);
+    await direct.close();
   });
 });
 
