@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
+import { doctorCommand } from './doctor/command.ts';
 import { duplicatesCommand } from './duplicates.ts';
 import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
@@ -88,6 +89,7 @@ function createProgram(): Command {
     if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
   });
 
+  program.addCommand(doctorCommand().copyInheritedSettings(program));
   program.addCommand(eventsCommand().copyInheritedSettings(program));
   program.addCommand(alertsCommand().copyInheritedSettings(program));
   program.addCommand(healthCommand().copyInheritedSettings(program));
