@@ -75,11 +75,19 @@ test('the linter refuses paths into every room', () => {
 
 /**
  * Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs
- * is run; the operator names a module that gives passwords; configurations of tests name set-ups.
+ * is run; the operator names a module that gives passwords; configurations of tests name set-ups; the test of an update copies rooms, changes
+ * the copies and starts them.
  */
 const meant = [
   'deploy/packages/outside.config.ts: ./database/testing.endings.ts',
   'deploy/packages/outside.config.ts: ./database/testing.setup.ts',
+  'deploy/upgrade/rolling.config.ts: ./database/testing.endings.ts',
+  'deploy/upgrade/rolling.config.ts: ./database/testing.setup.ts',
+  'deploy/upgrade/testing.builds.ts: foundation/server/views/views.ts',
+  'deploy/upgrade/testing.builds.ts: platform/platform.ts',
+  'deploy/upgrade/testing.builds.ts: sync/settings.ts',
+  'deploy/upgrade/testing.rolling.ts: foundation/server/main.ts',
+  'deploy/upgrade/testing.rolling.ts: sync/main.ts',
   'database/testing.pooled.config.ts: ./cli/testing.setup.ts',
   'database/testing.pooled.config.ts: platform/testing.pooled.ts',
   'database/embedded/binaries.ts: import(name)',

@@ -4,7 +4,7 @@ export { type LocalServer, removeLocal, startLocal } from './embedded/local.ts';
 export { type OwnServer, startOwnServer, stopOwnServer } from './embedded/ownserver.ts';
 export { takeLock } from './embedded/startlock.ts';
 export { changedCollations, changedCollationsRemedy } from './letters.ts';
-export { type Migration, MigrationHistoryError, readMigrations } from './migrationfiles.ts';
+export { type Migration, MigrationHistoryError, migrationsFolder, readMigrations } from './migrationfiles.ts';
 export { describeRun, migrate, migrationState, type PastMigration, withMigrator } from './migrator.ts';
 export { giveBack } from './restored.ts';
 export { findLacking, type Lacking } from './rights/lacking.ts';
