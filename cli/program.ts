@@ -43,14 +43,14 @@ function createProgram(): Command {
       'also a Service Bus (a stand-in, unless SERVICEBUS_… names one), the relay, and examples/billing',
       false,
     )
-    .action(async (options) => (await import('./start/start.ts')).start(options)); // loaded only here: it imports the servers
+    .action(async (options) => (await onLaptop(() => import('./start/start.ts'))).start(options)); // loaded only here: it imports the servers
 
   program
     .command('demo')
     .description('play the three scenarios over HTTP against what npm start runs')
     .option('--widget <key>', 'the widget that the visitor uses')
     .option('--bus', 'and then: a tier that is raised arrives in billing (npm start -- --with-bus)', false)
-    .action(async (options) => (await import('./demo/demo.ts')).playDemo(options));
+    .action(async (options) => (await onLaptop(() => import('./demo/demo.ts'))).playDemo(options));
 
   program
     .command('token')
@@ -60,7 +60,7 @@ function createProgram(): Command {
     .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
     .option('--app <app>', 'the app that takes the token: foundation, support or console', 'foundation')
     .option('--scope <scopes>', 'what the token allows, such as deals.read,customers.read; a machine needs some')
-    .action(async (options) => (await import('./token.ts')).printToken(options));
+    .action(async (options) => (await onLaptop(() => import('./token.ts'))).printToken(options));
 
   const migrations = program.command('migrate').description('the database: roles, tables, history');
   migrations
@@ -101,6 +101,16 @@ function createProgram(): Command {
   program.addCommand(privacyCommand().copyInheritedSettings(program));
   program.addCommand(serviceBusCommand().copyInheritedSettings(program));
   return program;
+}
+
+/** A production install has neither these commands nor their packages: deploy/production/reach.ts. */
+async function onLaptop<Module>(load: () => Promise<Module>): Promise<Module> {
+  return load().catch((error) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error('This install is for production, without `aether start`, `demo` and `token`: use the repository.', {
+      cause: error,
+    });
+  });
 }
 
 /** Errors of system calls and of the database get a message of their own; all other errors explain themselves. */
