@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
-import { type Login, loginNames, type Passwords } from '@aether/database';
 
 /*
- * The file of `aether migrate bootstrap --to`: the addresses of the logins, one a line, for a shell and for `--env-file`. It is the only copy of their
+ * The file of `aether migrate bootstrap --to` and of `aether app add --to`: the addresses of logins, one a line, for a shell and for `--env-file`. It is the only copy of their
  * passwords, so it is never half written, nobody else may read it, and what it knows is kept when it is written again.
  *
  * The new text is on the disk, under another name beside it, before the database has the passwords in it, and takes the file's name
  * afterwards. A process that is killed in between leaves both.
  */
 
-const nameOf = (login: Login): string => `${login.toUpperCase()}_URL`;
+/** The passwords of logins, by their names. */
+export type KnownPasswords = Record<string, string | undefined>;
+
+const nameOf = (login: string): string => `${login.toUpperCase()}_URL`;
 
 /** A line that a shell reads, and Node, systemd and Docker as a file of variables: in quotes only if the address has several parameters. */
-export function formatLine(login: Login, address: string): string {
+export function formatLine(login: string, address: string): string {
   const safe = address.replace(/[^\w.:/@%?=~+,&-]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
   return `${nameOf(login)}=${safe.includes('&') ? `'${safe}'` : safe}\n`;
 }
@@ -24,18 +26,18 @@ export function formatLine(login: Login, address: string): string {
  * @param address of any login at this server and database
  * @throws Error if the file is something else, or of another server or database
  */
-export async function readLoginsFile(file: string, address: string): Promise<Partial<Passwords>> {
+export async function readLoginsFile(file: string, address: string): Promise<KnownPasswords> {
   const text = await readFile(file, 'utf8').catch((error) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
   if (text === undefined) return {};
-  const known: Partial<Passwords> = {};
+  const known: KnownPasswords = {};
   const here = new URL(address);
   for (const line of text.split(/\r?\n/).filter((each) => each !== '')) {
-    const [, name, given] = /^([A-Z_]+)='?([^']*)'?$/.exec(line) ?? [];
-    const login = loginNames.find((each) => nameOf(each) === name);
-    if (!login || !given || !URL.canParse(given))
+    const [, name, given] = /^([A-Z][A-Z0-9_]*)='?([^']*)'?$/.exec(line) ?? [];
+    const login = given && URL.canParse(given) ? decodeURIComponent(new URL(given).username) : undefined;
+    if (!given || !login || nameOf(login) !== name)
       throw new Error(
         `${file} is not a file of logins (${name ?? 'a line without a name'}). Nothing was changed: name another file.`,
       );

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { urlFor } from '@aether/database';
-import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
@@ -148,4 +148,130 @@ test('a line of a login is one for a shell and for a file of variables, whatever
 test('a migration as a superuser is refused, and nothing is changed', async () => {
   const refused = await run(['up', '--url', database.url('postgres')]);
   expect(refused).toEqual({ code: 1, output: expect.stringContaining('never run as a superuser') });
+});
+
+test('an app is added in one command, which never overwrites the only copy of a password, and migrate check stays clean', {
+  timeout: 60_000,
+}, async () => {
+  const name = `shop${process.pid}`;
+  // Behind the end of the database, whose schema needs them.
+  atEnd(async () => {
+    const last = new pg.Client({ connectionString: inject('aetherServer').adminUrl });
+    await last.connect();
+    await last.query(`drop role if exists ${name}_app; drop role if exists ${name}_role`);
+    await last.end();
+  });
+  const fresh = await createTestDatabase();
+  const [admin, owner] = [fresh.url('aether_admin'), fresh.url('platform_migrator')];
+  const app = async (args: string[], variables: Record<string, string> = {}) => {
+    const urls = { PLATFORM_ADMIN_URL: admin, PLATFORM_MIGRATOR_URL: owner };
+    const { code, output } = await aetherHere(home, ['app', ...args], { ...urls, ...variables });
+    return { code, output };
+  };
+  const sql = await fresh.connect('aether_admin');
+  const asOwner = await fresh.connect('platform_migrator');
+  await asOwner.query('set role platform_owner');
+  const file = join(home, 'shop.env');
+  const types = join(home, 'shop.d.ts');
+  const others = `OBSERVER_APP_URL=${fresh.url('observer_app')}\n`;
+  await writeFile(file, others);
+
+  // What is refused leaves nothing behind.
+  for (const [bad, words] of [
+    ['Shop', 'is not the name of an app'],
+    ['support', 'is taken'],
+    ['bulk', 'belongs to the house'],
+    ['deal', 'is reserved'],
+    ['ext', 'there is a schema ext'],
+  ] as const)
+    expect(await app(['add', bad])).toEqual({ code: 1, output: expect.stringContaining(words) });
+  const asSupport = { PLATFORM_MIGRATOR_URL: fresh.url('support_app') };
+  expect(await app(['add', name], asSupport)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('may not act as platform_owner'),
+  });
+  expect(await app(['add', name], { PLATFORM_ADMIN_URL: fresh.url('support_app') })).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('CREATEROLE and CREATEDB'),
+  });
+  await sql.query(`create role ${name}_role nologin createdb`);
+  expect(await app(['add', name])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`${name}_role is a maker of databases`),
+  });
+  await sql.query(`drop role ${name}_role`);
+  expect((await sql.query(`select from pg_roles where starts_with(rolname, '${name}')`)).rowCount).toBe(0);
+
+  const added = await app(['add', name, '--to', file, '--types', types, '--client', 'shop-machine']);
+  expect(added).toEqual({
+    code: 0,
+    output: expect.stringContaining(`the login ${name}_app with the role ${name}_role`),
+  });
+  const written = await readFile(file, 'utf8');
+  expect(written).toMatch(new RegExp(`^${others}${name.toUpperCase()}_APP_URL=postgres.*\\n$`));
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await readFile(types, 'utf8')).toMatch(/'platform\.customers': Customers;.*}/s);
+  const url = /_APP_URL=(.*shop.*)\n$/.exec(written)?.[1] as string;
+  const login = new pg.Client({ connectionString: url });
+  await login.connect();
+  login.on('error', () => {});
+  expect((await login.query('select platform.current_app() as app')).rows).toEqual([{ app: name }]);
+
+  // Again: the name is taken, and the file is as it was.
+  expect(await app(['add', name, '--to', file])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('is taken'),
+  });
+  expect(await readFile(file, 'utf8')).toBe(written);
+  expect(await app(['list'])).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(new RegExp(`${name} +${name}_app +${name} +shop-machine \\(customers.read .*`)),
+  });
+  expect(await app(['client', 'support', 'shop-machine'])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('belongs to another app'),
+  });
+
+  // Its own schema is its own business; a right beyond it is found.
+  await asOwner.query(`create table ${name}.orders (id bigint primary key, amount numeric not null default 0, tags text[]);
+    call platform.protect_table('${name}.orders'); create policy own on ${name}.orders to ${name}_role using (true) with check (true);
+    grant select, insert (id, tags) on ${name}.orders to ${name}_role;
+    call platform.classify('${name}.orders', null, 'keep', 'A test.', technical => 'id amount tags')`);
+  expect(await run(['check', '--url', owner])).toMatchObject({ code: 0 });
+  const printed = await app(['types', name], { PLATFORM_DB_URL: url });
+  expect(printed.output).toContain(`export interface Orders {
+  id: Column<number, number, never>;
+  amount: Column<string, never, never>;
+  tags: Column<string[] | null, string[] | null | undefined, never>;
+}`);
+  await asOwner.query(`grant usage on schema crm to ${name}_role`);
+  expect(await run(['check', '--url', owner])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`usage on schema crm to ${name}_role`),
+  });
+  await asOwner.query(`revoke usage on schema crm from ${name}_role`);
+  await sql.query(`alter role ${name}_app createdb`);
+  expect(await run(['check', '--url', owner])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`${name}_app is a maker of databases`),
+  });
+  await sql.query(`alter role ${name}_app nocreatedb`);
+
+  // Out of service, and back.
+  expect(await app(['remove', 'support'])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('belongs to the house'),
+  });
+  expect(await app(['remove', name])).toMatchObject({
+    code: 0,
+    output: expect.stringContaining(`${name}_app is gone`),
+  });
+  await expect(login.query('select')).rejects.toThrow();
+  expect(await app(['list'])).toMatchObject({
+    output: expect.stringMatching(/out of service .*shop-machine \(nothing\)/),
+  });
+  expect(await app(['add', name])).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/_APP_URL=.*in service again/s),
+  });
 });

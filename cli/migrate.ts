@@ -16,7 +16,7 @@ import {
 } from '@aether/database';
 import { driverOf, isClear, requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { formatLine, readLoginsFile, writeLoginsFile } from './loginsfile.ts';
+import { formatLine, type KnownPasswords, readLoginsFile, writeLoginsFile } from './loginsfile.ts';
 import { readRunning } from './start/running.ts';
 
 /**
@@ -51,24 +51,16 @@ export async function bootstrapServer({
   clearText?: boolean;
   to?: string;
 }): Promise<void> {
-  const url = adminUrl || process.env.PLATFORM_ADMIN_URL;
-  if (!url)
-    throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
-  const setting = adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL';
-  requireDatabaseUrl(setting, url);
-  if (isClear(url) && !clearText)
-    throw new Error(
-      `${setting} has sslmode=disable, so that the passwords of all logins could be read on the way. ` +
-        `Take it out, or add --clear-text if nobody can listen there.`,
-    );
-  const addressOf = (login: Login, password: string) => urlFor(withoutAdministrator(url), login, password, database);
-  const known = to ? await readLoginsFile(to, addressOf('platform_migrator', '')) : {};
+  const { url, setting } = findAdministrator(adminUrl, clearText);
+  const addressOf = (login: string, password: string) => urlFor(withoutAdministrator(url), login, password, database);
+  const known: KnownPasswords = to ? await readLoginsFile(to, addressOf('platform_migrator', '')) : {};
   await requireOwnSession(url, setting);
   const random = mapLogins(() => randomBytes(24).toString('base64url'));
   const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
   const file = to ? writeLoginsFile(to) : undefined;
-  const describe = (set: Partial<Passwords>) =>
-    loginNames
+  // Lines of other logins, as of an app that was added, stay.
+  const describe = (set: KnownPasswords) =>
+    [...new Set([...loginNames, ...Object.keys(known)])]
       .map((login) => ({ login, password: set[login] ?? known[login] }))
       .map(({ login, password }) => (password ? formatLine(login, addressOf(login, password)) : ''))
       .join('');
@@ -102,8 +94,31 @@ export async function bootstrapServer({
     );
 }
 
+/**
+ * The administrator's address: the given one, otherwise PLATFORM_ADMIN_URL or that of `npm start`.
+ *
+ * @throws Error if there is none, it cannot be read, or passwords would go over it in clear text and nobody has asked for that
+ */
+export function findAdministrator(
+  adminUrl: string | undefined,
+  clearText: boolean,
+  running?: string,
+): { url: string; setting: string } {
+  const url = adminUrl || process.env.PLATFORM_ADMIN_URL || running;
+  if (!url)
+    throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
+  const setting = adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL';
+  requireDatabaseUrl(setting, url);
+  if (isClear(url) && !clearText)
+    throw new Error(
+      `${setting} has sslmode=disable, so that the passwords of all logins could be read on the way. ` +
+        `Take it out, or add --clear-text if nobody can listen there.`,
+    );
+  return { url, setting };
+}
+
 /** The server's address without what is the administrator's own. */
-function withoutAdministrator(address: string): string {
+export function withoutAdministrator(address: string): string {
   const url = new URL(address);
   const own = ['user', 'password', 'sslcert', 'sslkey', 'password_file', 'password_command', 'password_module'];
   for (const name of own) url.searchParams.delete(name);

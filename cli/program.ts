@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
+import { appCommand } from './app.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { duplicatesCommand } from './duplicates.ts';
 import { eventsCommand } from './events.ts';
@@ -89,6 +90,7 @@ function createProgram(): Command {
     if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
   });
 
+  program.addCommand(appCommand().copyInheritedSettings(program));
   program.addCommand(doctorCommand().copyInheritedSettings(program));
   program.addCommand(eventsCommand().copyInheritedSettings(program));
   program.addCommand(alertsCommand().copyInheritedSettings(program));

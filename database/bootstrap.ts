@@ -127,7 +127,8 @@ async function prepareSchemas(owner: pg.Client): Promise<void> {
     grant usage on schema ext to platform_owner, app_role`);
 }
 
-async function requireAdministrator(admin: pg.Client): Promise<void> {
+/** @throws Error if the server is too old, or the login is a superuser or may not make roles and databases */
+export async function requireAdministrator(admin: pg.Client): Promise<void> {
   const { rows } = await admin.query(`
     select current_setting('server_version_num')::integer as version, rolcreaterole and rolcreatedb as administrator, rolsuper as superuser
     from pg_roles where rolname = current_user`);
@@ -185,15 +186,21 @@ async function createRoles(admin: pg.Client, connections: Partial<Record<Login, 
   await admin.query(`alter role simulator_app set lock_timeout = '300ms'`);
   await admin.query(`alter role simulator_app set idle_in_transaction_session_timeout = '5s'`);
   for (const login of loginNames.filter(isApp)) {
-    await admin.query(`alter role ${login} set statement_timeout = '15s'`);
-    await admin.query(`alter role ${login} set lock_timeout = '5s'`);
-    await admin.query(`alter role ${login} set idle_in_transaction_session_timeout = '30s'`);
-    // An app asks for few rows at a time: starting a worker process takes longer than all the rest, and other requests use the cores.
-    await admin.query(`alter role ${login} set max_parallel_workers_per_gather = 0`);
-    // What an index finds of ten million customers fits into it, page by page. If it does not, whole pages are checked row by row.
-    await admin.query(`alter role ${login} set work_mem = '32MB'`);
+    await limitLogin(admin, login);
   }
   return loginNames.filter((login) => !existing.has(login));
+}
+
+/** What the server limits for the login of any app, those that are added as well. */
+export async function limitLogin(admin: pg.ClientBase, login: string): Promise<void> {
+  const name = pg.escapeIdentifier(login);
+  await admin.query(`alter role ${name} set statement_timeout = '15s'`);
+  await admin.query(`alter role ${name} set lock_timeout = '5s'`);
+  await admin.query(`alter role ${name} set idle_in_transaction_session_timeout = '30s'`);
+  // An app asks for few rows at a time: starting a worker process takes longer than all the rest, and other requests use the cores.
+  await admin.query(`alter role ${name} set max_parallel_workers_per_gather = 0`);
+  // What an index finds of ten million customers fits into it, page by page. If it does not, whole pages are checked row by row.
+  await admin.query(`alter role ${name} set work_mem = '32MB'`);
 }
 
 /** What somebody has raised stays so; no limit (-1), as a login has that was made by hand, becomes ours. */
@@ -213,7 +220,8 @@ async function setPasswords(
   await admin.query('commit');
 }
 
-async function withClient<T>(
+/** Runs `work` on a connection that gives up in time, and ends it. */
+export async function withClient<T>(
   config: pg.ClientConfig,
   { connectMs, statementMs }: BootstrapLimits,
   work: (client: pg.Client) => Promise<T>,

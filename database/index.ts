@@ -1,4 +1,5 @@
 export type { Address } from './address.ts';
+export { type TypesOf, writeAppTypes } from './apptypes.ts';
 export { bootstrap } from './bootstrap.ts';
 export { type LocalServer, removeLocal, startLocal } from './embedded/local.ts';
 export { type OwnServer, startOwnServer, stopOwnServer } from './embedded/ownserver.ts';
@@ -9,6 +10,16 @@ export { describeRun, migrate, migrationState, type PastMigration, withMigrator 
 export { giveBack } from './restored.ts';
 export { findLacking, type Lacking } from './rights/lacking.ts';
 export { type Finding, lintSchema } from './rights/lints.ts';
-export { type Login, loginNames, logins, type Passwords, urlFor } from './rights/logins.ts';
+export { houseApps, type Login, loginNames, logins, type Passwords, urlFor } from './rights/logins.ts';
 export { rolesWithMore } from './rights/roles.ts';
 export { compareSnapshot } from './snapshot.ts';
+export {
+  type AppMade,
+  type AppPlan,
+  addApp,
+  type KnownApp,
+  listApps,
+  planApp,
+  retireApp,
+  setClient,
+} from './thirdapps.ts';

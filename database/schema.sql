@@ -5986,6 +5986,23 @@ exception when integrity_constraint_violation then
 end $function$;
 grant execute on function platform.write_row_back(r platform.merge_references, was jsonb, of_customer uuid) to merge_role;
 
+create table platform.app_clients (
+  client text collate "C" not null,
+  app text collate "C" not null,
+  scopes text[] not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint app_clients_pkey PRIMARY KEY (client),
+  constraint app_clients_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint app_clients_client_check CHECK ((client ~ '^[!-~]{1,200}$'::text)),
+  constraint app_clients_scopes_check CHECK (((array_position(scopes, NULL::text) IS NULL) AND (cardinality(scopes) <= 50)))
+);
+comment on table platform.app_clients is 'The machines of an app, by the id that the identity provider gives them. A row is not deleted: its client would have the scopes of its token again.';
+CREATE INDEX app_clients_app_idx ON platform.app_clients USING btree (app);
+alter table platform.app_clients enable row level security, force row level security;
+create policy apps_read on platform.app_clients for select to app_role using (true);
+create policy owner_all on platform.app_clients for all to platform_owner using (true) with check (true);
+grant select on platform.app_clients to app_role;
+
 create table platform.apps (
   name text collate "C" not null,
   role name not null,
@@ -13445,6 +13462,7 @@ CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = platform.audience_of(app)));
+grant execute on function sync.may_read(app text, audience text) to app_role;
 grant execute on function sync.may_read(app text, audience text) to console_role;
 grant execute on function sync.may_read(app text, audience text) to sync_role;
 

@@ -3,6 +3,7 @@ import { diff, isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Address } from './address.ts';
 import { withMigrator } from './migrator.ts';
+import { houseApps } from './rights/logins.ts';
 
 const snapshotFile = new URL('./schema.sql', import.meta.url);
 
@@ -14,12 +15,14 @@ const header = `-- The whole schema as the migrations leave it: a page to read, 
 /**
  * Everything that people made in this database, as SQL text. Two databases with the same objects give the same text, in
  * whatever order these were made. It only reads the catalogue, so any login may call it. It starts its own transaction.
+ *
+ * @param leftOut schemas of which nothing is said, nor of the triggers' functions that capture their tables
  */
-export async function describeSchema(client: pg.ClientBase): Promise<string> {
+export async function describeSchema(client: pg.ClientBase, leftOut: readonly string[] = []): Promise<string> {
   // Repeatable read: the catalogue of one moment. An empty search_path: every name has its schema.
   await client.query(`begin isolation level repeatable read read only; set local search_path = ''`);
   try {
-    const { rows } = await client.query<{ object: string; text: string }>(catalogue);
+    const { rows } = await client.query<{ object: string; text: string }>(catalogue, [leftOut]);
     let text = '';
     rows.forEach((row, index) => {
       if (index > 0 && row.object !== rows[index - 1]?.object) text += '\n';
@@ -42,15 +45,54 @@ export async function writeSnapshot(text: string): Promise<void> {
 
 /**
  * How a database differs from the committed snapshot: its extra lines (+) and its missing lines (-), each under its
- * object. Undefined if it does not differ.
+ * object. Undefined if it does not differ. The schemas of added apps are their own business, and the functions that are written from the
+ * rows of platform.apps are compared with what these rows say now.
  *
  * @param address as `platform_migrator`.
  */
 export async function compareSnapshot(address: Address): Promise<string | undefined> {
   return withMigrator(address, async (client) => {
     const committed = unnamed(await readSnapshot());
-    return describeDifference(committed, printAlike(committed, unnamed(await describeSchema(client))));
+    const added = await listAdded(client);
+    const actual = unnamed(await describeSchema(client, added));
+    const expected =
+      added.length === 0 ? committed : withFunctionsOf(committed, (await writeAppFunctions(client)).map(unnamed));
+    return describeDifference(expected, printAlike(expected, actual));
   });
+}
+
+/** The schemas of the apps that were added to this database. */
+async function listAdded(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query(`select to_regclass('platform.apps') is not null as has_apps`);
+  if (!rows[0].has_apps) return [];
+  const apps = await client.query<{ name: string }>('select name from platform.apps where name <> all ($1)', [
+    houseApps,
+  ]);
+  return apps.rows.map(({ name }) => name);
+}
+
+/** The functions that depend on the rows of platform.apps, as these rows make them. It changes nothing. */
+async function writeAppFunctions(client: pg.ClientBase): Promise<string[]> {
+  await client.query(`begin; set local search_path = ''; call platform.write_app_functions()`);
+  try {
+    const { rows } = await client.query<{ text: string }>(`
+      select rtrim(pg_get_functiondef(p.oid), E'\\n') || ';' as text from pg_catalog.pg_proc p
+      where p.oid in ('platform.audience_of(text)'::regprocedure, 'platform.current_app()'::regprocedure,
+        'platform.is_app(text)'::regprocedure)`);
+    return rows.map(({ text }) => text);
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+/** The text with these definitions in the place of its own ones, which have the same lines up to the body. Pure. */
+function withFunctionsOf(text: string, definitions: string[]): string {
+  return definitions.reduce((changed, definition) => {
+    const lines = definition.split('\n');
+    const from = changed.indexOf(lines[0] as string);
+    const end = changed.indexOf('\ngrant ', from);
+    return from < 0 ? changed : changed.slice(0, from) + definition + changed.slice(end);
+  }, text);
 }
 
 /** A constant that is printed with the name of its type as its own, as PostgreSQL does where it was made from the printed form. */
@@ -144,7 +186,7 @@ const catalogue = /* sql */ `
 with extension_member as (select classid, objid from pg_catalog.pg_depend where deptype = 'e'),
 schema as (
   select n.oid, n.nspname, quote_ident(n.nspname) as name, n.nspowner, n.nspacl from pg_catalog.pg_namespace n
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all ($1)
     and ('pg_catalog.pg_namespace'::regclass, n.oid) not in (select classid, objid from extension_member)),
 relation as (
   select c.*, s.name as schema, format('%I.%I', s.nspname, c.relname) as name,
@@ -166,7 +208,8 @@ routine as (
   select p.*, s.name as schema, case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end as kind,
          format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as name
   from pg_catalog.pg_proc p join schema s on s.oid = p.pronamespace
-  where ('pg_catalog.pg_proc'::regclass, p.oid) not in (select classid, objid from extension_member)),
+  where ('pg_catalog.pg_proc'::regclass, p.oid) not in (select classid, objid from extension_member)
+    and not (s.nspname = 'sync' and exists (select from unnest($1::text[]) l where starts_with(p.proname, 'capture_' || l || '_')))),
 acl (schema, rank, object, owner, target, columns, entries) as (
   select '', -1, 'database', d.datdba, 'database', null, coalesce(d.datacl, acldefault('d', d.datdba))
   from pg_catalog.pg_database d where d.datname = current_database()

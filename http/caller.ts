@@ -12,6 +12,8 @@ export type Caller = {
    * of scopes, and so does a person's token that was made for some scopes only.
    */
   scopes?: ReadonlySet<string>;
+  /** The app to which a machine belongs: a row of platform.app_clients says so. It sees the events that this app may see. */
+  app?: string;
   /** `Set-Cookie` values that the answer must carry. */
   cookies?: string[];
   /** Whether the caller is still authorised; streaming responses poll this. */

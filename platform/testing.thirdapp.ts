@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addApp, planApp } from '@aether/database';
 import { atEnd, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 
@@ -16,25 +17,23 @@ export type ThirdApp = {
   load(): Promise<any>;
 };
 
-/** Adds the app of docs/third-app.md to a database, with exactly the statements of that page; its name begins with `billing`. */
+/** Adds an app to a database as `aether app add` does, with the tables of docs/third-app.md; its name begins with `billing`. */
 export async function addThirdApp(database: TestDatabase, name = `billing${process.pid}`): Promise<ThirdApp> {
   const page = await readFile(new URL('../docs/third-app.md', import.meta.url), 'utf8');
   const blocksOf = (language: string) =>
     [...page.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, block]) =>
       (block as string).replaceAll('billing', name),
     );
-  const [asAdministrator = '', ...asOwner] = blocksOf('sql');
-  const admin = await database.connect('aether_admin');
-  // Takes the lock of a bootstrap: two statements that alter roles at once collide.
-  await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
-  await admin.query(asAdministrator);
+  const password = 'change me';
+  await addApp(database.url('aether_admin'), database.url('platform_migrator'), planApp(name), { password });
   const owner = await database.connect('platform_migrator');
-  await owner.query(`set role platform_owner; ${asOwner.join('\n')}`);
-  await admin.query('select pg_advisory_unlock_all()');
+  await owner.query(`set role platform_owner; ${blocksOf('sql').join('\n')}`);
   const url = new URL(database.directUrl('support_app'));
-  Object.assign(url, { username: `${name}_app`, password: encodeURIComponent('change me') });
+  Object.assign(url, { username: `${name}_app`, password: encodeURIComponent(password) });
   atEnd(async () => {
-    await owner.query(`reset role; set role platform_owner; delete from platform.merge_references where relation like '${name}.%';
+    const admin = await database.connect('aether_admin');
+    await owner.query(`reset role; set role platform_owner; delete from platform.app_clients;
+      delete from platform.merge_references where relation like '${name}.%';
       drop schema ${name} cascade; alter table platform.apps disable trigger keep_app;
       delete from platform.apps where name = '${name}'; call platform.write_app_functions()`);
     await admin.query(`drop role ${name}_app; drop role ${name}_role`);

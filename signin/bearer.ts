@@ -19,6 +19,8 @@ const scopeForm = /^[a-z][a-z_-]{0,39}\.(read|write)$/;
  * allows only its named scopes, such as `deals.read`: a machine's are its `roles` (app roles in Entra ID), `scp` or
  * `scope`; a person's are its `scp` or `scope`, because there `roles` describe the person.
  *
+ * A machine that belongs to an app, by a row of platform.app_clients, has of the scopes of its token only those of the row.
+ *
  * @throws Problem 401 for a token that is not valid, 403 for a person's token without any scope or a person who may not
  *   sign in, 503 if the keys cannot be fetched
  */
@@ -35,7 +37,14 @@ export async function readBearer(
   const delegated = [...listOf(claims.scp), ...listOf(claims.scope)];
   if (isMachine(claims)) {
     const scopes = [...delegated, ...listOf(claims.roles)].filter((scope) => scopeForm.test(scope));
-    return { actor: undefined, machine: claims.sub, scopes: new Set(scopes), isStillWelcome };
+    const known = await findClient(db, claims);
+    return {
+      actor: undefined,
+      machine: claims.sub,
+      scopes: new Set(known ? scopes.filter((scope) => known.scopes.includes(scope)) : scopes),
+      ...(known && { app: known.app }),
+      isStillWelcome,
+    };
   }
   const named = delegated.filter((scope) => scopeForm.test(scope));
   const isWhole = delegated.includes(settings.scope);
@@ -48,6 +57,21 @@ export async function readBearer(
   const actor = limitRole(user, roleMaxOf(person, settings));
   return { actor, ...(!isWhole && { scopes: new Set(named) }), isStillWelcome };
 }
+
+/** The app to which a machine belongs, if any. Entra ID names the client in `azp` or `appid`, others in `client_id` or as the subject. */
+async function findClient(db: PlatformDb, claims: JWTPayload): Promise<{ app: string; scopes: string[] } | undefined> {
+  const client = [claims.azp, claims.appid, claims.client_id, claims.cid, claims.sub].find(
+    (claim) => typeof claim === 'string' && claim !== '',
+  );
+  const [row] = await db.run<{ app: string; scopes: string[] }>(clientById, [client]);
+  return row;
+}
+
+const clientById = {
+  name: 'app-client',
+  text: 'select app, scopes from platform.app_clients where client = $1',
+  isShort: true,
+};
 
 /**
  * Whether a client got this token for itself. Entra ID shows it by `idtyp`, or by the same id for subject and object

@@ -28,6 +28,8 @@ const webFolders = ['foundation', 'support', 'sync'].map((app) => join(import.me
 type Platform = {
   urlOf(login: Login): string;
   logins: readonly Login[];
+  /** The server's administrator, of a server of our own. */
+  adminUrl?: string;
   stop?: () => Promise<void>;
   cut?: () => Promise<void>;
 };
@@ -130,7 +132,7 @@ function loadServers(): Promise<typeof import('./servers.ts')> {
 
 /** The settings that .aether/env lists. */
 function describeRunning(
-  { logins, urlOf }: Platform,
+  { logins, urlOf, adminUrl }: Platform,
   { foundation, support, console, identity, shop, bus, billing }: Servers,
 ): Record<string, string> {
   return {
@@ -142,6 +144,7 @@ function describeRunning(
     ...bus?.variables,
     ...(billing && { BILLING_URL: billing.url, BILLING_DB_URL: billing.databaseUrl }),
     ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
+    ...(adminUrl && { PLATFORM_ADMIN_URL: adminUrl }),
   };
 }
 
@@ -178,6 +181,7 @@ async function ownPlatform(onRunning: () => void): Promise<Platform> {
   return {
     urlOf: (login) => local.urlOf(login),
     logins: loginNames,
+    adminUrl: local.adminUrl,
     stop: () => local.server.stop(),
     cut: () => local.server.stop('immediate'),
   };

@@ -3,7 +3,7 @@ import { changedCollations, changedCollationsRemedy } from '../letters.ts';
 import { findUntestedGrants } from './grants.ts';
 import { appRole, bulkRole, eraseRole, functionRoles, logins, mergeRole, trialRoles } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
-import { rolesWithMore } from './roles.ts';
+import { addedRolesWithMore, rolesWithMore } from './roles.ts';
 
 /** One offence against the house rules of the schema. */
 export type Finding = { lint: string; object: string; remedy: string };
@@ -271,7 +271,7 @@ const lints: Lint[] = [
   {
     lint: 'login with more than its role',
     remedy: 'Take it back: a login has no power of its own, is in one role, and only the migrator may change into it.',
-    sql: `select role || ' is ' || power as object from (${rolesWithMore}) more`,
+    sql: `select role || ' is ' || power as object from (${rolesWithMore} union ${addedRolesWithMore}) more`,
   },
   {
     lint: 'login with a setting that frees it',

@@ -38,6 +38,9 @@ export const eraseRole = 'erase_role';
 /** Roles that own definer functions of the house, and nothing else. */
 export const functionRoles: readonly string[] = [bulkRole, mergeRole, eraseRole];
 
+/** The apps of this repository, as platform.apps names them. */
+export const houseApps: readonly string[] = ['foundation', 'support', 'console'];
+
 /** The logins of the apps of this repository. */
 export const appLogins: readonly Login[] = ['foundation_app', 'support_app', 'console_app'];
 
