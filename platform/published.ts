@@ -30,6 +30,7 @@ export { FellBehind, type Following } from './log/feed.ts';
 export type { BatchHandled, Handled } from './log/handlers.ts';
 export type { Happening } from './log/lifecycle.ts';
 export type { Place } from './log/log.ts';
+export type { EventPage, PageOptions } from './log/page.ts';
 export type { Queryable, QueryLimit, Statement } from './log/query.ts';
 export type { Signal } from './log/signals.ts';
 export type { Subscription, SubscriptionOptions } from './log/subscription.ts';

@@ -167,6 +167,105 @@ describe('the live stream', () => {
   });
 });
 
+describe('pages of events', () => {
+  type Page = {
+    events: { type: string; position: number; id: string; data: { name?: string } }[];
+    next: string;
+    is_last: boolean;
+  };
+  const read = async (query: string, caller: ReturnType<typeof app.callWith> = app.call) => {
+    const { status, body } = await caller('GET', `/api/events?${query}`);
+    return { status, body: body as Page };
+  };
+  const machineOf = (client: string, ...scopes: string[]): typeof app.call => {
+    return async (method, path, body, headers) => {
+      const token = await app.issuer.tokenFor('service', { azp: client, roles: ['events.read', ...scopes] });
+      return app.callAnonymously(method, path, body, { Authorization: `Bearer ${token}`, ...headers });
+    };
+  };
+
+  test('come with the next event while one waits, go on without a gap or a repetition, and say where the log ends', async () => {
+    const { body: begin } = await read('after=now');
+    expect(begin).toEqual({ events: [], next: expect.stringMatching(/^\d+\.\d+$/), is_last: true });
+    const waiting = read(`after=${begin.next}&types=customer.created&wait=30`);
+    await newCustomer('Awaited');
+    const { body: first } = await waiting;
+    expect(first.events.map(({ data }) => data.name)).toEqual(['Awaited']);
+    expect(first.events[0]).toMatchObject({ id: expect.stringMatching(/^\d+$/), is_replay: false });
+    await app.foundation.query(
+      `insert into platform.customers (name, email) select 'Paged' || n, 'paged' || n || '@example.com' from generate_series(0, 249) n`,
+    );
+    const names: (string | undefined)[] = [];
+    let after = first.next;
+    while (names.length < 250) {
+      const { body } = await read(`after=${after}&types=customer.created&limit=100&wait=10`);
+      expect(body.events.length).toBeLessThanOrEqual(100);
+      names.push(...body.events.map(({ data }) => data.name));
+      after = body.next;
+    }
+    expect(names).toEqual(Array.from({ length: 250 }, (_, n) => `Paged${n}`));
+    // The position of a snapshot is a place to begin, too.
+    const [position] = after.split('.');
+    expect(await read(`after=${position}`)).toMatchObject({ status: 200, body: { events: [] } });
+  });
+
+  test('are 410 where the log no longer has every event: the reader starts from a snapshot', async () => {
+    const { body: begin } = await read('after=now');
+    await newCustomer('Dropped');
+    await newCustomer('Stays');
+    const [position = ''] = begin.next.split('.');
+    await expect.poll(() => app.foundation.events.head()).toBeGreaterThan(Number(position) + 1);
+    const superuser = await app.database.connect('postgres');
+    await superuser.query('delete from sync.events where position <= $1', [Number(position) + 1]);
+    for (const after of [begin.next, position, '0', '99999999'])
+      expect(await read(`after=${after}`)).toMatchObject({
+        status: 410,
+        body: { code: 'position-dropped', detail: expect.stringContaining('snapshot') },
+      });
+    expect(await read(`after=${Number(position) + 1}`)).toMatchObject({ status: 200 });
+  });
+
+  test('hold of a machine what its scopes read, and of an app’s machine what the app’s own login sees', async () => {
+    const { body: begin } = await read('after=now');
+    await newCustomer('Seen');
+    const superuser = await app.database.connect('postgres');
+    await superuser.query(`insert into sync.outbox (type, key, row_id, audience, app, login, data)
+      values ('deal.updated', 'k', 'k', 'crm', 'foundation', 'foundation_app', '{}')`);
+    const typesOf = async (caller: typeof app.call) => {
+      await expect
+        .poll(async () => (await read(`after=${begin.next}`)).body.events.some(({ type }) => type === 'deal.updated'))
+        .toBe(true);
+      return [...new Set((await read(`after=${begin.next}`, caller)).body.events.map(({ type }) => type))].sort();
+    };
+    expect(await typesOf(app.callWith('events.read'))).toEqual([]);
+    expect(await typesOf(app.callWith('events.read', 'deals.read'))).toEqual(['deal.updated']);
+    expect(await typesOf(app.callWith('events.read', 'deals.read', 'customers.read'))).toContain('customer.created');
+
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query(`set role platform_owner; insert into platform.app_clients (client, app, scopes) values
+      ('its-machine', 'support', '{events.read,customers.read,deals.read}'), ('retired', 'support', '{}')`);
+    const scopes = ['customers.read', 'deals.read', 'companies.read'];
+    const seen = await typesOf(machineOf('its-machine', ...scopes));
+    expect(seen).toContain('customer.created');
+    expect(seen).not.toContain('deal.updated');
+    expect(await typesOf(machineOf('unlisted', ...scopes))).toContain('deal.updated');
+    expect(await read(`after=${begin.next}&types=company.created`, machineOf('its-machine', ...scopes))).toMatchObject({
+      status: 403,
+      body: { code: 'token-lacks-scope' },
+    });
+    expect(await read(`after=${begin.next}`, machineOf('retired', ...scopes))).toMatchObject({ status: 403 });
+  });
+
+  test.each([
+    ['after=yesterday', 'after'],
+    ['after=now&limit=1001', 'limit'],
+    ['after=now&wait=61', 'wait'],
+    ['after=now&types=Nonsense', 'types'],
+  ])('with %s are refused, and the refusal names the field', async (query, field) => {
+    expect(await app.call('GET', `/api/events?${query}`)).toMatchObject({ status: 422, body: { errors: [{ field }] } });
+  });
+});
+
 test('a customer that a chat made gets Foundation’s number when its event arrives', async () => {
   const { customer } = await app.support.findOrCreateCustomer({ email: 'chat.born@example.com', name: 'Chat Born' });
   expect(customer.crm_id).toBeNull();

@@ -1,15 +1,20 @@
-import type { AppEvent, EventType, Following, Place, PlatformDb, Signal } from '@aether/platform';
+import type { EventType, Following, Place, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
-import { allows, type Caller } from '../caller.ts';
-import { object } from '../input/fields.ts';
-import { Problem, refuseFields } from '../problem.ts';
-import { refuseScope } from '../rights.ts';
-import { type AppScopes, type Scope, scopeOfEvent } from '../scopes.ts';
+import { refuseStranger } from '../actor.ts';
+import type { Caller } from '../caller.ts';
+import { object, pageSize } from '../input/fields.ts';
+import { Problem, problems, refuseFields } from '../problem.ts';
+import type { AppScopes } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
 import type { App } from './app.ts';
+import { type Hearing, openEventAccess } from './eventaccess.ts';
+import { EventPageSchema, pageMax, readAfter, readEventPage, waitMaxSeconds } from './eventpage.ts';
+import { describeEvent, formatPlace, parsePlace, toWords } from './eventwords.ts';
 import { answerEvents } from './longanswer.ts';
 import { countSeats } from './seats.ts';
+
+export type { Hearing } from './eventaccess.ts';
 
 const typesMax = 50;
 const types = z
@@ -21,22 +26,50 @@ const types = z
   .openapi({ type: 'string', example: 'customer.created,customer.updated' });
 
 const signalsWaitingMax = 100;
+const waitWords = `must be a whole number of seconds up to ${waitMaxSeconds}`;
 
 const stream = createStaffRoute({
   method: 'get',
   path: '/api/events',
   right: 'events.read',
-  summary: 'What happens, as it happens: server-sent events',
+  summary: 'Events: as they happen (server-sent events), or page by page with `after`',
   description:
-    'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). Every few seconds an `id` alone says that the line is open and moves the place on, also past events that you did not ask for. `reset` says that the place is no longer in the log: load again what you show. `signal`, without an id, says what is passing, such as who is typing.',
+    'Without `after` a stream: each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). Every few seconds an `id` alone says that the line is open and moves the place on, also past events that you did not ask for. `reset` says that the place is no longer in the log: load again what you show. `signal`, without an id, says what is passing, such as who is typing.\n\nWith `after` a page of JSON, for readers that ask: begin with `now`, 0, or the `position` of a snapshot, and go on after the `next` of each page. With `wait` the answer at the end of the log comes with the next event, or when the seconds are over. 410 says that the log no longer has every event after that position: start from a snapshot. A machine that belongs to an app gets what the app’s own login sees.',
   request: {
-    query: object({ types: types.optional() }),
+    query: object({
+      types: types.optional(),
+      after: z
+        .string()
+        .max(64)
+        .optional()
+        .openapi({ description: 'The `next` of the page before, the position of a snapshot, 0, or `now`.' }),
+      limit: pageSize({ max: pageMax, default: 100 }).openapi({
+        description: 'At most so many events in a page; one also ends when its data fills 4 MB.',
+      }),
+      wait: z
+        .string()
+        .regex(/^\d{1,2}$/, { error: waitWords, abort: true })
+        .transform(Number)
+        .refine((seconds) => seconds <= waitMaxSeconds, { error: waitWords })
+        .default(0)
+        .openapi({
+          type: 'integer',
+          minimum: 0,
+          maximum: waitMaxSeconds,
+          default: 0,
+          description: 'How many seconds the answer may be held back while there is no event.',
+        }),
+    }),
     headers: z.object({
       'last-event-id': z.string().max(64).optional().openapi({ description: 'The `id` of the last message one has.' }),
     }),
   },
   responses: {
-    200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
+    200: {
+      description: 'A stream without end, or a page.',
+      content: { 'text/event-stream': { schema: z.string() }, 'application/json': { schema: EventPageSchema } },
+    },
+    ...problems(410, 422),
   },
 });
 
@@ -61,12 +94,6 @@ export type StreamOptions = {
   hearing?: (caller: Caller) => Hearing;
 };
 
-/** Decides for one stream whether the caller gets an event, at the moment when the event comes. */
-export type Hearing = {
-  hears(event: AppEvent): Promise<boolean>;
-  hearsSignal(signal: Signal): Promise<boolean>;
-};
-
 /**
  * Adds `GET /api/events`. A client gets the events that the database login of the app may see, limited by the client's
  * scopes and by `hearing`.
@@ -86,21 +113,9 @@ export function addEventStream(
   }: StreamOptions,
 ): void {
   const takeSeat = countSeats({ max: streamsMax, maxEach: streamsPerPersonMax });
-  const scopeOf = openScopeOf(db, ofEvents);
-  /** A token with scopes gets only events about records that one of its scopes reads. */
-  const allowsEvent = async (caller: Caller, type: string): Promise<boolean> => {
-    if (caller.scopes === undefined) return true;
-    const scope = await scopeOf(type);
-    return scope !== undefined && allows(caller, scope);
-  };
-  app.openapi(stream, async (c) => {
-    const place = parsePlace(c.req.valid('header')['last-event-id']);
-    const wanted = c.req.valid('query').types as EventType[] | undefined;
-    const caller = c.get('caller') as Caller;
-    for (const type of wanted ?? [])
-      if (!(await allowsEvent(caller, type))) throw refuseScope((await scopeOf(type)) ?? 'events.read');
-    const heard = hearing?.(caller);
-    // Taken before the first await; otherwise a hundred requests could pass the check at once.
+  const access = openEventAccess(db, ofEvents, hearing);
+  /** @returns frees the place. @throws Problem 429, 503 */
+  const takePlace = (caller: Caller): (() => void) => {
     const leave = takeSeat(caller.actor?.id ?? `machine ${caller.machine ?? ''}`);
     if (leave === 'own-taken')
       throw new Problem({
@@ -116,6 +131,81 @@ export function addEventStream(
         detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
         headers: { 'Retry-After': '10' },
       });
+    return leave;
+  };
+  app.openapi(stream, async (c) => {
+    const { types: asked, after, limit, wait } = c.req.valid('query');
+    const wanted = asked as EventType[] | undefined;
+    const caller = c.get('caller') as Caller;
+    await access.requireTypes(caller, wanted ?? []);
+    const heard = access.open(caller);
+    if (after !== undefined) {
+      const begins = await readAfter(db, after);
+      const free = wait > 0 ? takePlace(caller) : undefined;
+      const gone = new AbortController();
+      const leave = () => gone.abort();
+      if ('once' in c.env.outgoing) c.env.outgoing.once('close', leave);
+      try {
+        const page = await readEventPage(db, {
+          after: begins,
+          types: wanted,
+          limit,
+          waitMs: wait * 1_000,
+          over: AbortSignal.any([closing, gone.signal]),
+          hears: heard.hears,
+        });
+        if (wait > 0 && !(await caller.isStillWelcome())) throw refuseStranger();
+        c.header('Cache-Control', 'no-store');
+        return c.json({ events: page.events.map(toWords), next: page.next, is_last: page.isLast }, 200);
+      } finally {
+        free?.();
+        if ('off' in c.env.outgoing) c.env.outgoing.off('close', leave);
+      }
+    }
+    const place = readLastId(c.req.valid('header')['last-event-id']);
+    const leave = takePlace(caller); // at once with the check; otherwise a hundred requests could pass it
+      throw new Problem({
+        status: 503,
+        code: 'too-many-streams',
+        detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
+        headers: { 'Retry-After': '10' },
+      });
+<<<<<<< HEAD
+=======
+    open += 1;
+  };
+  app.openapi(stream, async (c) => {
+    const { types: asked, after, limit, wait } = c.req.valid('query');
+    const wanted = asked as EventType[] | undefined;
+    const caller = c.get('caller') as Caller;
+    await access.requireTypes(caller, wanted ?? []);
+    const heard = access.open(caller);
+    if (after !== undefined) {
+      const begins = await readAfter(db, after);
+      if (wait > 0) takePlace();
+      const gone = new AbortController();
+      const leave = () => gone.abort();
+      if ('once' in c.env.outgoing) c.env.outgoing.once('close', leave);
+      try {
+        const page = await readEventPage(db, {
+          after: begins,
+          types: wanted,
+          limit,
+          waitMs: wait * 1_000,
+          over: AbortSignal.any([closing, gone.signal]),
+          hears: heard.hears,
+        });
+        if (wait > 0 && !(await caller.isStillWelcome())) throw refuseStranger();
+        c.header('Cache-Control', 'no-store');
+        return c.json({ events: page.events.map(toWords), next: page.next, is_last: page.isLast }, 200);
+      } finally {
+        if (wait > 0) open -= 1;
+        if ('off' in c.env.outgoing) c.env.outgoing.off('close', leave);
+      }
+    }
+    const place = readLastId(c.req.valid('header')['last-event-id']);
+    takePlace(); // before the first await; otherwise a hundred requests could pass the check at once
+>>>>>>> 124ec95 (Events are read page by page over HTTP, with the rights of the app's own login)
     let isKnown: boolean;
     let begin: Place;
     try {
@@ -138,7 +228,7 @@ export function addEventStream(
       const deafen = signals?.(async (signal) => {
         if (signalsWaiting >= signalsWaitingMax) return; // a slow reader misses some signals, which are worthless later
         signalsWaiting += 1;
-        const isHeard = !heard || (await heard.hearsSignal(signal).catch(() => false));
+        const isHeard = await heard.hearsSignal(signal).catch(() => false);
         if (isHeard) await answer.writeEvent({ event: 'signal', data: JSON.stringify(signal) });
         signalsWaiting -= 1;
       });
@@ -154,10 +244,10 @@ export function addEventStream(
         for await (const event of following) {
           undecided = before;
           before = event;
-          const isHeard = (await allowsEvent(caller, event.type)) && (!heard || (await heard.hears(event)));
+          const [isHeard] = await heard.hears([event]);
           undecided = undefined;
           if (!isHeard) continue;
-          await answer.writeEvent({ id: formatPlace(event), event: event.type, data: describe(event) });
+          await answer.writeEvent({ id: formatPlace(event), event: event.type, data: describeEvent(event) });
           if (answer.isOver) break;
         }
       } catch (error) {
@@ -171,71 +261,10 @@ export function addEventStream(
   });
 }
 
-const formatPlace = ({ position, id }: Place) => `${position}.${id}`;
-
-/** The names of the apps are read when an event comes whose entity is unknown, and at most every few seconds: an app may be added. */
-const appsKeptMs = 5_000;
-
-function openScopeOf(db: PlatformDb, ofEvents: AppScopes['ofEvents']): (type: string) => Promise<Scope | undefined> {
-  let apps: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
-  let readAt = Number.NEGATIVE_INFINITY;
-  return async (type) => {
-    const known = scopeOfEvent(type, ofEvents, await apps.catch(() => new Set<string>()));
-    if (known !== undefined || performance.now() - readAt < appsKeptMs) return known;
-    readAt = performance.now();
-    apps = db
-      .query<{ name: string }>('select name from platform.apps')
-      .then((rows) => new Set(rows.map(({ name }) => name)));
-    return scopeOfEvent(type, ofEvents, await apps);
-  };
-}
-
-/** `position.id`. The position alone is not enough, because after a crash the database may give it to another event. */
-function parsePlace(text: string | undefined): Place | undefined {
+/** @throws Problem 422 */
+function readLastId(text: string | undefined): Place | undefined {
   if (!text) return undefined;
-  const [, position, id] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? [];
-  if (position === undefined || id === undefined)
-    throw refuseFields([
-      { field: 'Last-Event-ID', in: 'header', message: 'must be the id of a message of this stream' },
-    ]);
-  return { position: Number(position), id: Number(id) };
-}
-
-/** The streams of a process get the same events: each is put into words once. */
-const described = new WeakMap<AppEvent, string>();
-
-function describe(event: AppEvent): string {
-  const known = described.get(event) ?? putIntoWords(event);
-  described.set(event, known);
-  return known;
-}
-
-function putIntoWords({
-  position,
-  type,
-  key,
-  customer,
-  rowId,
-  version,
-  app,
-  actor,
-  occurredAt,
-  data,
-  previous,
-  isReplay,
-}: AppEvent): string {
-  return JSON.stringify({
-    position,
-    type,
-    key,
-    customer,
-    row_id: rowId,
-    version,
-    app,
-    actor,
-    occurred_at: occurredAt,
-    data,
-    previous,
-    is_replay: isReplay,
-  });
+  const place = parsePlace(text);
+  if (place) return place;
+  throw refuseFields([{ field: 'Last-Event-ID', in: 'header', message: 'must be the id of a message of this stream' }]);
 }

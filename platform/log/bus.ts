@@ -6,6 +6,7 @@ import { openFeed } from './feed.ts';
 import type { BatchHandler, Handler } from './handlers.ts';
 import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
+import { type EventPage, type PageOptions, readEvents } from './page.ts';
 import { removeSubscription, requireOwnName, requireShares } from './registration.ts';
 import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
 import { startSubscription } from './subscriptions.ts';
@@ -133,6 +134,15 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * @throws FellBehind when the reader is too slow, or has seen events that a crash of the database undid.
      */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
+
+    /**
+     * One page of the log, for a reader that asks for the next one itself and keeps the place: an app that polls, or a route that gives it
+     * on. Whoever runs all the time takes a subscription.
+     *
+     * @throws FellBehind when the log no longer has every event after the place: begin from a snapshot.
+     */
+    page: <Type extends EventType>(options: PageOptions<Type>): Promise<EventPage<Type>> =>
+      readEvents(connection, options),
 
     /** The newest position; 0 when there is none. */
     head: async (): Promise<number> => (await opened().feed.readHead()).position,

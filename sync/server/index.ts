@@ -45,7 +45,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       rights: consoleScopes,
       addSignIn,
       web: webFolder,
-      openHearing: () => () => hearsShared,
+      openHearing: () => (caller) => (caller.app === undefined ? hearsShared : hearsAll),
       addRoutes(app, db, { closing, variables, log, metrics }) {
         const settings = readAlertSettings(variables);
         addHealthRoutes(app, db);
@@ -96,3 +96,6 @@ const hearsShared: Hearing = {
   hears: async ({ type }) => (type.split('.')[0] as string) in scopesOfSharedEvents,
   hearsSignal: async () => true,
 };
+
+/** A machine that belongs to an app gets what the app's login sees, its own events too. */
+const hearsAll: Hearing = { hears: async () => true, hearsSignal: async () => false };
