@@ -1,16 +1,25 @@
 import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
 import {
   cleanUp,
   type ErasurePreview,
   eraseCustomer,
+  eraseList,
+  type JobLine,
+  type Listed,
+  type ListPreview,
+  liftErasure,
   liftSuppression,
   listErased,
   listHolds,
   listReceipts,
+  listRefusals,
   placeHold,
   previewErasure,
+  previewList,
   type Receipt,
   readErased,
+  readList,
   releaseHoldsOf,
   repeatErasures,
   requireCustomer,
@@ -21,7 +30,7 @@ import { asPrivacy, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 type Options = Common & { country?: string };
-type EraseOptions = Options & { reason: string; dryRun?: boolean; confirm?: boolean };
+type EraseOptions = Options & { reason: string; list?: string; dryRun?: boolean; confirm?: boolean };
 
 /** How long a command waits while an old transaction, or a worker that reads a file, is in the way of the clean-up. */
 const cleanUpWaitMs = 60_000;
@@ -35,11 +44,26 @@ export function addErasing(privacy: Command): Command {
       .argument('<who>', 'an address, a number or an id')
       .option('--country <code>', 'of a number without + and its country, such as DE');
 
-  addWho('erase', 'erase a person everywhere; ends when nothing is left in files and indexes either', 'one JSON object')
+  add(
+    'erase',
+    'erase a person, or a list of people, everywhere; ends when nothing is left in files and indexes either',
+    'one JSON object; of a list one for each line',
+  )
+    .argument('[who]', 'an address, a number or an id')
+    .option('--list <file>', 'a file with one of them a line, or - for standard input: all of them as one job')
+    .option('--country <code>', 'of a number without + and its country, such as DE')
     .requiredOption('--reason <text>', 'kept with the receipt')
     .option('--dry-run', 'say what it would do, and change nothing')
     .option('--confirm', 'do it: it cannot be taken back')
-    .action((who, options: EraseOptions) => asPrivacy(options, (client) => erase(client, who, options)));
+    .action(async (who: string | undefined, options: EraseOptions) => {
+      if ((who === undefined) === (options.list === undefined))
+        throw new Error('Name a person, or a list with --list: one of the two.');
+      if (who !== undefined) return asPrivacy(options, (client) => erase(client, who, options));
+      const list = readList(
+        options.list === '-' ? await readAll(process.stdin) : await readFile(options.list as string, 'utf8'),
+      );
+      return asPrivacy(options, (client) => eraseMany(client, list, options));
+    });
 
   add('receipts', 'what was erased, the newest first')
     .option('--of <who>', 'only of this person: an id, because nothing else of them is left')
@@ -89,19 +113,28 @@ export function addErasing(privacy: Command): Command {
       }),
     );
 
-  add('lift', 'let a person come back who was erased: an address, a number, or an id of a source', 'one JSON object')
-    .argument('<who>', 'an address or a number; with --source its id there')
+  add(
+    'lift',
+    'let a person come back who was erased: an address, a number, an id of a source, or all of a receipt',
+    'one JSON object',
+  )
+    .argument('[who]', 'an address or a number; with --source its id there')
+    .option('--receipt <id>', 'all that this erasure keeps away, also imported lines that have no address and no id')
     .requiredOption('--reason <text>', 'kept with it')
     .option('--country <code>', 'of a number without + and its country, such as DE')
     .option('--source <name>', 'where the id is from, as imports name it')
-    .action((who, options: Options & { reason: string; source?: string }) =>
-      asPrivacy(options, async (client) => {
-        const lifted = await liftSuppression(client, who, options);
+    .action((who: string | undefined, options: Options & { reason: string; source?: string; receipt?: string }) => {
+      if ((who === undefined) === (options.receipt === undefined))
+        throw new Error('Name an address, a number or an id, or a receipt with --receipt: one of the two.');
+      return asPrivacy(options, async (client) => {
+        const lifted = who
+          ? await liftSuppression(client, who, options)
+          : (await liftErasure(client, options.receipt as string, options.reason)) > 0;
         if (!lifted) process.exitCode = 1;
         if (options.json) console.log(JSON.stringify({ lifted }));
         else console.log(lifted ? 'This person may come back.' : 'Nobody is kept away by this.');
-      }),
-    );
+      });
+    });
   add('keep', 'print who was erased, for a file beside the backups: a restore needs it').action((options: Common) =>
     asPrivacy(options, async (client) => {
       for (const each of await listErased(client)) console.log(JSON.stringify(each));
@@ -170,8 +203,7 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
     else showPreview(preview);
     return;
   }
-  if (!options.confirm)
-    throw new Error('Nothing was erased. It cannot be taken back: look with --dry-run, then say --confirm.');
+  if (!options.confirm) throw new Error(unconfirmed);
   const { erasure, state, again } = await eraseCustomer(client, customer, options.reason);
   if (state !== 'asked') {
     const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
@@ -182,6 +214,84 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
   if (state === 'asked') console.log('Asked for. Another person confirms it with the same command.');
   else if (again) console.log('This person was erased before.');
   if (receipt && state !== 'asked') showReceipt(receipt);
+}
+
+const unconfirmed = 'Nothing was erased. It cannot be taken back: look with --dry-run, then say --confirm.';
+
+/** Every so many people the command says how far it is. */
+const tellEvery = 100;
+
+async function eraseMany(client: pg.Client, list: Listed[], options: EraseOptions): Promise<void> {
+  const { reason, country } = options;
+  let done = 0;
+  const tell = () => {
+    if (++done % tellEvery === 0 && !options.json) console.error(`${done} of ${list.length}`);
+  };
+  if (options.dryRun) {
+    const preview = await previewList(client, list, { country, onLine: tell });
+    if (preview.refused.length > 0) process.exitCode = 1;
+    if (options.json) console.log(JSON.stringify(preview));
+    else showListPreview(preview);
+    return;
+  }
+  if (!options.confirm) throw new Error(unconfirmed);
+  const { job, before, lines } = await eraseList(client, list, {
+    reason,
+    country,
+    onBegin({ job, before }) {
+      done = before;
+      if (options.json) return;
+      console.error(
+        before > 0
+          ? `Job ${job} goes on: ${before} of ${list.length} were done before.`
+          : `Job ${job}: ${list.length} people. The same command goes on with it if it is cut off.`,
+      );
+    },
+    onLine: tell,
+  });
+  const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+  if (open > 0 || lines.some(({ state }) => state === 'refused')) process.exitCode = 1;
+  for (const line of lines) await showLine(client, line, options);
+  const [erased = 0, asked = 0, refused = 0] = (['erased', 'asked', 'refused'] as const).map(
+    (state) => lines.filter((each) => each.state === state).length,
+  );
+  if (options.json)
+    return void console.log(JSON.stringify({ job, people: list.length, before, erased, asked, refused, open }));
+  const parts = [
+    `${list.length} people: ${erased} erased`,
+    ...(asked > 0 ? [`${asked} asked for, which another person confirms with the same command`] : []),
+    ...(refused > 0 ? [`${refused} refused, which the same command tries again`] : []),
+  ];
+  console.log(`${parts.join(', ')}. ${open > 0 ? `${open} ${waits}.` : 'The clean-up is done.'}`);
+}
+
+/** One line of a job: its receipt, or why there is none. */
+async function showLine(client: pg.Client, line: JobLine, { json }: Common): Promise<void> {
+  const { line: number, state, customer, erasure, refusal } = line;
+  if (json) {
+    const receipt = customer && (await listReceipts(client, { customer })).find((each) => each.erasure === erasure);
+    return void console.log(
+      JSON.stringify({ line: number, state, refusal: refusal && listRefusals[refusal], receipt: receipt || null }),
+    );
+  }
+  console.log(
+    refusal
+      ? `line ${number}: refused. ${listRefusals[refusal]}`
+      : `line ${number}: receipt ${erasure}, customer ${customer} is ${state === 'asked' ? 'asked for' : 'erased'}`,
+  );
+}
+
+function showListPreview({ people, before, refused, tables, events, needsTwo }: ListPreview): void {
+  if (needsTwo) console.log('Two people are needed: the first asks for it, another one confirms it.');
+  console.log(`${people} people would be erased, ${before} lines name somebody of them or who was erased before.`);
+  for (const { line, refusal } of refused) console.log(`line ${line} would be refused: ${listRefusals[refusal]}`);
+  console.log(
+    formatTable(
+      ['table', 'rows', 'becomes'],
+      tables.map(({ table, rows, act }) => [table, rows, words[act]]),
+    ),
+  );
+  console.log(`events of the log: ${events} would lose what tells of the people`);
 }
 
 async function release(client: pg.Client, customer: string, { reason, json }: Common & { reason: string }) {

@@ -1,9 +1,9 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
-import { aetherHere, newHome } from './testing.ts';
+import { aether, aetherHere, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -17,8 +17,8 @@ beforeAll(async () => {
       ('ada@cli.example', 'Ada King', '+49301234567', '+49301234567'), ('ben@cli.example', 'Ben', '+49301234567', '+49301234567')`);
 });
 
-const run = (...args: string[]) =>
-  aetherHere(home, ['privacy', ...args], { PRIVACY_APP_URL: database.url('privacy_app'), AETHER_ACTOR: 'eve' });
+const variables = () => ({ PRIVACY_APP_URL: database.url('privacy_app'), AETHER_ACTOR: 'eve' });
+const run = (...args: string[]) => aetherHere(home, ['privacy', ...args], variables());
 
 test('aether privacy find says what is held where and why, and asks which of two customers is meant', async () => {
   const found = await run('find', 'ADA@cli.example');
@@ -81,6 +81,85 @@ test('aether privacy erase looks, asks for --confirm, erases to the end of the c
   const receipts = await run('receipts', '--of', customer);
   expect(receipts.output).toContain('backups expire on a day that no setting says');
   expect((await run('clean-up', '--json')).records()).toEqual([{ ended: 0, open: 0 }]);
+});
+
+test('aether privacy erase --list is one job: it goes on after a kill, does nothing twice, and says which lines it refuses and why', async () => {
+  const [one, two, held] = [
+    await add('one@list.example'),
+    await add('two@list.example'),
+    await add('held@list.example'),
+  ];
+  await foundation.query('select * from platform.add_address($1, $2, $2)', [one, 'one.too@list.example']);
+  expect((await run('hold', held, '--reason', 'A lawsuit')).code).toBe(0);
+  const file = join(home, 'list.txt');
+  const lines = [
+    '# from the form',
+    'one@list.example',
+    '',
+    two,
+    held,
+    'nobody@list.example',
+    'two words',
+    'ONE.too@list.example',
+  ];
+  await writeFile(file, lines.join('\n'));
+  const command = ['erase', '--list', file, '--reason', 'Request 12'];
+
+  const look = await run(...command, '--dry-run');
+  expect(look.output).toContain('2 people would be erased, 1 lines name somebody of them or who was erased before.');
+  expect(look.output).toContain('line 5 would be refused: A legal hold keeps this customer.');
+  expect([look.code, look.output]).toEqual([1, expect.stringMatching(/platform\.customer_emails +3 +gone/)]);
+  expect([await run(...command), await run(...command, 'one@list.example', '--confirm')]).toMatchObject([
+    { code: 1, output: expect.stringContaining('say --confirm') },
+    { code: 1, output: expect.stringContaining('one of the two') },
+  ]);
+
+  // It is killed at its second person, whom somebody holds.
+  const superuser = await database.connect('postgres');
+  await superuser.query('begin');
+  await superuser.query('select from platform.customers where id = $1 for update', [two]);
+  const killed = aether(home, ['privacy', ...command, '--confirm'], variables());
+  await untilSomebodyWaits(superuser);
+  killed.child.kill('SIGKILL');
+  await killed.ends();
+  // What it had sent to the server ends there, as when the server finds out that nobody listens.
+  await superuser.query(
+    'select pg_terminate_backend(l.pid, 5000) from pg_locks l where not l.granted and pg_backend_pid() = any (pg_blocking_pids(l.pid))',
+  );
+  await superuser.query('rollback');
+  const erased =
+    'select customer_id as customer from platform.erasures where customer_id = any ($1) order by erased_at';
+  expect((await superuser.query(erased, [[one, two, held]])).rows).toEqual([{ customer: one }]);
+
+  const again = await run(...command, '--confirm');
+  expect(again.output).toMatch(/^Job [0-9a-f-]{36} goes on: 1 of 6 were done before\.$/m);
+  expect([again.code, again.output]).toEqual([1, expect.stringContaining('6 people: 3 erased, 3 refused')]);
+  expect(again.output).toContain(`customer ${two} is erased`);
+  for (const refused of [
+    'line 5: refused. A legal hold keeps this customer.',
+    'line 6: refused. No customer is known by this.',
+    'line 7: refused. It is no address, no telephone number and no id.',
+  ])
+    expect(again.output).toContain(refused);
+  expect(again.output).not.toContain('@list.example');
+  expect((await superuser.query(erased, [[one, two, held]])).rows).toEqual([{ customer: one }, { customer: two }]);
+
+  // A refused line is tried again; who has come back since is another person, and no line of the job means them.
+  expect((await run('hold', held, '--release', '--reason', 'Settled')).code).toBe(0);
+  expect((await run('lift', 'one@list.example', '--reason', 'They signed up')).code).toBe(0);
+  const back = await add('one@list.example');
+  const third = (await run(...command, '--confirm', '--json')).records();
+  expect(third.map(({ line, state }) => [line, state])).toEqual([
+    ...[2, 4, 5].map((line) => [line, 'erased']),
+    ...[6, 7].map((line) => [line, 'refused']),
+    [8, 'erased'],
+    [undefined, undefined],
+  ]);
+  expect(third[2]).toMatchObject({ receipt: { customer: held, state: 'clean', reason: 'Request 12' } });
+  expect(third.at(-1)).toMatchObject({ people: 6, before: 3, erased: 4, refused: 2, open: 0 });
+  expect((await superuser.query('select erased_at from platform.customers where id = $1', [back])).rows).toEqual([
+    { erased_at: null },
+  ]);
 });
 
 test('aether privacy hold keeps a person, and lift lets one come back with a reason', async () => {

@@ -31,7 +31,7 @@ const connectionLimits: Record<Login, number> = {
   support_app: 100,
   console_app: 40,
   sync_app: 60, // a worker has nine, and two more while it imports; at an update two start beside the two that run, and commands come on top
-  privacy_app: 5,
+  privacy_app: 12, // the console has three and one more for a clean-up, a worker one at a time, and commands come on top
   observer_app: 5,
   simulator_app: 5,
 };

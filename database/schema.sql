@@ -502,6 +502,7 @@ create table crm.contacts (
 comment on table crm.contacts is 'A person''s role at a company; the person may be a customer.';
 CREATE INDEX contacts_company_id_idx ON crm.contacts USING btree (company_id);
 CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+CREATE INDEX contacts_numbered ON crm.contacts USING btree (phone_key) WHERE ((customer_id IS NULL) AND (email IS NULL) AND (phone_key IS NOT NULL));
 CREATE INDEX contacts_unlinked ON crm.contacts USING btree (lower(email)) WHERE ((customer_id IS NULL) AND (email IS NOT NULL));
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
@@ -937,6 +938,47 @@ grant usage on schema platform to sync_role;
 
 create collation platform.people (provider = icu, locale = 'und', deterministic = t);
 
+CREATE OR REPLACE FUNCTION platform.acknowledgements_of(people uuid[], OUT kind text, OUT name text, OUT told boolean, OUT acknowledged boolean, OUT "position" bigint)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH told AS MATERIALIZED (
+          SELECT max(v."position") AS "position",
+             array_agg(v.id) AS ids,
+             count(*) AS told
+            FROM sync.events v
+           WHERE ((v.key = ANY ((acknowledgements_of.people)::text[])) AND (v.type = 'customer.erased'::text) AND (v.customer = ANY (acknowledgements_of.people)))
+         )
+  SELECT 'subscription'::text,
+     s.name,
+     ((s.types IS NULL) OR ('customer.erased'::text = ANY (s.types))),
+     COALESCE(((s."position" >= told."position") AND (NOT (EXISTS ( SELECT
+            FROM sync.parked k
+           WHERE ((k.subscription = s.name) AND (k.customer = ANY (acknowledgements_of.people))))))), false) AS "coalesce",
+     told."position"
+    FROM sync.subscriptions s,
+     told
+ UNION ALL
+  SELECT 'consumer'::text,
+     c.name,
+     true,
+     ((told.told > 0) AND (( SELECT count(*) AS count
+            FROM sync.consumer_effects f
+           WHERE ((f.event = ANY (told.ids)) AND (f.consumer = c.name) AND (f.state = 'handled'::text))) >= told.told)),
+     told."position"
+    FROM sync.consumers c,
+     told
+ UNION ALL
+  SELECT NULL::text AS kind,
+     NULL::text AS name,
+     NULL::boolean AS told,
+     NULL::boolean AS acknowledged,
+     told."position"
+    FROM told;
+END;
+
 CREATE OR REPLACE FUNCTION platform.add_address(of_customer uuid, address text, key text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -1050,6 +1092,31 @@ begin
   perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('gin_pending_list_limit', '256MB', true);
 end $function$;
 grant execute on function platform.begin_bulk(OUT former_plans text, OUT former_limit text) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.begin_erasure_job(list bytea, because text, places integer)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_reason constant text := platform.require_reason(because);
+  keyed constant bytea := platform.suppression_hash('list', encode(list, 'hex'));
+  known uuid;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who erases: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  elsif list is null or octet_length(list) <> 32 or places is null or places not between 1 and 100000 then
+    raise exception 'a job names 1 to 100000 people' using errcode = 'invalid_parameter_value', constraint = 'erasure_job';
+  end if;
+  insert into platform.erasure_jobs as j (list, reason) values (keyed, of_reason) on conflict do nothing returning j.id into known;
+  if known is null then
+    select j.id into known from platform.erasure_jobs j where j.list = keyed and j.reason = of_reason;
+  end if;
+  insert into platform.erasure_job_places (job, place) select known, n from generate_series(1, places) n on conflict do nothing;
+  return known;
+end $function$;
+grant execute on function platform.begin_erasure_job(list bytea, because text, places integer) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.bulk_refusal(place integer, violated text, c platform.customers)
  RETURNS jsonb
@@ -1633,6 +1700,37 @@ grant execute on function platform.erase_files(of_erasure uuid) to platform_owne
 grant execute on function platform.erase_files(of_erasure uuid) to privacy_role;
 alter function platform.erase_files(of_erasure uuid) owner to erase_role;
 
+CREATE OR REPLACE FUNCTION platform.erase_in_job(of_job uuid, at_place integer, of_customer uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known constant platform.erasure_job_places := platform.hold_job_place(of_job, at_place);
+  erased jsonb;
+  now_state text;
+  violated text;
+begin
+  if known.state = 'erased' then
+    return jsonb_build_object('state', 'erased', 'erasure', known.erasure, 'customer', known.customer_id, 'again', true);
+  end if;
+  begin
+    erased := platform.erase_customer(of_customer, (select j.reason from platform.erasure_jobs j where j.id = of_job));
+  exception when check_violation then
+    get stacked diagnostics violated = constraint_name;
+    if violated <> 'legal_hold' then raise; end if;
+    return platform.refuse_in_job(of_job, at_place, 'held', of_customer);
+  end;
+  now_state := case erased ->> 'state' when 'asked' then 'asked' else 'erased' end;
+  update platform.erasure_job_places p
+  set state = now_state, erasure = e.id, customer_id = e.customer_id, refusal = null, decided_at = clock_timestamp()
+  from platform.erasures e
+  where p.job = of_job and p.place = at_place and e.id = (erased ->> 'erasure')::uuid;
+  return jsonb_build_object('state', now_state, 'erasure', erased -> 'erasure', 'customer', of_customer, 'again', erased -> 'again');
+end $function$;
+grant execute on function platform.erase_in_job(of_job uuid, at_place integer, of_customer uuid) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.erase_rows(t platform.inventory_tables, people uuid[], addresses text[], numbers text[])
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1743,6 +1841,14 @@ begin
   return conflicts;
 end $function$;
 grant execute on function platform.find_bulk_conflicts(olds platform.customers[], news platform.customers[]) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.find_erased(of_email text, of_phone text)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT e.customer_id FROM (platform.suppressions s JOIN platform.erasures e ON (((e.id = s.erasure) AND (e.state <> 'asked'::text)))) WHERE ((s.lifted_at IS NULL) AND (((find_erased.of_email IS NOT NULL) AND (s.hash = platform.suppression_hash('email'::text, find_erased.of_email))) OR ((find_erased.of_phone IS NOT NULL) AND (s.hash = platform.suppression_hash('phone'::text, find_erased.of_phone))))) ORDER BY e.erased_at DESC LIMIT 1);
+grant execute on function platform.find_erased(of_email text, of_phone text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
@@ -1947,6 +2053,22 @@ CREATE OR REPLACE FUNCTION platform.hashes_of(keys text[])
 RETURN (SELECT COALESCE(array_agg(hashtextextended(k.k, (0)::bigint)), '{}'::bigint[]) AS "coalesce" FROM unnest(hashes_of.keys) k(k));
 grant execute on function platform.hashes_of(keys text[]) to erase_role;
 
+CREATE OR REPLACE FUNCTION platform.held_addresses()
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT COALESCE(array_agg(DISTINCT a.a), '{}'::text[]) AS "coalesce" FROM ((platform.legal_holds h CROSS JOIN LATERAL platform.person(h.customer_id) p(customer, people, addresses, numbers, state)) CROSS JOIN LATERAL unnest(p.addresses) a(a)) WHERE (h.released_at IS NULL));
+grant execute on function platform.held_addresses() to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.held_numbers()
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT COALESCE(array_agg(DISTINCT n.n), '{}'::text[]) AS "coalesce" FROM ((platform.legal_holds h CROSS JOIN LATERAL platform.person(h.customer_id) p(customer, people, addresses, numbers, state)) CROSS JOIN LATERAL unnest(p.numbers) n(n)) WHERE (h.released_at IS NULL));
+grant execute on function platform.held_numbers() to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.hold_candidate(candidate uuid, seen text)
  RETURNS platform.review_candidates
  LANGUAGE plpgsql
@@ -1999,6 +2121,20 @@ begin
 end $function$;
 grant execute on function platform.hold_customers(ids uuid[]) to erase_role;
 grant execute on function platform.hold_customers(ids uuid[]) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.hold_job_place(of_job uuid, at_place integer)
+ RETURNS platform.erasure_job_places
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare held platform.erasure_job_places;
+begin
+  select p.* into held from platform.erasure_job_places p where p.job = of_job and p.place = at_place for update;
+  if not found then
+    raise exception 'there is no such place of a job' using errcode = 'no_data_found', constraint = 'erasure_job';
+  end if;
+  return held;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.hold_of(of_customer uuid)
  RETURNS uuid
@@ -2346,6 +2482,37 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.judge_merge(s platform.customers, l platform.customers, choices jsonb, OUT field text, OUT ours jsonb, OUT theirs jsonb, OUT side text, OUT chosen_by text, OUT why text, OUT row_key text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.keep_acknowledgements()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  written bigint;
+begin
+  with unsettled as materialized (
+    select e.id, e.state, a.kind, a.name, a.told, a.acknowledged, a.position
+    from platform.erasures e cross join lateral platform.acknowledgements_of(e.people) a
+    where e.settled_at is null and e.state <> 'asked' and a.position is not null),
+  seen as (
+    update platform.erasures e set position = u.position, settled_at = u.settled_at
+    from (select o.id, max(o.position) as position,
+        case when min(o.state) = 'clean' and bool_and(o.acknowledged or not coalesce(o.told, false)) then clock_timestamp() end
+          as settled_at
+      from unsettled o group by o.id) u
+    where e.id = u.id and (e.position is distinct from u.position or u.settled_at is not null)),
+  kept as (
+    insert into platform.erasure_acknowledgements as k (erasure, kind, name, acknowledged_at)
+    select u.id, u.kind, u.name, case when u.acknowledged then clock_timestamp() end from unsettled u where u.told
+    on conflict (erasure, kind, name) do update set acknowledged_at = excluded.acknowledged_at
+    where k.acknowledged_at is null and excluded.acknowledged_at is not null
+    returning k.acknowledged_at)
+  select count(*) filter (where k.acknowledged_at is not null) into written from kept k;
+  return written;
+end $function$;
+grant execute on function platform.keep_acknowledgements() to sync_role;
+
 CREATE OR REPLACE FUNCTION platform.keep_apart(a uuid, b uuid, why text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2488,6 +2655,29 @@ begin
   return coalesce(cardinality(gone), 0);
 end $function$;
 grant execute on function platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.lift_erasure(of_erasure uuid, because text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  reason constant text := platform.require_reason(because);
+  lifted bigint;
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  elsif not exists (select from platform.erasures e where e.id = of_erasure and e.state <> 'asked') then
+    raise exception 'there is no such receipt' using errcode = 'no_data_found', constraint = 'erasure_missing';
+  end if;
+  update platform.suppressions s
+  set lifted_at = clock_timestamp(), lifted_by = platform.current_actor(), lift_reason = reason
+  where s.erasure = of_erasure and s.lifted_at is null;
+  get diagnostics lifted = row_count;
+  return lifted;
+end $function$;
+grant execute on function platform.lift_erasure(of_erasure uuid, because text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.lift_suppression(of_kind text, value text, because text)
  RETURNS boolean
@@ -2693,34 +2883,27 @@ BEGIN ATOMIC
             FROM jsonb_array_elements((e.report -> 'tables'::text)) x(value)
            WHERE ((x.value ->> 'act'::text) <> 'keep'::text)), '[]'::jsonb), 'kept', COALESCE(( SELECT jsonb_agg((x.value - 'act'::text)) AS jsonb_agg
             FROM jsonb_array_elements((e.report -> 'tables'::text)) x(value)
-           WHERE ((x.value ->> 'act'::text) <> 'delete'::text)), '[]'::jsonb), 'events', (e.report -> 'events'::text), 'addresses', (e.report -> 'addresses'::text), 'numbers', (e.report -> 'numbers'::text), 'files', (e.report -> 'files'::text), 'position', told."position", 'subscribers',
+           WHERE ((x.value ->> 'act'::text) <> 'delete'::text)), '[]'::jsonb), 'events', (e.report -> 'events'::text), 'addresses', (e.report -> 'addresses'::text), 'numbers', (e.report -> 'numbers'::text), 'files', (e.report -> 'files'::text), 'position', COALESCE(subscribers."position", e."position"), 'subscribers',
          CASE
              WHEN (e.state <> 'asked'::text) THEN subscribers.list
              ELSE '[]'::jsonb
          END, 'webhooks', 'There are no webhooks for events, so none had to be told.', 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
             FROM platform.privacy_settings s))) AS jsonb_build_object
-    FROM ((platform.erasures e
-      LEFT JOIN LATERAL ( SELECT max(v."position") AS "position",
-             array_agg(v.id) AS ids,
-             count(*) AS told
-            FROM sync.events v
-           WHERE ((v.key = ANY ((e.people)::text[])) AND (v.type = 'customer.erased'::text) AND (v.customer = ANY (e.people)))) told ON (true))
-      CROSS JOIN LATERAL ( SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', s.kind, 'name', s.name, 'told', s.told, 'acknowledged', (s.told AND s.acknowledged)) ORDER BY s.kind, s.name), '[]'::jsonb) AS list
-            FROM ( SELECT 'subscription'::text AS kind,
-                     s_1.name,
-                     ((s_1.types IS NULL) OR ('customer.erased'::text = ANY (s_1.types))) AS told,
-                     COALESCE(((s_1."position" >= told."position") AND (NOT (EXISTS ( SELECT
-                            FROM sync.parked k
-                           WHERE ((k.subscription = s_1.name) AND (k.customer = ANY (e.people))))))), false) AS acknowledged
-                    FROM sync.subscriptions s_1
-                 UNION ALL
-                  SELECT 'consumer'::text,
-                     c.name,
-                     true,
-                     (( SELECT count(*) AS count
-                            FROM sync.consumer_effects f
-                           WHERE ((f.event = ANY (told.ids)) AND (f.consumer = c.name) AND (f.state = 'handled'::text))) >= GREATEST(told.told, (1)::bigint))
-                    FROM sync.consumers c) s) subscribers)
+    FROM (platform.erasures e
+      CROSS JOIN LATERAL ( SELECT max(n."position") AS "position",
+             COALESCE(jsonb_agg(jsonb_build_object('kind', n.kind, 'name', n.name, 'told', n.told, 'acknowledged', (n.told AND n.acknowledged)) ORDER BY n.kind, n.name) FILTER (WHERE ((n.kind IS NOT NULL) AND n.is_of_it)), '[]'::jsonb) AS list
+            FROM ( SELECT COALESCE(a.kind, k.kind) AS kind,
+                     COALESCE(a.name, k.name) AS name,
+                     ((k.name IS NOT NULL) OR a.told) AS told,
+                     ((k.acknowledged_at IS NOT NULL) OR COALESCE(a.acknowledged, false)) AS acknowledged,
+                     a."position",
+                     ((k.name IS NOT NULL) OR (NOT a.told) OR (a."position" IS NOT NULL) OR (e."position" IS NULL)) AS is_of_it
+                    FROM (platform.acknowledgements_of(e.people) a(kind, name, told, acknowledged, "position")
+                      FULL JOIN ( SELECT x.kind,
+                             x.name,
+                             x.acknowledged_at
+                            FROM platform.erasure_acknowledgements x
+                           WHERE (x.erasure = e.id)) k ON (((k.kind = a.kind) AND (k.name = a.name))))) n) subscribers)
    WHERE (((list_receipts.of_customer IS NULL) OR (list_receipts.of_customer = ANY (e.people)) OR (list_receipts.of_customer = e.customer_id)) AND ((list_receipts.before IS NULL) OR (e.id < list_receipts.before)))
    ORDER BY e.id DESC
   LIMIT LEAST(GREATEST(list_receipts.rows_max, 1), 1000);
@@ -3286,6 +3469,14 @@ CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address
  IMMUTABLE PARALLEL SAFE
 RETURN (SELECT ((cardinality(k.words) > 0) AND (cardinality(p.words) > 0) AND (NOT (k.words && p.words)) AND (NOT (k.words <@ a.words)) AND ((names_clash.known ~* '[a-z]'::text) = (names_clash.proven ~* '[a-z]'::text))) FROM (SELECT ARRAY(SELECT w.w FROM regexp_split_to_table(platform.fold(names_clash.known), '[^[:alnum:]]+'::text) w(w) WHERE (length(w.w) > 1)) AS "array") k(words), (SELECT ARRAY(SELECT w.w FROM regexp_split_to_table(platform.fold(names_clash.proven), '[^[:alnum:]]+'::text) w(w) WHERE (length(w.w) > 1)) AS "array") p(words), (SELECT regexp_split_to_array(lower((split_part(names_clash.address, '@'::text, 1) COLLATE "C")), '[^[:alnum:]]+'::text) AS regexp_split_to_array) a(words));
 
+CREATE OR REPLACE FUNCTION platform.names_of(people uuid[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT COALESCE(array_agg(DISTINCT platform.fold(c.name)), '{}'::text[]) AS "coalesce" FROM platform.customers c WHERE (c.id = ANY (names_of.people)));
+grant execute on function platform.names_of(people uuid[]) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.next_customer_number(app text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3508,7 +3699,7 @@ begin
   files := platform.uploads_of_person(p.people, p.addresses, p.numbers);
   return jsonb_build_object('customer', p.customer, 'people', to_jsonb(p.people), 'state', p.state, 'tables', tables,
     'events', cardinality(platform.positions_of_person(p.people,
-        platform.unlinked_keys(p.addresses) || platform.moved_keys(p.people)))
+        platform.unlinked_keys(p.people, p.addresses, p.numbers) || platform.moved_keys(p.people)))
       + (select count(*) from sync.outbox o where o.customer = any (p.people)),
     'addresses', cardinality(p.addresses), 'numbers', cardinality(p.numbers),
     'files', (select coalesce(jsonb_agg(jsonb_build_object('upload', u.id, 'name', u.name) order by u.id), '[]')
@@ -3668,18 +3859,23 @@ begin
     return;
   end if;
   for part in select * from (values
-    ('conversations', 'support.sessions', 'r.status = ''ended'' and r.ended_at < $1 and (r.customer_id is null
-      or platform.hold_of(r.customer_id) is null)', 'r.ended_at'),
+    ('conversations', 'support.sessions', 'r.status = ''ended'' and r.ended_at < $1 and (case when r.customer_id is not null then platform.hold_of(r.customer_id) is null
+      else coalesce(lower(r.visitor_email) <> all ((select platform.held_addresses())::text[]), true) end)', 'r.ended_at'),
     ('conversations', 'support.messages', 'r.session_id in (select s.id from support.sessions s where s.status = ''ended''
-      and s.ended_at < $1 and (s.customer_id is null or platform.hold_of(s.customer_id) is null))', 'r.created_at'),
+      and s.ended_at < $1 and (case when s.customer_id is not null then platform.hold_of(s.customer_id) is null
+      else coalesce(lower(s.visitor_email) <> all ((select platform.held_addresses())::text[]), true) end))', 'r.created_at'),
     ('conversations', 'support.session_entries', 'r.body is not null and r.session_id in (select s.id from support.sessions s
-      where s.status = ''ended'' and s.ended_at < $1 and (s.customer_id is null or platform.hold_of(s.customer_id) is null))',
+      where s.status = ''ended'' and s.ended_at < $1 and (case when s.customer_id is not null then platform.hold_of(s.customer_id) is null
+      else coalesce(lower(s.visitor_email) <> all ((select platform.held_addresses())::text[]), true) end))',
       'r.created_at'),
     ('calls', 'support.calls', 'r.started_at < $1 and platform.hold_of(r.customer_id) is null', 'r.started_at'),
     ('activities', 'crm.activities', 'r.occurred_at < $1 and (r.due_at is null or r.done_at is not null)
       and platform.hold_of(r.customer_id) is null', 'r.occurred_at'),
     ('import_lines', 'sync.import_rows', 'r.run in (select i.id from sync.import_runs i where i.decided_at < $1
-      and i.state in (''applied'', ''undone'', ''abandoned'')) and (r.customer is null or platform.hold_of(r.customer) is null)',
+      and i.state in (''applied'', ''undone'', ''abandoned'')) and (case when r.customer is not null then platform.hold_of(r.customer) is null
+      when r.email_key is not null then r.email_key <> all ((select platform.held_addresses())::text[])
+      else coalesce(r.phone_key <> all ((select platform.held_numbers())::text[]), true)
+        and not platform.names_address(r.raw, (select platform.held_addresses())) end)',
       '(select i.decided_at from sync.import_runs i where i.id = r.run)')) v (kind, table_name, condition, time) where v.kind = of_kind
   loop
     relation := part.table_name;
@@ -4186,6 +4382,25 @@ begin
 end $function$;
 grant execute on function platform.refuse_apart(of_merges uuid[]) to console_role;
 grant execute on function platform.refuse_apart(of_merges uuid[]) to sync_role;
+
+CREATE OR REPLACE FUNCTION platform.refuse_in_job(of_job uuid, at_place integer, why text, of_customer uuid DEFAULT NULL::uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known constant platform.erasure_job_places := platform.hold_job_place(of_job, at_place);
+begin
+  if known.state <> 'erased' then
+    update platform.erasure_job_places p
+    set state = 'refused', refusal = why, customer_id = of_customer, erasure = null, decided_at = clock_timestamp()
+    where p.job = of_job and p.place = at_place;
+    return jsonb_build_object('state', 'refused', 'refusal', why);
+  end if;
+  return jsonb_build_object('state', 'erased', 'erasure', known.erasure, 'customer', known.customer_id, 'again', true);
+end $function$;
+grant execute on function platform.refuse_in_job(of_job uuid, at_place integer, why text, of_customer uuid) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb)
  RETURNS jsonb
@@ -4845,10 +5060,11 @@ declare
 begin
   case rule.kind
   when 'conversations' then
-    select coalesce(array_agg(s.id) filter (where s.customer_id is null or platform.hold_of(s.customer_id) is null), '{}'), count(*),
+    select coalesce(array_agg(s.id) filter (where case when s.customer_id is not null then platform.hold_of(s.customer_id) is null
+      else coalesce(lower(s.visitor_email) <> all ((select platform.held_addresses())::text[]), true) end), '{}'), count(*),
       max(s.ended_at), (array_agg(s.id order by s.ended_at desc, s.id desc))[1]
     into ids, seen, at, id
-    from (select c.id, c.customer_id, c.ended_at from support.sessions c
+    from (select c.id, c.customer_id, c.ended_at, c.visitor_email from support.sessions c
       where c.status = 'ended' and c.ended_at < cutoff and (c.ended_at, c.id) > (rule.place_at, rule.place_id)
       order by c.ended_at, c.id limit rows_max) s;
     done := platform.scrub_aged('support.messages', 'r.session_id = any ($1)', ids, 0)
@@ -4876,7 +5092,10 @@ begin
     done := 0;
     if at_run is not null then
       done := platform.scrub_aged('sync.import_rows',
-        'r.run = $2 and (r.customer is null or platform.hold_of(r.customer) is null)', ids, at_run)
+        'r.run = $2 and (case when r.customer is not null then platform.hold_of(r.customer) is null
+      when r.email_key is not null then r.email_key <> all ((select platform.held_addresses())::text[])
+      else coalesce(r.phone_key <> all ((select platform.held_numbers())::text[]), true)
+        and not platform.names_address(r.raw, (select platform.held_addresses())) end)', ids, at_run)
         + platform.scrub_aged('sync.import_writes', 'r.run = $2 and platform.hold_of(r.customer) is null', ids, at_run)
         + platform.scrub_aged('sync.import_kept', 'r.run = $2 and platform.hold_of(r.customer) is null', ids, at_run);
       seen := rows_max;
@@ -5046,7 +5265,7 @@ begin
   end if;
 
   -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
-  unlinked := platform.unlinked_keys(p.addresses);
+  unlinked := platform.unlinked_keys(p.people, p.addresses, p.numbers);
   keys := unlinked || platform.moved_keys(p.people);
   known_values := platform.values_of_person(p.people);
   perform from support.sessions s where s.customer_id = any (p.people) order by s.id for update;
@@ -5376,6 +5595,18 @@ BEGIN ATOMIC
            WHERE ((c.customer_id IS NULL) AND (lower(c.email) = ANY (unlinked_keys.addresses)))) k;
 END;
 grant execute on function platform.unlinked_keys(addresses text[]) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.unlinked_keys(people uuid[], addresses text[], numbers text[])
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (platform.unlinked_keys(unlinked_keys.addresses) || COALESCE(array_agg((c.id)::text), '{}'::text[]))
+    FROM crm.contacts c
+   WHERE ((c.customer_id IS NULL) AND (c.email IS NULL) AND (c.phone_key = ANY (unlinked_keys.numbers)) AND (platform.fold(c.name) = ANY (platform.names_of(unlinked_keys.people))));
+END;
+grant execute on function platform.unlinked_keys(people uuid[], addresses text[], numbers text[]) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -6237,12 +6468,12 @@ comment on table platform.customers is 'Its row triggers do not fire for bulk_ro
 comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is 'The survivor of the merge; never a customer that is itself merged. See platform.keep_merges_flat.';
+CREATE INDEX customers_by_company ON platform.customers USING btree (company_id, id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_phone ON platform.customers USING btree (phone_key) WHERE (phone_key IS NOT NULL);
 CREATE INDEX customers_by_phone_end ON platform.customers USING btree (reverse(phone_key) text_pattern_ops) WHERE (phone_key IS NOT NULL);
-CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_folded ON platform.customers USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX customers_not_adopted ON platform.customers USING btree (created_at) WHERE ((crm_id IS NULL) AND (created_by_app = 'support'::text) AND (merged_into IS NULL) AND (erased_at IS NULL));
@@ -6296,6 +6527,60 @@ grant update on platform.customers to bulk_role;
 grant update on platform.customers to erase_role;
 grant update on platform.customers to merge_role;
 
+create table platform.erasure_acknowledgements (
+  erasure uuid not null,
+  kind text collate "C" not null,
+  name text collate "C" not null,
+  acknowledged_at timestamp with time zone,
+  constraint erasure_acknowledgements_pkey PRIMARY KEY (erasure, kind, name),
+  constraint erasure_acknowledgements_kind_check CHECK ((kind = ANY (ARRAY['subscription'::text, 'consumer'::text])))
+);
+comment on table platform.erasure_acknowledgements is 'Who was told of an erasure. No references: it outlives the subscription and the event.';
+comment on column platform.erasure_acknowledgements.acknowledged_at is 'When the record of it was written; null: not yet, or never.';
+alter table platform.erasure_acknowledgements enable row level security, force row level security;
+create policy owner_all on platform.erasure_acknowledgements for all to platform_owner using (true) with check (true);
+
+create table platform.erasure_job_places (
+  job uuid not null,
+  place integer not null,
+  state text collate "C" default 'open'::text not null,
+  customer_id uuid,
+  erasure uuid,
+  refusal text collate "C",
+  decided_at timestamp with time zone,
+  constraint erasure_job_places_pkey PRIMARY KEY (job, place),
+  constraint erasure_job_places_job_fkey FOREIGN KEY (job) REFERENCES platform.erasure_jobs(id),
+  constraint erasure_job_places_check CHECK (((state = 'refused'::text) = (refusal IS NOT NULL))),
+  constraint erasure_job_places_check1 CHECK (((state = ANY (ARRAY['asked'::text, 'erased'::text])) = ((erasure IS NOT NULL) AND (customer_id IS NOT NULL)))),
+  constraint erasure_job_places_place_check CHECK ((place > 0)),
+  constraint erasure_job_places_refusal_check CHECK ((refusal = ANY (ARRAY['unreadable'::text, 'unknown'::text, 'several'::text, 'held'::text, 'busy'::text]))),
+  constraint erasure_job_places_state_check CHECK ((state = ANY (ARRAY['open'::text, 'asked'::text, 'erased'::text, 'refused'::text])))
+);
+comment on table platform.erasure_job_places is 'The people of a job, in the order of its list, with ids only; no references, as of receipts.';
+alter table platform.erasure_job_places enable row level security, force row level security;
+create policy owner_all on platform.erasure_job_places for all to platform_owner using (true) with check (true);
+create policy privacy_read on platform.erasure_job_places for select to privacy_role using (true);
+grant select on platform.erasure_job_places to privacy_role;
+
+create table platform.erasure_jobs (
+  id uuid default uuidv7() not null,
+  list bytea not null,
+  reason text not null,
+  begun_at timestamp with time zone default clock_timestamp() not null,
+  begun_by text collate "C" default platform.current_actor() not null,
+  begun_by_login name default SESSION_USER not null,
+  constraint erasure_jobs_pkey PRIMARY KEY (id),
+  constraint erasure_jobs_list_reason_key UNIQUE (list, reason),
+  constraint erasure_jobs_list_check CHECK ((octet_length(list) = 32)),
+  constraint erasure_jobs_reason_check CHECK (platform.is_line(reason, 500))
+);
+comment on table platform.erasure_jobs is 'Lists of people whose erasure is one job.';
+comment on column platform.erasure_jobs.list is 'A keyed hash of the list, by which the same command finds the job again.';
+alter table platform.erasure_jobs enable row level security, force row level security;
+create policy owner_all on platform.erasure_jobs for all to platform_owner using (true) with check (true);
+create policy privacy_read on platform.erasure_jobs for select to privacy_role using (true);
+grant select (id, reason, begun_at, begun_by, begun_by_login) on platform.erasure_jobs to privacy_role;
+
 create table platform.erasures (
   id uuid default uuidv7() not null,
   customer_id uuid not null,
@@ -6311,6 +6596,8 @@ create table platform.erasures (
   clean_at timestamp with time zone,
   report jsonb default '{}'::jsonb not null,
   pending jsonb,
+  "position" bigint,
+  settled_at timestamp with time zone,
   constraint erasures_pkey PRIMARY KEY (id),
   constraint erasures_customer_id_key UNIQUE (customer_id),
   constraint erasures_check CHECK (((state = 'asked'::text) = (erased_at IS NULL))),
@@ -6324,7 +6611,10 @@ comment on table platform.erasures is 'The receipts. One for each person, with i
 comment on column platform.erasures.people is 'All ids that were this person: the customer and those that were merged into it.';
 comment on column platform.erasures.report is 'What was done: { tables: [{ table, act, rows, why, stays }], events, addresses, numbers, files }.';
 comment on column platform.erasures.pending is 'What the clean-up still looks for: addresses, numbers and files. It is in clear until then, and gone with the clean-up.';
+comment on column platform.erasures."position" is 'Of the last customer.erased in the log; null until it is numbered.';
+comment on column platform.erasures.settled_at is 'When everybody who was told had acknowledged: nothing is looked up any more.';
 CREATE INDEX erasures_open ON platform.erasures USING btree (erased_at) WHERE (state = 'erased'::text);
+CREATE INDEX erasures_unsettled ON platform.erasures USING btree (erased_at) WHERE ((settled_at IS NULL) AND (state <> 'asked'::text));
 alter table platform.erasures enable row level security, force row level security;
 create policy erase_all on platform.erasures for all to erase_role using (true) with check (true);
 create policy owner_all on platform.erasures for all to platform_owner using (true) with check (true);
@@ -8088,6 +8378,18 @@ begin
   return new_job;
 end $function$;
 grant execute on function sync.ask_import(of_kind text, of_run bigint, with_settings jsonb, reason text) to console_role;
+
+CREATE OR REPLACE FUNCTION sync.ask_match_looks(companies uuid[])
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO sync.match_looks (company)  SELECT DISTINCT c.c
+            FROM unnest(ask_match_looks.companies) c(c)
+           ORDER BY c.c ON CONFLICT(company) DO UPDATE SET after = DEFAULT, asked_at = excluded.asked_at;
+END;
+grant execute on function sync.ask_match_looks(companies uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.ask_quality_round(reason text DEFAULT NULL::text)
  RETURNS boolean
@@ -10015,6 +10317,51 @@ BEGIN ATOMIC
                    WHERE (r.is_asked AND (r.state = 'open'::text))
                   LIMIT 10001) c) w,
      sync.match_walk m;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_erasures()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH w AS MATERIALIZED (
+          SELECT count(*) FILTER (WHERE ((p.report #>> '{clean_ups,has_login}'::text[]) = 'true'::text)) AS able,
+             max(sync.word_in(p.report, '{clean_ups,error}'::text[])) AS error
+            FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+           WHERE ((p.state = 'live'::text) AND (p.report ? 'clean_ups'::text))
+         ), n AS MATERIALIZED (
+          SELECT count(*) AS open,
+             (EXTRACT(epoch FROM (clock_timestamp() - min(o.erased_at))))::double precision AS seconds
+            FROM ( SELECT e.erased_at
+                    FROM platform.erasures e
+                   WHERE (e.state = 'erased'::text)
+                   ORDER BY e.erased_at
+                  LIMIT 10001) o
+         )
+  SELECT 'erasures'::text,
+     'erasures'::text,
+         CASE
+             WHEN ((n.open > 0) AND (w.error IS NOT NULL)) THEN 'failing'::text
+             WHEN (n.seconds > sync.health_limit('clean_up_seconds'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+     (
+         CASE
+             WHEN (n.open = 0) THEN 'No erasure waits for its clean-up.'::text
+             WHEN (w.error IS NOT NULL) THEN (('The clean-up of erasures fails ('::text || w.error) || '): '::text)
+             WHEN ((n.seconds > sync.health_limit('clean_up_seconds'::text)) AND (w.able = 0)) THEN 'No worker has the login that cleans up (PRIVACY_APP_URL): '::text
+             ELSE ''::text
+         END ||
+         CASE
+             WHEN (n.open = 0) THEN ''::text
+             ELSE ((((sync.say_count(n.open) ||
+             CASE n.open
+                 WHEN 1 THEN ' erasure waits'::text
+                 ELSE ' erasures wait'::text
+             END) || ' for the clean-up, the oldest for '::text) || sync.say_seconds(n.seconds)) || '.'::text)
+         END),
+     jsonb_strip_nulls(jsonb_build_object('open', n.open, 'oldest_seconds', round(n.seconds))) AS jsonb_strip_nulls
+    FROM w,
+     n;
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_monitor()
@@ -13645,6 +13992,30 @@ begin
 end $function$;
 grant execute on function sync.name_import_places(of_run bigint, places integer[], customers uuid[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.next_company_page(most integer)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  l sync.match_looks;
+  ids uuid[] := '{}';
+begin
+  loop
+    select * into l from sync.match_looks o order by o.asked_at, o.company limit 1 for update skip locked;
+    if not found then return null; end if;
+    ids := array(
+      select c.id from platform.customers c
+      where c.company_id = l.company and c.id > l.after and c.merged_into is null and c.erased_at is null order by c.id limit most);
+    exit when cardinality(ids) > 0;
+    delete from sync.match_looks o where o.company = l.company;
+  end loop;
+  update sync.match_looks o set after = ids[cardinality(ids)] where o.company = l.company;
+  return ids;
+end $function$;
+grant execute on function sync.next_company_page(most integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -16983,6 +17354,17 @@ grant delete on sync.match_keys to erase_role;
 grant maintain on sync.match_keys to privacy_role;
 grant select on sync.match_keys to erase_role;
 grant update on sync.match_keys to erase_role;
+
+create table sync.match_looks (
+  company uuid not null,
+  after uuid default '00000000-0000-0000-0000-000000000000'::uuid not null,
+  asked_at timestamp with time zone default clock_timestamp() not null,
+  constraint match_looks_pkey PRIMARY KEY (company)
+);
+comment on table sync.match_looks is 'Companies whose customers are to be compared anew. No reference: a company that goes needs no look.';
+comment on column sync.match_looks.after is 'Every customer of the company up to this id has been looked at.';
+alter table sync.match_looks enable row level security, force row level security;
+create policy owner_all on sync.match_looks for all to platform_owner using (true) with check (true);
 
 create table sync.match_model (
   is_only boolean default true not null,

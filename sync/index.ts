@@ -10,6 +10,7 @@ import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { startBulk } from './worker/bulk.ts';
+import { startCleanUps } from './worker/cleanups.ts';
 import { startWorkerHeartbeat } from './worker/heartbeat.ts';
 import { startImports } from './worker/imports.ts';
 import { measureSequencer } from './worker/measures.ts';
@@ -152,6 +153,10 @@ export async function startSync({
   });
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
+  const cleanUps = startCleanUps({
+    url: variables.PRIVACY_APP_URL,
+    onError: (error) => log.error({ err: error }, 'clean-up of erasures'),
+  });
   const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
   const duplicates = queueImports({ url, onError: (error) => log.error({ err: error }, 'duplicates of imports') });
   const detection = startDetection({
@@ -190,6 +195,7 @@ export async function startSync({
           stays,
           holders: holders.slice(0, holdersMax).map(({ name }) => name),
         },
+        clean_ups: cleanUps.state(),
         turns: {
           sequencer: looks,
           monitor: monitor.state().turns,
@@ -211,6 +217,7 @@ export async function startSync({
         stopAlerting(),
         quality.stop(),
         bulk.stop(),
+        cleanUps.stop(),
         imports.stop(),
         duplicates.stop(),
         detection.stop(),

@@ -67,7 +67,8 @@ export async function startServers(options: {
     ? await step('Service Bus', async ({ note }) => noted(await (await import('./bus.ts')).startBus(), note))
     : undefined;
   if (bus) onStarted('Service Bus', bus.stop);
-  const worker = await startSync({ variables: { ...loginOf('sync_app'), ...bus?.variables }, log });
+  const { SIMULATOR_DB_URL, PRIVACY_APP_URL } = otherLogins(urlOf);
+  const worker = await startSync({ variables: { ...loginOf('sync_app'), PRIVACY_APP_URL, ...bus?.variables }, log });
   onStarted('Sync', worker.close);
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
@@ -91,7 +92,7 @@ export async function startServers(options: {
     startApp('Foundation', 'foundation', startFoundation),
     startApp('Support', 'support', startSupport),
     startApp('Console', 'console', ({ variables, ...rest }) =>
-      startConsole({ variables: { ...variables, ...consoleLogins(urlOf) }, ...rest }),
+      startConsole({ variables: { ...variables, SIMULATOR_DB_URL, PRIVACY_APP_URL }, ...rest }),
     ),
   ]);
   const billing =
@@ -131,8 +132,8 @@ function billingSettings(identity: LocalProvider | undefined, foundationUrl: str
   };
 }
 
-/** On a server that is not our own, a login may have no password here: then the console does without it, and says so. */
-function consoleLogins(urlOf: (login: Login) => string): Record<string, string> {
+/** On a server that is not our own, a login may have no password here: then the console and the worker do without it, and say so. */
+function otherLogins(urlOf: (login: Login) => string): Record<string, string | undefined> {
   const urls = { SIMULATOR_DB_URL: urlOf('simulator_app'), PRIVACY_APP_URL: urlOf('privacy_app') };
   return Object.fromEntries(Object.entries(urls).filter(([, url]) => new URL(url).password !== ''));
 }

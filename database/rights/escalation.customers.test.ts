@@ -304,6 +304,21 @@ describe('erasing', () => {
         ends: table('erasures'),
         neighbour: look,
       },
+      'cannot erase a list of people': {
+        attack: `select platform.begin_erasure_job(sha256('x'), 'x', 1)`,
+        ends: fn('begin_erasure_job'),
+        neighbour: look,
+      },
+      'cannot erase in a job of somebody else': {
+        attack: `select platform.erase_in_job(gen_random_uuid(), 1, '${ada}')`,
+        ends: fn('erase_in_job'),
+        neighbour: look,
+      },
+      'cannot ask whose an erased address was': {
+        attack: `select platform.find_erased('ada@example.com', null)`,
+        ends: fn('find_erased'),
+        neighbour: look,
+      },
       'cannot end the clean-up of an erasure': {
         attack: `select platform.end_clean_up('{}')`,
         ends: fn('end_clean_up'),
@@ -341,6 +356,8 @@ describe('erasing', () => {
       `update platform.customers set name = 'x'`,
       'select from support.messages',
       'select from platform.suppressions',
+      'select list from platform.erasure_jobs',
+      `update platform.erasure_job_places set state = 'erased'`,
       'select pending from platform.erasures',
       `update platform.erasures set report = '{}'`,
       'delete from platform.legal_holds',

@@ -164,48 +164,6 @@ export function addEventStream(
     }
     const place = readLastId(c.req.valid('header')['last-event-id']);
     const leave = takePlace(caller); // at once with the check; otherwise a hundred requests could pass it
-      throw new Problem({
-        status: 503,
-        code: 'too-many-streams',
-        detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
-        headers: { 'Retry-After': '10' },
-      });
-<<<<<<< HEAD
-=======
-    open += 1;
-  };
-  app.openapi(stream, async (c) => {
-    const { types: asked, after, limit, wait } = c.req.valid('query');
-    const wanted = asked as EventType[] | undefined;
-    const caller = c.get('caller') as Caller;
-    await access.requireTypes(caller, wanted ?? []);
-    const heard = access.open(caller);
-    if (after !== undefined) {
-      const begins = await readAfter(db, after);
-      if (wait > 0) takePlace();
-      const gone = new AbortController();
-      const leave = () => gone.abort();
-      if ('once' in c.env.outgoing) c.env.outgoing.once('close', leave);
-      try {
-        const page = await readEventPage(db, {
-          after: begins,
-          types: wanted,
-          limit,
-          waitMs: wait * 1_000,
-          over: AbortSignal.any([closing, gone.signal]),
-          hears: heard.hears,
-        });
-        if (wait > 0 && !(await caller.isStillWelcome())) throw refuseStranger();
-        c.header('Cache-Control', 'no-store');
-        return c.json({ events: page.events.map(toWords), next: page.next, is_last: page.isLast }, 200);
-      } finally {
-        if (wait > 0) open -= 1;
-        if ('off' in c.env.outgoing) c.env.outgoing.off('close', leave);
-      }
-    }
-    const place = readLastId(c.req.valid('header')['last-event-id']);
-    takePlace(); // before the first await; otherwise a hundred requests could pass the check at once
->>>>>>> 124ec95 (Events are read page by page over HTTP, with the rights of the app's own login)
     let isKnown: boolean;
     let begin: Place;
     try {

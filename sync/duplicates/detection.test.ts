@@ -4,7 +4,7 @@ import { readSettings } from '@aether/platform/log';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform } from '../testing.ts';
-import { detectionName, lookAt, startDetection, walkPage } from './detection.ts';
+import { detectionName, lookAt, lookAtCompany, startDetection, walkPage } from './detection.ts';
 import { propose } from './testing.duplicates.ts';
 import { trainModel } from './training.ts';
 
@@ -19,6 +19,7 @@ beforeAll(async () => {
   const url = platform.database.url('sync_app');
   const detection = startDetection({
     database: { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url },
+    everyMs: 100,
     onError: (error) => errors.push(error),
   });
   atEnd(() => detection.stop());
@@ -185,6 +186,85 @@ test('a look gives up when somebody holds the customer, and holds up no writer w
   await looker.query('commit');
 });
 
+describe('a company that gets another name', () => {
+  /** Without a domain, so that its name counts. */
+  const companyOf = async (name: string): Promise<string> =>
+    (
+      await superuser.query(
+        `insert into platform.companies (name, created_by_app) values ($1, 'foundation') returning id`,
+        [name],
+      )
+    ).rows[0].id;
+  const rename = (id: string, name: string) =>
+    superuser.query('update platform.companies set name = $2 where id = $1', [id, name]);
+  /** Until no company waits for a look. */
+  const lookedAtAll = async () => {
+    await looked();
+    while ((await superuser.query('select from sync.match_looks')).rowCount !== 0);
+  };
+
+  test('has its customers compared anew: a pair for which its name speaks gets another score, and gets it back', async () => {
+    const [first, second] = [await companyOf('Brass Foundry'), await companyOf('Oak Mill')];
+    const one = await made('Jonas Petri', { phone: '+49 30 555109', company_id: first });
+    const two = await made('Jonas Petri', { phone: '+49 30 555109', company_id: second });
+    await lookedAtAll();
+    const before = await pairOf(one, two);
+    expect(before).toMatchObject({ state: 'open' });
+    await rename(second, 'Brass Foundry');
+    await lookedAtAll();
+    const alike = await pairOf(one, two);
+    expect(alike.reasons).not.toEqual(before.reasons);
+    expect(alike.score).toBeGreaterThan(before.score);
+    await rename(second, 'Oak Mill');
+    await lookedAtAll();
+    expect(await pairOf(one, two)).toMatchObject({ score: before.score, reasons: before.reasons });
+  });
+
+  test('costs its event a row: the customers come in pages, and a worker that is killed loses its page alone', async () => {
+    const company = await companyOf('Paper Works');
+    const ids: string[] = [];
+    for (const n of [1, 2, 3]) ids.push(await made(`Page ${n} Sorter`, { company_id: company }));
+    await lookedAtAll();
+    const keysOfAll = async () =>
+      (await superuser.query('select customer, keys from sync.match_keys where customer = any ($1) order by 1', [ids]))
+        .rows;
+    const keys = await keysOfAll();
+    expect(keys).toHaveLength(3);
+    await superuser.query('delete from sync.match_keys where customer = any ($1)', [ids]);
+    // The worker beside it finds the row held, and does nothing.
+    const first = await platform.database.connect('sync_app');
+    first.on('error', () => {});
+    const readModel = createModelReader();
+    await first.query('begin');
+    await first.query('select sync.ask_match_looks(array[$1::uuid])', [company]);
+    expect(await lookAtCompany(on(first), { readModel, most: 2 })).toBe(true);
+    await first.query('commit');
+    await lookedAtAll();
+    expect(await keysOfAll()).toEqual(keys);
+
+    await superuser.query('delete from sync.match_keys where customer = any ($1)', [ids]);
+    await first.query('begin');
+    await first.query('select sync.ask_match_looks(array[$1::uuid])', [company]);
+    await lookAtCompany(on(first), { readModel, most: 2 });
+    await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
+    expect((await superuser.query('select from sync.match_looks')).rowCount).toBe(0);
+    expect(await keysOfAll()).toEqual([]);
+    await sync.query('select sync.ask_match_looks(array[$1::uuid])', [company]);
+    await lookedAtAll();
+    expect(await keysOfAll()).toEqual(keys);
+  });
+
+  test('makes no look if it is only saved again', async () => {
+    const company = await companyOf('Still Waters');
+    const id = await made('Karl Anders', { company_id: company });
+    await lookedAtAll();
+    await superuser.query('delete from sync.match_keys where customer = $1', [id]);
+    await rename(company, 'Still Waters');
+    await lookedAtAll();
+    expect(await keysOf(id)).toBeUndefined();
+  });
+});
+
 describe('the walk over all customers', () => {
   test('finds those who were there before, a page by one of several workers, and goes on where a killed one was', async () => {
     await superuser.query('alter table platform.customers disable trigger user');
@@ -249,6 +329,9 @@ test('no app reads keys, or writes what detection found', async () => {
       `select sync.keep_match_keys('[]')`,
       `select sync.keep_match_model('x', 1, '{}', '')`,
       'select sync.begin_match_walk()',
+      `select sync.ask_match_looks('{}')`,
+      'select sync.next_company_page(1)',
+      'select from sync.match_looks',
     ])
       await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' });
   }

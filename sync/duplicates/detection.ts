@@ -10,6 +10,9 @@ import { type AppEvent, openConnection, openEventBus, type Settings, type Subscr
  * The walk looks at all that are there: on the first start, after a change of the rules, and when somebody asks for it. A page of it is one
  * transaction, which says how far it is, so a worker that is killed loses at most a page, and of several workers one does each.
  *
+ * A company that gets another name or domain is noted by the subscription (0038_company_looks.sql), and its customers are looked at in pages
+ * like those of the walk, before it.
+ *
  * - The looks of a batch are read first and written last, in one statement, so its locks are short.
  * - A customer that a merge or a change of a number holds for longer than half a second makes the look fail. Its event is parked and comes
  * again; so does the page.
@@ -26,6 +29,7 @@ export const detectionName = 'sync.duplicates';
 
 const types = [
   ...['customer.created', 'customer.updated', 'customer.deleted', 'customer.merged', 'customer.unmerged'],
+  'company.updated',
   ...['address.created', 'address.updated', 'address.deleted', 'phone.created', 'phone.updated', 'phone.deleted'],
 ] as ('customer.created' | 'customer.updated' | 'customer.merged' | 'customer.unmerged' | 'address.created')[];
 /** Of a changed customer: what matching compares. Other changes cost no look. */
@@ -68,6 +72,8 @@ export function startDetection({
   const bus = openEventBus(connection, database.directUrl);
   const readModel = createModelReader();
   const subscription = bus.subscribeBatch({ name: detectionName, types, batchMax, onError }, async (events, { tx }) => {
+    const companies = renamedOf(events);
+    if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
     await lookAt(tx, { ids: customersOf(events), readModel });
   });
 
@@ -76,7 +82,11 @@ export function startDetection({
   }
 
   /** One page of the walk. @returns whether there may be more */
-  const walk = () => connection.transaction({ mayBeLost: true }, (tx) => walkPage(tx, { readModel }));
+  const walk = () =>
+    connection.transaction({ mayBeLost: true }, async (tx) => {
+      const has = await lookAtCompany(tx, { readModel });
+      return has || walkPage(tx, { readModel });
+    });
 
   async function run(): Promise<void> {
     // What is made before it is registered is found by the walk, and what is made later by the subscription.
@@ -111,12 +121,21 @@ export function startDetection({
 function customersOf(events: readonly AppEvent[]): string[] {
   const ids = new Set<string>();
   for (const { type, key, customer, previous, data } of events) {
+    if (type === 'company.updated') continue;
     if (type === 'customer.updated' && !Object.keys(previous).some((column) => compared.has(column))) continue;
     if (type.startsWith('customer.')) ids.add(key);
     else if (customer !== null) ids.add(customer);
     if (type === 'customer.merged' || type === 'customer.unmerged') ids.add(String((data as { loser: string }).loser));
   }
   return [...ids];
+}
+
+/** The companies of events that have another name or another domain now, which matching compares. */
+function renamedOf(events: readonly AppEvent[]): string[] {
+  const renamed = events.filter(
+    ({ type, previous }) => type === 'company.updated' && ('name' in previous || 'domain' in previous),
+  );
+  return [...new Set(renamed.map(({ key }) => key))];
 }
 
 /** Looks for pairs of these customers, and keeps what it finds. @returns how many pairs are new */
@@ -154,6 +173,21 @@ async function listDetected(tx: Asked, ids: readonly string[]): Promise<Map<stri
     beside.set(other, [...(beside.get(other) ?? []), one]);
   }
   return beside;
+}
+
+/**
+ * One page of the customers of a company that was renamed, in the caller's transaction.
+ *
+ * @returns whether there may be more
+ */
+export async function lookAtCompany(
+  tx: Asked,
+  { readModel, most = perPage }: { readModel: ModelReader; most?: number },
+): Promise<boolean> {
+  const [page] = await tx.query<{ ids: string[] | null }>('select sync.next_company_page($1) as ids', [most]);
+  if (!page?.ids) return false;
+  await lookAt(tx, { ids: page.ids, readModel });
+  return true;
 }
 
 /** One page of the walk, in the caller's transaction. @returns whether there may be more */

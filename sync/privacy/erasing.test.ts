@@ -3,11 +3,15 @@ import { basename, join } from 'node:path';
 import { createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
+import { until } from '../testing.ts';
+import { startCleanUps } from '../worker/cleanups.ts';
+import { dropOldEvents } from '../worker/retention.ts';
 import { cleanUp, eraseCustomer, previewErasure } from './erasing.ts';
+import { eraseList, readList } from './erasingmany.ts';
 import { placeHold, releaseHold } from './holds.ts';
 import { requireCustomer } from './person.ts';
 import { listReceipts } from './receipts.ts';
-import { liftSuppression, listErased, repeatErasures } from './suppression.ts';
+import { liftErasure, liftSuppression, listErased, repeatErasures } from './suppression.ts';
 import { findCanary, makePerson, numberEvents } from './testing.person.ts';
 
 /** A clean-up builds dozens of indexes again. */
@@ -178,6 +182,44 @@ test('where two people are needed, the same person twice is one', async () => {
   } finally {
     await privacy.query('select platform.set_privacy(false, null)');
   }
+});
+
+test('where two people are needed, a list is asked for by one and confirmed by another, and one who asks twice is one', async () => {
+  const foundation = await database.connect('foundation_app');
+  const { rows } = await foundation.query(
+    `insert into platform.customers (email, name) values ('one@xq7list.example', 'One'), ('two@xq7list.example', 'Two') returning id`,
+  );
+  const list = readList('one@xq7list.example\ntwo@xq7list.example\n');
+  const statesOf = async (client: pg.Client, reason = 'They asked') =>
+    (await eraseList(client, list, { reason })).lines.map(({ state }) => state);
+  await privacy.query('select platform.set_privacy(true, null)');
+  try {
+    expect(await statesOf(privacy)).toEqual(['asked', 'asked']);
+    expect(await statesOf(privacy)).toEqual(['asked', 'asked']);
+    const second = await connectPrivacy('mia');
+    expect(await statesOf(second)).toEqual(['erased', 'erased']);
+    const [receipt] = await listReceipts(privacy, { customer: rows[1].id });
+    expect(receipt).toMatchObject({ askedBy: 'tom', erasedBy: 'mia' });
+    // With another reason it is another job, which finds that all of it was done.
+    expect(await statesOf(privacy, 'Again')).toEqual(['erased', 'erased']);
+    expect(await listReceipts(privacy, { customer: rows[0].id })).toHaveLength(1);
+  } finally {
+    await privacy.query('select platform.set_privacy(false, null)');
+  }
+});
+
+test.each([
+  ['# nobody\n\n', 'The list names nobody'],
+  ['a@b.example\n'.repeat(100_001), 'at most 100000 are one job'],
+])('a list that is no job is refused', (text, words) => {
+  expect(() => readList(text)).toThrow(words);
+});
+
+test('a list of nobody who acts, and one without a reason, is refused', async () => {
+  const list = readList('one@xq7list.example');
+  await expect(eraseList(privacy, list, { reason: ' ' })).rejects.toThrow('say why');
+  const nobody = await database.connect('privacy_app');
+  await expect(eraseList(nobody, list, { reason: 'They asked' })).rejects.toThrow('say who erases');
 });
 
 test('a merge of an erased customer is not taken back, with the reason', async () => {
@@ -557,6 +599,102 @@ test('an address that is lifted comes back by an import that knew the person by 
   expect(rows).toEqual([{ outcome: 'created' }]);
 });
 
+test('a person whose imported line has neither an address nor an id comes back by the receipt', async () => {
+  const { survivor, run } = await makePerson(database, superuser, 'xq7row');
+  await superuser.query(
+    `insert into sync.import_keys (source, key, customer, run) values ('paper', 'row:4711', $1, $2)`,
+    [survivor, run],
+  );
+  const { erasure } = await eraseCustomer(privacy, survivor, 'They asked');
+  const worker = await database.connect('sync_app');
+  const importAgain = async () => {
+    const { rows: begun } = await worker.query(
+      `select sync.begin_import('foundation', '{}', 'test', '[{"file": 1, "source": "paper", "name": "again.csv"}]') as run`,
+    );
+    await superuser.query(
+      `insert into staging.import_lines (run, n, file, line, kind, name, digest, is_known) values ($1, 1, 1, 2, 'person', 'Ada', 4711, false)`,
+      [begun[0].run],
+    );
+    await worker.query('select sync.plan_import($1)', [begun[0].run]);
+    return (await superuser.query('select code from sync.import_rows where run = $1', [begun[0].run])).rows[0].code;
+  };
+  expect(await importAgain()).toBe('erased');
+  await expect(liftErasure(privacy, erasure, ' ')).rejects.toThrow('say why');
+  await expect(liftErasure(privacy, survivor, 'They came back')).rejects.toThrow('no such receipt');
+  expect(await liftErasure(privacy, erasure, 'They came back')).toBeGreaterThan(2);
+  expect(await liftErasure(privacy, erasure, 'Twice')).toBe(0);
+  expect(await importAgain()).not.toBe('erased');
+});
+
+test('a contact that has only a number goes with the customer of that number and name, and one of another name stays', async () => {
+  const { survivor, other } = await makePerson(database, superuser, 'xq7number');
+  const foundation = await database.connect('foundation_app');
+  const { rows } = await superuser.query('select name, phone_key, company_id from platform.customers where id = $1', [
+    survivor,
+  ]);
+  const { name, phone_key: phone, company_id: company } = rows[0];
+  const add = async (as: string, number: string) =>
+    (
+      await foundation.query(
+        'insert into crm.contacts (company_id, name, phone, phone_key) values ($1, $2, $3, $3) returning id',
+        [company, as, number],
+      )
+    ).rows[0].id;
+  const theirs = await add(name.toUpperCase(), phone);
+  const elses = await add('Reception', phone);
+  const farther = await add(name, '+493099999999');
+  await numberEvents(superuser);
+  await eraseCustomer(privacy, survivor, 'They asked');
+  const kept = [elses, farther].sort();
+  expect(
+    (await superuser.query('select id from crm.contacts where id = any ($1) order by id', [[theirs, ...kept]])).rows,
+  ).toEqual(kept.map((id) => ({ id })));
+  const { rows: events } = await superuser.query(
+    `select key, data ? 'name' as named from sync.events where key = any ($1) and type = 'contact.created' order by key = $2 desc`,
+    [[theirs, elses], theirs],
+  );
+  expect(events).toEqual([
+    { key: theirs, named: false },
+    { key: elses, named: true },
+  ]);
+  expect(other).toBeTruthy();
+});
+
+test('who has acknowledged is kept when the log is cut, and who was made to lose the event has not', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7ack');
+  const { erasure } = await eraseCustomer(privacy, survivor, 'They asked');
+  await numberEvents(superuser);
+  const { rows } = await superuser.query(`select max(position)::integer as head from sync.events`);
+  for (const [name, position] of [
+    ['support.quick', rows[0].head],
+    ['support.slow', 0],
+  ])
+    await superuser.query(`insert into sync.subscriptions (name, app, position) values ($1, 'support', $2)`, [
+      name,
+      position,
+    ]);
+  const acknowledged = async () => {
+    const receipt = (await listReceipts(privacy, { customer: survivor })).find((each) => each.erasure === erasure);
+    return {
+      position: receipt?.position,
+      of: Object.fromEntries((receipt?.subscribers ?? []).map((each) => [each.name, each.acknowledged])),
+    };
+  };
+  const before = await acknowledged();
+  expect(before).toMatchObject({ position: rows[0].head, of: { 'support.quick': true, 'support.slow': false } });
+  await superuser.query(`update sync.events set sequenced_at = clock_timestamp() - interval '200 days'`);
+  const worker = await database.connect('sync_app');
+  await dropOldEvents(worker, { keepDays: 90, force: ['support.slow', 'support.mail'] });
+  expect((await superuser.query('select from sync.events where position <= $1', [rows[0].head])).rowCount).toBe(0);
+  expect(await acknowledged()).toEqual(before);
+  // Who comes later was never told, and who goes has acknowledged all the same.
+  await superuser.query(`insert into sync.subscriptions (name, app, position) values ('support.late', 'support', $1)`, [
+    rows[0].head,
+  ]);
+  await superuser.query(`delete from sync.subscriptions where name = 'support.quick'`);
+  expect(await acknowledged()).toEqual(before);
+});
+
 test('after a restore, records that were merged since are erased each, a hold stops none of the others, and the list stays whole', async () => {
   const foundation = await database.connect('foundation_app');
   const ids: string[] = [];
@@ -587,6 +725,57 @@ test('after a restore, records that were merged since are erased each, a hold st
   expect(await listErased(privacy)).toContainEqual(line([later], [unknown]));
   expect(await repeatErasures(privacy, list)).toEqual({ erased: 0, suppressed: 0, unknown: 1, held: [held] });
 });
+
+test(
+  'the worker ends a clean-up that was left open, and Sync Health says when one fails or nobody can',
+  async () => {
+    const { survivor } = await makePerson(database, superuser, 'xq7worker');
+    await eraseCustomer(privacy, survivor, 'They asked');
+    const sync = await database.connect('sync_app');
+    const check = async (report: object) => {
+      await sync.query(`select sync.beat('worker-1', extract(epoch from clock_timestamp()) * 1000, $1)`, [
+        JSON.stringify({ clean_ups: report }),
+      ]);
+      const { rows } = await superuser.query('select status, reason from sync.check_erasures()');
+      return rows[0];
+    };
+    expect(await check({ has_login: false })).toMatchObject({
+      status: 'ok',
+      reason: expect.stringMatching(/waits? for the clean-up, the oldest for/),
+    });
+    await sync.query(`select sync.set_health_limit('clean_up_seconds', 0.001, 'a test')`);
+    expect(await check({ has_login: false })).toMatchObject({
+      status: 'warning',
+      reason: expect.stringContaining('No worker has the login'),
+    });
+    expect(await check({ has_login: true, error: '42501' })).toMatchObject({
+      status: 'failing',
+      reason: expect.stringContaining('42501'),
+    });
+
+    const errors: unknown[] = [];
+    const onError = (error: unknown) => errors.push(error);
+    const lost = startCleanUps({ url: database.url('sync_app'), everyMs: 10, leaveMs: 0, onError });
+    await until(async () => errors.length > 0);
+    expect(lost.state()).toEqual({ has_login: true, error: '42501' });
+    await lost.stop();
+    const cleanUps = startCleanUps({
+      url: database.url('privacy_app'),
+      everyMs: 10,
+      leaveMs: 0,
+      onError: (error) => {
+        throw error;
+      },
+    });
+    await until(async () => (await listReceipts(privacy, { customer: survivor }))[0]?.state === 'clean');
+    expect(cleanUps.state()).toEqual({ has_login: true });
+    await cleanUps.stop();
+    expect(await check(cleanUps.state())).toEqual({ status: 'ok', reason: 'No erasure waits for its clean-up.' });
+    expect(await findCanary(superuser, 'xq7worker')).toEqual([]);
+    expect(startCleanUps({ url: undefined, onError }).state()).toEqual({ has_login: false });
+  },
+  cleanUpMaxMs,
+);
 
 test(
   'a clean-up that was cut off is ended by another process',

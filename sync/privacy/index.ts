@@ -9,6 +9,17 @@ export {
   eraseCustomer,
   previewErasure,
 } from './erasing.ts';
+export {
+  eraseList,
+  type JobLine,
+  type JobOfList,
+  type Listed,
+  type ListPreview,
+  type ListRefusal,
+  listRefusals,
+  previewList,
+  readList,
+} from './erasingmany.ts';
 export { type LegalHold, listHolds, placeHold, releaseHold, releaseHoldsOf } from './holds.ts';
 export {
   type Found,
@@ -21,5 +32,5 @@ export {
   SeveralPersons,
 } from './person.ts';
 export { listReceipts, type Receipt } from './receipts.ts';
-export { type ErasedOne, liftSuppression, listErased, readErased, repeatErasures } from './suppression.ts';
+export { type ErasedOne, liftErasure, liftSuppression, listErased, readErased, repeatErasures } from './suppression.ts';
 export { NotAPerson, readWho, type Who } from './who.ts';

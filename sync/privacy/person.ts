@@ -65,7 +65,8 @@ export class SeveralPersons extends Error {
   }
 }
 
-async function findCustomers(client: Sql, { email, phone, id }: Who): Promise<FoundCustomer[]> {
+/** The customers that an address, a number or an id leads to; of a merged one its survivor. */
+export async function findCustomers(client: Sql, { email, phone, id }: Who): Promise<FoundCustomer[]> {
   return rowsOf<FoundCustomer>(
     client,
     `select customer as id, name, email, erased_at as "erasedAt" from platform.find_persons($1, $2, $3)`,

@@ -102,7 +102,8 @@ test('what is older than its rule is scrubbed a step at a time, a held customer 
     { description: 'Likes <b>oak</b> & "walnut"' },
   ]);
   expect(await read('select n, raw is null and email is null as gone from sync.import_rows order by n')).toEqual(
-    [1, 2, 3, 4, 5].map((n) => ({ n, gone: n > 1 })),
+    // The third is linked to nobody, and names an address of hers.
+    [1, 2, 3, 4, 5].map((n) => ({ n, gone: n !== 1 && n !== 3 })),
   );
   expect(await read(`select user_id from platform.sign_ins`)).toEqual([{ user_id: 'u-boss' }]);
 
@@ -116,6 +117,42 @@ test('what is older than its rule is scrubbed a step at a time, a held customer 
   // A round over what is done changes nothing, and to the records nothing has happened.
   expect(Object.values(await work()).reduce((sum, rows) => sum + rows, 0)).toBe(0);
   expect(await read('select (select count(*) from sync.outbox) + sync.head() as events')).toEqual([{ events }]);
+});
+
+test('a chat and a line of an import that no customer is linked to are kept by the hold on whose address or number they name', async () => {
+  await superuser.query(`
+    insert into support.sessions (id, widget_id, visitor_email, visitor_name, token_hash, status, resolved, ended_at)
+      select s.id::uuid, w.id, s.email, 'Somebody', sha256(convert_to(s.id, 'UTF8')), 'ended', true, now() - interval '200 days'
+      from support.widgets w, (values ('00000000-0000-4000-8000-0000000000d1', 'ADA@person.example'),
+        ('00000000-0000-4000-8000-0000000000d2', 'else@person.example'), ('00000000-0000-4000-8000-0000000000d3', null)) s (id, email);
+    insert into sync.import_rows (run, n, file, line, outcome, email_key, phone_key, raw)
+      select (select min(id) from sync.import_runs), r.n, 1, r.n, 'rejected', r.email, r.phone, 'kept' || coalesce(r.raw, '')
+      from (values (91, 'a.king@work.example', null, null), (92, null, '+49301234567', null), (93, null, null, ';ada@person.example'),
+        (94, 'else@person.example', null, null), (95, null, '+49305555555', null), (96, null, null, ';nada@person.example'))
+        r (n, email, phone, raw)`);
+  const chats = () =>
+    read(`select right(id::text, 1) as id, visitor_name is null as gone from support.sessions
+      where id::text like '%-0000000000d_' order by 1`);
+  const lines = () => read('select n, raw is null as gone from sync.import_rows where n > 90 order by n');
+  const hold = await placeHold(privacy, ada, 'Another lawsuit');
+  const rowsOf = async (kind: string, table: string) =>
+    (await previewRetention(privacy, kind, 100)).find((aged) => aged.table === table)?.rows;
+  expect([await rowsOf('conversations', 'support.sessions'), await rowsOf('import_lines', 'sync.import_rows')]).toEqual(
+    [2, 3],
+  );
+  await work();
+  expect(await chats()).toEqual([
+    { id: '1', gone: false },
+    { id: '2', gone: true },
+    { id: '3', gone: true },
+  ]);
+  expect(await lines()).toEqual([91, 92, 93, 94, 95, 96].map((n) => ({ n, gone: n > 93 })));
+  await releaseHold(privacy, hold, 'It is settled');
+  expect([await rowsOf('conversations', 'support.sessions'), await rowsOf('import_lines', 'sync.import_rows')]).toEqual(
+    [1, 3],
+  );
+  await work();
+  expect([...(await chats()), ...(await lines())].every(({ gone }) => gone)).toBe(true);
 });
 
 test('an open task stays whatever its age', async () => {

@@ -39,6 +39,21 @@ export async function liftSuppression(
   return isLifted;
 }
 
+/**
+ * Lets a person come back by the receipt: all that the erasure has listed, also the keys of imported lines without an address and an id,
+ * which nobody can name.
+ *
+ * @param erasure the id of the receipt
+ * @returns how much was kept away
+ */
+export async function liftErasure(client: Sql, erasure: string, reason: string): Promise<number> {
+  const [row] = await rowsOf<{ lifted: number }>(client, 'select platform.lift_erasure($1, $2)::float8 as lifted', [
+    erasure,
+    reason,
+  ]);
+  return row?.lifted ?? 0;
+}
+
 /** Who was erased, the oldest first: for a file beside the backups. */
 export async function listErased(client: Sql): Promise<ErasedOne[]> {
   const rows = await rowsOf<{ one: ErasedOne }>(client, 'select platform.list_suppressions() as one');

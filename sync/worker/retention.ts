@@ -47,6 +47,8 @@ const batchMaxDefault = 5_000;
 export async function dropOldEvents(client: Sql, options: RetentionOptions): Promise<Retention> {
   const { keepDays, force = [], batchMax = batchMaxDefault } = options;
   await requireSubscriptions(client, force);
+  // Receipts of erasures read from the log who has acknowledged: it is written down before anything goes.
+  await rowsOf(client, 'select platform.keep_acknowledgements()', []);
   const dropped: Gone[] = [];
   const partitions = () =>
     attempt(

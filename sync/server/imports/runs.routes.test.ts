@@ -216,3 +216,32 @@ test('a job goes on with another worker when its worker is killed, and one that 
   expect(await calls.ended(waiting[0].id)).toMatchObject({ state: 'cancelled' });
   expect((await app.call('GET', `/api/imports/runs/${run}`)).body.state).toBe('applied');
 });
+
+test('a steward stops what decides a plan again and a what-if, and no other step; who is neither stops nothing', async () => {
+  const superuser = await app.database.connect('postgres');
+  const run = await plan('stopped.csv', 'email,name\nstopped@acme.org,Stopped Person\n');
+  const stop = async (kind: string) => {
+    // It is with a worker that does not come back, so that it does not end by itself.
+    const { rows } = await superuser.query(
+      `insert into sync.import_jobs (kind, run, state, worker, attempts, leased_until, actor)
+       values ($1, $2, 'working', 'killed', 1, clock_timestamp() + interval '1 hour', 'boss') returning id`,
+      [kind, run],
+    );
+    const { status, body } = await app.call('DELETE', `/api/imports/jobs/${rows[0].id}`);
+    const { rows: ended } = await superuser.query(
+      `update sync.import_jobs set state = 'cancelled', ended_at = clock_timestamp() where id = $1 returning is_cancelled`,
+      [rows[0].id],
+    );
+    return { kind, status, code: body?.code, isCancelled: ended[0].is_cancelled };
+  };
+  for (const kind of ['replan', 'whatif'])
+    expect(await stop(kind)).toEqual({ kind, status: 403, code: 'steward-only', isCancelled: false });
+  await superuser.query(`update platform.users set role = 'steward' where id = 'maya'`);
+  try {
+    for (const kind of ['replan', 'whatif']) expect(await stop(kind)).toMatchObject({ status: 204, isCancelled: true });
+    for (const kind of ['plan', 'apply', 'verify', 'preview', 'undo'])
+      expect(await stop(kind)).toEqual({ kind, status: 403, code: 'not-allowed', isCancelled: false });
+  } finally {
+    await superuser.query(`update platform.users set role = 'user' where id = 'maya'`);
+  }
+});
