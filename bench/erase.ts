@@ -1,29 +1,38 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
-import { cleanUp, eraseCustomer } from '@aether/sync/privacy';
-import pg from 'pg';
-import { measure, median, quantile } from './measure.ts';
+import { cleanUp, eraseCustomer, eraseList } from '@aether/sync/privacy';
+import type pg from 'pg';
+import { connect, type Measured, measureBeside, readSettings, tableOfCauses, tableOfLongest, tableOfWaits } from './beside.ts';
+import { median } from './measure.ts';
 import { printTable } from './tables.ts';
 
 /*
- * Measures erasures: of customers with many entries (activities, changes, chats with messages, calls, deals, and the events of all of them),
- * one transaction each, beside writers of other customers, who say how long they wait; then many small ones as one job, with one clean-up.
+ * Measures erasures of customers with many entries (activities, changes, chats with messages, calls, deals, and the events of all of them),
+ * one transaction each. Beside them writers of other customers say how long they wait, and for what (beside.ts); and so beside bare statements
+ * that change as many rows of the same tables, by a superuser with row triggers and foreign keys switched off, and beside nothing, in turns.
+ * Then people without entries are erased as one job, with one clean-up. Events are numbered meanwhile, as the worker does.
  *
  *   npm run bench:erase
- *   npm run bench:erase -- --customers 2000000 --many 10000
+ *   npm run bench:erase -- --customers 2000000 --job 10000
  */
 const { values: options } = parseArgs({
   options: {
     customers: { type: 'string', default: '100000' },
     entries: { type: 'string', default: '1000' },
     erasures: { type: 'string', default: '20' },
-    many: { type: 'string', default: '1000' },
+    /** People who are erased as one job. */
+    job: { type: 'string', default: '1000' },
+    /** Settings of PostgreSQL, such as wal_init_zero=off. */
+    settings: { type: 'string', default: '' },
+    /** Leaves the server without old files of its log, as a new one is: then it makes each file while writers wait. */
+    fresh: { type: 'boolean', default: false },
   },
 });
-const [customers, entries, erasures, many] = [options.customers, options.entries, options.erasures, options.many].map(
+const [customers, entries, erasures, inJob] = [options.customers, options.entries, options.erasures, options.job].map(
   Number,
 ) as [number, number, number, number];
 
@@ -35,7 +44,10 @@ try {
     folder,
     database: 'bench',
     port: 54541,
-    settings: { shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+    settings: {
+      ...{ shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '1h', track_wal_io_timing: 'on' },
+      ...readSettings(options.settings),
+    },
   });
   await run(local);
 } finally {
@@ -49,87 +61,119 @@ async function run(server: LocalServer): Promise<void> {
   const superuser = await connect(server, 'postgres');
   const privacy = await connect(server, 'privacy_app');
   await privacy.query(`select set_config('aether.actor', 'bench', false)`);
+  const startedAt = performance.now();
   const people = await fill(superuser);
   console.log(
-    `${customers.toLocaleString('en')} customers, ${erasures} of them with ${entries} entries; load ${loadavg()[0]?.toFixed(1)}`,
+    `${customers.toLocaleString('en')} customers, ${erasures} of them with ${entries} entries, filled in ${((performance.now() - startedAt) / 1000).toFixed(0)} s; load ${loadavg()[0]?.toFixed(1)}`,
   );
 
-  const writer = await connect(server, 'foundation_app');
-  let n = 0;
-  const write = () =>
-    writer.query({
-      name: 'write',
-      text: `update platform.customers set name = 'Written ' || $2 where email_key = $1`,
-      values: [`other${1 + (n++ % customers)}@example.com`, n],
-    });
-  const alone = await measure(write, { callers: 1, forMs: 3000 });
-  const waits: number[] = [];
+  // From here on the server writes its log into the files of what came before, as one does that has run for a while.
+  if (!options.fresh) await superuser.query('checkpoint');
+  const watcher = await connect(server, 'postgres');
+  const measured: Measured = new Map();
   const took: number[] = [];
-  let isOver = false;
-  const writing = (async () => {
-    while (!isOver) {
-      const askedAt = performance.now();
-      await write();
-      waits.push(performance.now() - askedAt);
-    }
-  })();
-  for (const person of people) {
-    const startedAt = performance.now();
-    await eraseCustomer(privacy, person, 'bench');
-    took.push(performance.now() - startedAt);
+  const measure = (name: string, work: () => Promise<unknown>) =>
+    measureBeside(measured, name, { server, watcher, workers: [superuser, privacy] }, work);
+  const timed = async (work: () => Promise<unknown>) => {
+    const at = performance.now();
+    await work();
+    took.push(performance.now() - at);
+  };
+  // In turns, so that what else the machine does falls on all of them.
+  const turns = Math.min(4, erasures);
+  const partOf = (list: string[], turn: number) => list.filter((_, index) => index % turns === turn);
+  await eraseCustomer(privacy, people.warm, 'bench');
+  for (let turn = 0; turn < turns; turn++) {
+    await number(watcher);
+    await measure('nothing', () => wait(2000));
+    await measure('bare statements', async () => {
+      for (const person of partOf(people.bare, turn)) await changeBare(superuser, person);
+    });
+    await measure('erasures', async () => {
+      for (const person of partOf(people.erased, turn)) await timed(() => eraseCustomer(privacy, person, 'bench'));
+    });
   }
-  isOver = true;
-  await writing;
-  const cleanStartedAt = performance.now();
-  await cleanUp(privacy, { waitMs: 60_000 });
-  const cleanMs = performance.now() - cleanStartedAt;
+  await number(watcher);
+  const cleanMs = await msOf(() => cleanUp(privacy, { waitMs: 60_000 }));
 
-  const { rows: small } = await superuser.query<{ id: string }>(
-    `select id from platform.customers where erased_at is null and email_key like 'other%' order by id limit $1`,
-    [many],
-  );
-  const manyStartedAt = performance.now();
-  for (const { id } of small) await eraseCustomer(privacy, id, 'bench');
-  const manyMs = performance.now() - manyStartedAt;
-  const manyCleanStartedAt = performance.now();
-  await cleanUp(privacy, { waitMs: 60_000 });
-  const manyCleanMs = performance.now() - manyCleanStartedAt;
+  const list = Array.from({ length: inJob }, (_, index) => ({
+    line: index + 1,
+    who: `other${index + 3000}@example.com`,
+  }));
+  let refused = 0;
+  const jobMs = await msOf(async () => {
+    let done = 0;
+    const numbering: Promise<void>[] = [];
+    const { lines } = await eraseList(privacy, list, {
+      reason: 'bench',
+      onLine: () => void (++done % 500 === 0 && numbering.push(number(watcher))),
+    });
+    await Promise.all(numbering);
+    refused = lines.filter(({ state }) => state !== 'erased').length;
+  });
+  if (refused > 0) throw new Error(`${refused} of ${inJob} people were not erased.`);
+  const jobCleanMs = await msOf(() => cleanUp(privacy, { waitMs: 60_000 }));
 
-  const sorted = took.toSorted((a, b) => a - b);
-  const waited = waits.toSorted((a, b) => a - b);
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   console.log(
     printTable({
       columns: ['', 'median', 'longest'],
       rows: [
-        [`the transaction, ${entries} entries`, `${median(took).toFixed(0)} ms`, `${sorted.at(-1)?.toFixed(0)} ms`],
-        ['a write of others beside it', `${quantile(waited, 0.5).toFixed(1)} ms`, `${waited.at(-1)?.toFixed(1)} ms`],
-        ['a write of others alone', `${alone.p50Ms.toFixed(1)} ms`, `${alone.p99Ms.toFixed(1)} ms (p99)`],
-        [`the clean-up of ${erasures}`, `${(cleanMs / 1000).toFixed(1)} s`, ''],
-        [`a transaction of ${small.length}, small ones`, `${(manyMs / small.length).toFixed(1)} ms`, ''],
-        [`their one clean-up`, `${(manyCleanMs / 1000).toFixed(1)} s`, ''],
+        [`the transaction, ${entries} entries`, `${median(took).toFixed(0)} ms`, `${Math.max(...took).toFixed(0)} ms`],
+        [`the clean-up of ${erasures}`, seconds(cleanMs), ''],
+        [`a job of ${inJob} people, a person`, `${(jobMs / inJob).toFixed(1)} ms`, ''],
+        ['the job, without its clean-up', seconds(jobMs), ''],
+        ['its one clean-up', seconds(jobCleanMs), ''],
       ],
     }),
   );
+  console.log(printTable(tableOfWaits(measured)));
+  console.log(printTable(tableOfCauses(measured)));
+  console.log(printTable(tableOfLongest(measured)));
   const { rows: plans } = await superuser.query<{ name: string }>(
     `select relname || ': ' || seq_scan || ' scans of the whole table, of ' || n_live_tup || ' rows' as name from pg_stat_user_tables
      where schemaname in ('platform', 'crm', 'support', 'sync') and n_live_tup > 5000 and seq_scan > $1 order by seq_scan desc`,
-    [small.length / 2],
+    [inJob / 2],
   );
   for (const { name } of plans) console.log(name);
-  await Promise.all([superuser.end(), privacy.end(), writer.end()]);
+  await Promise.all([superuser.end(), privacy.end(), watcher.end()]);
 }
 
-async function connect(server: LocalServer, login: string): Promise<pg.Client> {
-  const connectionString =
-    login === 'postgres' ? server.server.superuserUrl('bench') : server.urlOf(login as 'privacy_app', 'bench');
-  const client = new pg.Client({ connectionString });
-  client.on('error', () => {}); // the running query fails with the same error
-  await client.connect();
-  return client;
+async function msOf(work: () => Promise<unknown>): Promise<number> {
+  const at = performance.now();
+  await work();
+  return performance.now() - at;
+}
+
+/** As many rows of the same tables as an erasure changes, and their events, without what an erasure has to find out. */
+async function changeBare(superuser: pg.Client, person: string): Promise<void> {
+  await superuser.query('begin; set local session_replication_role = replica');
+  for (const statement of [
+    `update crm.activities set description = 'Erased' where customer_id = $1`,
+    `update crm.changes set data = '{}', previous = '{}' where customer_id = $1`,
+    `update support.messages set body = 'Erased' where session_id in (select s.id from support.sessions s where s.customer_id = $1)`,
+    `update support.sessions set visitor_email = null where customer_id = $1`,
+    `update support.calls set number_e164 = '+491234567' where customer_id = $1`,
+    `update crm.deals set name = 'Erased' where customer_id = $1`,
+    `update sync.events set data = '{}', previous = '{}' where customer = $1`,
+    'update platform.customers set name = $2 where id = $1',
+  ])
+    await superuser.query(statement, statement.includes('$2') ? [person, 'Erased'] : [person]);
+  await superuser.query('commit');
+}
+
+/** Numbers all events that wait. */
+async function number(on: pg.Client): Promise<void> {
+  for (let moved = 50_000; moved === 50_000; ) {
+    await on.query('begin; select from sync.sequencer for update');
+    await on.query('select sync.add_partitions()');
+    moved = (await on.query('select moved from sync.sequence(50000, 0)')).rows[0].moved;
+    await on.query('commit');
+  }
 }
 
 /** Customers, of whom some have entries in each table, and a log with their events. */
-async function fill(superuser: pg.Client): Promise<string[]> {
+async function fill(superuser: pg.Client): Promise<{ warm: string; erased: string[]; bare: string[] }> {
   await superuser.query(`
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
@@ -140,14 +184,22 @@ async function fill(superuser: pg.Client): Promise<string[]> {
        select $1 || n || '@example.com', $1 || ' ' || n, 'foundation' from generate_series(1, $2::integer) n`,
       [name, count],
     );
-  for (let done = 0; done < customers; done += 50_000) {
+  // Without triggers, because loading is not measured: their events are gone with the log, as those of customers long ago.
+  await superuser.query('begin; alter table platform.customers disable trigger user');
+  for (let done = 0; done < customers; done += 50_000)
     await superuser.query(
-      `insert into platform.customers (email, name, created_by_app)
-       select 'other' || n || '@example.com', 'Other ' || n, 'foundation' from generate_series($1::integer, $2::integer) n`,
+      `insert into platform.customers (email, email_key, name, created_by_app)
+       select a.email, a.email, 'Other ' || n, 'foundation' from generate_series($1::integer, $2::integer) n
+         cross join lateral (select 'other' || n || '@example.com' as email) a`,
       [done + 1, Math.min(done + 50_000, customers)],
     );
-  }
-  await add('person', erasures);
+  await superuser.query(`
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true
+      from platform.customers;
+    insert into crm.customer_order (customer_id, account_tier, updated_at) select id, '~', updated_at from platform.customers;
+    alter table platform.customers enable trigger user;
+    commit`);
+  await add('person', 2 * erasures + 1);
   const { rows } = await superuser.query<{ id: string }>(
     `select id from platform.customers where email_key like 'person%' order by id`,
   );
@@ -182,12 +234,8 @@ async function fill(superuser: pg.Client): Promise<string[]> {
      select c, 'inbound', '+4930123456', now() from unnest($1::uuid[]) c, generate_series(1, $2::integer) n`,
     [ids, share(0.03)],
   );
-  for (let moved = 50_000; moved === 50_000; ) {
-    await superuser.query('begin; select from sync.sequencer for update');
-    await superuser.query('select sync.add_partitions()');
-    moved = (await superuser.query('select moved from sync.sequence(50000, 0)')).rows[0].moved;
-    await superuser.query('commit');
-  }
+  await number(superuser);
   await superuser.query('vacuum analyze');
-  return ids;
+  const [warm = '', ...others] = ids;
+  return { warm, erased: others.slice(0, erasures), bare: others.slice(erasures) };
 }

@@ -1,38 +1,36 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
-import pg from 'pg';
-import { median, quantile } from './measure.ts';
+import type pg from 'pg';
+import { connect, type Measured, measureBeside, readSettings, tableOfCauses, tableOfLongest, tableOfWaits } from './beside.ts';
+import { median } from './measure.ts';
 import { printTable } from './tables.ts';
 
 /*
  * Measures a merge of two customers with many children each, and its unmerge, beside the bare statements that move the same rows: an
  * update for each table, by a superuser, with row triggers and foreign keys switched off and with them on. Each way moves the rows of a
- * pair of its own, in turns. Beside each, writers change other customers and log activities for them, and say how long they wait. What
- * PostgreSQL says of late ones (`pg_stat_activity`, looked at all the time) tells why: what they wait for themselves, and what the merge or the
- * bare update does at that moment. The delays of this process are measured too, so that they are not taken for those of the database.
+ * pair of its own, in turns. Beside each, writers of other customers say how long they wait, and for what (beside.ts): a bare update on two
+ * cores delays them as well, so that only the difference is the merge's.
  *
  *   npm run bench:merge
- *   npm run bench:merge -- --children 10000 --rounds 5
+ *   npm run bench:merge -- --children 10000 --rounds 5 --brief
  */
 const { values: options } = parseArgs({
   options: {
     children: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
-    customers: { type: 'string', default: '20000' },
+    customers: { type: 'string', default: '5000' },
+    /** Leaves out the previews, and the updates with row triggers. */
+    brief: { type: 'boolean', default: false },
     /** Settings of PostgreSQL, such as wal_compression=lz4,wal_init_zero=off. */
     settings: { type: 'string', default: '' },
   },
 });
 const children = Number(options.children);
 const rounds = Number(options.rounds);
-/** A write later than this is late: the goal. */
-const lateMs = 50;
-
 /** How the children of a customer are divided among the tables, as with somebody who has chatted for years. */
 const shares: Record<string, { share: number; insert: string }> = {
   'crm.activities': {
@@ -78,12 +76,8 @@ try {
     port: 54540,
     settings: {
       ...{ shared_buffers: '1GB', max_wal_size: '16GB', checkpoint_timeout: '1h', autovacuum: 'off' },
-      ...Object.fromEntries(
-        options.settings
-          .split(',')
-          .filter(Boolean)
-          .map((each) => each.split('=')),
-      ),
+      track_wal_io_timing: 'on',
+      ...readSettings(options.settings),
     },
   });
   await run(local);
@@ -113,59 +107,27 @@ async function run(server: LocalServer): Promise<void> {
   );
   const pairs = {
     bare: await makePair(superuser, 'bare'),
-    triggers: await makePair(superuser, 'triggers'),
+    triggers: options.brief ? undefined : await makePair(superuser, 'triggers'),
     merge: await makePair(superuser, 'merge'),
   };
   await superuser.query('truncate sync.outbox');
 
   const watcher = await connect(server, 'postgres');
-  const { rows: pids } = await superuser.query(
-    `select pid from pg_stat_activity where usename in ('sync_app', 'postgres') and datname = 'bench' and pid <> $1`,
-    [(watcher as unknown as { processID: number }).processID],
-  );
-  const workers = pids.map(({ pid }) => pid as number);
-  const seconds: Record<string, number[]> = {};
-  const waits: Record<string, number[]> = {};
-  const lates: Record<string, Late[]> = {};
-  const wal: Record<string, number[]> = {};
-  const loops: Record<string, number> = {};
-  const place = async () =>
-    (await watcher.query(`select pg_current_wal_lsn() - '0/0' as bytes`)).rows[0].bytes as string;
+  const measured: Measured = new Map();
   const measure = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     await superuser.query(`vacuum analyze ${[...tables, 'platform.customers'].join(', ')}`);
     await superuser.query('checkpoint');
-    const loop = monitorEventLoopDelay({ resolution: 1 });
-    const writers = await startWriters(server);
-    await wait(500);
-    const before = await place();
-    const watch = startWatching(watcher, [...writers.pids, ...workers]);
-    loop.enable();
-    const startedAt = performance.now();
-    await work();
-    const endedAt = performance.now();
-    loop.disable();
-    const looks = await watch.stop();
-    const latencies = await writers.stop();
-    wal[name] = [...(wal[name] ?? []), (Number(await place()) - Number(before)) / 2 ** 20];
-    loops[name] = Math.max(loops[name] ?? 0, loop.max / 1e6);
-    lates[name] = [
-      ...(lates[name] ?? []),
-      ...latencies
-        .filter(({ at, ms }) => ms > lateMs && at + ms > startedAt && at < endedAt)
-        .map((write) => explain(write, looks, workers)),
-    ];
-    seconds[name] = [...(seconds[name] ?? []), (endedAt - startedAt) / 1000];
-    waits[name] = [
-      ...(waits[name] ?? []),
-      ...latencies.filter(({ at, ms }) => at + ms > startedAt && at < endedAt).map(({ ms }) => ms),
-    ];
+    await measureBeside(measured, name, { server, watcher, workers: [superuser, worker] }, work);
   };
   for (let round = 1; round <= rounds; round++) {
     await measure('nothing', () => wait(3000));
     await measure('bare updates', () => moveBare(superuser, pairs.bare, 'replica'));
     await measure('bare updates back', () => moveBareBack(superuser, pairs.bare, 'replica'));
-    await measure('updates with row triggers', () => moveBare(superuser, pairs.triggers, 'origin'));
-    await moveBareBack(superuser, pairs.triggers, 'replica');
+    const { triggers } = pairs;
+    if (triggers) {
+      await measure('updates with row triggers', () => moveBare(superuser, triggers, 'origin'));
+      await moveBareBack(superuser, triggers, 'replica');
+    }
     await superuser.query('truncate sync.outbox');
     let merge = '';
     await measure('merge', async () => {
@@ -175,8 +137,10 @@ async function run(server: LocalServer): Promise<void> {
       ]);
       merge = rows[0].merged.merges[0].merge;
     });
-    await measure('preview of the unmerge', () => worker.query('select platform.preview_unmerge($1)', [merge]));
+    if (!options.brief)
+      await measure('preview of the unmerge', () => worker.query('select platform.preview_unmerge($1)', [merge]));
     await measure('unmerge', () => worker.query('select platform.unmerge_customers($1)', [merge]));
+    if (options.brief) continue;
     await measure('preview of the merge', () =>
       worker.query('select platform.preview_merge($1, $2)', [pairs.merge.survivor, pairs.merge.loser]),
     );
@@ -187,57 +151,24 @@ async function run(server: LocalServer): Promise<void> {
     unmerge: 'bare updates back',
     'updates with row triggers': 'bare updates',
   };
+  const secondsOf = (name: string) => median((measured.get(name) ?? []).map(({ seconds }) => seconds));
   console.log(
     printTable({
-      columns: ['', 'seconds', 'of the bare updates', 'writers beside it: p50', 'p99', 'longest'],
-      rows: Object.keys(seconds).map((name) => {
-        const sorted = (waits[name] as number[]).toSorted((a, b) => a - b);
+      columns: ['', 'seconds', 'of the bare updates'],
+      rows: [...measured.keys()].map((name) => {
         const of = bare[name];
-        return [
-          name,
-          median(seconds[name] as number[]).toFixed(2),
-          of ? `${(median(seconds[name] as number[]) / median(seconds[of] as number[])).toFixed(2)} ×` : '',
-          `${quantile(sorted, 0.5).toFixed(1)} ms`,
-          `${quantile(sorted, 0.99).toFixed(1)} ms`,
-          `${(sorted.at(-1) ?? Number.NaN).toFixed(1)} ms`,
-        ];
+        return [name, secondsOf(name).toFixed(2), of ? `${(secondsOf(name) / secondsOf(of)).toFixed(2)} ×` : ''];
       }),
     }),
   );
-  console.log(
-    printTable({
-      columns: [
-        '',
-        `writes later than ${lateMs} ms`,
-        'they waited for',
-        'meanwhile the work did',
-        'WAL',
-        'longest delay of this process',
-      ],
-      rows: Object.keys(seconds).map((name) => [
-        name,
-        String((lates[name] as Late[]).length),
-        sayMost((lates[name] as Late[]).flatMap(({ waited }) => waited)),
-        sayMost((lates[name] as Late[]).flatMap(({ beside }) => beside)),
-        `${median(wal[name] as number[]).toFixed(0)} MB`,
-        `${(loops[name] as number).toFixed(1)} ms`,
-      ]),
-    }),
-  );
+  console.log(printTable(tableOfWaits(measured)));
+  console.log(printTable(tableOfCauses(measured)));
+  console.log(printTable(tableOfLongest(measured)));
   const { rows } = await superuser.query(
     `select pg_total_relation_size('platform.merge_moves') / (select count(*) from platform.merge_moves) as bytes`,
   );
   console.log(`a row of the ledger takes ${rows[0].bytes} bytes with its index`);
   await Promise.all([superuser.end(), worker.end(), watcher.end()]);
-}
-
-async function connect(server: LocalServer, login: string): Promise<pg.Client> {
-  const connectionString =
-    login === 'postgres' ? server.server.superuserUrl('bench') : server.urlOf(login as 'sync_app', 'bench');
-  const client = new pg.Client({ connectionString });
-  client.on('error', () => {}); // the running query fails with the same error
-  await client.connect();
-  return client;
 }
 
 async function makePair(superuser: pg.Client, name: string): Promise<Pair> {
@@ -252,8 +183,11 @@ async function makePair(superuser: pg.Client, name: string): Promise<Pair> {
   // The rows of the two lie among each other, as they come in over the years.
   for (let part = 0; part < 10; part++)
     for (const id of ids)
-      for (const { share, insert } of Object.values(shares))
+      for (const { share, insert } of Object.values(shares)) {
+        await superuser.query('begin; set local session_replication_role = replica');
         await superuser.query(insert, [id, Math.round((children * share) / 10)]);
+        await superuser.query('commit');
+      }
   const [survivor, loser] = ids as [string, string];
   // What the bare way back needs to know: the rows that came from the loser.
   for (const table of tables) {
@@ -286,90 +220,4 @@ async function moveBareBack(
       [survivor, loser],
     );
   await superuser.query('commit');
-}
-
-type Written = { at: number; ms: number; pid: number };
-type Look = { at: number; doing: Map<number, string> };
-type Late = { waited: string[]; beside: string[] };
-
-/** Looks all the time at what these processes of the server do. */
-function startWatching(watcher: pg.Client, pids: number[]): { stop(): Promise<Look[]> } {
-  const looks: Look[] = [];
-  let isOver = false;
-  const looking = (async () => {
-    while (!isOver) {
-      const { rows } = await watcher.query({
-        name: 'look',
-        text: `select pid, coalesce(wait_event_type || ' ' || wait_event, 'the processor') as doing from pg_stat_activity
-          where pid = any ($1) and state = 'active'`,
-        values: [pids],
-      });
-      looks.push({ at: performance.now(), doing: new Map(rows.map(({ pid, doing }) => [pid, doing])) });
-      await wait(3);
-    }
-  })();
-  return {
-    async stop() {
-      isOver = true;
-      await looking;
-      return looks;
-    },
-  };
-}
-
-/** What a late write waited for, and what those did who were at work beside it, look by look. */
-function explain({ at, ms, pid }: Written, looks: Look[], workers: number[]): Late {
-  const during = looks.filter((look) => look.at >= at && look.at <= at + ms);
-  return {
-    waited: during.map(({ doing }) => doing.get(pid) ?? 'the client'),
-    beside: during.flatMap(({ doing }) => workers.flatMap((each) => doing.get(each) ?? [])),
-  };
-}
-
-/** The two that were seen most, with their shares. */
-function sayMost(seen: string[]): string {
-  const counted = [...Map.groupBy(seen, (each) => each)].map(([what, each]) => ({
-    what,
-    share: each.length / seen.length,
-  }));
-  return counted
-    .sort((one, other) => other.share - one.share)
-    .slice(0, 2)
-    .map(({ what, share }) => `${what} ${(share * 100).toFixed(0)} %`)
-    .join(', ');
-}
-
-/** Two writers of other customers: one changes them, the other logs activities. Each rests 5 ms after a write. */
-async function startWriters(server: LocalServer): Promise<{ pids: number[]; stop(): Promise<Written[]> }> {
-  const client = await connect(server, 'foundation_app');
-  const other = await connect(server, 'foundation_app');
-  const { rows } = await client.query(`select id from platform.customers where name like 'Other %' limit 2000`);
-  const ids = rows.map(({ id }) => id as string);
-  const latencies: Written[] = [];
-  const pidOf = (on: pg.Client) => (on as unknown as { processID: number }).processID;
-  let isOver = false;
-  const write = async (on: pg.Client, sql: string) => {
-    for (let n = 0; !isOver; n++) {
-      const at = performance.now();
-      await on.query(sql, [ids[n % ids.length]]);
-      latencies.push({ at, ms: performance.now() - at, pid: pidOf(on) });
-      await wait(5);
-    }
-  };
-  const writing = [
-    write(
-      client,
-      `update platform.customers set account_tier = case account_tier when 'basic' then 'free' else 'basic' end where id = $1`,
-    ),
-    write(other, `insert into crm.activities (customer_id, type, description) values ($1, 'note', 'Hello')`),
-  ];
-  return {
-    pids: [pidOf(client), pidOf(other)],
-    async stop() {
-      isOver = true;
-      await Promise.all(writing);
-      await Promise.all([client.end(), other.end()]);
-      return latencies;
-    },
-  };
 }

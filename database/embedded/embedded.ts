@@ -51,6 +51,8 @@ const settingsByDefault = {
   // The age of an event that waits for its number counts from its commit: see sync.outbox_age.
   track_commit_timestamp: 'on',
   log_checkpoints: 'off',
+  // A new file of the write-ahead log costs every commit a tenth of a second: so many are kept and written again (docs/benchmarks.md).
+  min_wal_size: '256MB',
   // The log names no person: of a refusal neither the row nor what was sent, and of statements that are counted none that is not one of queries.
   log_error_verbosity: 'terse',
   log_parameter_max_length_on_error: '0',

@@ -10,7 +10,7 @@ import { type AppEvent, openConnection, openEventBus, type Settings, type Subscr
  * The walk looks at all that are there: on the first start, after a change of the rules, and when somebody asks for it. A page of it is one
  * transaction, which says how far it is, so a worker that is killed loses at most a page, and of several workers one does each.
  *
- * A company that gets another name or domain is noted by the subscription (0038_company_looks.sql), and its customers are looked at in pages
+ * A company that gets another name or domain is noted by the subscription (0040_company_looks.sql), and its customers are looked at in pages
  * like those of the walk, before it.
  *
  * - The looks of a batch are read first and written last, in one statement, so its locks are short.

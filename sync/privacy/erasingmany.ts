@@ -5,7 +5,7 @@ import { findCustomers } from './person.ts';
 import { NotAPerson, readWho, type Who } from './who.ts';
 
 /*
- * Erases a list of people as one job: see 0035_erasure_jobs.sql. The job is found again by its list and its reason, so that the same call
+ * Erases a list of people as one job: see 0037_erasure_jobs.sql. The job is found again by its list and its reason, so that the same call
  * goes on where one was cut off. Each person is a transaction; the clean-up of all of them is the caller's, once, after the last one.
  *
  * A person may be named twice, by two addresses: the second place is erased with the first. Nothing that is kept or said of the list names
