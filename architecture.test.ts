@@ -100,7 +100,7 @@ const meant = [
 ];
 
 /** Scripts about the repository as a whole: they name files of every room, and import none of another. */
-const aboutAll = /^deploy\/(?:production|release)\//;
+const aboutAll = /^deploy\/(?:image|production|release)\//;
 const importsOf = (text: string) => text.match(/^(?:import|export|\})[^;]*?\bfrom\s.*;$/gm)?.join('\n') ?? '';
 
 const place = new RegExp(`(['"\`])((?:\\.\\.?|@aether|${workspaces.join('|')})(?:/[^'"\`\\n]*)?)\\1`, 'g');

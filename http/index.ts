@@ -39,6 +39,7 @@ export { createRoute } from './route.ts';
 export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';
 export type { Checks } from './serving/health.ts';
+export { type Listening, readListening, readPlace, readProxyHops } from './serving/listening.ts';
 export { createLog, type Log } from './serving/log.ts';
 export { answerEvents, type LongAnswer } from './serving/longanswer.ts';
 export { escapeHtml, makePage } from './serving/page.ts';

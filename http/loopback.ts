@@ -10,6 +10,9 @@ export function isLoopbackAddress(address: string): boolean {
   return version !== 0 && loopback.check(address, version === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** Whether only this machine reaches what listens at this address. */
+export const isLoopbackListener = (host: string): boolean => host === 'localhost' || isLoopbackAddress(host);
+
 /**
  * Whether a Host header names this machine. Foreign names can point to 127.0.0.1 as well (DNS rebinding), so only these
  * names count.

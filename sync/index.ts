@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, type Log, openMetrics } from '@aether/http';
-import { openConnection } from '@aether/platform/log';
+import { DatabaseUnavailable, openConnection } from '@aether/platform/log';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
@@ -91,6 +91,8 @@ export type SyncOptions = {
   variables?: Record<string, string | undefined>;
   /** Called when this worker leads, yields, falls behind or loses the database, and with the subscriptions that hold old events. */
   log?: Told;
+  /** It is a process of its own: LISTEN_HOST and PORT of its environment say where it answers probes. */
+  ownProcess?: boolean;
   /** How often the worker looks for a migration that breaks it. */
   checkMs?: number;
 };
@@ -110,9 +112,10 @@ type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 export async function startSync({
   variables = process.env,
   log = silent,
+  ownProcess = false,
   checkMs = 5_000,
 }: SyncOptions): Promise<SyncWorker> {
-  const settings = readSyncSettings(variables);
+  const settings = readSyncSettings(variables, { ownProcess });
   const alertSettings = readAlertSettings(variables);
   const busSettings = readServiceBusSettings(variables);
   await checkSyncDatabase(settings);
@@ -122,14 +125,14 @@ export async function startSync({
   const url = settings.directUrl;
   const monitor = startMonitor({ url, onError: (error) => log.error({ err: error }, 'monitor') });
   const probes =
-    settings.port === undefined
+    settings.probes.port === undefined
       ? undefined
       : await serveProbes({
-          port: settings.port,
-          host: settings.host,
+          port: settings.probes.port,
+          host: settings.probes.host,
           log: createLog('sync'),
           async check() {
-            if (!monitor.health()) throw new Error('The database has not answered the last checks.');
+            if (!monitor.health()) throw new DatabaseUnavailable();
           },
         }).catch(async (error) => {
           await Promise.all([monitor.stop(), metrics?.close()]);

@@ -6,7 +6,7 @@ const stopped = new Promise<void>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
 });
 try {
-  const worker = await startSync({ log: createLog('sync') });
+  const worker = await startSync({ log: createLog('sync'), ownProcess: true });
   const refused = await Promise.race([stopped, worker.refused]);
   await worker.close();
   if (refused) throw refused;

@@ -1,3 +1,4 @@
+import { type Listening, readPlace } from '@aether/http';
 import {
   ConfigurationError,
   openConnection,
@@ -15,9 +16,8 @@ export type SyncSettings = Settings & {
   directUrl: string;
   /** How long events are kept. */
   keepDays: number;
-  /** Where /healthz and /readyz are served; undefined: nowhere. */
-  port: number | undefined;
-  host: string;
+  /** Where /healthz and /readyz are served; without a port: nowhere. */
+  probes: Listening;
 };
 
 const keepDaysDefault = 90;
@@ -25,11 +25,15 @@ const keepDaysDefault = 90;
 const checkTimeoutMs = 3_000;
 
 /**
- * Reads the worker's settings: what `readSettings` reads, SYNC_KEEP_DAYS, SYNC_PORT and SYNC_HOST. Pure.
+ * Reads the worker's settings: what `readSettings` reads, SYNC_KEEP_DAYS, and SYNC_PORT, PORT and LISTEN_HOST for the probes. Pure.
  *
+ * @param options.ownProcess whether PORT and LISTEN_HOST are meant for it; otherwise it shares a process and its environment with servers.
  * @throws ConfigurationError naming the variable.
  */
-export function readSyncSettings(variables: Record<string, string | undefined>): SyncSettings {
+export function readSyncSettings(
+  variables: Record<string, string | undefined>,
+  { ownProcess = false }: { ownProcess?: boolean } = {},
+): SyncSettings {
   const settings = readSettings(variables);
   const keepDays = Number(variables.SYNC_KEEP_DAYS || keepDaysDefault);
   if (!(keepDays > 0 && keepDays <= 36_500))
@@ -38,10 +42,9 @@ export function readSyncSettings(variables: Record<string, string | undefined>):
     throw new ConfigurationError(
       'The sync worker keeps locks and listens, which a transaction pooler does not carry: give it the database itself in PLATFORM_DB_LISTEN_URL.',
     );
-  const port = variables.SYNC_PORT ? Number(variables.SYNC_PORT) : undefined;
-  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535))
-    throw new ConfigurationError('SYNC_PORT must be a port number from 1 to 65535.');
-  return { ...settings, directUrl: settings.listenUrl, keepDays, port, host: variables.SYNC_HOST || '127.0.0.1' };
+  const { SYNC_PORT } = variables;
+  const probes = readPlace('SYNC_PORT', ownProcess ? variables : { SYNC_PORT });
+  return { ...settings, directUrl: settings.listenUrl, keepDays, probes };
 }
 
 /**

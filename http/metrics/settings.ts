@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@aether/platform';
-import { isLoopbackAddress } from '../loopback.ts';
+import { isLoopbackListener } from '../loopback.ts';
 
 export type MetricsSettings = {
   /** A port of its own for `/metrics`; undefined: none. */
@@ -34,7 +34,7 @@ export function readMetricsSettings(variables: Record<string, string | undefined
     throw new ConfigurationError(`METRICS_TOKEN must have at least ${tokenLengthMin} characters, without spaces.`);
   if (variables.METRICS_HOST && port === undefined)
     throw new ConfigurationError('METRICS_HOST says where METRICS_PORT listens, and METRICS_PORT is not set.');
-  if (!token && host !== 'localhost' && !isLoopbackAddress(host))
+  if (!token && !isLoopbackListener(host))
     throw new ConfigurationError(
       `METRICS_HOST is ${host}, which other machines can reach: set METRICS_TOKEN too, or listen on 127.0.0.1.`,
     );

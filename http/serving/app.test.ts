@@ -1,3 +1,4 @@
+import { ConfigurationError } from '@aether/platform';
 import { describe, expect, test } from 'vitest';
 import { createRoute, jsonBody, line, object, z } from '../index.ts';
 import { post, readProblem, serveApp } from '../testing.ts';
@@ -138,7 +139,7 @@ describe('health', () => {
     expect(server.entries.filter((entry) => entry.level >= 30)).toEqual([]);
   });
 
-  test('is not ready if a check fails: the answer names the check, and only the log has the reason', async () => {
+  test('is not ready if a check fails: the answer names the check, and only the log has the words of a driver', async () => {
     const checks = {
       database: () => Promise.reject(new Error('connect ECONNREFUSED')),
       broken: () => {
@@ -163,6 +164,15 @@ describe('health', () => {
       { check: 'broken', err: { message: 'at once' } },
       { check: 'database', err: { message: 'connect ECONNREFUSED' } },
     ]);
+  });
+
+  test('says what is missing, if the check has words for everybody', async () => {
+    const reason = 'The platform database is at migration 30, this version needs 34: run `aether migrate up`.';
+    const database = () => Promise.reject(new ConfigurationError(reason, new Error('at db.internal:5432')));
+    await using server = await serveApp(() => {}, { app: { checks: { database } } });
+    const problem = await readProblem(await fetch(`${server.url}/readyz`));
+    expect(problem).toMatchObject({ status: 503, errors: [{ field: 'database', message: reason }] });
+    expect(JSON.stringify(problem)).not.toContain('db.internal');
   });
 
   test('runs the checks again for each probe', async () => {

@@ -1,3 +1,4 @@
+import { PlatformError } from '@aether/platform';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Env } from 'hono';
 import type { Logger } from 'pino';
@@ -16,7 +17,7 @@ const answer = (status: string) => ({
 
 /**
  * Adds `/healthz` (the process answers) and `/readyz` (every check passes; otherwise 503 with the names of the failed
- * checks).
+ * checks and what is missing, as far as a check says it in words for everybody).
  */
 export function addHealth<E extends Env>(
   app: OpenAPIHono<E>,
@@ -49,7 +50,8 @@ export function addHealth<E extends Env>(
       return outcome === 'timeout' ? { field: name, message: `did not answer within ${checkTimeoutMs} ms` } : undefined;
     } catch (error) {
       log.warn({ check: name, err: error }, 'not ready');
-      return { field: name, message: 'failed' };
+      // The words of our own refusals name the next step and are for everybody; those of a driver may name hosts.
+      return { field: name, message: error instanceof PlatformError ? error.message : 'failed' };
     } finally {
       clearTimeout(timer);
     }

@@ -3,7 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from 'pino';
-import { isLoopbackAddress } from '../loopback.ts';
+import { isLoopbackListener } from '../loopback.ts';
 import { Problem, translateError } from '../problem.ts';
 import type { App, AppEnv } from './app.ts';
 import { beginLongAnswer, forgetLongAnswer } from './longanswer.ts';
@@ -50,7 +50,7 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
     drainMs = 5_000,
   } = options;
   const { headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
-  if (!allowNonLoopback && host !== 'localhost' && !isLoopbackAddress(host)) {
+  if (!allowNonLoopback && !isLoopbackListener(host)) {
     throw new Error(
       `${host} can be reached from other machines. Listen on 127.0.0.1, or set allowNonLoopback if a proxy in front checks who calls.`,
     );

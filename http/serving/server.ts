@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
+import { isLoopbackListener } from '../loopback.ts';
 import { measurePlatform, measureRequests, measureStreams } from '../metrics/measures.ts';
 import { type Metrics, openMetrics } from '../metrics/metrics.ts';
 import { addMetricsRoute } from '../metrics/route.ts';
 import { traceRequests, traceWork } from '../metrics/spans.ts';
 import type { AppScopes } from '../scopes.ts';
 import { type AnsweredRequest, type App, createApp } from './app.ts';
+import { readListening, readPort, type Variables } from './listening.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
@@ -15,10 +17,11 @@ import { addWeb } from './web.ts';
 
 export type ServerOptions = {
   /** The settings of docs/configuration.md; by default the environment of the process. */
-  variables?: Record<string, string | undefined>;
+  variables?: Variables;
   /** 0: any free port. */
   port?: number;
-  portExact?: boolean;
+  /** It is a process of its own: LISTEN_HOST and PORT of its environment count, and a port that is taken is refused. */
+  ownProcess?: boolean;
   log?: Logger;
   /** Do not run the app's subscriptions, because other processes do. */
   withoutSubscriptions?: boolean;
@@ -53,7 +56,7 @@ type ServerParts = {
 };
 
 export type ServerContext = {
-  variables: Record<string, string | undefined>;
+  variables: Variables;
   log: Logger;
   /** The address at which people reach this server; known when it listens. */
   url(): string;
@@ -71,9 +74,9 @@ export type ServerContext = {
 };
 
 /**
- * Starts an app's server: connects to the platform database, refuses a wrong one, and listens on loopback. The port is
- * `options.port`, otherwise <APP>_PORT, such as FOUNDATION_PORT, otherwise the app's default. If it is taken, the next free
- * one is used.
+ * Starts an app's server: connects to the platform database, refuses a wrong one, and listens: on loopback, or as a process of its own where
+ * `readListening` says. The port is `options.port`, otherwise that of the settings, otherwise the app's default. If it is taken, the next free
+ * one is used, unless the server is a process of its own.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -92,9 +95,12 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     signals,
     openHearing,
   } = parts;
-  const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
-  const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
+  const { variables = process.env, log = createLog(name), ownProcess = false, webBuilt = Promise.resolve() } = options;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
+  const listening = ownProcess
+    ? readListening(name, variables, publicUrl)
+    : { port: readPort(`${name.toUpperCase()}_PORT`, variables), host: '127.0.0.1' };
+  const port = options.port ?? listening.port ?? portDefault;
   const named = readNeighbours(name, variables);
   const streamsMax = readNumber('STREAMS_MAX', variables, 500, 1, 100_000);
   const streamsPerPersonMax = readNumber('STREAMS_PER_PERSON_MAX', variables, 30, 1, 100_000);
@@ -150,7 +156,13 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       signals,
       hearing: openHearing?.(db),
     });
-    const served = await serve(app, { port, portExact, log });
+    const served = await serve(app, {
+      port,
+      host: listening.host,
+      portExact: ownProcess,
+      allowNonLoopback: !isLoopbackListener(listening.host),
+      log,
+    });
     ownUrl ||= served.url;
     if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));
     return {
@@ -189,7 +201,7 @@ export async function runServer(start: (options: ServerOptions) => Promise<Serve
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   try {
-    const { url, close } = await start({ portExact: true });
+    const { url, close } = await start({ ownProcess: true });
     console.error(`Listening on ${url}.`);
     await stopped;
     await close();
@@ -199,7 +211,7 @@ export async function runServer(start: (options: ServerOptions) => Promise<Serve
   }
 }
 
-function readPublicUrl(setting: string, variables: Record<string, string | undefined>): URL | undefined {
+function readPublicUrl(setting: string, variables: Variables): URL | undefined {
   const given = variables[setting];
   if (!given) return undefined;
   const url = URL.canParse(given) ? new URL(given) : undefined;
@@ -209,7 +221,7 @@ function readPublicUrl(setting: string, variables: Record<string, string | undef
 }
 
 /** The other apps whose <APP>_PUBLIC_URL is set. @throws ConfigurationError */
-function readNeighbours(own: AppName, variables: Record<string, string | undefined>): Neighbours {
+function readNeighbours(own: AppName, variables: Variables): Neighbours {
   const others = (['foundation', 'support', 'console'] as const).filter((app) => app !== own);
   return Object.fromEntries(
     others.flatMap((app) => {
@@ -219,23 +231,8 @@ function readNeighbours(own: AppName, variables: Record<string, string | undefin
   );
 }
 
-function readNumber(
-  setting: string,
-  variables: Record<string, string | undefined>,
-  byDefault: number,
-  min: number,
-  max: number,
-): number {
+function readNumber(setting: string, variables: Variables, byDefault: number, min: number, max: number): number {
   const number = Number(variables[setting] || byDefault);
   if (Number.isInteger(number) && number >= min && number <= max) return number;
   throw new ConfigurationError(`${setting} must be a whole number from ${min} to ${max}.`);
-}
-
-function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {
-  const given = variables[setting];
-  if (!given) return undefined;
-  const port = Number(given);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`${setting} must be a port number from 0 to 65535.`);
-  return port;
 }

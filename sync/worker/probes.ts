@@ -5,7 +5,7 @@ const drainMs = 500;
 
 /**
  * Serves `/healthz` (the process answers) and `/readyz` (the database answers and has the migrations that this worker needs) on a port of
- * their own, for what restarts workers. It listens on loopback unless SYNC_HOST names another address of this machine.
+ * their own, for what restarts workers. They say nothing personal, so that any address of this machine will do.
  *
  * @throws ConfigurationError if the port is taken
  */
@@ -26,7 +26,7 @@ export async function serveProbes({
     return await serve(app, { port, host, log, portExact: true, allowNonLoopback: true, drainMs });
   } catch (error) {
     throw new ConfigurationError(
-      `SYNC_PORT ${port} on ${host} cannot be used: ${error instanceof Error ? error.message : error}`,
+      `Port ${port} on ${host} cannot be used for probes (SYNC_PORT, or PORT): ${error instanceof Error ? error.message : error}`,
       error,
     );
   }

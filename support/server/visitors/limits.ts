@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type AppEnv, isLoopbackHost, Problem, type ServerContext } from '@aether/http';
+import { type AppEnv, isLoopbackHost, Problem, readProxyHops, type ServerContext } from '@aether/http';
 import { ConfigurationError, type PlatformDb } from '@aether/platform';
 
 /** Limits per kind of request: so many times in so many seconds, over all processes of Support. */
@@ -33,7 +33,7 @@ const blockedMax = 10_000;
  * a limit. One statement makes all counts of a request at one point. A refusal is remembered in this process until
  * its time is up, so that a flood of refused requests costs the database nothing.
  *
- * SUPPORT_RATE_FACTOR multiplies every limit, for tests under load. SUPPORT_PROXY_HOPS is the number of proxies before this server.
+ * SUPPORT_RATE_FACTOR multiplies every limit, for tests under load. PROXY_HOPS is the number of proxies before this server.
  *
  * @throws ConfigurationError
  */
@@ -105,7 +105,7 @@ export function openLimits(
       if (hops === 0) {
         if (forwardedFor !== undefined)
           warnOnce(
-            'Requests carry X-Forwarded-For and SUPPORT_PROXY_HOPS is 0: behind a proxy all visitors count as one address. Set it to the number of proxies.',
+            'Requests carry X-Forwarded-For and PROXY_HOPS is 0: behind a proxy all visitors count as one address. Set it to the number of proxies.',
           );
         return network(connected);
       }
@@ -114,7 +114,7 @@ export function openLimits(
       const address = seen.at(-hops);
       if (!address)
         warnOnce(
-          `A request came with fewer than ${hops} addresses in X-Forwarded-For, as SUPPORT_PROXY_HOPS promises: it counts as the address of the proxy.`,
+          `A request came with fewer than ${hops} addresses in X-Forwarded-For, as PROXY_HOPS promises: it counts as the address of the proxy.`,
         );
       return network(address || connected);
     },
@@ -178,11 +178,10 @@ function tooMany(ms: number): Problem {
 
 /** A server with a public name that still listens on loopback has a proxy before it. */
 function readHops(variables: Record<string, string | undefined>, publicUrl: URL | undefined): number {
-  const hops = readNumber('SUPPORT_PROXY_HOPS', variables, { fallback: 0, min: 0, max: 10 });
-  if (!Number.isInteger(hops)) throw new ConfigurationError('SUPPORT_PROXY_HOPS must be a whole number from 0 to 10.');
+  const hops = readProxyHops('support', variables) ?? 0;
   if (hops === 0 && publicUrl && !isLoopbackHost(publicUrl.host))
     throw new ConfigurationError(
-      'SUPPORT_PROXY_HOPS must say how many proxies are in front of Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
+      'PROXY_HOPS must say how many proxies are in front of Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
     );
   return hops;
 }
