@@ -6,7 +6,15 @@ import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import { cleanUp, eraseCustomer, eraseList } from '@aether/sync/privacy';
 import type pg from 'pg';
-import { connect, type Measured, measureBeside, readSettings, tableOfCauses, tableOfLongest, tableOfWaits } from './beside.ts';
+import {
+  connect,
+  type Measured,
+  measureBeside,
+  readSettings,
+  tableOfCauses,
+  tableOfLongest,
+  tableOfWaits,
+} from './beside.ts';
 import { median } from './measure.ts';
 import { printTable } from './tables.ts';
 

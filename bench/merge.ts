@@ -5,7 +5,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import type pg from 'pg';
-import { connect, type Measured, measureBeside, readSettings, tableOfCauses, tableOfLongest, tableOfWaits } from './beside.ts';
+import {
+  connect,
+  type Measured,
+  measureBeside,
+  readSettings,
+  tableOfCauses,
+  tableOfLongest,
+  tableOfWaits,
+} from './beside.ts';
 import { median } from './measure.ts';
 import { printTable } from './tables.ts';
 
