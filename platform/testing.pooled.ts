@@ -79,12 +79,20 @@ describe('behind PgBouncer in transaction mode', () => {
     await expect(refused).rejects.toThrow(/has no database of the name in PLATFORM_DB_URL/);
   });
 
-  test('what the server has refused before is said to be in the log of the pooler, which does not ask again for a while', async () => {
-    const url = await pool({}, { pathname: '/nowhere' });
-    await expect(connect(url)).rejects.toThrow(/has no database of the name/);
-    await expect(connect(url)).rejects.toThrow(
-      /^The connection pooler gets no connection to the database; its log says why/,
+  test('a query that needs a connection which the server refuses to the pooler is told so, until the server gives one', async () => {
+    const db = await connect(await pool({ settings: { server_login_retry: 1 } }));
+    await db.query('select 1');
+    const superuser = await database.connect('postgres');
+    const limit = (connections: number) => `alter database ${database.name} connection limit ${connections}`;
+    await superuser.query(limit(0));
+    await superuser.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'foundation_app'`,
     );
+    const ask = () => db.query('select 1 as one').catch(({ httpStatus, message }) => `${httpStatus} ${message}`);
+    await expect.poll(ask).toMatch(/^503 The connection pooler gets no connection to the database; its log says why/);
+    await superuser.query(limit(-1));
+    await expect.poll(ask).toEqual([{ one: 1 }]);
+    await db.close();
   });
 
   test('one connection more than it takes is a busy database, and settings of a connection are said to be refused', async () => {

@@ -212,8 +212,9 @@ describe('the way to the server', () => {
       startTestPooler(addresses.support_app),
       startTestPooler(addresses.sync_app),
       startTestPooler(addresses.sync_app, 3, 'session'),
+      startTestPooler(addresses.platform_migrator),
     ]);
-    const [ofApp, ofWorker, ofSessions] = poolers.map(({ url }) => url);
+    const [ofApp, ofWorker, ofSessions, ofMigrator] = poolers.map(({ url }) => url);
     try {
       const findings = await examine({ support_app: ofApp as string });
       expect(findings.filter(({ state }) => state === 'wrong' || state === 'warning')).toEqual([]);
@@ -222,6 +223,9 @@ describe('the way to the server', () => {
         expect.stringMatching(/^wrong pooler sync_app: .*for a transaction at a time/),
       ]);
       expect(await complaints({ sync_app: ofSessions as string })).toEqual([]);
+      const migrator = await examine({ platform_migrator: ofMigrator as string });
+      expect(migrator.find(({ check }) => check === 'pooler')?.state).toBe('wrong');
+      expect(migrator.find(({ check }) => check === 'migrations')?.state).toBe('untried');
     } finally {
       await Promise.all(poolers.map((pooler) => pooler.close()));
     }

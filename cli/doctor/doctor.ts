@@ -57,7 +57,9 @@ export async function examine(
     await withLogin(addresses[direct] as string, async (client) => {
       findings.push(...(await examineConnections(client, { processes, poolMax, pooled })));
     }).catch(() => {}); // this login is refused, as is said above
-  findings.push(...(await examineMigrations(addresses.platform_migrator)));
+  // It takes on a role, which must not stay on a connection that others share.
+  const migrator = pooled.has('platform_migrator') ? undefined : addresses.platform_migrator;
+  findings.push(...(await examineMigrations(migrator)));
   return arrange(findings);
 }
 

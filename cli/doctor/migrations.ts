@@ -11,7 +11,8 @@ export async function examineMigrations(url: string | undefined): Promise<Findin
     found,
     ...(remedy && { remedy }),
   });
-  if (url === undefined) return [say('migrations', 'untried', 'only platform_migrator can compare them')];
+  if (url === undefined)
+    return [say('migrations', 'untried', 'only platform_migrator can compare them, at PostgreSQL itself')];
   try {
     const address = driverOf(url);
     const { applied, pending, newer } = await migrationState(address);

@@ -1,13 +1,13 @@
 /*
  * PgBouncer's refusals. All of them have one code, which says nothing (08P01, a violation of the protocol), so that their words tell them
- * apart. What the server answers to the pooler comes behind `server login failed:`, in the server's own words.
+ * apart. What the server answers to the pooler comes in the server's own words, mostly behind `server login failed:`, so that the order counts.
  */
 
 const refusals = {
   login: /authentication failed|no such user/,
   database: /no such database|database "[^"]*" does not exist/,
-  server: /server login has been failing|cannot connect to server/,
-  full: /no more connections allowed|query_wait_timeout/,
+  full: /no more connections allowed|query_wait_timeout|too many connections|remaining connection slots/,
+  server: /server login|cannot connect to server/,
 };
 
 /** What a pooler refuses: the login, the database, whatever needs a server that it gets no connection to, or one more connection; undefined if it is something else, or no pooler. */
