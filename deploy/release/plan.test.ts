@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { planRelease, type Release, type Repository } from './plan.ts';
+import { changedFiles, planRelease, type Release, type Repository } from './plan.ts';
 
 const changelog = `# Changelog
 
@@ -75,6 +75,15 @@ test.each<[string, Partial<Repository>, RegExp]>([
 ])('%s is refused', (_, change, words) => {
   const plan = planRelease({ ...repository, ...change }, '2026-11-29');
   expect((plan as { problems: string[] }).problems.join('\n')).toMatch(words);
+});
+
+test('what is not committed is named whole, also the first file of the list', () => {
+  expect(changedFiles('M CHANGELOG.md\n M docs/a b.md\n?? new.ts\n')).toEqual([
+    'CHANGELOG.md',
+    'docs/a b.md',
+    'new.ts',
+  ]);
+  expect(changedFiles('')).toEqual([]);
 });
 
 test('0.10.0 comes after 0.9.0', () => {

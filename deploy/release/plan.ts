@@ -57,6 +57,13 @@ export function planRelease(repository: Repository, day: string): Release | { pr
   };
 }
 
+/** The files that `git status --porcelain` names, whether or not the blanks before its first line are there. Pure. */
+export const changedFiles = (porcelain: string): string[] =>
+  porcelain
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.replace(/^\s*\S+\s+/, ''));
+
 function isAbove(version: string, other: string): boolean {
   const [one = [], two = []] = [version, other].map((each) => each.split('.').map(Number));
   const at = one.findIndex((number, index) => number !== two[index]);

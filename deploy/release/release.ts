@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { root } from '../production/lock.ts';
 import { requireLicences } from '../production/papers.ts';
 import { describeProduction } from '../production/production.ts';
-import { planRelease, type Repository } from './plan.ts';
+import { changedFiles, planRelease, type Repository } from './plan.ts';
 
 const isCheck = process.argv.includes('--check');
 const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
@@ -25,10 +25,7 @@ function readRepository(): Repository {
   ];
   return {
     branch: git('branch', '--show-current'),
-    changed: git('status', '--porcelain')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => line.slice(3)),
+    changed: changedFiles(git('status', '--porcelain')),
     tags: git('tag', '--list').split('\n'),
     changelog: read('CHANGELOG.md'),
     manifests: Object.fromEntries(manifests.map((path) => [path, read(path)])),
