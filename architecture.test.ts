@@ -76,7 +76,7 @@ test('the linter refuses paths into every room', () => {
 /**
  * Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address; a page of docs
  * is run; the operator names a module that gives passwords; configurations of tests name set-ups; the test of an update copies rooms, changes
- * the copies and starts them.
+ * the copies and starts them; the pictures are followed by the moving one of them.
  */
 const meant = [
   'deploy/packages/outside.config.ts: ./database/testing.endings.ts',
@@ -94,13 +94,14 @@ const meant = [
   'platform/log/passwords.ts: import(address)',
   'platform/testing.thirdapp.ts: import(file)',
   `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\${again}\`)`,
+  'e2e/pictures.ts: deploy/site/picture.ts',
   'e2e/bench.config.ts: ./cli/testing.setup.ts',
   'e2e/bench.config.ts: ./database/testing.endings.ts',
   'e2e/bench.config.ts: ./database/testing.setup.ts',
 ];
 
 /** Scripts about the repository as a whole: they name files of every room, and import none of another. */
-const aboutAll = /^deploy\/(?:image|production|release)\//;
+const aboutAll = /^deploy\/(?:image|production|release|site)\//;
 const importsOf = (text: string) => text.match(/^(?:import|export|\})[^;]*?\bfrom\s.*;$/gm)?.join('\n') ?? '';
 
 const place = new RegExp(`(['"\`])((?:\\.\\.?|@aether|${workspaces.join('|')})(?:/[^'"\`\\n]*)?)\\1`, 'g');

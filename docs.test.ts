@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from './database/testing.ts';
+import { readPages } from './deploy/site/build.ts';
+import { findDeadLinks } from './deploy/site/links.ts';
 
 const root = import.meta.dirname;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -61,4 +63,28 @@ test('every setting that the code reads is in docs/configuration.md', () => {
   );
   const documented = variables(read('docs/configuration.md') + read('docs/signin.md'));
   expect([...readSettings].filter((name) => !documented.has(name))).toEqual([]);
+});
+
+const pages = globSync(['*.md', 'docs/**/*.md', 'examples/*/*.md', 'findings/*.md'], { cwd: root }).map((path) =>
+  path.replaceAll('\\', '/'),
+);
+
+test('every link of a page leads to a file, and to a heading of it if it names one', () => {
+  expect(pages.length).toBeGreaterThan(40);
+  expect(findDeadLinks(pages)).toEqual([]);
+  const text =
+    '# One\n\n## A b: `c`!\n\n[well](#a-b-c) [well](docs/events.md#a-b-c) [no](#b) [no](docs/none.md) [no](docs/events.md#x)';
+  expect(
+    findDeadLinks(['README.md', 'docs/events.md'], () => text)
+      .map(({ link }) => link)
+      .slice(0, 3),
+  ).toEqual(['#b', 'docs/none.md', 'docs/events.md#x']);
+});
+
+test('every page of docs/ has its place in the site, and none has two', () => {
+  const placed = readPages().flatMap((chapter) => chapter.pages.map(({ path }) => path));
+  expect(new Set(placed).size).toBe(placed.length);
+  expect(placed.filter((path) => path.startsWith('docs/')).sort()).toEqual(
+    pages.filter((path) => path.startsWith('docs/')).sort(),
+  );
 });

@@ -1,4 +1,4 @@
-/** `npm run pictures` makes the pictures of docs/pictures again, in the run that tests their screens. */
+/** `npm run pictures` makes the pictures of docs/pictures again, in the run that tests their screens, and the moving one of them. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -11,4 +11,6 @@ const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs'
   env: { ...process.env, AETHER_PICTURES: '1' },
   stdio: 'inherit',
 });
-process.exitCode = status ?? 1;
+const tour =
+  status === 0 ? spawnSync(process.execPath, ['deploy/site/picture.ts'], { cwd: house, stdio: 'inherit' }) : undefined;
+process.exitCode = tour?.status ?? status ?? 1;
