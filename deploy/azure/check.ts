@@ -3,9 +3,9 @@ import { Language, type Node, Parser } from 'web-tree-sitter';
 import type { AzureType } from './types.ts';
 
 /*
- * What can be known of a file of Bicep without Azure: that it parses, that every name is declared, that a module gets the parameters that it declares and gives
- * the outputs that are read, and that each property of a resource is one of the published types, with a value that it may have. What an expression
- * gives is not known here, so that only texts, numbers and lists that are written down are compared.
+ * What can be known of a file of Bicep without Azure: that it parses, that every name is declared, that a module gets the parameters that it
+ * declares and gives the outputs that are read, and that each property of a resource is one of the published types, with a value that it may
+ * have. What an expression gives is not known here, so that only texts, numbers and lists that are written down are compared.
  */
 
 /** A file by its name, as a module names it. */

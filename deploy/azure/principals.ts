@@ -1,7 +1,7 @@
 /**
- * Lets managed identities of Azure sign in as our logins: labels each login with the object id of an identity, as Azure's PostgreSQL wants it. Run after
- * `aether migrate bootstrap`, as the server's Entra administrator (PLATFORM_ADMIN_URL, in the database `postgres`: the functions and labels of Entra are there alone).
- * AETHER_PRINCIPALS names them: foundation_app=<object id>,support_app=<object id>. A repetition changes what has changed.
+ * Lets managed identities of Azure sign in as our logins: labels each login with the object id of an identity, as Azure's PostgreSQL wants it.
+ * Run after `aether migrate bootstrap`, as the server's Entra administrator: PLATFORM_ADMIN_URL, in the database `postgres`, where alone the
+ * labels of Entra are. AETHER_PRINCIPALS names them: foundation_app=<object id>,support_app=<object id>. A repetition changes what has changed.
  */
 import { openClient } from '@aether/platform/log';
 

@@ -1,6 +1,6 @@
 /**
- * `npm run azure:types -- FOLDER`: writes types.json, what Azure's published types (github.com/Azure/bicep-types-az, FOLDER is a clone of it) say about the
- * resources of our Bicep, so that a test compares each property without a network.
+ * `npm run azure:types -- FOLDER`: writes types.json, what Azure's published types (github.com/Azure/bicep-types-az, FOLDER is a clone of it)
+ * say about the resources of our Bicep, so that a test compares each property without a network.
  */
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';

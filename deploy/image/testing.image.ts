@@ -11,9 +11,9 @@ import { root } from '../production/lock.ts';
 import { processes } from '../production/reach.ts';
 
 /*
- * The image is built by buildah and run as a container would be: its user, its environment, a root file system that is mounted read-only, and a small
- * /tmp. No registry of images is asked: the base is Debian by debootstrap, with the Node that the project pins and the npm of this machine;
- * IMAGE_BASE names another one. What a real runtime adds (limits, capabilities, its own network) is not tried here.
+ * The image is built by buildah and run as a container would be: its user, its environment, a root file system that is mounted read-only, and
+ * a small /tmp. No registry of images is asked: the base is Debian by debootstrap, with the Node that the project pins and the npm of this
+ * machine; IMAGE_BASE names another one. What a real runtime adds (limits, capabilities, its own network) is not tried here.
  */
 
 const cache = join(root, 'node_modules', '.cache', 'image');
