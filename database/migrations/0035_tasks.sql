@@ -4,7 +4,7 @@ alter table crm.activities
   add column remind_at timestamptz constraint activities_remind_at_time check (platform.is_time(remind_at)),
   add column repeats text collate "C"
     constraint activities_repeats_known check (repeats in ('daily', 'weekdays', 'weekly', 'monthly', 'yearly')),
-  add column repeat_day date,
+  add column repeat_day date constraint activities_repeat_day_day check (platform.is_day(repeat_day)),
   add column time_zone text collate "C"
     constraint activities_time_zone_name check (time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'),
   add column repeated_from uuid constraint activities_repeated_from_fkey references crm.activities on delete set null,
@@ -15,7 +15,7 @@ alter table crm.activities
 comment on column crm.activities.assigned_to is 'Who is to do the task; null: who wrote it.';
 comment on column crm.activities.remind_at is 'When the person is reminded; null once the reminder was seen.';
 comment on column crm.activities.repeat_day is
-  'The day that the repetition counts from, in time_zone: a task of the 31st comes on the last day of a shorter month, and on the 31st again.';
+  'The day that the repetition counts from, in time_zone: the 31st is the last day of a shorter month, and the 31st again after it.';
 comment on column crm.activities.repeated_from is 'The task that was done before this one came. A task comes again once.';
 
 -- A task is its author's until it is given to somebody.

@@ -612,7 +612,8 @@ test('a person whose imported line has neither an address nor an id comes back b
       `select sync.begin_import('foundation', '{}', 'test', '[{"file": 1, "source": "paper", "name": "again.csv"}]') as run`,
     );
     await superuser.query(
-      `insert into staging.import_lines (run, n, file, line, kind, name, digest, is_known) values ($1, 1, 1, 2, 'person', 'Ada', 4711, false)`,
+      `insert into staging.import_lines (run, n, file, line, kind, name, digest, is_known)
+       values ($1, 1, 1, 2, 'person', 'Ada', 4711, false)`,
       [begun[0].run],
     );
     await worker.query('select sync.plan_import($1)', [begun[0].run]);
