@@ -229,12 +229,107 @@ describe('an older version of a row after a newer one', () => {
     expect(await inbox.listParked()).toEqual([]);
   });
 
-  test('is not parked behind a failed one of its customer either', async () => {
-    const { handling, inbox } = await open(() => Promise.reject(new Error('no')));
-    const [first, second] = some(2) as [BusEvent, BusEvent];
-    await handling.handle([second]);
-    await handling.handle([{ ...first, isReplay: true }]);
-    expect(await inbox.listParked()).toMatchObject([{ id: second.id }]);
+  describe('that is parked', () => {
+    /** The handler refuses an event until it is mended. */
+    async function openBroken(refused: BusEvent) {
+      const seen: unknown[] = [];
+      let isBroken = true;
+      const consumer = await open(
+        async (event, { isOutdated }) => {
+          if (isBroken && event.id === refused.id) throw new Error('no');
+          seen.push([event.version, isOutdated]);
+        },
+        { onEffect: ({ version }, state) => state === 'outdated' && seen.push([version, state]) },
+      );
+      const { inbox, handling } = consumer;
+      return {
+        ...consumer,
+        seen,
+        async mend() {
+          isBroken = false;
+          await until(async () => {
+            await handling.workParked(never);
+            return (await inbox.listParked()).length === 0;
+          });
+        },
+      };
+    }
+    // Its customer became known between the two, so that each has a session of its own.
+    const inTwoSessions = (): [BusEvent, BusEvent] => {
+      const rowId = crypto.randomUUID();
+      const [first, second] = [1, 2].map((version) => received({ customer: crypto.randomUUID(), rowId, version }));
+      return [first as BusEvent, second as BusEvent];
+    };
+
+    test('is handed over and marked when it is tried again', async () => {
+      const [first, second] = inTwoSessions();
+      const { handling, seen, mend } = await openBroken(first);
+      await handling.handle([first]);
+      await handling.handle([second]);
+      await mend();
+      expect(seen).toEqual([
+        [2, false],
+        [1, true],
+      ]);
+    });
+
+    test('does not reach the handler when it is tried again, if it was sent again', async () => {
+      const [first, second] = inTwoSessions();
+      const { handling, seen, mend } = await openBroken(first);
+      await handling.handle([{ ...first, isReplay: true }]);
+      await handling.handle([second]);
+      await mend();
+      expect(seen).toEqual([
+        [2, false],
+        [1, 'outdated'],
+      ]);
+    });
+
+    test('waits behind a newer one that has failed, and is outdated only when that one is handled', async () => {
+      const [first, second] = some(2) as [BusEvent, BusEvent];
+      const again = { ...first, isReplay: true };
+      const { handling, inbox, seen, mend } = await openBroken(second);
+      await handling.handle([second, again]);
+      expect((await inbox.listParked()).map(({ id }) => id)).toEqual([second.id, first.id]);
+      await mend();
+      expect(seen).toEqual([
+        [2, false],
+        [1, 'outdated'],
+      ]);
+    });
+
+    test('is handed over when a person gives up the newer one, which was never handled', async () => {
+      const [first, second] = some(2) as [BusEvent, BusEvent];
+      const { handling, inbox, seen, mend } = await openBroken(second);
+      await handling.handle([second]);
+      await handling.handle([{ ...first, isReplay: true }]);
+      expect(await inbox.skip(second.session, second.id)).toBe(true);
+      await mend();
+      expect(seen).toEqual([[1, false]]);
+    });
+
+    test('is outdated if the newer one is being handled while it comes, in a lane that changes hands', async () => {
+      const [first, second] = some(2) as [BusEvent, BusEvent];
+      const { handling, inbox, seen, mend } = await openBroken(received({ customer: crypto.randomUUID(), version: 1 }));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      const former = inbox.inBatch([second], () => {
+        begun.resolve();
+        return promise;
+      });
+      await begun.promise;
+      const next = handling.handle([second, { ...first, isReplay: true }]);
+      await until(async () => {
+        const { rows } = await effects.pool.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%take_batch%'`,
+        );
+        return rows.length > 0;
+      });
+      resolve();
+      await Promise.all([former, next]);
+      await mend();
+      expect(seen).toEqual([[1, 'outdated']]);
+    });
   });
 
   test('is handed over and marked when it comes for the first time, or to a consumer that compares versions itself', async () => {
@@ -283,6 +378,23 @@ test('the inbox of an earlier version learns of versions and of lanes, and keeps
   const [event] = some(1) as [BusEvent];
   const { fresh } = await inbox.inBatch([event, { ...event, deliveryId: '1' }], async (_, taken) => taken);
   expect([...fresh]).toEqual([event.deliveryId]);
+});
+
+test('the inbox of an earlier version takes a batch as this version does', async () => {
+  const schema = 'inbox_with_lanes';
+  const inbox = openInbox(effects.pool, { subscription: 'before', handlerTimeoutMs: 1_000, schema });
+  await inbox.prepare();
+  const source = async () =>
+    (await effects.pool.query('select prosrc from pg_proc where oid = to_regproc($1)', [`${schema}.take_batch`])).rows;
+  const present = await source();
+  await effects.pool.query(
+    `create or replace function ${schema}.take_batch(
+       of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
+       out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
+     language plpgsql as $$ begin raise 'of an earlier version'; end $$`,
+  );
+  await inbox.prepare();
+  expect(await source()).toEqual(present);
 });
 
 test('the inbox forgets all deliveries that are old enough, however many, and none that is not or is another subscription’s', async () => {

@@ -21,7 +21,8 @@ import {
  *
  * An event is outdated if a later version of its row was handled before. If it was sent again (a dead letter, a replay), the handler does not get it:
  * an older state would be written over a newer one. A consumer that compares versions itself may ask for it. One that comes for the first time is
- * always handed over, and marked: its row has changed the session, between two of which there is no order.
+ * always handed over, and marked: its row has changed the session, between two of which there is no order. That is decided when the handler would
+ * get it, also of one that was parked. A later version that is parked itself, or was given up, has not been handled.
  */
 
 export type Handled = {
@@ -126,18 +127,21 @@ export function createHandling({
     }
   }
 
+  const isSkipped = (event: BusEvent, { isOutdated }: Handled): boolean =>
+    isOutdated && event.isReplay && outdated === 'skip';
+
   /** @param isApart each event in a savepoint, so that one that fails is parked; otherwise it throws BatchFailed */
   async function handleBatch(events: BusEvent[], isApart: boolean): Promise<number> {
     const effects: (() => void)[] = [];
     const count = await inbox.inBatch(events, async (tx, taken) => {
       const { fresh, parked, busy } = taken;
-      const isOutdated = collectVersions(taken.outdated);
+      const versions = collectVersions(taken.outdated);
       const count = fresh.size;
       for (const event of events) {
         // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
         if (!fresh.delete(event.deliveryId)) continue;
-        const context = { tx, attempt: 1, isOutdated: isOutdated(event) };
-        if (context.isOutdated && event.isReplay && outdated === 'skip') {
+        const context = { tx, attempt: 1, isOutdated: versions.isOutdated(event) };
+        if (isSkipped(event, context)) {
           effects.push(() => onEffect(event, 'outdated', 1));
           continue;
         }
@@ -148,6 +152,7 @@ export function createHandling({
         }
         const error = isApart ? await attempt(event, context) : await attemptBare(event, context);
         if (error === undefined) {
+          versions.note(event);
           effects.push(() => onEffect(event, 'handled', 1));
           continue;
         }
@@ -181,7 +186,13 @@ export function createHandling({
           const due = await inbox.takeDue(tx, session);
           if (!due) return;
           const number = due.attempts + 1;
-          const error = await attempt(due.event, { tx, attempt: number, isOutdated: false });
+          const context = { tx, attempt: number, isOutdated: due.isOutdated };
+          if (isSkipped(due.event, context)) {
+            await inbox.unpark(tx, due);
+            effects.push(() => onEffect(due.event, 'outdated', number));
+            continue;
+          }
+          const error = await attempt(due.event, context);
           if (error !== undefined) {
             const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);
             effects.push(() => onFailed(due.event, { attempt: number, isDead, error }));
@@ -234,15 +245,26 @@ export function createHandling({
 }
 
 /** Says of the events of a batch, in their order, which are outdated. @param known by the inbox, before this batch */
-function collectVersions(known: Set<string>): (event: BusEvent) => boolean {
-  const newest = new Map<string, { version: number; position: number }>();
-  return (event) => {
-    const item = itemOf(event);
-    if (item === null) return false;
-    const { version, position } = event as BusEvent & { version: number; position: number };
-    const before = newest.get(item);
-    if (known.has(event.deliveryId) || (before && before.version > version && before.position > position)) return true;
-    newest.set(item, { version, position });
-    return false;
+function collectVersions(known: Set<string>) {
+  type Place = { version: number; position: number };
+  const newest = new Map<string, Place>();
+  const placeOf = (event: BusEvent) => event as BusEvent & Place; // an event that has an item has both
+  return {
+    isOutdated(event: BusEvent): boolean {
+      const item = itemOf(event);
+      if (item === null) return false;
+      const { version, position } = placeOf(event);
+      const before = newest.get(item);
+      return (
+        known.has(event.deliveryId) || (before !== undefined && before.version > version && before.position > position)
+      );
+    },
+    /** The handler has had it. */
+    note(event: BusEvent): void {
+      const item = itemOf(event);
+      const before = item === null ? undefined : newest.get(item);
+      const { version, position } = placeOf(event);
+      if (item !== null && (!before || before.version < version)) newest.set(item, { version, position });
+    },
   };
 }

@@ -87,7 +87,14 @@ export type Taken = {
 };
 
 export type RetryPolicy = { attemptsMax: number; firstMs: number; maxMs: number };
-export type ParkedEvent = { number: string; session: string; attempts: number; event: BusEvent };
+/** `isOutdated`: a later version of its row was handled before. */
+export type ParkedEvent = {
+  number: string;
+  session: string;
+  attempts: number;
+  isOutdated: boolean;
+  event: BusEvent;
+};
 export type ParkedSummary = {
   id: string;
   type: string;
@@ -199,11 +206,13 @@ export function openInbox(
       await transaction(async (tx) => {
         await tx.query('select pg_advisory_xact_lock($1)', [setupLock]);
         const { rows } = await tx.query(
-          'select to_regclass($1) is not null as is_there, to_regclass($2) is not null as shares_lanes',
-          [`${schema}.subscriptions`, `${schema}.processes`],
+          `select to_regclass($1) is not null as is_there, to_regclass($2) is not null as shares_lanes,
+             exists (select from pg_proc p where p.oid = to_regproc($3) and p.prosrc = $4) as takes_batches`,
+          [`${schema}.subscriptions`, `${schema}.processes`, `${schema}.take_batch`, takeBatchBodyOf(schema)],
         );
         if (!rows[0].is_there) await tx.query(tablesOf(schema));
         if (!rows[0].shares_lanes) await tx.query(lanesOf(schema));
+        if (!rows[0].takes_batches) await tx.query(takeBatchOf(schema));
         await tx.query(`insert into ${schema}.subscriptions (name) values ($1) on conflict do nothing`, [subscription]);
       });
     },
@@ -254,9 +263,12 @@ export function openInbox(
         state: string;
         is_due: boolean;
         attempts: number;
+        is_outdated: boolean;
         event: string;
       }>(
-        `select p.number::text, p.state, p.attempt_at <= clock_timestamp() and not s.is_paused as is_due, p.attempts, p.event
+        `select p.number::text, p.state, p.attempt_at <= clock_timestamp() and not s.is_paused as is_due, p.attempts, p.event,
+           exists (select from ${schema}.handled d
+             where d.subscription = p.subscription and d.id = p.delivery and ${hasNewer(schema, 'd')}) as is_outdated
          from ${schema}.parked p join ${schema}.subscriptions s on s.name = p.subscription
          where p.subscription = $1 and p.session = $2 order by p.number limit 1`,
         [subscription, session],
@@ -271,9 +283,9 @@ export function openInbox(
         );
         return undefined;
       }
-      const { number, attempts } = first;
+      const { number, attempts, is_outdated: isOutdated } = first;
       const event = JSON.parse(first.event) as BusEvent;
-      return { number, session, attempts, event: { ...event, occurredAt: new Date(event.occurredAt) } };
+      return { number, session, attempts, isOutdated, event: { ...event, occurredAt: new Date(event.occurredAt) } };
     },
     async unpark(tx, { number, session }) {
       await tx.query(`delete from ${schema}.parked where number = $1`, [number]);
@@ -337,15 +349,21 @@ export function openInbox(
     },
     skip: (session, event) =>
       inSession(session, async (tx) => {
+        // Its delivery is known from now on; its version is not, because it was never handled.
         const { rowCount } = await tx.query(
-          `delete from ${schema}.parked where number = (
-             select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)
-           and ($3::text is null or event_id = $3)`,
+          `with given_up as (
+             delete from ${schema}.parked where number = (
+               select min(p.number) from ${schema}.parked p where p.subscription = $1 and p.session = $2)
+             and ($3::text is null or event_id = $3) returning delivery),
+           unknown as (
+             update ${schema}.handled h set item = null, version = null, place = null
+             from given_up g where h.subscription = $1 and h.id = g.delivery)
+           select from given_up`,
           [subscription, session, event ?? null],
         );
         if (rowCount === 0) return false;
         await makeFirstDue(tx, session);
-        return (rowCount ?? 0) > 0;
+        return true;
       }),
     async trim(keepDays) {
       for (let trimmed = trimmedAtOnce; trimmed === trimmedAtOnce; ) {
@@ -488,13 +506,7 @@ const tablesOf = (schema: string): string => `
   create index parked_session on ${schema}.parked (subscription, session, number);
   create index parked_due on ${schema}.parked (subscription, attempt_at) where state = 'retrying';`;
 
-/**
- * What an inbox of an earlier version lacks: versions of rows, which processes share the lanes, and one call that takes a batch.
- *
- * It is a function so that its plans are kept: planning them for each batch took longer than all else. Each of its statements sees what was
- * committed when it began, so that what is parked is known under the lock. A later version counts if its place in the log is later as well: a row
- * that was deleted and made again begins with version 1.
- */
+/** What an inbox of an earlier version lacks: versions of rows, and which processes share the lanes. */
 const lanesOf = (schema: string): string => `
   alter table ${schema}.handled add column item text collate "C", add column version bigint, add column place bigint;
   create index handled_item on ${schema}.handled (subscription, item, version) where item is not null;
@@ -508,19 +520,39 @@ const lanesOf = (schema: string): string => `
     asks boolean not null,
     seen_at timestamptz not null default clock_timestamp(),
     primary key (subscription, process)
-  );
-  create function ${schema}.take_batch(
+  );`;
+
+/**
+ * Whether a later version of the row of an event was handled: one that is parked was not. It counts if its place in the log is later as well: a row
+ * that was deleted and made again begins with version 1.
+ *
+ * @param of has subscription, item, version and place
+ */
+const hasNewer = (schema: string, of: string): string => `exists (
+          select from ${schema}.handled h
+          where h.subscription = ${of}.subscription and h.item = ${of}.item and h.version > ${of}.version and h.place > ${of}.place
+            and not exists (select from ${schema}.parked q where q.subscription = h.subscription and q.delivery = h.id))`;
+
+/**
+ * One call takes a batch. It is a function so that its plans are kept: planning them for each batch took longer than all else. Each of its statements
+ * sees what was committed when it began, so that what is parked is known under the lock.
+ */
+const takeBatchOf = (schema: string): string => `
+  create or replace function ${schema}.take_batch(
     of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
     out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
-  language plpgsql as $$
+  language plpgsql as $$${takeBatchBodyOf(schema)}$$;`;
+
+const takeBatchBodyOf = (schema: string): string => `
   begin
     select s.is_paused into is_paused from ${schema}.subscriptions s where s.name = of_subscription;
     if is_paused then return; end if;
     busy := array(select s.session from unnest(sessions) s (session)
       where not pg_try_advisory_xact_lock(hashtextextended(of_subscription || ' ' || s.session, 0)));
-    outdated := array(select a.id from unnest(ids, items, versions, places) a (id, item, version, place)
-      where exists (select from ${schema}.handled h
-        where h.subscription = of_subscription and h.item = a.item and h.version > a.version and h.place > a.place));
+    outdated := array(
+      select a.id from (
+        select of_subscription as subscription, * from unnest(ids, items, versions, places) n (id, item, version, place)) a
+      where ${hasNewer(schema, 'a')});
     with fresh as (
       insert into ${schema}.handled (subscription, id, item, version, place)
       select of_subscription, a.id, a.item, a.version, a.place
@@ -529,4 +561,4 @@ const lanesOf = (schema: string): string => `
     select array_agg(f.id) into fresh from fresh f;
     parked := array(select distinct p.session from ${schema}.parked p
       where p.subscription = of_subscription and p.session = any (sessions));
-  end $$;`;
+  end `;
