@@ -201,6 +201,12 @@ export function toBusEvent(
   };
 }
 
+/**
+ * Whether an event of the platform is a copy that a replay has sent. A dead letter that was sent again is none: it is the event itself, which
+ * nobody has handled.
+ */
+export const isCopy = ({ id, deliveryId }: Pick<BusEvent, 'id' | 'deliveryId'>): boolean => deliveryId !== id;
+
 /** PostgreSQL stores neither: an inbox that cannot write an id down would wait for ever. */
 function storable(what: string, text: string): string {
   if (text.includes('\0') || !text.isWellFormed())

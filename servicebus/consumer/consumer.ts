@@ -54,8 +54,8 @@ export type ConsumerOptions = {
   retryFirstMs?: number;
   retryMaxMs?: number;
   /**
-   * Whether the handler gets events that were sent again (dead letters, replays) although it has handled a later version of their row: then it
-   * compares versions itself, and `isOutdated` says so. By default it does not get them.
+   * Whether the handler gets replayed events although it has handled a later version of their row: then it compares versions itself, and
+   * `isOutdated` says so. By default it does not get them. A dead letter that is sent again was never handled: it always gets it.
    */
   outdated?: 'skip' | 'hand over';
   /** How long one call waits for a lane with an event; by default ten seconds. If the line drops at the wrong moment, it is seen that late. */

@@ -214,14 +214,16 @@ test('an event that came while its customer was busy waits behind the parked one
 });
 
 describe('an older version of a row after a newer one', () => {
-  test('does not reach the handler when it is sent again, in a later batch or in the same, and counts as handled', async () => {
+  const replayed = (event: BusEvent) => ({ ...event, deliveryId: `${event.id} replay`, isReplay: true });
+
+  test('does not reach the handler when it is replayed, in a later batch or in the same, and counts as handled', async () => {
     const seen: string[] = [];
     const { handling, inbox, list } = await open(undefined, {
       onEffect: (event, state) => seen.push(`${event.version} ${state}`),
     });
     const [first, second, third] = some(3) as [BusEvent, BusEvent, BusEvent];
-    const again = { ...first, deliveryId: 'again', isReplay: true };
-    await handling.handle([first, third, { ...second, isReplay: true }]);
+    const again = replayed(first);
+    await handling.handle([first, third, replayed(second)]);
     expect(await handling.handle([again])).toBe(1);
     expect(await handling.handle([again])).toBe(0);
     expect(versions(await list())).toEqual([1, 3]);
@@ -273,10 +275,10 @@ describe('an older version of a row after a newer one', () => {
       ]);
     });
 
-    test('does not reach the handler when it is tried again, if it was sent again', async () => {
+    test('does not reach the handler when it is tried again, if it was replayed', async () => {
       const [first, second] = inTwoSessions();
       const { handling, seen, mend } = await openBroken(first);
-      await handling.handle([{ ...first, isReplay: true }]);
+      await handling.handle([replayed(first)]);
       await handling.handle([second]);
       await mend();
       expect(seen).toEqual([
@@ -287,7 +289,7 @@ describe('an older version of a row after a newer one', () => {
 
     test('waits behind a newer one that has failed, and is outdated only when that one is handled', async () => {
       const [first, second] = some(2) as [BusEvent, BusEvent];
-      const again = { ...first, isReplay: true };
+      const again = replayed(first);
       const { handling, inbox, seen, mend } = await openBroken(second);
       await handling.handle([second, again]);
       expect((await inbox.listParked()).map(({ id }) => id)).toEqual([second.id, first.id]);
@@ -302,7 +304,7 @@ describe('an older version of a row after a newer one', () => {
       const [first, second] = some(2) as [BusEvent, BusEvent];
       const { handling, inbox, seen, mend } = await openBroken(second);
       await handling.handle([second]);
-      await handling.handle([{ ...first, isReplay: true }]);
+      await handling.handle([replayed(first)]);
       expect(await inbox.skip(second.session, second.id)).toBe(true);
       await mend();
       expect(seen).toEqual([[1, false]]);
@@ -318,7 +320,7 @@ describe('an older version of a row after a newer one', () => {
         return promise;
       });
       await begun.promise;
-      const next = handling.handle([second, { ...first, isReplay: true }]);
+      const next = handling.handle([second, replayed(first)]);
       await until(async () => {
         const { rows } = await effects.pool.query(
           `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%take_batch%'`,
@@ -344,10 +346,27 @@ describe('an older version of a row after a newer one', () => {
     ]);
     const comparing = await open(handler, { outdated: 'hand over' });
     await comparing.handling.handle([second]);
-    await comparing.handling.handle([{ ...first, isReplay: true }]);
+    await comparing.handling.handle([replayed(first)]);
     expect(marked).toEqual([
       [2, false],
       [1, true],
+    ]);
+  });
+
+  test('is handed over and marked when it is a dead letter that is sent again, because nobody has handled it', async () => {
+    const marked: unknown[] = [];
+    const { handling } = await open(async ({ type, version }, { isOutdated }) => {
+      marked.push([type, version, isOutdated]);
+    });
+    const customer = crypto.randomUUID();
+    const letter = received({ customer, version: 2, type: 'customer.merged' });
+    const later = received({ customer, version: 3 });
+    await handling.handle([later]);
+    await handling.handle([{ ...letter, isReplay: true }]);
+    expect(await handling.handle([{ ...letter, isReplay: true }])).toBe(0);
+    expect(marked).toEqual([
+      ['customer.updated', 3, false],
+      ['customer.merged', 2, true],
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { causeOf, TargetUnavailable } from '@aether/platform/log';
-import type { BusEvent } from '../wire.ts';
+import { type BusEvent, isCopy } from '../wire.ts';
 import {
   EffectsAborted,
   HandlerTimeout,
@@ -19,10 +19,10 @@ import {
  * consumer's own database, and the later ones of its session wait behind it there. So the bus keeps nothing that failed, and other sessions of the
  * lane pass. So they do when a session is busy, because somebody works on what is parked of it: its events are parked as well.
  *
- * An event is outdated if a later version of its row was handled before. If it was sent again (a dead letter, a replay), the handler does not get it:
- * an older state would be written over a newer one. A consumer that compares versions itself may ask for it. One that comes for the first time is
- * always handed over, and marked: its row has changed the session, between two of which there is no order. That is decided when the handler would
- * get it, also of one that was parked. A later version that is parked itself, or was given up, has not been handled.
+ * An event is outdated if a later version of its row was handled before. Of a replay, the handler does not get it: an older state would be written over
+ * a newer one. A consumer that compares versions itself may ask for it. One that was never handled is always handed over, and marked: its row has
+ * changed the session, between two of which there is no order, or it was a dead letter. What it alone says would be lost otherwise. That is decided
+ * when the handler would get it, also of one that was parked. A later version that is parked itself, or was given up, has not been handled.
  */
 
 export type Handled = {
@@ -40,7 +40,7 @@ export type HandlingOptions = {
   handler: BusHandler;
   policy: RetryPolicy;
   handlerTimeoutMs: number;
-  /** Whether the handler gets events that were sent again although a later version of their row was handled; by default it does not. */
+  /** Whether the handler gets replayed events although a later version of their row was handled; by default it does not. */
   outdated?: 'skip' | 'hand over';
   /** Called for each event that was handled, that waits behind another or that is outdated, when that is committed. */
   onEffect?(event: BusEvent, state: 'handled' | 'waiting' | 'outdated', attempt: number): void;
@@ -128,7 +128,7 @@ export function createHandling({
   }
 
   const isSkipped = (event: BusEvent, { isOutdated }: Handled): boolean =>
-    isOutdated && event.isReplay && outdated === 'skip';
+    isOutdated && isCopy(event) && outdated === 'skip';
 
   /** @param isApart each event in a savepoint, so that one that fails is parked; otherwise it throws BatchFailed */
   async function handleBatch(events: BusEvent[], isApart: boolean): Promise<number> {

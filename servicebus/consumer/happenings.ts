@@ -4,7 +4,7 @@ import type { BusEvent } from '../wire.ts';
 export type ConsumerHappening =
   | { kind: 'events.handled'; events: BusEvent[]; fresh: number }
   | { kind: 'event.failed'; event: BusEvent; attempt: number; isDead: boolean; error: unknown }
-  /** It was sent again, and a later version of its row was handled before: the handler did not get it. */
+  /** It was replayed, and a later version of its row was handled before: the handler did not get it. */
   | { kind: 'event.outdated'; event: BusEvent }
   /** It cannot be read, and is a dead letter now. */
   | { kind: 'message.unreadable'; messageId: string; error: unknown }
