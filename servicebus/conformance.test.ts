@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { until } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openClient } from './client.ts';
@@ -491,6 +491,69 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     );
     await sender.close();
   });
+
+  test('a process that the broker does not answer takes no lanes away from one that it answers', async () => {
+    const feed = await bus.subscribe({ lanes: 8 });
+    const ids = customers(40);
+    const road = await openRoad(bus.settings);
+    const options = { subscription: feed.name, acceptMs: 300, handler: effects.record(feed.name) };
+    const first = await startConsumer(bus, effects, options);
+    const second = await startConsumer({ ...bus, settings: road.settings }, effects, options);
+    let version = 0;
+    const fewest = () => Math.min(8, ...held.splice(0));
+    const held: number[] = [];
+    const sendUntil = (isDone: () => boolean) =>
+      until(async () => {
+        version++;
+        await feed.send(ids.map((customer) => makeEvent({ customer, version })));
+        await until(async () => {
+          held.push(first.state().lanes);
+          return (await effects.list(feed.name)).length === version * ids.length;
+        });
+        return isDone();
+      });
+    await sendUntil(() => first.state().lanes === 4 && second.state().lanes === 4);
+    held.splice(0);
+    road.block();
+    await sendUntil(() => first.state().lanes === 8);
+    expect(fewest()).toBeGreaterThanOrEqual(4);
+    // Also while it asks again and again, and its calls go on until their limit.
+    const told = () => second.happenings.filter(({ kind }) => kind === 'consumer.failed').length;
+    await until(() => told() > 0);
+    await sendUntil(() => true);
+    expect(fewest()).toBe(8);
+    await Promise.all([first.stop(), second.stop(), road.close()]);
+  });
+
+  /** A way to the broker that can be blocked: its lines drop, and new ones are let in and get no answer. */
+  async function openRoad(settings: TestBus['settings']) {
+    const port = Number(/:(\d+);/.exec(settings.connectionString ?? '')?.[1]);
+    const sockets = new Set<Socket>();
+    let isBlocked = false;
+    const server = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      if (isBlocked) return;
+      const there = connect(port, '127.0.0.1').on('error', () => {});
+      sockets.add(there);
+      socket.pipe(there).pipe(socket);
+    });
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    const own = (server.address() as AddressInfo).port;
+    const dropAll = () => {
+      for (const socket of sockets) socket.destroy();
+    };
+    return {
+      settings: { ...settings, connectionString: settings.connectionString?.replace(`:${port};`, `:${own};`) },
+      block() {
+        isBlocked = true;
+        dropAll();
+      },
+      close() {
+        dropAll();
+        return new Promise((settle) => server.close(settle));
+      },
+    };
+  }
 
   test('a consumer that is throttled says so, rests, and goes on', async () => {
     const feed = await bus.subscribe();

@@ -17,7 +17,7 @@ export type Lanes = {
   /** Accepts lanes until the consumer stops. */
   run(): Promise<void>;
   held(): number;
-  /** Whether it asks for lanes. */
+  /** Whether it asks for lanes, and the broker answers: others give none up for a process that would get none. */
   asks(): boolean;
   /** The other processes of this consumer: it gives up what it holds beyond its share. */
   share(peers: Peer[]): void;
@@ -65,6 +65,8 @@ export function holdLanes(options: LanesOptions): Lanes {
   const calls = new Set<object>();
   let peers: Peer[] = [];
   let isBusy = false;
+  // Whether the broker has answered the last call that asked for a lane; it has answered the consumer before the first one.
+  let isAnswered = true;
 
   const kept = () => [...lanes].filter((lane) => !lane.isLeaving()).length;
   const placesTaken = () => kept() + calls.size;
@@ -85,11 +87,13 @@ export function holdLanes(options: LanesOptions): Lanes {
       // One that comes too late would keep its customers for as long as the SDK renews its lock.
       accepted.then((late) => late.close()).catch(() => {});
       const { kind } = toBusFailure(error);
+      if (line.isCurrent(used)) isAnswered = kind === 'idle';
       if (stopping.aborted || kind === 'idle') return;
       if (line.isCurrent(used) || kind !== 'unreachable') line.refuse(error);
       return;
     }
     isBusy = performance.now() - startedAt < soonMs;
+    isAnswered = true;
     hold(receiver, used);
   }
 
@@ -147,7 +151,7 @@ export function holdLanes(options: LanesOptions): Lanes {
       }
     },
     held: () => lanes.size,
-    asks: () => !stopping.aborted && !isAtRest() && lanes.size < lanesMax,
+    asks: () => !stopping.aborted && !isAtRest() && isAnswered && lanes.size < lanesMax,
     share(found) {
       peers = found;
       for (let surplus = surplusOf(kept(), peers); surplus > 0; surplus--)
@@ -158,6 +162,7 @@ export function holdLanes(options: LanesOptions): Lanes {
       for (const lane of lanes) lane.leave();
     },
     forgetCalls() {
+      isAnswered = false;
       calls.clear();
       bell.ring();
     },
