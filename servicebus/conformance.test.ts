@@ -485,6 +485,10 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
       await until(async () => (await sender.send(two)).settled === 2);
       expect(broker().pendingFaults()).toBe(0);
     }
+    // A sender that may not go on any more, as after its lease, begins no further batch.
+    expect(
+      await sender.send([makeMessage(makeEvent({ customer, version: 13, audience }))], { goesOn: () => false }),
+    ).toEqual({ settled: 0, tooLarge: [] });
     const queue = broker().queue(bus.settings.topic, name);
     expect([...(queue?.all.values() ?? [])].map(({ sent }) => sent.messageId)).toEqual(
       events.map(({ messageId }) => messageId),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceBusSettings } from './settings.ts';
 import { readTopology } from './topology.ts';
+import { giveUpMs } from './within.ts';
 
 /*
  * How many lanes the topic has is a fact of the platform's database: workers and replays read it there. A change moves customers to other lanes, and
@@ -59,12 +60,13 @@ export async function changeLanes(
   return { was, lanes };
 }
 
-/** What the relay read before the pause may still be under way to the broker. */
+/** What the relay read before the pause may still be under way to the broker, also of a worker that was cut off and did not give its lease up. */
 async function untilResting(ask: Ask, until: number): Promise<void> {
   for (;;) {
     const [row] = await ask<{ rests: boolean }>(
-      'select rests_since is not null or leased_until < clock_timestamp() as rests from sync.relay',
-      [],
+      `select rests_since is not null or leased_until < clock_timestamp() - make_interval(secs => $1::float8 / 1000) as rests
+       from sync.relay`,
+      [giveUpMs],
     );
     if (row?.rests) return;
     if (performance.now() > until) throw new LanesBusy('The relay still sends: try again when the broker answers it.');

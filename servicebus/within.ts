@@ -2,8 +2,11 @@ import type { ServiceBusClient } from '@azure/service-bus';
 import { callTimeoutMs, onLineDropped } from './client.ts';
 import { BusFailure, toBusFailure } from './failures.ts';
 
-/** The SDK does not keep to its own limit when a line drops at the wrong moment: completing a message then hangs for a minute. */
-const giveUpMs = callTimeoutMs * 1.5;
+/**
+ * A call that has no answer by then is given up. The SDK does not keep to its own limit when a line drops at the wrong moment: completing a message
+ * then hangs for a minute.
+ */
+export const giveUpMs = callTimeoutMs * 1.5;
 
 /**
  * Every call of the SDK goes through here.

@@ -1,4 +1,4 @@
-import { readSettings } from '@aether/platform/log';
+import { openConnection, readSettings } from '@aether/platform/log';
 import { evaluateHealth, skip, startSync } from '@aether/sync';
 import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
 import type pg from 'pg';
@@ -12,7 +12,7 @@ import { openTestBus, type TestBus } from '../testing.ts';
 import { readTopology } from '../topology.ts';
 import { laneOf, lanesDefault, toBusEvent } from '../wire.ts';
 import { type Relay, startRelay } from './relay.ts';
-import { relayName } from './relaylog.ts';
+import { openRelayLog, relayName } from './relaylog.ts';
 
 let platform: TestPlatform;
 let bus: TestBus;
@@ -232,6 +232,39 @@ describe('a change of the number of lanes', () => {
     expect(rows.map(({ outcome }) => outcome)).toEqual([{ was: lanesDefault, lanes: 8 }]);
     await drainAll();
     await change(lanesDefault);
+  });
+
+  test('waits for what a worker that was cut off a moment ago may still have under way', async () => {
+    await drainAll();
+    await relay.stop();
+    const cutOff = (holder: string, since: string) =>
+      platform.superuser.query(
+        'update sync.relay set holder = $1, rests_since = null, leased_until = clock_timestamp() - $2::interval',
+        [holder, since],
+      );
+    const rests = async () =>
+      (await platform.sync.query('select rests_since is not null as rests from sync.relay')).rows[0].rests;
+    await cutOff('former', '1 second');
+    await expect(change(8, 300)).rejects.toThrow(/relay still sends/);
+    await cutOff('former', '16 seconds');
+    expect(await change(8)).toEqual({ was: lanesDefault, lanes: 8 });
+    await change(lanesDefault);
+    // Another worker has taken over: it has nothing under way itself.
+    await platform.sync.query('select sync.pause_subscription($1, $2)', [relayName, 'a test']);
+    const connection = openConnection('sync', {
+      ...readSettings({ PLATFORM_DB_URL: platform.database.url('sync_app') }),
+      poolMax: 1,
+      searchPath: 'sync,platform',
+    });
+    const next = openRelayLog(connection, { holder: 'next', audiences: ['platform'], callMs: 300 });
+    await cutOff('former', '1 second');
+    expect([await next.turn(undefined), await rests()]).toEqual([{ role: 'paused' }, false]);
+    await until(async () => (await next.turn(undefined)) && (await rests()));
+    await next.release();
+    await connection.close(500);
+    await platform.sync.query('select sync.resume_subscription($1, $2)', [relayName, 'a test']);
+    relay = startOne();
+    await until(() => relay.report() !== undefined);
   });
 
   test('is refused by the database while the relay may send, beyond what a topic has, and to whoever is no operator', async () => {

@@ -15,7 +15,7 @@ import { describeBusFailure, type FailureKind, kindOf, reasonOf } from '../failu
 import type { ServiceBusSettings } from '../settings.ts';
 import { toMessage } from '../wire.ts';
 import { openLedger } from './ledger.ts';
-import { openRelayLog, type RelayEvent, relayName, type Sent, type Turn, type Work } from './relaylog.ts';
+import { leaseMs, openRelayLog, type RelayEvent, relayName, type Sent, type Turn, type Work } from './relaylog.ts';
 import { type BusSender, openSender } from './sending.ts';
 import { type ConsumerView, watchConsumers } from './watching.ts';
 
@@ -28,7 +28,8 @@ import { type ConsumerView, watchConsumers } from './watching.ts';
  * What each failure does:
  * - The worker is killed between sending and writing down: the events are sent again, and the broker drops ids that it has seen within its
  *   window. A consumer drops the others by its inbox.
- * - The lease goes to another worker while this one sends: the other one begins at the same position, so that what comes late is a repetition.
+ * - The lease goes to another worker while this one sends: the other one begins at the same position, so that what comes late is a repetition. This
+ * one sends no further batch when its lease has ended by its own clock, and a change of the number of lanes waits for the batch under way.
  * - The broker does not answer, throttles, is full, or refuses: nothing is lost; it is tried again after 200 ms, doubling up to ten seconds.
  * - A message is too large for the namespace: it is parked, dead, with its reason; later events of its row and customer wait behind it, others
  *   pass. It is shown and redriven as every parked event.
@@ -121,9 +122,16 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
   }
 
   let turnedAt = 0;
+  // By the clock of this process: until then no other worker can have taken over.
+  let leasedUntil = Number.NEGATIVE_INFINITY;
   const renewing = setInterval(() => {
-    if (isRelaying && performance.now() - turnedAt > renewAfterMs) relayLog.renew().catch(() => {}); // the next turn says why
+    if (isRelaying && performance.now() - turnedAt > renewAfterMs) renew().catch(() => {}); // the next turn says why
   }, renewAfterMs);
+
+  async function renew(): Promise<void> {
+    const askedAt = performance.now();
+    leasedUntil = (await relayLog.renew()) ? Math.max(leasedUntil, askedAt + leaseMs) : Number.NEGATIVE_INFINITY;
+  }
 
   async function run(): Promise<void> {
     let isRegistered = false;
@@ -136,7 +144,9 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
           await register(connection, { name: relayName });
           isRegistered = true;
         }
+        const askedAt = performance.now();
         turn = await relayLog.turn(sent);
+        leasedUntil = turn.role === 'stands by' ? Number.NEGATIVE_INFINITY : askedAt + leaseMs;
         turnedAt = performance.now();
         progress.turns++;
       } catch (error) {
@@ -158,6 +168,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
         await wakeups.next(restMs, { after: signs, signal: stopping.signal });
         continue;
       }
+      if (performance.now() >= leasedUntil) await renew().catch(() => {}); // a turn may take longer than the lease lasts
       const { error, ...outcome } = await sendWork(work, sender);
       sent = { work, ...outcome };
       if (error === undefined) settleDown();
@@ -210,6 +221,7 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
       events.map((event) => toMessage(event, lanes)),
       {
         skips,
+        goesOn: () => performance.now() < leasedUntil,
         onBatch(messages) {
           report.sent += messages;
           report.in_flight -= messages;

@@ -19,6 +19,7 @@ import {
   unpark,
 } from '@aether/platform/log';
 import type { OutgoingEvent } from '../wire.ts';
+import { giveUpMs } from '../within.ts';
 
 /*
  * The relay's side of the log. It is one more subscription, sync.servicebus: its position, its parked events, its pause and its rewind are
@@ -68,8 +69,8 @@ export type Sent = {
 
 export type RelayLog = {
   turn(sent: Sent | undefined): Promise<Turn>;
-  /** Keeps the lease between two turns, if this worker still has it. */
-  renew(): Promise<void>;
+  /** Keeps the lease between two turns. @returns whether this worker still has it */
+  renew(): Promise<boolean>;
   /** Gives the lease up, so that another worker need not wait for its end. */
   release(): Promise<void>;
 };
@@ -79,7 +80,7 @@ const positionsMax = 2_000;
 const eventsMax = 1_000;
 const bytesMax = 4_000_000;
 /** Another worker takes over as soon after the death of this one. A turn renews the lease, and so does the relay while it sends or rests. */
-const leaseMs = 3_000;
+export const leaseMs = 3_000;
 
 const renewLease: Statement = {
   name: 'relay-lease',
@@ -88,7 +89,7 @@ const renewLease: Statement = {
       leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000), rests_since = null
     where only_one = (select r.only_one from sync.relay r
       where r.holder is not distinct from $1 or r.leased_until < clock_timestamp() for update skip locked)
-    returning lanes`,
+    returning lanes, old.holder is distinct from new.holder and old.leased_until > '-infinity' as took_over`,
 };
 
 /** Nothing is being sent: a change of the number of lanes waits for that. */
@@ -127,20 +128,26 @@ const toRelayEvent = (row: Row, replayUntil: number, attempts = 0): RelayEvent =
   attempts,
 });
 
-/** @param holder names this worker among all of them */
+/**
+ * @param holder names this worker among all of them
+ * @param callMs how long a batch may be under way at most
+ */
 export function openRelayLog(
   connection: Connection,
-  { holder, audiences }: { holder: string; audiences: string[] },
+  { holder, audiences, callMs = giveUpMs }: { holder: string; audiences: string[]; callMs?: number },
 ): RelayLog {
   let wasParked = false;
+  // Of a worker that did not give its lease up: it may have begun a batch just before its lease ended.
+  let formerEndsAt = Number.NEGATIVE_INFINITY;
 
   async function turn(sent: Sent | undefined): Promise<Turn> {
     return connection.transaction({}, async (tx) => {
-      const [lease] = await tx.run<{ lanes: number }>(renewLease, [holder, leaseMs]);
+      const [lease] = await tx.run<{ lanes: number; took_over: boolean }>(renewLease, [holder, leaseMs]);
       if (!lease) return { role: 'stands by' };
+      if (lease.took_over) formerEndsAt = performance.now() + callMs;
       const [held] = await tx.run<Lease>(takeLease, [relayName, null]);
       if (!held) {
-        await tx.run(restNow, []);
+        if (performance.now() >= formerEndsAt) await tx.run(restNow, []);
         return { role: 'paused' };
       }
       // Somebody may have rewound it meanwhile: what was sent is sent again then.
@@ -231,10 +238,12 @@ export function openRelayLog(
   return {
     turn,
     async renew() {
-      await connection.query(
-        'update sync.relay set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000) where holder = $1',
+      const rows = await connection.query(
+        `update sync.relay set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)
+         where holder = $1 returning term`,
         [holder, leaseMs],
       );
+      return rows.length > 0;
     },
     async release() {
       await connection.query(`update sync.relay set leased_until = '-infinity' where holder = $1`, [holder]);

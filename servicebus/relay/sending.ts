@@ -25,11 +25,16 @@ export type BusSender = {
    * Sends the messages in order, in as few batches as they fit into.
    *
    * @param onBatch called when a batch is settled, with its number of messages
+   * @param goesOn asked before each batch: if not, it ends there without an error
    * @param skips asked before each message: one that is skipped counts as settled. After a too large one, the rest of its customer waits.
    */
   send(
     messages: ServiceBusMessage[],
-    options?: { onBatch?: (messages: number) => void; skips?: (index: number, tooLarge: number[]) => boolean },
+    options?: {
+      onBatch?: (messages: number) => void;
+      goesOn?: () => boolean;
+      skips?: (index: number, tooLarge: number[]) => boolean;
+    },
   ): Promise<Outcome>;
   close(): Promise<void>;
 };
@@ -60,13 +65,14 @@ export function openSender(open: () => ServiceBusClient, topic: string, answerMs
     messages: ServiceBusMessage[],
     outcome: Outcome,
     onBatch: (messages: number) => void,
+    goesOn: () => boolean,
     skips: (index: number, tooLarge: number[]) => boolean,
   ): Promise<void> {
     client ??= open();
     const used = client;
     sender ??= client.createSender(topic);
     let next = 0;
-    while (next < messages.length) {
+    while (next < messages.length && goesOn()) {
       const batch = await within(newBatch(sender), answerMs, used);
       const before = next;
       for (; next < messages.length; next++) {
@@ -82,10 +88,10 @@ export function openSender(open: () => ServiceBusClient, topic: string, answerMs
   }
 
   return {
-    async send(messages, { onBatch = () => {}, skips = () => false } = {}) {
+    async send(messages, { onBatch = () => {}, goesOn = () => true, skips = () => false } = {}) {
       const outcome: Outcome = { settled: 0, tooLarge: [] };
       try {
-        await sendAll(messages, outcome, onBatch, skips);
+        await sendAll(messages, outcome, onBatch, goesOn, skips);
       } catch (error) {
         // Those found too large in the batch that failed are looked at again.
         outcome.tooLarge = outcome.tooLarge.filter((index) => index < outcome.settled);
