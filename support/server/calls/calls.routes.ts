@@ -129,7 +129,7 @@ const lookUp = createStaffRoute({
 const similar = createStaffRoute({
   method: 'post',
   path: '/api/calls/similar',
-  right: 'context.read',
+  right: 'customers.read',
   summary:
     'Customers that may be the person whom a call would make; by POST, because nothing of it may be part of a URL',
   description: 'At most three, the likeliest first. What is missing or incomplete says nothing.',

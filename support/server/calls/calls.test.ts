@@ -256,6 +256,10 @@ describe('a call', () => {
       ],
     });
     expect(await look({ name: 'Somebody Else', number: '030 5550061', country: 'DE' })).toEqual({ similar: [] });
+    // It finds customers by their names alone, as the list of customers does: to know an address is not enough to be let in.
+    const machine = (scope: string) => app.callWith(scope)('POST', '/api/calls/similar', { name: 'Theodora Hintz' });
+    expect(await machine('context.read')).toMatchObject({ status: 403 });
+    expect(await machine('customers.read')).toMatchObject({ status: 200, body: { similar: [{ id: known.id }] } });
   });
 
   test('is listed once across the pages, also for one customer', async () => {
