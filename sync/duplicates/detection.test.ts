@@ -3,7 +3,7 @@ import { createModelReader } from '@aether/importer/similar';
 import { readSettings } from '@aether/platform/log';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestPlatform, type TestPlatform } from '../testing.ts';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { detectionName, lookAt, lookAtCompany, startDetection, walkPage } from './detection.ts';
 import { propose } from './testing.duplicates.ts';
 import { trainModel } from './training.ts';
@@ -264,6 +264,35 @@ describe('a company that gets another name', () => {
     expect(await keysOf(id)).toBeUndefined();
   });
 });
+
+test('a look that has read customers before a change writes nothing over one that has read them afterwards', async () => {
+  const one = await made('Jonas Keller', { phone: '+49 30 555119' });
+  const two = await made('Olga Brand');
+  await looked();
+  const walker = await platform.database.connect('sync_app');
+  await walker.query('begin');
+  const slow = {
+    async query(text: string, values?: unknown[]) {
+      if (text.includes('keep_detected')) {
+        await platform.foundation.updateCustomer(two, { name: 'Jonas Keller' });
+        // The subscription's look is done, or waits for this one.
+        await until(async () => (await pairOf(one, two)) !== undefined || (await isAwaited()));
+      }
+      return (await walker.query(text, values)).rows as never;
+    },
+  };
+  await lookAt(slow, { ids: [one, two], readModel: createModelReader() });
+  await walker.query('commit');
+  await looked();
+  expect(await pairOf(one, two)).toMatchObject({ state: 'open', reason: 'detected' });
+});
+const isAwaited = async (): Promise<boolean> => {
+  const { rowCount } = await superuser.query(
+    `select from pg_locks l join pg_database d on d.oid = l.database
+     where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`,
+  );
+  return rowCount !== 0;
+};
 
 describe('the walk over all customers', () => {
   test('finds those who were there before, a page by one of several workers, and goes on where a killed one was', async () => {

@@ -14,6 +14,8 @@ import { type AppEvent, openConnection, openEventBus, type Settings, type Subscr
  * like those of the walk, before it.
  *
  * - The looks of a batch are read first and written last, in one statement, so its locks are short.
+ * - One transaction at a time looks, be it a batch of the subscription or a page of the walk. Otherwise one that has read a customer before a change
+ * could write over one that has read it afterwards, and nothing would tell of the change again.
  * - A customer that a merge or a change of a number holds for longer than half a second makes the look fail. Its event is parked and comes
  * again; so does the page.
  */
@@ -48,6 +50,8 @@ const perPage = 200;
 const answerMs = 20_000;
 const stopWithinMs = 1_000;
 const restMsMin = 20;
+/** Of the advisory locks. */
+const lookLock = 7_273;
 
 export function startDetection({
   database,
@@ -144,6 +148,7 @@ export async function lookAt(
   { ids, readModel, isWalk = false }: { ids: readonly string[]; readModel: ModelReader; isWalk?: boolean },
 ): Promise<number> {
   if (ids.length === 0) return 0;
+  await takeTurn(tx);
   const known = await readKnown(tx, ids);
   const model = await readModel(tx);
   const beside = await listDetected(tx, ids);
@@ -162,6 +167,11 @@ export async function lookAt(
     isWalk,
   ]);
   return row?.added ?? 0;
+}
+
+/** Waits until no other transaction looks, and keeps the turn until its own ends. A page of the walk takes a fraction of a second. */
+async function takeTurn(tx: Asked): Promise<void> {
+  await tx.query('select pg_advisory_xact_lock($1)', [lookLock]);
 }
 
 /** With whom detection has found these before: they are compared again, whatever their keys are by now. */
@@ -204,6 +214,7 @@ export async function walkPage(tx: Asked, { readModel }: { readModel: ModelReade
 
 /** The keys of all come before the pairs of any: a key that too many have must be known as one. */
 async function keepKeys(tx: Asked, ids: readonly string[]): Promise<void> {
+  await takeTurn(tx);
   const known = [...(await readKnown(tx, ids)).values()];
   const keys = blockKeysOf(known.map(({ person }) => person));
   await tx.query('select sync.keep_match_keys($1)', [
