@@ -93,6 +93,7 @@ const meant = [
   'database/embedded/binaries.ts: import(name)',
   'platform/log/passwords.ts: import(address)',
   'platform/testing.thirdapp.ts: import(file)',
+  'sync/webhooks/webhooks.test.ts: import(file)',
   `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\${again}\`)`,
   'e2e/pictures.ts: deploy/site/picture.ts',
   'e2e/bench.config.ts: ./cli/testing.setup.ts',

@@ -257,6 +257,18 @@ test('an app is added in one command, which never overwrites the only copy of a 
   });
   await sql.query(`alter role ${name}_app nocreatedb`);
 
+  // A webhook of it, by command.
+  const hook = (...args: string[]) => aetherHere(home, ['webhook', ...args, '--url', fresh.url('sync_app')]);
+  expect(await hook('add', `${name}.hook`, 'http://hooks.example/', '--types', 'customer.updated')).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('for this machine only'),
+  });
+  const hooked = await hook('add', `${name}.hook`, 'https://hooks.example/', '--types', 'customer.updated');
+  expect(hooked).toMatchObject({ code: 0, output: expect.stringMatching(/^whsec_.+\nshop\d+\.hook is told of/) });
+  expect((await hook('list')).output).toMatch(/hooks\.example.*nothing delivered yet/);
+  expect((await hook('rotate', `${name}.hook`)).output).toMatch(/^whsec_/);
+  expect((await hook('remove', `${name}.hook`)).code).toBe(0);
+
   // Out of service, and back.
   expect(await app(['remove', 'support'])).toMatchObject({
     code: 1,

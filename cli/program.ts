@@ -12,6 +12,7 @@ import { bootstrapServer, checkDatabase, completeRestore, migrateUp, migratorUrl
 import packageJson from './package.json' with { type: 'json' };
 import { privacyCommand } from './privacy.ts';
 import { serviceBusCommand } from './servicebus.ts';
+import { webhookCommand } from './webhook.ts';
 
 /**
  * Runs `aether …` in this process. A failure is printed as one sentence, and sets the exit code of the process to 1; a command may set
@@ -102,6 +103,7 @@ function createProgram(): Command {
   program.addCommand(unmergeCommand().copyInheritedSettings(program));
   program.addCommand(privacyCommand().copyInheritedSettings(program));
   program.addCommand(serviceBusCommand().copyInheritedSettings(program));
+  program.addCommand(webhookCommand().copyInheritedSettings(program));
   return program;
 }
 

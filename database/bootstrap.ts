@@ -30,7 +30,7 @@ const connectionLimits: Record<Login, number> = {
   foundation_app: 100,
   support_app: 100,
   console_app: 40,
-  sync_app: 60, // a worker has nine, and two more while it imports; at an update two start beside the two that run, and commands come on top
+  sync_app: 90, // a worker has ten, two more while it imports, and up to seven while it delivers webhooks; at an update two start beside the two that run, and commands come on top
   privacy_app: 12, // the console has three and one more for a clean-up, a worker one at a time, and commands come on top
   observer_app: 5,
   simulator_app: 5,

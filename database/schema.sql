@@ -8002,6 +8002,55 @@ begin
 end $function$;
 grant execute on function sync.add_partitions(size bigint, OUT last_position bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.add_webhook(of_name text, of_app text, to_url text, of_types text[], with_secret text, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  vain text;
+  head bigint;
+  kept constant text[] := array(select distinct t collate "C" from unnest(of_types) t order by 1);
+begin
+  perform sync.require_operator();
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if not exists (select from platform.apps a where a.name = of_app) then
+    raise exception 'there is no app %', of_app using errcode = 'no_data_found';
+  end if;
+  if of_name !~ '^[a-z][a-z0-9_]*\.[a-z0-9_.-]{1,40}$' or char_length(of_name) > 60 or not starts_with(of_name, of_app || '.') then
+    raise exception 'the name of a webhook is that of its app, a dot, and small letters or digits: billing.tiers'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if cardinality(kept) not between 1 and 50 then
+    raise exception 'a webhook has 1 to 50 types' using errcode = 'invalid_parameter_value';
+  end if;
+  if exists (select from sync.webhooks w where w.name = of_name) then
+    raise exception 'there is a webhook % already', of_name using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  select string_agg(t.type, ', ') into vain
+  from unnest(kept) t (type)
+    left join sync.entities e on t.type in (e.name || '.created', e.name || '.updated', e.name || '.deleted')
+      or e.name = 'customer' and t.type in ('customer.merged', 'customer.unmerged', 'customer.erased')
+  where case when e.name is null
+        then t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.'))
+        else not sync.may_read(of_app, e.audience) end;
+  if vain is not null then
+    raise exception '% may not see, or nobody publishes, %', of_app, vain using errcode = 'invalid_parameter_value';
+  end if;
+  insert into sync.webhooks (name, app, url, types) values (of_name, of_app, to_url, kept);
+  insert into sync.webhook_secrets (webhook, secret) values (of_name, with_secret);
+  head := sync.head();
+  insert into sync.subscriptions (name, app, types, position)
+  values ('sync.webhook.' || of_name, 'sync', kept, head)
+  -- A worker may have begun again what was removed a moment ago.
+  on conflict (name) do update set types = excluded.types, position = excluded.position;
+  return jsonb_build_object('position', head, 'operation', sync.record_operation('webhook.add',
+    jsonb_build_object('webhook', of_name, 'app', of_app, 'types', kept), btrim(reason), jsonb_build_object('position', head)));
+end $function$;
+grant execute on function sync.add_webhook(of_name text, of_app text, to_url text, of_types text[], with_secret text, reason text) to console_role;
+grant execute on function sync.add_webhook(of_name text, of_app text, to_url text, of_types text[], with_secret text, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.alert_author(of_user text)
  RETURNS text
  LANGUAGE sql
@@ -11029,6 +11078,37 @@ BEGIN ATOMIC
             FROM sync.health h) n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.check_webhooks()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH hooks AS (
+          SELECT w.name,
+             w.disabled_at,
+             w.disabled_reason,
+             w.is_given_up,
+             w.failure,
+             (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - w.failing_since)), (0)::numeric))::double precision AS failing_seconds
+            FROM sync.webhooks w
+         )
+  SELECT ('webhook:'::text || h.name),
+     'webhook'::text,
+         CASE
+             WHEN h.is_given_up THEN 'failing'::text
+             WHEN (h.disabled_at IS NOT NULL) THEN 'paused'::text
+             WHEN (h.failing_seconds > sync.health_limit('webhook_seconds'::text)) THEN 'failing'::text
+             WHEN (h.failing_seconds > (0)::double precision) THEN 'catching-up'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (h.disabled_at IS NOT NULL) THEN ('It is disabled: '::text || "left"(h.disabled_reason, 200))
+             WHEN (h.failing_seconds > (0)::double precision) THEN ((('Its receiver has taken nothing for '::text || sync.say_seconds(h.failing_seconds)) || COALESCE(((' ('::text || h.failure) || ')'::text), ''::text)) || '.'::text)
+             ELSE 'Its receiver takes what is delivered.'::text
+         END AS "case",
+     jsonb_build_object('failing_seconds', h.failing_seconds) AS jsonb_build_object
+    FROM hooks h;
+END;
+
 CREATE OR REPLACE FUNCTION sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer)
  RETURNS SETOF record
  LANGUAGE sql
@@ -11678,6 +11758,27 @@ exception when lock_not_available then
 end $function$;
 grant execute on function sync.delete_old_events(keep interval, batch_max integer, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.disable_webhook(of_name text, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.find_webhook(of_name, true);
+  place bigint;
+begin
+  perform sync.require_reason(reason);
+  if hook.disabled_at is not null then
+    raise exception 'the webhook % is disabled already', of_name using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  place := sync.stop_webhook(hook, btrim(reason), false);
+  return jsonb_build_object('position', place, 'operation', sync.record_operation('webhook.disable',
+    jsonb_build_object('webhook', of_name), btrim(reason), jsonb_build_object('position', place)));
+end $function$;
+grant execute on function sync.disable_webhook(of_name text, reason text) to console_role;
+grant execute on function sync.disable_webhook(of_name text, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.drive_parked(of_subscription text, positions bigint[])
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -11805,6 +11906,35 @@ end $function$;
 grant execute on function sync.drop_subscription(of_name text, reason text) to console_role;
 grant execute on function sync.drop_subscription(of_name text, reason text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.enable_webhook(of_name text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.find_webhook(of_name, true);
+  oldest bigint;
+  place bigint;
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if hook.disabled_at is null then
+    raise exception 'the webhook % is not disabled', of_name using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  select coalesce((select e.position from sync.events e order by e.position limit 1), sync.head() + 1) into oldest;
+  place := greatest(hook.disabled_position, oldest - 1);
+  insert into sync.subscriptions (name, app, types, position)
+  values ('sync.webhook.' || hook.name, 'sync', hook.types, place)
+  on conflict (name) do update set types = excluded.types, position = excluded.position;
+  update sync.webhooks w set disabled_at = null, disabled_reason = null, disabled_position = null, is_given_up = false,
+    failing_since = null, failure = null
+  where w.name = hook.name;
+  return jsonb_build_object('position', place, 'missed', place - hook.disabled_position, 'operation',
+    sync.record_operation('webhook.enable', jsonb_build_object('webhook', of_name), btrim(reason), jsonb_build_object('position', place)));
+end $function$;
+grant execute on function sync.enable_webhook(of_name text, reason text) to console_role;
+grant execute on function sync.enable_webhook(of_name text, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.end_import_job(of_job bigint, by_worker text, to_state text, of_run bigint, with_outcome jsonb, with_error text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -11882,6 +12012,19 @@ begin
 end $function$;
 grant execute on function sync.end_silence(of_silence bigint) to console_role;
 grant execute on function sync.end_silence(of_silence bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.end_webhook_subscription(of_name text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ DELETE FROM sync.subscriptions s
+   WHERE ((s.name = ('sync.webhook.'::text || end_webhook_subscription.of_name)) AND (NOT (EXISTS ( SELECT
+            FROM sync.webhooks w
+           WHERE ((w.name = end_webhook_subscription.of_name) AND (w.disabled_at IS NULL))))));
+END;
+grant execute on function sync.end_webhook_subscription(of_name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone)
  RETURNS SETOF record
@@ -12612,6 +12755,25 @@ BEGIN ATOMIC
   LIMIT 1;
 END;
 
+CREATE OR REPLACE FUNCTION sync.find_webhook(of_name text, holds boolean)
+ RETURNS sync.webhooks
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  found_hook sync.webhooks;
+begin
+  perform sync.require_operator();
+  if holds then
+    perform set_config('lock_timeout', '10s', true);
+    perform from sync.subscriptions s where s.name = 'sync.webhook.' || of_name for update;
+    perform from sync.webhooks w where w.name = of_name for update;
+  end if;
+  select w.* into found_hook from sync.webhooks w where w.name = of_name;
+  if not found then raise exception 'there is no webhook %', of_name using errcode = 'no_data_found'; end if;
+  return found_hook;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.findings_lock()
  RETURNS bigint
  LANGUAGE sql
@@ -12872,6 +13034,26 @@ begin
   perform pg_notify('sync_events', '');
   return given_up;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.give_webhook_up(of_name text, why text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook sync.webhooks;
+  place bigint;
+begin
+  perform from sync.subscriptions s where s.name = 'sync.webhook.' || of_name for update;
+  select w.* into hook from sync.webhooks w where w.name = of_name and w.disabled_at is null for update;
+  if not found then return false; end if;
+  place := sync.stop_webhook(hook, left(why, 200), true);
+  perform sync.record_operation('webhook.disable', jsonb_build_object('webhook', of_name), left(why, 200),
+    jsonb_build_object('position', place));
+  return true;
+end $function$;
+grant execute on function sync.give_webhook_up(of_name text, why text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
@@ -14861,6 +15043,24 @@ end $function$;
 grant execute on function sync.remove_subscription(of_name text) to app_role;
 grant execute on function sync.remove_subscription(of_name text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.remove_webhook(of_name text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.find_webhook(of_name, true);
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  delete from sync.subscriptions s where s.name = 'sync.webhook.' || of_name;
+  delete from sync.webhooks w where w.name = of_name;
+  return jsonb_build_object('app', hook.app, 'operation', sync.record_operation('webhook.remove',
+    jsonb_build_object('webhook', of_name), btrim(reason), jsonb_build_object('app', hook.app)));
+end $function$;
+grant execute on function sync.remove_webhook(of_name text, reason text) to console_role;
+grant execute on function sync.remove_webhook(of_name text, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.renew_lease(of_term bigint, for_ms integer)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -15294,6 +15494,29 @@ begin
 end $function$;
 grant execute on function sync.roll_up() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.rotate_webhook_secret(of_name text, with_secret text, former_seconds double precision, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.find_webhook(of_name, false);
+  ends constant timestamptz := clock_timestamp() + make_interval(secs => former_seconds);
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if former_seconds is null or former_seconds not between 0 and 2592000 then
+    raise exception 'the former secret is used for up to thirty days more' using errcode = 'invalid_parameter_value';
+  end if;
+  delete from sync.webhook_secrets s where s.webhook = hook.name and s.ends_at is not null;
+  update sync.webhook_secrets s set ends_at = ends where s.webhook = hook.name;
+  insert into sync.webhook_secrets (webhook, secret) values (hook.name, with_secret);
+  return jsonb_build_object('former_ends_at', ends, 'operation', sync.record_operation('webhook.rotate',
+    jsonb_build_object('webhook', hook.name), btrim(reason), jsonb_build_object('former_ends_at', ends)));
+end $function$;
+grant execute on function sync.rotate_webhook_secret(of_name text, with_secret text, former_seconds double precision, reason text) to console_role;
+grant execute on function sync.rotate_webhook_secret(of_name text, with_secret text, former_seconds double precision, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.row_of_trial(target text, row_id text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -15641,6 +15864,23 @@ begin
 end $function$;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to console_role;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.stop_webhook(hook sync.webhooks, why text, given_up boolean)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  place bigint;
+begin
+  select least(s.position, (select min(p.position) - 1 from sync.parked p where p.subscription = s.name)) into place
+  from sync.subscriptions s where s.name = 'sync.webhook.' || hook.name;
+  place := coalesce(place, sync.head());
+  delete from sync.subscriptions s where s.name = 'sync.webhook.' || hook.name;
+  update sync.webhooks w set disabled_at = clock_timestamp(), disabled_reason = why, disabled_position = place, is_given_up = given_up
+  where w.name = hook.name;
+  return place;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.store_import_recognition(of_upload bigint, of_sha256 text, recognised jsonb, refused text)
  RETURNS void
@@ -17812,6 +18052,57 @@ grant select on sync.subscriptions to sync_role;
 grant update (is_paused) on sync.subscriptions to merge_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
+
+create table sync.webhook_secrets (
+  webhook text collate "C" not null,
+  secret text collate "C" not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ends_at timestamp with time zone,
+  constraint webhook_secrets_pkey PRIMARY KEY (webhook, secret),
+  constraint webhook_secrets_webhook_fkey FOREIGN KEY (webhook) REFERENCES sync.webhooks(name) ON DELETE CASCADE,
+  constraint webhook_secrets_secret_check CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$'::text))
+);
+comment on table sync.webhook_secrets is 'While one is replaced, a message has two signatures. Only the worker reads them.';
+alter table sync.webhook_secrets enable row level security, force row level security;
+create policy owner_all on sync.webhook_secrets for all to platform_owner using (true) with check (true);
+create policy worker_reads on sync.webhook_secrets for select to sync_role using (true);
+grant select on sync.webhook_secrets to sync_role;
+
+create table sync.webhooks (
+  name text collate "C" not null,
+  app text collate "C" not null,
+  url text not null,
+  types text[] not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  delivered_at timestamp with time zone,
+  failing_since timestamp with time zone,
+  failure text,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  is_given_up boolean default false not null,
+  disabled_position bigint,
+  constraint webhooks_pkey PRIMARY KEY (name),
+  constraint webhooks_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint webhooks_check CHECK ((((disabled_at IS NULL) = (disabled_reason IS NULL)) AND ((disabled_at IS NULL) = (disabled_position IS NULL)))),
+  constraint webhooks_check1 CHECK (((NOT is_given_up) OR (disabled_at IS NOT NULL))),
+  constraint webhooks_failure_check CHECK ((octet_length(failure) <= 200)),
+  constraint webhooks_name_check CHECK (((name ~ '^[a-z][a-z0-9_]*\.[a-z0-9_.-]{1,40}$'::text) AND (char_length(name) <= 60))),
+  constraint webhooks_name_of_app CHECK (starts_with(name, (app || '.'::text))),
+  constraint webhooks_types_check CHECK (((cardinality(types) >= 1) AND (cardinality(types) <= 50))),
+  constraint webhooks_url_check CHECK (((octet_length(url) <= 2000) AND (url ~ '^https?://[!-~]+$'::text)))
+);
+comment on table sync.webhooks is 'Addresses that are told of events. Whoever may see an event decides its audience: see sync.may_read.';
+comment on column sync.webhooks.failing_since is 'When the first delivery failed since the last one that did not.';
+comment on column sync.webhooks.failure is 'Why the last delivery failed: a code or a status, nothing that the receiver said.';
+comment on column sync.webhooks.is_given_up is 'The worker has disabled it, because it failed for too long or is gone.';
+CREATE INDEX webhooks_app_idx ON sync.webhooks USING btree (app);
+alter table sync.webhooks enable row level security, force row level security;
+create policy looks_read on sync.webhooks for select to console_role, sync_role using (true);
+create policy owner_all on sync.webhooks for all to platform_owner using (true) with check (true);
+create policy worker_writes on sync.webhooks for update to sync_role using (true) with check (true);
+grant select on sync.webhooks to console_role;
+grant select on sync.webhooks to sync_role;
+grant update (delivered_at, failing_since, failure) on sync.webhooks to sync_role;
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
 comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';

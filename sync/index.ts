@@ -9,6 +9,8 @@ import { queueImports } from './duplicates/fromimports.ts';
 import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
+import { readWebhookNetworks, requireWebhookUrl } from './webhooks/networks.ts';
+import { startWebhooks } from './webhooks/webhooks.ts';
 import { startBulk } from './worker/bulk.ts';
 import { startCleanUps } from './worker/cleanups.ts';
 import { startWorkerHeartbeat } from './worker/heartbeat.ts';
@@ -74,7 +76,17 @@ export {
   resume,
   type SubscriptionStatus,
 } from './operations/subscriptions.ts';
+export {
+  addWebhook,
+  disableWebhook,
+  enableWebhook,
+  listWebhooks,
+  removeWebhook,
+  rotateWebhook,
+  type WebhookStatus,
+} from './operations/webhooks.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';
+export { readWebhookNetworks, requireWebhookUrl };
 
 export type SyncWorker = {
   /**
@@ -105,7 +117,7 @@ type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
  * Starts the worker: it numbers committed events, removes old ones, does the bulk work on failures and the work of imports, finds duplicates
- * and fills their queue, and relays events to Service Bus if that is configured. Run one worker, or several on several machines: one leads. It refuses a wrong database as the apps' servers do.
+ * and fills their queue, delivers webhooks, and relays events to Service Bus if that is configured. Run one worker, or several on several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -118,6 +130,7 @@ export async function startSync({
   const settings = readSyncSettings(variables, { ownProcess });
   const alertSettings = readAlertSettings(variables);
   const busSettings = readServiceBusSettings(variables);
+  const networks = readWebhookNetworks(variables);
   await checkSyncDatabase(settings);
   // Loaded only where it is configured: the SDK takes a second.
   const bus = busSettings && (await import('@aether/servicebus'));
@@ -166,6 +179,11 @@ export async function startSync({
     database: settings,
     onError: (error) => log.error({ err: error }, 'detection of duplicates'),
   });
+  const webhooks = startWebhooks({
+    database: settings,
+    networks,
+    onError: (error) => log.error({ err: error }, 'webhooks'),
+  });
   const relay = bus && busSettings && bus.startRelay({ settings: busSettings, database: settings, log });
   const connection = openConnection('sync', {
     ...settings,
@@ -186,10 +204,12 @@ export async function startSync({
       const relayed = relay?.report();
       const { turns: relayTurns = 0, failures = 0, error } = relay?.progress() ?? {};
       const detected = detection.progress();
+      const hooks = Object.entries(webhooks.progress()).slice(0, webhooksMax);
       return {
         ...(bus && relayed && { bus: relayed }),
         subscriptions: {
           [detectionName]: { failures: detected.failures, error: detected.error },
+          ...Object.fromEntries(hooks.map(([name, { failures, error }]) => [name, { failures, error }])),
           ...(bus && relayed && { [bus.relayName]: { failures, error } }),
         },
         sequencer: { role, head },
@@ -204,6 +224,7 @@ export async function startSync({
           monitor: monitor.state().turns,
           ...(turns > 0 && { retention: turns }),
           [`subscription:${detectionName}`]: detected.turns,
+          ...Object.fromEntries(hooks.map(([name, { turns }]) => [`subscription:${name}`, turns])),
           ...(bus && relayed && { [`subscription:${bus.relayName}`]: relayTurns }),
         },
       };
@@ -224,6 +245,7 @@ export async function startSync({
         imports.stop(),
         duplicates.stop(),
         detection.stop(),
+        webhooks.stop(),
         relay?.stop(),
         retention.stop(),
         sequencer.stop(),
@@ -268,6 +290,8 @@ type Looked = { turns: number; stays?: Retention['stays']; holders: Retention['h
 
 /** Subscriptions that a heartbeat names: a report is small. */
 const holdersMax = 20;
+/** Webhooks of which a heartbeat says how they get on. */
+const webhooksMax = 60;
 
 const silent = { info() {}, warn() {}, error() {} };
 

@@ -56,6 +56,8 @@ export async function startServers(options: {
   const log = createLog('aether');
   if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
   const loginOf = (login: Login) => ({
+    // A receiver of webhooks may be on this machine.
+    SYNC_WEBHOOK_NETWORKS: '127.0.0.0/8,::1/128',
     ...process.env,
     DB_USER: undefined,
     DB_PASSWORD: undefined,

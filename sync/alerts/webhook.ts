@@ -1,23 +1,9 @@
-import { createHmac } from 'node:crypto';
+import { signWebhook } from '../webhooks/signing.ts';
 import { type Alert, toPayload } from './alert.ts';
 import type { WebhookSettings } from './settings.ts';
 import { DeliveryFailed, type Target } from './target.ts';
 
 const answerMs = 10_000;
-
-/**
- * Signs a message by Standard Webhooks: HMAC-SHA256 over id, time and body, so that the receiver knows the sender, an old message and a
- * repetition. Pure.
- *
- * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
- */
-export function signWebhook(
-  secret: Buffer,
-  { id, seconds, body }: { id: string; seconds: number; body: string },
-): Record<string, string> {
-  const signature = createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64');
-  return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': `v1,${signature}` };
-}
 
 /** Posts alerts to the one address of the settings. It follows no redirect, so that no answer leads it anywhere else, and reads no answer. */
 export function openWebhook({ url, secret }: WebhookSettings, consoleUrl: string | undefined): Target {
@@ -26,7 +12,7 @@ export function openWebhook({ url, secret }: WebhookSettings, consoleUrl: string
     async deliver(alert: Alert, signal: AbortSignal) {
       const body = JSON.stringify(toPayload(alert, consoleUrl));
       const seconds = Math.floor(Date.now() / 1_000);
-      const signed = signWebhook(secret, { id: alert.messageId, seconds, body });
+      const signed = signWebhook([secret], { id: alert.messageId, seconds, body });
       const answer = await fetch(url, {
         method: 'POST',
         redirect: 'manual',

@@ -7,6 +7,7 @@ import { readAlertSettings } from '../alerts/settings.ts';
 import { publishChecks } from '../health/measures.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { openPrivacy } from '../privacy/connection.ts';
+import { readWebhookNetworks } from '../webhooks/networks.ts';
 import { addAccessRoutes } from './access/access.routes.ts';
 import { addAlertRoutes } from './alerts/alerts.routes.ts';
 import { addConsumersRoutes } from './consumers/consumers.routes.ts';
@@ -27,6 +28,7 @@ import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
 import { addSubscriptionsRoutes } from './subscriptions/subscriptions.routes.ts';
+import { addWebhookRoutes } from './webhooks/webhooks.routes.ts';
 
 /** A question that the database has not answered by then is given up. */
 const askMs = 5_000;
@@ -53,6 +55,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addRunsRoutes(app, db);
         addSubscriptionsRoutes(app, db);
         addConsumersRoutes(app, db);
+        addWebhookRoutes(app, db, readWebhookNetworks(variables));
         addEventsRoutes(app, db);
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);

@@ -53,3 +53,27 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
     new Set(['customer']),
   );
 });
+
+test('an administrator registers a webhook, rotates its secret and removes it; what is wrong with it is said of its field', async () => {
+  const boss = app.callAs('boss');
+  const wish = { name: 'support.hook', app: 'support', url: 'https://hooks.example/a', types: ['customer.updated'] };
+  for (const url of ['http://hooks.example/a', 'https://10.0.0.1/', 'https://u:p@hooks.example/'])
+    expect(await boss('POST', '/api/webhooks', { ...wish, url })).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: 'url' }] },
+    });
+  expect(await app.call('POST', '/api/webhooks', wish)).toMatchObject({ status: 403 });
+  expect(await boss('POST', '/api/webhooks', { ...wish, types: ['deal.created'] })).toMatchObject({ status: 422 });
+  const { status, body } = await boss('POST', '/api/webhooks', wish);
+  expect([status, body.secret]).toEqual([201, expect.stringMatching(/^whsec_/)]);
+  expect(await boss('POST', '/api/webhooks', wish)).toMatchObject({ status: 409 });
+  const rotated = await boss('POST', '/api/webhooks/support.hook/secret', {});
+  expect(rotated.body.secret).not.toBe(body.secret);
+  const listed = await app.call('GET', '/api/webhooks');
+  expect(listed.body.webhooks).toMatchObject([{ name: 'support.hook', behind: 0, parked: 0, disabled_at: null }]);
+  expect(JSON.stringify(listed.body)).not.toContain('whsec_');
+  await boss('POST', '/api/webhooks/support.hook/disable', { reason: 'A rest.' });
+  expect((await boss('POST', '/api/webhooks/support.hook/enable', {})).body).toMatchObject({ missed: 0 });
+  expect(await boss('POST', '/api/webhooks/support.hook/remove', {})).toMatchObject({ status: 200 });
+  expect(await boss('POST', '/api/webhooks/support.hook/remove', {})).toMatchObject({ status: 404 });
+});

@@ -26,6 +26,7 @@ const nouns: Record<string, (subject: string) => string> = {
   alerts: () => 'Delivery of alerts',
   bus: () => 'Service Bus',
   consumer: (name) => `Consumer ${name} of the bus`,
+  webhook: (name) => `Webhook ${name}`,
 };
 
 /** The subject of a check in words: `subscription:support.cache` is `Subscription support.cache`. Pure. */

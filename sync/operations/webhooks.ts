@@ -1,0 +1,100 @@
+import { rowsOf, type Sql } from '../sql.ts';
+import { newSecret } from '../webhooks/signing.ts';
+import { act } from './acting.ts';
+
+export type WebhookStatus = {
+  name: string;
+  app: string;
+  url: string;
+  types: string[];
+  created_at: Date;
+  delivered_at: Date | null;
+  /** When the first delivery failed since the last one that did not. */
+  failing_since: Date | null;
+  /** Why the last delivery failed: a code or a status. */
+  failure: string | null;
+  disabled_at: Date | null;
+  disabled_reason: string | null;
+  /** The worker has disabled it. */
+  is_given_up: boolean;
+  /** Of the log that it has not looked at yet; null while it is disabled. */
+  behind: number | null;
+  parked: number;
+};
+
+const countedMax = 10_000;
+
+/** All webhooks, by name. */
+export const listWebhooks = (client: Sql): Promise<WebhookStatus[]> =>
+  rowsOf<WebhookStatus>(
+    client,
+    `select w.name, w.app, w.url, w.types, w.created_at, w.delivered_at, w.failing_since, w.failure, w.disabled_at, w.disabled_reason,
+       w.is_given_up, greatest(sync.head() - s.position, 0)::float8 as behind,
+       (select count(*)::integer from (select from sync.parked p where p.subscription = s.name limit ${countedMax + 1}) c) as parked
+     from sync.webhooks w left join sync.subscriptions s on s.name = 'sync.webhook.' || w.name order by w.name`,
+  );
+
+export type NewWebhook = { name: string; app: string; url: string; types: string[]; reason?: string | undefined };
+
+/**
+ * Registers a webhook, which begins with the events from now on.
+ *
+ * @returns its secret, which nobody is told again
+ * @throws OperationRefused
+ */
+export async function addWebhook(
+  client: Sql,
+  { name, app, url, types, reason }: NewWebhook,
+): Promise<{ secret: string; position: number; operation: number }> {
+  const secret = newSecret();
+  const added = await act<{ position: number; operation: number }>(client, 'sync.add_webhook($1, $2, $3, $4, $5, $6)', [
+    name,
+    app,
+    url,
+    types,
+    secret,
+    reason ?? null,
+  ]);
+  return { secret, ...added };
+}
+
+/**
+ * Gives a webhook a new secret; messages carry a second signature by the former one for so long.
+ *
+ * @throws OperationRefused
+ */
+export async function rotateWebhook(
+  client: Sql,
+  name: string,
+  { formerSeconds, reason }: { formerSeconds: number; reason?: string | undefined },
+): Promise<{ secret: string; former_ends_at: string; operation: number }> {
+  const secret = newSecret();
+  const rotated = await act<{ former_ends_at: string; operation: number }>(
+    client,
+    'sync.rotate_webhook_secret($1, $2, $3, $4)',
+    [name, secret, formerSeconds, reason ?? null],
+  );
+  return { secret, ...rotated };
+}
+
+/** Delivers nothing more, and does not hold the log. @throws OperationRefused */
+export const disableWebhook = (
+  client: Sql,
+  name: string,
+  reason: string,
+): Promise<{ position: number; operation: number }> => act(client, 'sync.disable_webhook($1, $2)', [name, reason]);
+
+/** Goes on where it was disabled. @returns `missed`: how many positions the log has dropped since @throws OperationRefused */
+export const enableWebhook = (
+  client: Sql,
+  name: string,
+  reason?: string,
+): Promise<{ position: number; missed: number; operation: number }> =>
+  act(client, 'sync.enable_webhook($1, $2)', [name, reason ?? null]);
+
+/** @throws OperationRefused */
+export const removeWebhook = (
+  client: Sql,
+  name: string,
+  reason?: string,
+): Promise<{ app: string; operation: number }> => act(client, 'sync.remove_webhook($1, $2)', [name, reason ?? null]);

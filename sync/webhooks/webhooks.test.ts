@@ -1,0 +1,356 @@
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
+import { atEnd } from '@aether/database/testing';
+import { newTestFolder } from '@aether/database/testing.folder';
+import type { AppEvent } from '@aether/platform/log';
+import { readSettings } from '@aether/platform/log';
+import { Webhook } from 'standardwebhooks';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { evaluateHealth } from '../health/evaluation.ts';
+import { redrive } from '../operations/parked.ts';
+import {
+  addWebhook,
+  disableWebhook,
+  enableWebhook,
+  listWebhooks,
+  removeWebhook,
+  rotateWebhook,
+} from '../operations/webhooks.ts';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { toLanes } from './delivering.ts';
+import { isOpenAddress, readWebhookNetworks, requireWebhookUrl } from './networks.ts';
+import { openPoster } from './posting.ts';
+import { startWebhooks } from './webhooks.ts';
+
+const loopback = readWebhookNetworks({ SYNC_WEBHOOK_NETWORKS: '127.0.0.0/8, ::1/128' });
+
+type Message = {
+  headers: Record<string, string>;
+  text: string;
+  type: string;
+  data: { position: number; id: string; customer: string; version: number; is_replay: boolean };
+};
+
+/** A receiver on a port of its own. `answer` says what it answers; undefined: nothing. */
+async function startReceiver() {
+  const received: Message[] = [];
+  const state = {
+    received,
+    url: '',
+    answer: (_message: Message): { status: number; headers?: Record<string, string> } | undefined => ({ status: 204 }),
+  };
+  const server = createServer(async (request, response) => {
+    const text = await readText(request);
+    const message = { headers: request.headers as Record<string, string>, text, ...JSON.parse(text || '{}') };
+    received.push(message);
+    const answer = state.answer(message);
+    if (answer) response.writeHead(answer.status, answer.headers).end('What nobody reads.');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  atEnd(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+  return state;
+}
+
+describe('an address', () => {
+  test.each([
+    ['8.8.8.8', true],
+    ['2606:4700::1111', true],
+    ['10.1.2.3', false],
+    ['127.0.0.1', false],
+    ['169.254.169.254', false],
+    ['100.64.1.1', false],
+    ['0.0.0.0', false],
+    ['::1', false],
+    ['::', false],
+    ['fe80::1', false],
+    ['fd00::1', false],
+    ['::ffff:10.0.0.1', false],
+    ['::ffff:7f00:1', false],
+    ['::ffff:8.8.8.8', true],
+    ['64:ff9b::7f00:1', false],
+    ['2002:7f00:1::', false],
+    ['localhost', false],
+  ])('%s is open to webhooks: %s', (address, isOpen) => {
+    expect(isOpenAddress(address, readWebhookNetworks({}))).toBe(isOpen);
+  });
+
+  test('of a network that a setting opens is open, and others are not', () => {
+    const networks = readWebhookNetworks({ SYNC_WEBHOOK_NETWORKS: '10.20.0.0/16,fd00::/8' });
+    expect([isOpenAddress('10.20.1.1', networks), isOpenAddress('fd12::1', networks)]).toEqual([true, true]);
+    expect([isOpenAddress('10.21.1.1', networks), isOpenAddress('127.0.0.1', networks)]).toEqual([false, false]);
+    expect(() => readWebhookNetworks({ SYNC_WEBHOOK_NETWORKS: '10.20.0.0' })).toThrow('SYNC_WEBHOOK_NETWORKS');
+  });
+
+  test.each([
+    ['http://billing.example.com/hook', 'for this machine only'],
+    ['https://user:pass@billing.example.com/', 'without a user'],
+    ['https://169.254.169.254/latest', 'not on the public internet'],
+    ['https://[::ffff:10.0.0.1]/', 'not on the public internet'],
+    ['https://0x7f.1/', 'not on the public internet'],
+    ['ftp://billing.example.com/', 'https://'],
+    ['billing', 'https://'],
+    ['http://127.0.0.1:4000/', 'not on the public internet'],
+  ])('%s is refused', (given, words) => {
+    expect(() => requireWebhookUrl(given, readWebhookNetworks({}))).toThrow(words);
+  });
+
+  test('with https, or of this machine if its network is open, is taken', () => {
+    expect(requireWebhookUrl('https://billing.example.com/hook?a=1', readWebhookNetworks({}))).toMatch(/^https/);
+    expect(requireWebhookUrl('http://127.0.0.1:4000/', loopback)).toBe('http://127.0.0.1:4000/');
+  });
+
+  test('whose name leads to a closed network gets no connection, whatever it said before, and no redirect is followed', async () => {
+    const receiver = await startReceiver();
+    const message = { headers: {}, body: '{}' };
+    const named = receiver.url.replace('127.0.0.1', 'localhost');
+    const guarded = openPoster(readWebhookNetworks({}));
+    for (const url of [named, receiver.url])
+      expect(await guarded.post(url, message)).toEqual({ kind: 'unreachable', code: 'ADDRESS_REFUSED' });
+    expect(receiver.received).toEqual([]);
+    const open = openPoster(loopback);
+    expect(await open.post(named, message)).toEqual({ kind: 'taken' });
+    receiver.answer = () => ({ status: 302, headers: { Location: receiver.url } });
+    expect(await open.post(receiver.url, message)).toEqual({ kind: 'refused', code: 'HTTP 302', isOwn: false });
+    receiver.answer = () => ({ status: 429, headers: { 'Retry-After': '7' } });
+    expect(await open.post(receiver.url, message)).toEqual({ kind: 'unreachable', code: 'HTTP 429', waitMs: 7_000 });
+    expect(receiver.received).toHaveLength(3);
+    guarded.close();
+    open.close();
+  });
+});
+
+test('events that share a row or a customer are in one lane, in their order, also when an event ties two lanes together', () => {
+  const event = (position: number, key: string, customer: string | null) => ({ position, key, customer }) as AppEvent;
+  const lanes = toLanes([
+    event(1, 'a', null),
+    event(2, 'b', 'x'),
+    event(3, 'c', 'y'),
+    event(4, 'a', 'x'),
+    event(5, 'b', 'x'),
+  ]);
+  expect(lanes.map((lane) => lane.map(({ position }) => position))).toEqual([[1, 2, 4, 5], [3]]);
+});
+
+describe('a webhook', () => {
+  let platform: TestPlatform;
+  let made = 0;
+  beforeAll(async () => {
+    platform = await startTestPlatform();
+    const url = platform.database.url('sync_app');
+    const webhooks = startWebhooks({
+      database: { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url },
+      networks: loopback,
+      everyMs: 30,
+      firstMs: 20,
+      timeoutMs: 300,
+      onError: () => {}, // each failure is seen by what it leaves
+    });
+    atEnd(() => webhooks.stop());
+  });
+
+  /** A receiver with a webhook of Support that the worker delivers already. */
+  async function hook(types = ['customer.created', 'customer.updated']) {
+    const receiver = await startReceiver();
+    const name = `support.hook${++made}`;
+    const { secret } = await addWebhook(platform.sync, { name, app: 'support', url: receiver.url, types });
+    const status = async () => (await listWebhooks(platform.sync)).find((each) => each.name === name);
+    return { receiver, name, secret, status };
+  }
+  const newCustomer = (name: string) =>
+    platform.foundation.createCustomer({ name, email: `${name.toLowerCase()}${++made}@example.com` });
+  const checkOf = async (name: string) =>
+    (await evaluateHealth(async (text, values) => (await platform.sync.query(text, values)).rows)).checks.find(
+      ({ slug }) => slug === `webhook:${name}`,
+    );
+  /** Checks are made once a second. */
+  const untilCheck = (name: string, status: string) => until(async () => (await checkOf(name))?.status === status);
+
+  test('tells its app of an event at once, thin and signed, and both a library and the receiver of the docs know it as genuine', async () => {
+    const { receiver, secret, name, status } = await hook();
+    const customer = await newCustomer('Ada');
+    await until(() => receiver.received.length === 1);
+    const [message] = receiver.received as [Message];
+    expect(message).toMatchObject({
+      type: 'customer.created',
+      data: { webhook: name, customer: customer.id, key: customer.id, version: 1, is_replay: false },
+    });
+    expect(message.headers['webhook-id']).toBe(`evt_${message.data.id}`);
+    expect(message.text).not.toMatch(/Ada|example\.com/i);
+    expect(() => new Webhook(secret).verify(message.text, message.headers)).not.toThrow();
+    expect(() =>
+      new Webhook(secret).verify(message.text.replace('"version":1', '"version":2'), message.headers),
+    ).toThrow();
+
+    const page = await readFile(new URL('../../docs/webhooks.md', import.meta.url), 'utf8');
+    const file = join(await newTestFolder('hook'), 'receiver.ts');
+    await writeFile(file, /```ts\n(.*?)```/s.exec(page)?.[1] ?? '');
+    const { isGenuine } = await import(file);
+    expect(isGenuine(secret, message.headers, message.text)).toBe(true);
+    expect(isGenuine(secret, message.headers, `${message.text} `)).toBe(false);
+    expect(isGenuine(secret, { ...message.headers, 'webhook-timestamp': '1700000000' }, message.text)).toBe(false);
+    await until(async () => (await status())?.delivered_at !== null);
+  });
+
+  test('tells nothing that its app may not see in SQL', async () => {
+    const { receiver } = await hook(['foundation.noted', 'customer.created']);
+    await platform.foundation.query(`select sync.publish('foundation.noted', 'secret', '{}', 'own')`);
+    await platform.foundation.query(`select sync.publish('foundation.noted', 'open', '{}', 'platform')`);
+    await newCustomer('Seen');
+    await until(() => receiver.received.length === 2);
+    expect(receiver.received.map(({ type, data }) => [type, (data as { key?: string }).key])[0]).toEqual([
+      'foundation.noted',
+      'open',
+    ]);
+  });
+
+  test('whose receiver refuses an event parks it with what follows of its customer; others pass, and a redrive delivers in order', async () => {
+    const { receiver, name } = await hook();
+    const [bad, good] = [await newCustomer('Bad'), await newCustomer('Good')];
+    await until(() => receiver.received.length === 2);
+    receiver.answer = ({ data }) => ({ status: data.customer === bad.id ? 422 : 204 });
+    await platform.foundation.updateCustomer(bad.id, { account_tier: 'standard' });
+    await platform.foundation.updateCustomer(bad.id, { account_tier: 'premium' });
+    await platform.foundation.updateCustomer(good.id, { account_tier: 'premium' });
+    const of = (id: string) =>
+      receiver.received.filter(({ data }) => data.customer === id).map(({ data }) => data.version);
+    await until(() => of(good.id).includes(2));
+    const parked = async () =>
+      (
+        await platform.sync.query(
+          'select position, state, error from sync.parked where subscription = $1 order by position',
+          [`sync.webhook.${name}`],
+        )
+      ).rows;
+    await until(async () => (await parked()).length === 2);
+    expect(await parked()).toMatchObject([{ error: expect.stringContaining('HTTP 422') }, { state: 'waiting' }]);
+    expect(of(bad.id)).not.toContain(3);
+    receiver.answer = () => ({ status: 200 });
+    const [first] = await parked();
+    if (first)
+      await redrive(platform.sync, { subscription: `sync.webhook.${name}`, positions: [Number(first.position)] });
+    await until(async () => (await parked()).length === 0);
+    expect(of(bad.id).slice(-2)).toEqual([2, 3]);
+  });
+
+  test('whose receiver fails at one event for a reason of its own parks that one after five tries, and others pass', async () => {
+    const { receiver, name, status } = await hook(['customer.created']);
+    let poison: string | undefined;
+    receiver.answer = ({ data }) => {
+      poison ??= data.customer;
+      return { status: data.customer === poison ? 500 : 204 };
+    };
+    await newCustomer('Poison');
+    await until(() => poison !== undefined);
+    const good = await newCustomer('Fine');
+    await until(() => receiver.received.some(({ data }) => data.customer === good.id));
+    await until(async () => (await status())?.parked === 1);
+    expect(receiver.received.filter(({ data }) => data.customer === poison).length).toBeGreaterThan(5);
+    await removeWebhook(platform.sync, name);
+  });
+
+  test('whose receiver fails or does not answer waits, says so, and goes on without a gap when the receiver is back', async () => {
+    const { receiver, name, status } = await hook();
+    receiver.answer = ({ data }) => (data.version === 1 ? undefined : { status: 503 });
+    const customer = await newCustomer('Slow');
+    await until(async () => (await status())?.failure === 'no answer in time');
+    await platform.foundation.updateCustomer(customer.id, { account_tier: 'standard' });
+    await untilCheck(name, 'catching-up');
+    receiver.answer = () => ({ status: 204 });
+    receiver.received.length = 0;
+    await until(() => receiver.received.length === 2);
+    expect(receiver.received.map(({ data }) => data.version)).toEqual([1, 2]);
+    await until(async () => (await status())?.failing_since === null);
+    await untilCheck(name, 'ok');
+  });
+
+  test('whose secret is replaced signs with both for a while, and then with the new one alone', async () => {
+    const { receiver, name, secret } = await hook();
+    const isGenuine = (key: string, message: Message) => {
+      try {
+        new Webhook(key).verify(message.text, message.headers);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const { secret: second } = await rotateWebhook(platform.sync, name, { formerSeconds: 3_600 });
+    await newCustomer('Twice');
+    await until(() => receiver.received.length === 1);
+    const [both] = receiver.received as [Message];
+    expect([secret, second].map((key) => isGenuine(key, both))).toEqual([true, true]);
+    const { secret: third } = await rotateWebhook(platform.sync, name, { formerSeconds: 0 });
+    await newCustomer('Once');
+    await until(() => receiver.received.length === 2);
+    const last = receiver.received.at(-1) as Message;
+    expect([secret, second, third].map((key) => isGenuine(key, last))).toEqual([false, false, true]);
+  });
+
+  test('is given up when its receiver is gone or has taken nothing for days, holds no log, and goes on where it was when it is enabled', async () => {
+    const { receiver, name, status } = await hook();
+    receiver.answer = () => ({ status: 410 });
+    await newCustomer('Gone');
+    await until(async () => (await status())?.is_given_up === true);
+    const subscriptions = async () =>
+      (await platform.sync.query('select from sync.subscriptions where name = $1', [`sync.webhook.${name}`])).rowCount;
+    expect([await subscriptions(), (await status())?.disabled_reason]).toEqual([0, expect.stringContaining('410')]);
+    await untilCheck(name, 'failing');
+    await newCustomer('Meanwhile');
+
+    receiver.answer = () => ({ status: 503 });
+    receiver.received.length = 0;
+    expect(await enableWebhook(platform.sync, name)).toMatchObject({ missed: 0 });
+    await until(async () => (await status())?.failing_since !== null);
+    await platform.superuser.query(
+      `update sync.webhooks set failing_since = failing_since - interval '73 hours' where name = $1`,
+      [name],
+    );
+    await until(async () => (await status())?.is_given_up === true);
+    expect((await status())?.disabled_reason).toBe('Nothing could be delivered for 72 hours (HTTP 503).');
+    const { rows } = await platform.sync.query(
+      `select app, login from sync.operations where kind = 'webhook.disable' and scope ->> 'webhook' = $1`,
+      [name],
+    );
+    expect(rows).toEqual(Array(2).fill({ app: 'sync', login: 'sync_app' }));
+
+    receiver.answer = () => ({ status: 204 });
+    receiver.received.length = 0;
+    await enableWebhook(platform.sync, name);
+    await until(() => receiver.received.length === 2);
+    expect(await disableWebhook(platform.sync, name, 'A rest.')).toMatchObject({ position: expect.any(Number) });
+    await untilCheck(name, 'paused');
+    await removeWebhook(platform.sync, name);
+    expect(await status()).toBeUndefined();
+    await until(async () => (await subscriptions()) === 0);
+  });
+
+  test.each([
+    [{ types: ['deal.created'] }, 'may not see'],
+    [{ types: ['customer.guessed'] }, 'may not see'],
+    [{ name: 'foundation.hook' }, 'name of a webhook'],
+    [{ name: 'nobody.hook', app: 'nobody' }, 'no app nobody'],
+  ])('that asks for %j is refused', async (wrong, words) => {
+    const wish = { name: 'support.wrong', app: 'support', url: 'https://a.example/', types: ['customer.created'] };
+    await expect(addWebhook(platform.sync, { ...wish, ...wrong })).rejects.toThrow(words);
+  });
+
+  test('of one name is registered once, and no app’s login reads its secret or registers one', async () => {
+    const { name } = await hook();
+    const again = { name, app: 'support', url: 'https://a.example/', types: ['customer.created'] };
+    await expect(addWebhook(platform.sync, again)).rejects.toThrow('already');
+    await expect(platform.support.query('select secret from sync.webhook_secrets')).rejects.toMatchObject({
+      code: '42501',
+    });
+    await expect(addWebhook(platform.support, { ...again, name: 'support.own' })).rejects.toThrow();
+    const console = await platform.database.connect('console_app');
+    await expect(console.query('select secret from sync.webhook_secrets')).rejects.toMatchObject({ code: '42501' });
+    await expect(addWebhook(console, { ...again, name: 'support.own' })).rejects.toThrow('Only administrators');
+  });
+});

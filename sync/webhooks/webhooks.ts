@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openConnection, openEventBus, type Settings, type Subscription } from '@aether/platform/log';
+import { type DeliveryNotes, deliverTo, type Hook } from './delivering.ts';
+import type { Networks } from './networks.ts';
+import { openPoster } from './posting.ts';
+
+/*
+ * The webhooks of all apps, in the worker. Each is a subscription, so that several workers share the work as they share every subscription: see
+ * platform/log/subscriptions.ts. This file starts and ends them as they are registered, disabled and removed, and writes down how they get on.
+ */
+
+export type Webhooks = {
+  /** How the subscription of each webhook gets on in this process, by its name. */
+  progress(): Record<string, ReturnType<Subscription['progress']>>;
+  /** Settles within two seconds, whether or not receivers and database answer. */
+  stop(): Promise<void>;
+};
+
+export const subscriptionOf = (webhook: string): string => `sync.webhook.${webhook}`;
+
+type Running = { hook: Hook; subscription: Subscription };
+
+const batchMax = 20;
+const answerMs = 20_000;
+/** Webhooks that are delivered at the same time; the others wait for their turn. */
+const stepsMax = 6;
+const stopWithinMs = 1_000;
+/** A success is written down so often. */
+const noteEveryMs = 10_000;
+
+export function startWebhooks({
+  database,
+  networks,
+  everyMs = 3_000,
+  firstMs,
+  timeoutMs,
+  onError,
+}: {
+  /** How to reach the platform database as sync_app, past any transaction pooler. */
+  database: Settings & { directUrl: string };
+  networks: Networks;
+  /** How often it is looked which webhooks there are. */
+  everyMs?: number;
+  /** For tests: how soon a delivery is tried again, and how long a receiver has. */
+  firstMs?: number;
+  timeoutMs?: number;
+  onError: (error: unknown) => void;
+}): Webhooks {
+  const stopping = new AbortController();
+  const open = (poolMax: number) =>
+    openConnection('sync', {
+      ...database,
+      url: database.directUrl,
+      pooler: 'none',
+      poolMax,
+      queryTimeoutMs: answerMs,
+      searchPath: 'sync,platform',
+    });
+  const connection = open(stepsMax);
+  // Of its own: a step that notes something must not wait for the end of other steps.
+  const beside = open(2);
+  const bus = openEventBus(connection, database.directUrl);
+  const poster = openPoster(networks, { timeoutMs });
+  const running = new Map<string, Running>();
+  /** Ended here and not disabled yet. */
+  const givingUp = new Set<string>();
+  const notes = takeNotes();
+
+  /** Written beside the step under way, which a failure undoes. */
+  function takeNotes(): DeliveryNotes {
+    const noted = new Map<string, number>();
+    return {
+      async delivered({ name }) {
+        if (performance.now() - (noted.get(name) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
+        noted.set(name, performance.now());
+        await beside.query(
+          'update sync.webhooks set delivered_at = clock_timestamp(), failing_since = null, failure = null where name = $1',
+          [name],
+        );
+      },
+      async failed({ name }, code) {
+        noted.delete(name); // the next success ends the failure
+        const [row] = await beside.query<{ hours: number; is_over: boolean }>(
+          `update sync.webhooks w set failing_since = coalesce(w.failing_since, clock_timestamp()), failure = left($2, 200)
+           from sync.health_limits l where w.name = $1 and l.name = 'webhook_disable_hours'
+           returning l.value as hours, w.failing_since < clock_timestamp() - make_interval(secs => l.value * 3600) as is_over`,
+          [name, code],
+        );
+        return row?.is_over ? `Nothing could be delivered for ${Math.round(row.hours)} hours (${code}).` : undefined;
+      },
+    };
+  }
+
+  function begin(hook: Hook): void {
+    const handle = deliverTo(hook, {
+      poster,
+      notes,
+      onError,
+      firstMs,
+      giveUp: (why) => void giveUp(hook, why).catch(onError),
+    });
+    const subscription = bus.subscribeBatch(
+      { name: subscriptionOf(hook.name), types: hook.types as never[], batchMax, onError },
+      handle,
+    );
+    running.set(hook.name, { hook, subscription });
+  }
+
+  async function end(name: string): Promise<void> {
+    const known = running.get(name);
+    running.delete(name);
+    await known?.subscription.stop();
+  }
+
+  /** After the step under way has ended, which holds the subscription. */
+  async function giveUp({ name }: Hook, why: string): Promise<void> {
+    if (!running.has(name)) return;
+    givingUp.add(name);
+    try {
+      await end(name);
+      await beside.query('select sync.give_webhook_up($1, $2)', [name, why]);
+    } finally {
+      givingUp.delete(name);
+    }
+  }
+
+  async function look(): Promise<void> {
+    const hooks = await beside.query<Hook>(
+      'select name, app, url, types from sync.webhooks where disabled_at is null order by name',
+    );
+    const wanted = new Map(hooks.map((hook) => [hook.name, hook]));
+    for (const [name, { hook }] of running) {
+      const now = wanted.get(name);
+      if (now && now.url === hook.url && String(now.types) === String(hook.types)) continue;
+      await end(name);
+      if (!now) await beside.query('select sync.end_webhook_subscription($1)', [name]);
+    }
+    for (const hook of hooks)
+      if (!running.has(hook.name) && !givingUp.has(hook.name) && !stopping.signal.aborted) begin(hook);
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await look().catch((error) => {
+        if (!stopping.signal.aborted) onError(error);
+      });
+      await sleep(everyMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+  const looking = run();
+
+  return {
+    progress: () =>
+      Object.fromEntries(
+        [...running.values()].map(({ hook, subscription }) => [subscriptionOf(hook.name), subscription.progress()]),
+      ),
+    async stop() {
+      stopping.abort();
+      poster.close();
+      await Promise.race([bus.close(), sleep(stopWithinMs, undefined, { ref: false })]);
+      await Promise.all([connection.close(stopWithinMs / 2), beside.close(stopWithinMs / 2)]);
+      await looking;
+    },
+  };
+}
