@@ -17,13 +17,25 @@ export type { EventBus } from './log/bus.ts';
 export { becauseOf, type Cause, readCause } from './log/cause.ts';
 export * from './log/errors.ts';
 export type {
+  AddressColumns,
+  CompanyColumns,
+  CustomerColumns,
+  DataOf,
+  EventRows,
+  PhoneColumns,
+  TierColumns,
+  UserColumns,
+} from './log/eventrows.ts';
+export type {
   AppEvent,
   CustomerEventData,
+  CustomerEventNames,
   EventType,
   EventTypes,
   MergeEventData,
   PayloadSchema,
   PayloadSchemas,
+  PreviousOf,
   RowChange,
 } from './log/events.ts';
 export { FellBehind, type Following } from './log/feed.ts';

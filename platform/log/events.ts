@@ -1,20 +1,22 @@
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
+import { type DataOf, type EventRows, reviveTimes, type SharedEntity } from './eventrows.ts';
 import { parseJson } from './pool.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What every captured change carries: the columns that identify the row, and the columns that changed (all of them for a created row). */
 export type RowChange = Record<string, unknown>;
 
-/** An event's customer, by the names that subscribers know. */
-export type CustomerEventData = RowChange & {
+/** What the events of a customer carry besides its columns, by the names that subscribers know. */
+export type CustomerEventNames = {
   customerId: string;
-  email: string;
-  name: string;
   /** As `app` of the event. */
   updatedBy: string;
   timestamp: Date;
 };
+
+/** What an event of a customer carries: the columns that changed, and what names the customer. */
+export type CustomerEventData = DataOf<'customer', 'updated'> & CustomerEventNames;
 
 /**
  * What customer.merged and customer.unmerged carry besides the customer that goes on, which is also the event's key: the columns of it that
@@ -30,12 +32,17 @@ export type MergeEventData = CustomerEventData & {
   /** The survivor's version before: more than one may be left out between the two. */
   previous_version: number;
   loser_version: number;
-  /** Of an unmerge: the loser as it is from now on. */
+  /** Of an unmerge: the loser as it is from now on, with times as texts. */
   record?: RowChange;
 };
 
 type Captured<Entity extends string, Data> = {
   [Name in `${Entity}.created` | `${Entity}.updated` | `${Entity}.deleted`]: Data;
+};
+type Shared<Entity extends SharedEntity> = {
+  [Name in `${Entity}.created` | `${Entity}.updated` | `${Entity}.deleted`]: Name extends `${infer Of}.${infer Verb}`
+    ? DataOf<Of & SharedEntity, Verb>
+    : never;
 };
 
 /**
@@ -43,33 +50,30 @@ type Captured<Entity extends string, Data> = {
  * `declare module '@aether/platform' { interface EventTypes { 'support.greeting_sent': { widget: string } } }`
  */
 export interface EventTypes
-  extends Captured<'customer', CustomerEventData>,
-    Captured<
-      | 'address'
-      | 'phone'
-      | 'company'
-      | 'tier'
-      | 'user'
-      | 'deal'
-      | 'custom_value'
-      | 'contact'
-      | 'activity'
-      | 'session'
-      | 'message'
-      | 'entry'
-      | 'call',
-      RowChange
-    > {
+  extends Shared<'address' | 'phone' | 'company' | 'tier' | 'user'>,
+    Captured<'deal' | 'custom_value' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call', RowChange> {
+  'customer.created': DataOf<'customer', 'created'> & CustomerEventNames;
+  'customer.updated': CustomerEventData;
+  'customer.deleted': DataOf<'customer', 'deleted'> & CustomerEventNames;
   'customer.merged': MergeEventData;
   'customer.unmerged': MergeEventData;
   /** The person was erased: whoever keeps something of them removes it. One event for each id that the person had. */
-  'customer.erased': CustomerEventData;
+  'customer.erased': DataOf<'customer', 'deleted'> & CustomerEventNames;
 }
 
 export type EventType = keyof EventTypes & string;
 
-/** A numbered fact about a committed change. */
-export type AppEvent<Type extends EventType = EventType> = {
+/** The old values of what an event of this type tells: columns of its row, where these are known. */
+export type PreviousOf<Type extends string> = Type extends `${infer Entity}.${string}`
+  ? Entity extends keyof EventRows
+    ? Partial<EventRows[Entity]>
+    : RowChange
+  : RowChange;
+
+/** A numbered fact about a committed change. Of several types it is one of them: where `type` is known, so is what it carries. */
+export type AppEvent<Type extends EventType = EventType> = { [Each in Type]: EventOf<Each> }[Type];
+
+type EventOf<Type extends EventType> = {
   /** Dense. An event that commits after another one was numbered has a later position; changes of one row keep their order. */
   position: number;
   /** Stays the same wherever the event is copied to. */
@@ -88,8 +92,8 @@ export type AppEvent<Type extends EventType = EventType> = {
   actor: string | null;
   occurredAt: Date;
   data: EventTypes[Type];
-  /** Of an update: the old values of the columns that changed. */
-  previous: RowChange;
+  /** Of an update: the old values of the columns that changed. Of a deletion: all columns. */
+  previous: PreviousOf<Type>;
   trace: string | null;
   /** It was handled before, and is handled again because an operator asked for it. */
   isReplay: boolean;
@@ -198,6 +202,8 @@ export const rowOfFields = (fields: string[]): EventRow => ({
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
   const { position, id, type, key, customer, version, app, actor, data, previous, trace } = row;
   const occurredAt = new Date(row.occurred_ms);
+  reviveTimes(type, data);
+  reviveTimes(type, previous);
   if (type.startsWith('customer.')) {
     data.customerId = key;
     data.updatedBy = app;
@@ -206,7 +212,7 @@ export function toEvent(row: EventRow, isReplay = false): AppEvent {
   return {
     position,
     id,
-    type: type as EventType,
+    type,
     key,
     customer,
     rowId: row.row_id,
@@ -214,11 +220,11 @@ export function toEvent(row: EventRow, isReplay = false): AppEvent {
     app,
     actor,
     occurredAt,
-    data: data as EventTypes[EventType],
+    data,
     previous,
     trace,
     isReplay,
-  };
+  } as AppEvent;
 }
 
 /**

@@ -101,8 +101,10 @@ const displacedEveryMs = 60_000;
 export function startSubscription<Type extends EventType>(
   { connection, wakeups, lifecycle }: { connection: Connection; wakeups: Wakeups; lifecycle: Lifecycle },
   given: SubscriptionOptions<Type>,
-  handle: BatchHandler<Type>,
+  handleTyped: BatchHandler<Type>,
 ): Subscription {
+  // What the log has under these types is what the handler takes; in here an event is one of any type.
+  const handle = handleTyped as unknown as BatchHandler<EventType>;
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
   const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
@@ -239,7 +241,7 @@ export function startSubscription<Type extends EventType>(
     const { rows, until, head, hasParked } = cutBatch(whole, last);
     if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, shares);
     if (rows.length > 0) {
-      const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
+      const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until));
       await handleInOrder(tx, events, lease, hasParked);
     }
     if (until > after) {
@@ -259,15 +261,10 @@ export function startSubscription<Type extends EventType>(
   /**
    * All at once if nothing fails. Otherwise each on its own: an event that fails is parked, and those that it holds back wait behind it.
    */
-  async function handleInOrder(
-    tx: Transaction,
-    events: AppEvent<Type>[],
-    lease: Lease,
-    hasParked: boolean,
-  ): Promise<void> {
+  async function handleInOrder(tx: Transaction, events: AppEvent[], lease: Lease, hasParked: boolean): Promise<void> {
     const holds = isSplit || hasParked ? await findHolds(tx, lease, events) : noHolds;
-    const waiting: AppEvent<Type>[] = [];
-    const free: AppEvent<Type>[] = [];
+    const waiting: AppEvent[] = [];
+    const free: AppEvent[] = [];
     for (const event of events) {
       if (holds.has(event)) {
         holds.add(event);
@@ -281,7 +278,7 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** Without a savepoint, which most batches do not need: a batch that fails is rolled back whole, and taken again one by one. */
-  async function handleWhole(tx: Transaction, events: AppEvent<Type>[]): Promise<void> {
+  async function handleWhole(tx: Transaction, events: AppEvent[]): Promise<void> {
     try {
       await handleInTime(events, { tx, attempt: 1 });
     } catch (error) {
@@ -292,12 +289,12 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** @throws HandlerTimeout, which loses the transaction: the handler may still be using it. */
-  async function handleInTime(events: AppEvent<Type>[], context: Handled): Promise<void> {
+  async function handleInTime(events: AppEvent[], context: Handled): Promise<void> {
     hasHanded = true;
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new HandlerTimeout(name, handlerTimeoutMs)), handlerTimeoutMs);
     try {
-      const txOf = ({ trace }: AppEvent<Type>) => traced(trace);
+      const txOf = ({ trace }: AppEvent) => traced(trace);
       const trace = events.at(-1)?.trace ?? null;
       const traced = traceEach(context.tx);
       const work = () => handle(events, { ...context, tx: traced(trace), txOf });
@@ -309,7 +306,7 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** @returns whether it was handled; if not, it is parked */
-  async function tryOne(tx: Transaction, event: AppEvent<Type>, attempt: number): Promise<boolean> {
+  async function tryOne(tx: Transaction, event: AppEvent, attempt: number): Promise<boolean> {
     const { position } = event;
     const startedAt = performance.now();
     let durationMs: number | undefined;
@@ -359,7 +356,7 @@ export function startSubscription<Type extends EventType>(
         }
         const startedAt = performance.now();
         const attempt = next.attempts + 1;
-        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, attempt))) continue;
+        if (!(await tryOne(tx, toEvent(next, next.is_replay), attempt))) continue;
         attempts.add({ position: next.position, attempt, durationMs: performance.now() - startedAt });
         const [, freed] = await Promise.all([unpark(tx, name, next.position), findNext(tx, lease, next)]);
         chain.push(...freed);

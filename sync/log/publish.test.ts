@@ -1,6 +1,19 @@
 import { atEnd } from '@aether/database/testing';
 import { z } from '@aether/http';
-import { type AppEvent, connectPlatform, type EventTypes, InvalidField } from '@aether/platform';
+import {
+  type AppEvent,
+  type Company,
+  type CompanyColumns,
+  type Customer,
+  type CustomerColumns,
+  connectPlatform,
+  type EventTypes,
+  InvalidField,
+  type PreviousOf,
+  type User,
+  type UserColumns,
+} from '@aether/platform';
+import { timeColumns } from '@aether/platform/log';
 import type pg from 'pg';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
 import { readEvents } from '../operations/searching.ts';
@@ -10,6 +23,9 @@ declare module '@aether/platform' {
   interface EventTypes {
     'support.greeting_sent': { widget: string };
     'foundation.report_made': { pages: number };
+  }
+  interface EventRows {
+    report: { pages: number };
   }
 }
 
@@ -48,6 +64,56 @@ test('an event of an app carries exactly its typed data to every handler', async
     data: { widget: 'shop' },
     previous: {},
   });
+});
+
+test('events of several types are narrowed by their type, also in batches, and their columns have the types and values of what platformDb reads', async () => {
+  expectTypeOf<CustomerColumns>().toEqualTypeOf<Omit<Customer, 'version' | 'updated_at'>>();
+  expectTypeOf<CompanyColumns>().toEqualTypeOf<Omit<Company, 'version' | 'updated_at'>>();
+  expectTypeOf<PreviousOf<'report.updated'>>().toEqualTypeOf<Partial<{ pages: number }>>();
+  expectTypeOf<UserColumns>().toEqualTypeOf<Omit<User, 'directory_tenant_id' | 'directory_object_id'>>();
+  const seen: { created?: Partial<Customer>; tiers?: unknown; merged?: string; address?: Date | null } = {};
+  const handled = platform.foundation.events.subscribeBatch(
+    {
+      name: 'foundation.narrowed',
+      types: ['customer.created', 'customer.updated', 'customer.merged', 'address.updated', 'deal.updated'],
+    },
+    async (events) => {
+      for (const event of events) {
+        if (event.type === 'customer.created') {
+          expectTypeOf(event.data.created_at).toEqualTypeOf<Date>();
+          seen.created = event.data;
+        } else if (event.type === 'customer.updated') {
+          expectTypeOf(event.data.email).toEqualTypeOf<string>();
+          expectTypeOf(event.data.crm_id).toEqualTypeOf<number | null | undefined>();
+          expectTypeOf(event.previous.erased_at).toEqualTypeOf<Date | null | undefined>();
+          seen.tiers = [event.previous.account_tier, event.data.account_tier];
+        } else if (event.type === 'customer.merged') seen.merged = event.data.loser;
+        else if (event.type === 'address.updated') seen.address = event.data.verified_at ?? null;
+        else expectTypeOf(event).toEqualTypeOf<AppEvent<'deal.updated'>>();
+      }
+    },
+  );
+  await handled.ready;
+  const { id } = await platform.foundation.createCustomer({ name: 'Typed', email: 'typed@example.com' });
+  await platform.foundation.updateCustomer(id, { account_tier: 'premium' });
+  await until(() => seen.tiers !== undefined);
+  await handled.stop();
+  const customer = (await platform.foundation.getCustomerById(id)) as Customer;
+  const { version: _, updated_at: __, account_tier: ___, ...known } = customer;
+  expect(seen.created).toMatchObject(known);
+  expect(seen.created?.created_at).toBeInstanceOf(Date);
+  expect(seen.tiers).toEqual([null, 'premium']);
+});
+
+test('the times of events are those of the columns that are captured', async () => {
+  const { rows } = await platform.superuser.query<{ entity: string; columns: string[] }>(
+    `select t.entity, array_agg(a.attname::text order by a.attnum) as columns
+     from (values ('customer', 'customers'), ('company', 'companies'), ('user', 'users'), ('tier', 'tiers'),
+       ('address', 'customer_emails'), ('phone', 'customer_phones')) t (entity, relation)
+     join pg_attribute a on a.attrelid = ('platform.' || t.relation)::regclass
+     where a.atttypid = 'timestamptz'::regtype and a.attname <> 'updated_at' group by 1`,
+  );
+  expect(Object.fromEntries(rows.map(({ entity, columns }) => [entity, columns]))).toEqual(timeColumns);
 });
 
 test('an event is not published if its transaction or its savepoint is rolled back', async () => {

@@ -81,7 +81,7 @@ function toRow(event: RecordedEvent) {
 
 function toFieldsRow(event: RecordedEvent) {
   const isDeal = event.type.startsWith('deal.');
-  const [data, previous] = [event.data as Values, event.previous];
+  const [data, previous] = [event.data as Values, event.previous as Values];
   const isCreated = event.type.endsWith('.created');
   const fields = (isDeal ? dealFields : customerFields).filter((field) =>
     isCreated ? data[field] !== null && data[field] !== undefined : field in previous,
@@ -100,7 +100,7 @@ function toFieldsRow(event: RecordedEvent) {
 
 /** Records a value of a custom field as a field `custom.<key>`. */
 function toValueRow(event: RecordedEvent) {
-  const [data, previous] = [event.data as Values, event.previous];
+  const [data, previous] = [event.data as Values, event.previous as Values];
   const named = event.type === 'custom_value.deleted' ? previous : data;
   const { field_key, field_label, customer_id, deal_id } = named;
   if (!customer_id && !deal_id) return undefined; // a company has no timeline
@@ -119,7 +119,7 @@ function toValueRow(event: RecordedEvent) {
 
 /** Records an address that was added, removed or verified as a field `address`. */
 function toAddressRow(event: RecordedEvent) {
-  const [data, previous] = [event.data as Values, event.previous];
+  const [data, previous] = [event.data as Values, event.previous as Values];
   const isGone = event.type === 'address.deleted';
   if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // shown with the customer's fields
   const { email, customer_id } = isGone ? previous : data;
@@ -138,7 +138,7 @@ function toAddressRow(event: RecordedEvent) {
 
 /** Records a telephone number that was added or removed as a field `phone_number`. */
 function toPhoneRow(event: RecordedEvent) {
-  const [data, previous] = [event.data as Values, event.previous];
+  const [data, previous] = [event.data as Values, event.previous as Values];
   if (event.type === 'phone.updated') return undefined; // shown with the customer's fields
   const isGone = event.type === 'phone.deleted';
   return {
