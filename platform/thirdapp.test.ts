@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import pg from 'pg';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { typedQueries } from './kysely.ts';
 import { connectPlatform, type PlatformDb } from './platform.ts';
 import { addThirdApp } from './testing.thirdapp.ts';
 
@@ -135,6 +139,119 @@ test('a third app subscribes, and its subscription holds the log for its own eve
      from sync.list_holders(1, 1000000) where name = '${app}.all'`,
   );
   expect(rows).toEqual([{ fits: true }]);
+});
+
+describe('typed queries', () => {
+  type Column<Selected, Inserted = Selected> = { __select__: Selected; __insert__: Inserted; __update__: Inserted };
+  // As `aether app types` writes it.
+  type Database = {
+    kinds: {
+      id: Column<number, number>;
+      ids: Column<number[], number[]>;
+      amounts: Column<string[], (string | number)[]>;
+      days: Column<string[], string[]>;
+      moods: Column<('glad' | 'sad')[], ('glad' | 'sad')[]>;
+      note: Column<string | null, string | null | undefined>;
+    };
+    customers: {
+      id: Column<string, string>;
+      name: Column<string, string>;
+      email: Column<string, string>;
+      email_key: Column<string>;
+    };
+  };
+  const big = 9_007_199_254_740_991;
+  let typed: Awaited<ReturnType<typeof typedQueries<Database>>>;
+  beforeAll(async () => {
+    await owner.query(`create type ${app}.mood as enum ('glad', 'sad'); grant usage on type ${app}.mood to ${app}_role;
+      create table ${app}.kinds (id bigint primary key, ids bigint[], amounts numeric[], days date[], moods ${app}.mood[], note text);
+      call platform.protect_table('${app}.kinds'); create policy own on ${app}.kinds to ${app}_role using (true) with check (true);
+      grant select, insert, update, delete on ${app}.kinds to ${app}_role`);
+    typed = await typedQueries<Database>(billing);
+  });
+  const kinds = (tx?: Parameters<typeof typed>[0]) => typed(tx).withSchema(app);
+
+  test('give the elements of arrays as their types say: whole ids, exact amounts, days as texts, enums in a list', async () => {
+    const row = { id: big, ids: [big, 1], amounts: ['0.10', '12345678901234567890.5'], days: ['2026-01-31'] };
+    const inserted = await kinds()
+      .insertInto('kinds')
+      .values({ ...row, moods: ['glad', 'sad'] })
+      .executeTakeFirst();
+    expect(inserted.numInsertedOrUpdatedRows).toBe(1n);
+    const read = await kinds().selectFrom('kinds').selectAll().where('id', '=', big).executeTakeFirstOrThrow();
+    expectTypeOf(read.ids).toEqualTypeOf<number[]>();
+    expect(read).toEqual({ ...row, moods: ['glad', 'sad'], note: null });
+    const changed = await kinds()
+      .updateTable('kinds')
+      .set({ note: 'x' })
+      .where('id', 'in', [big, 5])
+      .executeTakeFirst();
+    expect(changed.numUpdatedRows).toBe(1n);
+  });
+
+  test('run in the transaction that they are given, with its actor, and are undone with it', async () => {
+    const work = billing.transaction({ actor: 'user-7' }, async (tx) => {
+      await kinds(tx).insertInto('kinds').values({ id: 2, ids: [], amounts: [], days: [], moods: [] }).execute();
+      expect(await kinds(tx).selectFrom('kinds').select('id').where('id', '=', 2).execute()).toHaveLength(1);
+      throw new Error('changed my mind');
+    });
+    await expect(work).rejects.toThrow('changed my mind');
+    expect(await kinds().selectFrom('kinds').select('id').where('id', '=', 2).execute()).toEqual([]);
+  });
+
+  test('refuse a value that is undefined, find nothing in an empty list, and compare with null as is meant', async () => {
+    const by = (note: string | null | undefined) =>
+      kinds()
+        .selectFrom('kinds')
+        .select('id')
+        .where('note', '=', note as string);
+    await expect(by(undefined).execute()).rejects.toThrow('is undefined');
+    expect(await kinds().selectFrom('kinds').select('id').where('id', 'in', []).execute()).toEqual([]);
+    await kinds().updateTable('kinds').set({ note: null }).execute();
+    expect(await by(null).execute()).toHaveLength(1);
+  });
+
+  test('refuse a transaction of Kysely’s own, and meet the refusals of platformDb', async () => {
+    await expect(
+      typed()
+        .transaction()
+        .execute(async () => {}),
+    ).rejects.toThrow('platformDb.transaction');
+    const again = kinds().insertInto('kinds').values({ id: big, ids: [], amounts: [], days: [], moods: [] });
+    await expect(again.execute()).rejects.toMatchObject({ code: 'already-exists' });
+    const chain = typed().withSchema('platform').selectFrom('customers').select(['id', 'name']);
+    const { id } = await billing.createCustomer({ name: 'Chain', email: 'chain@example.com' });
+    expect(await chain.where('email', '=', 'chain@example.com').executeTakeFirst()).toEqual({ id, name: 'Chain' });
+  });
+
+  test('all snippets of docs/snippets.md run, in their order, and say what they find', {
+    timeout: 30_000,
+  }, async () => {
+    const page = await readFile(new URL('../docs/snippets.md', import.meta.url), 'utf8');
+    const code = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block).join('\n');
+    await owner.query(`insert into support.widgets (key, name) values ('snippets', 'Shop')`);
+    const sync = await database.connect('sync_app');
+    let isOver = false;
+    const running = promisify(execFile)(process.execPath, ['--input-type=module-typescript', '--eval', code], {
+      cwd: import.meta.dirname,
+      env: { ...process.env, PLATFORM_DB_URL: database.url('support_app') },
+    }).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await sync.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
+      await Promise.race([running.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20))]);
+    }
+    expect((await running).stdout.trim().split('\n')).toEqual([
+      'true true',
+      'Ada 0 {}',
+      'Ada is Ada King, by support: Ada King',
+      'support active',
+      'field-not-owned null',
+      '1n 0n',
+      '1 1 42501',
+    ]);
+  });
 });
 
 test('an app without a row in platform.apps is refused by name when it connects', async () => {

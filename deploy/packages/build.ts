@@ -19,7 +19,7 @@ export type PublishedPackage = {
 
 /** In the order of their dependencies. */
 export const publishedPackages: PublishedPackage[] = [
-  { room: 'platform', doors: { '.': 'published.ts', './log': 'log/published.ts' } },
+  { room: 'platform', doors: { '.': 'published.ts', './log': 'log/published.ts', './kysely': 'kysely.ts' } },
   { room: 'servicebus', doors: { '.': 'published.ts' } },
 ];
 
@@ -147,7 +147,8 @@ const findPackages = (text: string): string[] =>
     .map((path) => path.split('/', path.startsWith('@') ? 2 : 1).join('/'));
 
 function manifestOf(room: string, doors: Record<string, string>, imported: Set<string>): object {
-  const { name, version, description, dependencies } = readJson(join(root, room, 'package.json'));
+  const manifest = readJson(join(root, room, 'package.json'));
+  const { name, version, description, dependencies, peerDependencies = {}, peerDependenciesMeta } = manifest;
   const { devDependencies } = readJson(join(root, 'package.json'));
   return {
     name,
@@ -169,11 +170,14 @@ function manifestOf(room: string, doors: Record<string, string>, imported: Set<s
     files: ['lib'],
     dependencies: Object.fromEntries(
       [...imported]
+        // One that the app brings itself, if it uses that door.
+        .filter((each) => !(each in peerDependencies))
         // The declarations name the types of pg, which it does not bring itself, and those of Node, which these bring.
         .flatMap((each) => (each === 'pg' ? ['pg', '@types/pg'] : [each]))
         .sort()
         .map((each) => [each, dependencies[each] ?? devDependencies[each]]),
     ),
+    ...(peerDependenciesMeta && { peerDependencies, peerDependenciesMeta }),
   };
 }
 

@@ -3,7 +3,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { atEnd } from '@aether/database/testing';
+import { writeAppTypes } from '@aether/database';
+import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { addThirdApp } from '@aether/platform/testing.thirdapp';
 import { startTestPlatform } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -72,6 +73,8 @@ beforeAll(async () => {
   await install(project, {
     ...Object.fromEntries(tarballs.map((tarball, at) => [manifestOf(at).name, `file:./${basename(tarball)}`])),
     '@types/node': wanted['@types/node'],
+    // A peer of the platform's door for typed queries.
+    kysely: readManifest(join(root, 'platform')).devDependencies.kysely,
   });
   for (const example of ['invoices', 'billing'])
     cpSync(join(root, 'examples', example), join(project, example), {
@@ -80,7 +83,8 @@ beforeAll(async () => {
     });
 });
 
-const manifestOf = (at: number) => JSON.parse(readFileSync(join(folders[at] as string, 'package.json'), 'utf8'));
+const readManifest = (folder: string) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+const manifestOf = (at: number) => readManifest(folders[at] as string);
 
 describe.each([
   ['platform', 0],
@@ -134,6 +138,22 @@ test.each([
     expect(existsSync(join(outDir, 'invoices', 'main.js'))).toBe(true);
   },
 );
+
+test('the snippets of the docs compile strictly with Kysely and the types that the command writes', async () => {
+  const client = await (await createTestDatabase()).connect('support_app');
+  const folder = join(project, 'snippets');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'database.ts'), await writeAppTypes(client, { role: 'support_role', schema: 'support' }));
+  const page = readFileSync(join(root, 'docs', 'snippets.md'), 'utf8');
+  writeFileSync(join(folder, 'main.ts'), [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block).join('\n'));
+  const settings = join(project, 'snippets.json');
+  const compilerOptions = { ...strict, module: 'nodenext', lib: ['es2024'], types: ['node'], noEmit: true };
+  writeFileSync(
+    settings,
+    JSON.stringify({ compilerOptions: { ...compilerOptions, skipLibCheck: true }, include: ['snippets'] }),
+  );
+  await run(process.execPath, [tool('typescript-7', 'bin', 'tsc'), '--project', settings], project);
+});
 
 test('a third app runs on every Node that the packages promise: it finds, writes, is refused and hears of its change', async () => {
   const platform = await startTestPlatform();

@@ -3,6 +3,7 @@ import { readCause } from './cause.ts';
 import type { Certificate } from './certificate.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
 import { copyLines } from './copying.ts';
+import { withCount } from './counted.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
 import { type DriverQuery, openPool, type PoolState, toDriverLimit } from './pool.ts';
@@ -77,10 +78,11 @@ export function openConnection<App extends string>(app: App, options: Connection
   const refuse = (error: unknown, text?: string) =>
     translateRefusal(error, { text, refuseConstraint: options.refuseConstraint });
 
-  const toQuery = (text: string, values?: unknown[], { timeoutMs }: QueryLimit = {}): DriverQuery => ({
+  const toQuery = (text: string, values?: unknown[], { timeoutMs, types }: QueryLimit = {}): DriverQuery => ({
     text,
     values,
     queryMode: 'extended',
+    ...(types && { types }),
     ...(timeoutMs === undefined ? {} : { query_timeout: toDriverLimit(timeoutMs) }),
   });
   const toRun = ({ name, text, rowMode }: Statement, values: unknown[]): DriverQuery => ({
@@ -175,7 +177,7 @@ export function openConnection<App extends string>(app: App, options: Connection
         if (!readsFirst) await begun;
         // Nothing follows an answer that came although the transaction had not begun.
         const rowsOf = async (query: DriverQuery) => {
-          const { rows } = await send(query);
+          const rows = withCount(await send(query));
           await begun;
           return rows;
         };
@@ -229,7 +231,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     query: (text, values, limit) =>
       hold(async (client, discard) => {
         try {
-          const { rows } = await ask(client, toQuery(text, values, limit));
+          const rows = withCount(await ask(client, toQuery(text, values, limit)));
           if (client.getTransactionStatus() === 'I') return rows;
         } catch (error) {
           if (!isRefusedAlone(error)) discard();

@@ -16,6 +16,7 @@ export type DriverQuery = {
   /** Runs exactly one statement, also without parameters. */
   queryMode?: 'extended';
   query_timeout?: number;
+  types?: pg.CustomTypesConfig;
 };
 
 /** waiting: calls that wait for a connection. */
@@ -46,7 +47,8 @@ export function toDriverLimit(timeoutMs: number): number {
   return Math.min(timeoutMs, timerMaxMs);
 }
 
-const types = {
+/** How every connection reads values. */
+export const valueTypes = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === pg.types.builtins.INT8) return parseBigint;
     if (oid === pg.types.builtins.DATE) return (text: string) => text;
@@ -109,7 +111,7 @@ export function openPool(
   const isReread = hasPasswordSource(url);
   const options = {
     url,
-    types,
+    types: valueTypes,
     application_name: `aether-${app}`,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: toDriverLimit(queryTimeoutMs),

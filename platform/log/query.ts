@@ -17,6 +17,8 @@ export type QueryLimit = {
    * whose other work waits still says that it is ready, knows who is signed in, and finds a customer.
    */
   isShort?: boolean;
+  /** How the driver reads the values of the answer, if not as everywhere: `@aether/platform/kysely` reads arrays as its types say. */
+  types?: pg.CustomTypesConfig;
 };
 
 /** Where SQL runs: the pool, or the one connection of a transaction. */
