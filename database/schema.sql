@@ -384,6 +384,7 @@ create table crm.activities (
   constraint activities_occurred_at_time CHECK (platform.is_time(occurred_at)),
   constraint activities_of_tasks CHECK (((type = 'task'::text) OR (num_nonnulls(assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from) = 0))),
   constraint activities_remind_at_time CHECK (platform.is_time(remind_at)),
+  constraint activities_repeat_day_day CHECK (platform.is_day(repeat_day)),
   constraint activities_repeats_known CHECK ((repeats = ANY (ARRAY['daily'::text, 'weekdays'::text, 'weekly'::text, 'monthly'::text, 'yearly'::text]))),
   constraint activities_repeats_whole CHECK (((repeats IS NULL) OR ((due_at IS NOT NULL) AND (repeat_day IS NOT NULL) AND (time_zone IS NOT NULL)))),
   constraint activities_request_digest_check CHECK ((octet_length(request_digest) = 32)),
@@ -396,7 +397,7 @@ comment on column crm.activities.idempotency_key is 'Names the cause, so that re
 comment on column crm.activities.request_digest is 'SHA-256 of the request that a person sent with a client_id. It tells a retry from another request with the same id.';
 comment on column crm.activities.assigned_to is 'Who is to do the task; null: who wrote it.';
 comment on column crm.activities.remind_at is 'When the person is reminded; null once the reminder was seen.';
-comment on column crm.activities.repeat_day is 'The day that the repetition counts from, in time_zone: a task of the 31st comes on the last day of a shorter month, and on the 31st again.';
+comment on column crm.activities.repeat_day is 'The day that the repetition counts from, in time_zone: the 31st is the last day of a shorter month, and the 31st again after it.';
 comment on column crm.activities.repeated_from is 'The task that was done before this one came. A task comes again once.';
 CREATE INDEX activities_assigned_to_idx ON crm.activities USING btree (assigned_to) WHERE (assigned_to IS NOT NULL);
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
@@ -2887,7 +2888,7 @@ BEGIN ATOMIC
          CASE
              WHEN (e.state <> 'asked'::text) THEN subscribers.list
              ELSE '[]'::jsonb
-         END, 'webhooks', 'There are no webhooks for events, so none had to be told.', 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
+         END, 'webhooks', 'Each webhook is a subscription, and stands among the subscribers.', 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
             FROM platform.privacy_settings s))) AS jsonb_build_object
     FROM (platform.erasures e
       CROSS JOIN LATERAL ( SELECT max(n."position") AS "position",

@@ -90,7 +90,7 @@ begin atomic
     'events', e.report -> 'events', 'addresses', e.report -> 'addresses', 'numbers', e.report -> 'numbers',
     'files', e.report -> 'files', 'position', coalesce(subscribers.position, e.position),
     'subscribers', case when e.state <> 'asked' then subscribers.list else '[]' end,
-    'webhooks', 'There are no webhooks for events, so none had to be told.',
+    'webhooks', 'Each webhook is a subscription, and stands among the subscribers.',
     'backupsExpireOn', e.erased_at::date + (select s.backups_kept_days from platform.privacy_settings s))
   from platform.erasures e
     cross join lateral (

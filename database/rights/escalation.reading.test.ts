@@ -68,7 +68,8 @@ describe('the other app’s schema', () => {
       const isOpen = (name: string) =>
         (login === 'sync_app' && name === 'platform.migrations') ||
         (['sync_app', 'privacy_app'].includes(login) && name.startsWith('platform.inventory')) || // what a column is, of nobody
-        (login === 'privacy_app' && /^platform\.(erasures|erasure_jobs|erasure_job_places|legal_holds|privacy_settings)$/.test(name)); // its own records
+        (login === 'privacy_app' &&
+          /^platform\.(erasures|erasure_jobs|erasure_job_places|legal_holds|privacy_settings)$/.test(name)); // its own records
       for (const schema of ['platform', 'crm', 'support']) {
         for (const name of (await relationsOf(schema)).filter((each) => !isOpen(each))) {
           expect(await attempt(client, `select from ${name}`), name).toMatch(
