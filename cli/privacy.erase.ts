@@ -251,7 +251,8 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
   });
   const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
   if (open > 0 || lines.some(({ state }) => state === 'refused')) process.exitCode = 1;
-  for (const line of lines) await showLine(client, line, options);
+  const receipts = options.json ? await readReceipts(client, lines) : undefined;
+  for (const line of lines) showLine(line, receipts);
   const [erased = 0, asked = 0, refused = 0] = (['erased', 'asked', 'refused'] as const).map(
     (state) => lines.filter((each) => each.state === state).length,
   );
@@ -265,13 +266,27 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
   console.log(`${parts.join(', ')}. ${open > 0 ? `${open} ${waits}.` : 'The clean-up is done.'}`);
 }
 
+/** The receipts of a job, the newest page first until all are there: one by one would read all receipts for each. */
+async function readReceipts(client: pg.Client, lines: JobLine[]): Promise<Map<string, Receipt>> {
+  const missing = new Set(lines.flatMap(({ erasure }) => erasure ?? []));
+  const found = new Map<string, Receipt>();
+  let before: string | undefined;
+  while (missing.size > 0) {
+    const page = await listReceipts(client, { ...(before && { before }), limit: 1_000 });
+    for (const receipt of page) if (missing.delete(receipt.erasure)) found.set(receipt.erasure, receipt);
+    before = page.at(-1)?.erasure;
+    if (!before) break;
+  }
+  return found;
+}
+
 /** One line of a job: its receipt, or why there is none. */
-async function showLine(client: pg.Client, line: JobLine, { json }: Common): Promise<void> {
+function showLine(line: JobLine, receipts: Map<string, Receipt> | undefined): void {
   const { line: number, state, customer, erasure, refusal } = line;
-  if (json) {
-    const receipt = customer && (await listReceipts(client, { customer })).find((each) => each.erasure === erasure);
+  if (receipts) {
+    const receipt = erasure === null ? null : (receipts.get(erasure) ?? null);
     return void console.log(
-      JSON.stringify({ line: number, state, refusal: refusal && listRefusals[refusal], receipt: receipt || null }),
+      JSON.stringify({ line: number, state, refusal: refusal && listRefusals[refusal], receipt }),
     );
   }
   console.log(

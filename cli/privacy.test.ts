@@ -177,6 +177,15 @@ test('aether privacy hold keeps a person, and lift lets one come back with a rea
   const lifted = await run('lift', 'held@cli.example', '--reason', 'They signed up');
   expect([lifted.code, lifted.output]).toEqual([0, expect.stringContaining('may come back')]);
   expect(await add('held@cli.example')).toMatch(/^[0-9a-f-]{36}$/);
+
+  const [receipt] = (await run('receipts', '--of', customer, '--json')).records();
+  const rest = await run('lift', '--receipt', receipt.erasure, '--reason', 'They signed up', '--json');
+  expect([rest.code, rest.records()]).toEqual([1, [{ lifted: false }]]); // the address was all there was
+  for (const args of [[], ['held@cli.example', '--receipt', receipt.erasure]])
+    expect(await run('lift', ...args, '--reason', 'They signed up')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('one of the two'),
+    });
 });
 
 test('aether privacy settings shows them without a trace, and records who changed what', async () => {
