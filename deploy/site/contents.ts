@@ -18,6 +18,8 @@ export const sections: Section[] = [
     pages: [
       'docs/deploying',
       'docs/azure',
+      'docs/doctor',
+      'docs/pgbouncer',
       'docs/signin',
       'docs/widget',
       'docs/import',
@@ -28,6 +30,9 @@ export const sections: Section[] = [
       'docs/privacy',
       'docs/alerts',
       'docs/third-app',
+      'docs/snippets',
+      'docs/webhooks',
+      'docs/tasks',
       'CONTRIBUTING',
     ],
   },

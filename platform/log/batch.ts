@@ -29,6 +29,11 @@ export type BatchRange = {
 /** Positions looked at in one step, of which only some may be of the types asked for. */
 const lookAheadMin = 2_000;
 const lookAheadMax = 20_000;
+/**
+ * So far a share may be before another one (sync.take_shares): whether events behind that are blocked does not matter. For a share that was that far,
+ * to look at 20,000 positions more took 50 ms for each step, and 4,000 more took 13; without them it takes 3 to 5.
+ */
+const aheadMax = 5_000;
 
 /** How many positions hold about so many events of these shares. */
 export const spanOf = (events: number, shares: ReadShares | null | undefined): number =>
@@ -55,7 +60,7 @@ const readNextOf = (name: string, blocked: string, condition: string): Statement
 const readNext = readNextOf('subscription-read', 'null::bigint', '');
 const readNextOfShares = readNextOf(
   'subscription-read-shares',
-  'sync.first_blocked($5, $8, $1, $2)',
+  `sync.first_blocked($5, $8, $1, least($2, (select min(position) from sync.shares where subscription = $5) + ${aheadMax}))`,
   `and ${ofShares('$6', '$7', '$8::integer[]')}`,
 );
 

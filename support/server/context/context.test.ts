@@ -69,7 +69,7 @@ describe('on the shared database', () => {
     expect(asked()).toHaveLength(2);
     query.mockClear();
     expect((await app.callWith('context.read')('GET', contextPath)).body.crm).toEqual(crm);
-    expect(asked()).toHaveLength(1);
+    expect(asked()).toHaveLength(2);
     query.mockRestore();
   });
 
