@@ -79,25 +79,6 @@ describe('behind PgBouncer in transaction mode', () => {
     await expect(refused).rejects.toThrow(/has no database of the name in PLATFORM_DB_URL/);
   });
 
-  test('too many connections at the server behind it are a busy database, until the server gives one', async () => {
-    const db = await connect(await pool({ settings: { server_login_retry: 1 } }));
-    await db.query('select 1');
-    const superuser = await database.connect('postgres');
-    const limit = (connections: number) => `alter database ${database.name} connection limit ${connections}`;
-    await superuser.query(limit(0));
-    await superuser.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'foundation_app'`,
-    );
-    const ask = () => db.query('select 1 as one').catch(({ httpStatus, message }) => `${httpStatus} ${message}`);
-    try {
-      await expect.poll(ask).toMatch(/^503 The database is busy/);
-    } finally {
-      await superuser.query(limit(-1));
-    }
-    await expect.poll(ask).toEqual([{ one: 1 }]);
-    await db.close();
-  });
-
   test('one connection more than it takes is a busy database, and settings of a connection are said to be refused', async () => {
     const url = await pool({ settings: { max_client_conn: '1' } });
     const db = await connect(url, { PLATFORM_DB_POOL_MAX: '1' });
