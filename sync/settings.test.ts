@@ -83,8 +83,13 @@ describe('the worker refuses to start with', () => {
       () => ({ PLATFORM_DB_URL: database.url('sync_app'), SYNC_KEEP_DAYS: 'ninety' }),
       /^SYNC_KEEP_DAYS must be a number of days/,
     ],
+    [
+      'an address for probes that is none of this machine',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), LISTEN_HOST: 'everywhere', PORT: '8080' }),
+      /^LISTEN_HOST is everywhere/,
+    ],
   ] as [string, () => Record<string, string>, RegExp][])('%s', async (_what, variables, words) => {
-    await expect(startSync({ variables: variables() })).rejects.toThrow(words);
+    await expect(startSync({ variables: variables(), ownProcess: true })).rejects.toThrow(words);
   });
 
   test('a transaction pooler that no setting mentions', async () => {

@@ -302,6 +302,22 @@ test('a customer that a chat made and that gave its number away in a merge gets 
   expect(await numberOf(survivor.id)).not.toBe(loser.crm_id);
 });
 
+test('a server of its own process is refused where others reach it without a public address; one among others stays on this machine', async () => {
+  const log = createLog('test');
+  log.level = 'silent';
+  const variables = {
+    PLATFORM_DB_URL: app.database.url('foundation_app'),
+    LISTEN_HOST: '0.0.0.0',
+    PORT: '1',
+    ...app.issuer.variables,
+  };
+  const refused = startFoundation({ variables, ownProcess: true, log });
+  await expect(refused).rejects.toThrow(/^LISTEN_HOST is 0\.0\.0\.0.*FOUNDATION_PUBLIC_URL must say/);
+  const server = await startFoundation({ variables, port: 0, log });
+  expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:/);
+  await server.close();
+});
+
 test('a server that is to end says so first, answers meanwhile, and tells streams when to come back', async () => {
   const log = createLog('test');
   log.level = 'silent';
