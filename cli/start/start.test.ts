@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -137,6 +137,25 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
   test('the demo plays its three scenarios', async () => {
     expect(await ask(home, ['demo'])).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
     expect(await search('harbour.example')).toHaveLength(1);
+  });
+
+  // The page asks for curl and a shell, which are not everywhere.
+  const hasCurl = spawnSync('bash', ['-c', 'curl --version']).status === 0;
+  test.skipIf(!hasCurl)('the commands of docs/tutorial.md print what the page says', async () => {
+    const root = join(import.meta.dirname, '..', '..');
+    const page = await readFile(join(root, 'docs', 'tutorial.md'), 'utf8');
+    const [[, , start] = [], ...blocks] = page.matchAll(/^```(sh|text)\n(.*?)^```$/gms);
+    expect(start).toBe('npm start\n');
+    const said = blocks.filter(([, kind]) => kind === 'text').map(([, , text = '']) => text.trimEnd().split('\n'));
+    // Each text is what the commands since the one before have printed.
+    const script = blocks.map(([, kind, text]) => (kind === 'sh' ? text : `echo '-- next'\n`)).join('\n');
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: root,
+      env: { ...process.env, AETHER_HOME: home },
+    });
+    const printed = stdout.split('-- next\n');
+    expect(said.length).toBeGreaterThan(4);
+    for (const [at, lines] of said.entries()) for (const line of lines) expect(printed[at]).toContain(line);
   });
 
   test('a token that the command prints signs its person in at the app that it is for, and at no other', async () => {

@@ -9,8 +9,8 @@ export type Section = { title: string; about: string; pages: string[] };
 export const sections: Section[] = [
   {
     title: 'Begin',
-    about: 'What it is.',
-    pages: ['README'],
+    about: 'What it is, and a first hour with it.',
+    pages: ['README', 'docs/tutorial'],
   },
   {
     title: 'How to',
