@@ -6,6 +6,7 @@ import {
   giveBack,
   type Login,
   lintSchema,
+  listBehind,
   loginNames,
   migrate,
   migrationState,
@@ -156,13 +157,25 @@ const describeNewer = (newer: PastMigration[]): string =>
   `The database is newer than these files, by ${newer.map(({ number, name }) => `migration ${number} (${name})`).join(', ')}: ` +
   'this version runs on it, and nothing is taken back.';
 
-/** `aether migrate restored`. */
-export async function completeRestore(url: string): Promise<void> {
+/**
+ * `aether migrate restored`.
+ *
+ * @returns whether every sequence goes on where the rows end.
+ */
+export async function completeRestore(url: string): Promise<boolean> {
   await requireOwnSession(url, addressName);
   const given = await giveBack(driverOf(url));
   console.log(
     given.length === 0 ? 'Every function has its owner.' : `${given.length} functions were given back to their owners.`,
   );
+  const behind = await listBehind(driverOf(url));
+  for (const { sequence, next, column, highest } of behind)
+    console.error(
+      `${sequence} would give ${next} next, and ${column} has ${highest}: restore it with its dump, or set it with setval before an app starts.`,
+    );
+  if (behind.length === 0) console.log('Every sequence goes on where the rows end.');
+  console.log('Erase again whom the backup still has, before an app starts: aether privacy repeat (docs/backup.md).');
+  return behind.length === 0;
 }
 
 export async function printStatus(url: string): Promise<void> {

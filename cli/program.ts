@@ -80,9 +80,12 @@ function createProgram(): Command {
       .description(description)
       .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
-  onDatabase('restored', 'after a dump was restored: give the functions of other roles back to them').action(
-    ({ url }) => completeRestore(migratorUrl(url)),
-  );
+  onDatabase(
+    'restored',
+    'after a restore: give the functions of other roles back to them; exit 1 when a sequence would give a number again',
+  ).action(async ({ url }) => {
+    if (!(await completeRestore(migratorUrl(url)))) process.exitCode = 1;
+  });
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
   onDatabase(
     'check',

@@ -42,3 +42,41 @@ export async function giveBack(address: Address): Promise<string[]> {
     return given;
   });
 }
+
+/** A sequence that would give a number again, and where a row has it. */
+export type SequenceBehind = { sequence: string; next: string; column: string; highest: string };
+
+/**
+ * The sequences that would give a number again that a row has already, as after a dump that was taken in parts, or a row that was
+ * written by hand. A whole restore has none. The log has the numbers of `sync.outbox_id` after they have moved from the outbox.
+ *
+ * @param address as `platform_migrator`.
+ */
+export async function listBehind(address: Address): Promise<SequenceBehind[]> {
+  return withMigrator(address, async (client) => {
+    const { rows: uses } = await client.query<{ sequence: string; relation: string; attribute: string }>(`
+      select distinct d.objid::regclass::text as sequence, d.refobjid::regclass::text as relation, quote_ident(a.attname) as attribute
+      from pg_depend d join pg_class s on s.oid = d.objid and s.relkind = 'S'
+      join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+      where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.deptype in ('i', 'a')
+        and s.relnamespace::regnamespace::text in ('platform', 'crm', 'support', 'sync')
+      union
+      select d.refobjid::regclass::text, e.adrelid::regclass::text, quote_ident(a.attname)
+      from pg_depend d join pg_class s on s.oid = d.refobjid and s.relkind = 'S'
+      join pg_attrdef e on e.oid = d.objid join pg_attribute a on a.attrelid = e.adrelid and a.attnum = e.adnum
+      where d.classid = 'pg_attrdef'::regclass and s.relnamespace::regnamespace::text in ('platform', 'crm', 'support', 'sync')
+      union values ('sync.outbox_id', 'sync.events', 'id')
+      order by 1, 2, 3`);
+    const behind: SequenceBehind[] = [];
+    for (const { sequence, relation, attribute } of uses) {
+      const { rows } = await client.query<{ next: string; highest: string }>(`
+        select next::text, highest::text
+        from (select last_value + case when is_called then 1 else 0 end as next from ${sequence}) as given,
+          (select max(${attribute})::bigint as highest from ${relation}) as used
+        where highest >= next`);
+      const [found] = rows;
+      if (found) behind.push({ sequence, column: `${relation}.${attribute}`, ...found });
+    }
+    return behind;
+  });
+}

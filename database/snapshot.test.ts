@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
 import { migrate } from './migrator.ts';
-import { giveBack } from './restored.ts';
+import { giveBack, listBehind } from './restored.ts';
 import { compareSnapshot, describeDifference, describeSchema, readSnapshot } from './snapshot.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
@@ -75,6 +75,21 @@ describe('the committed snapshot', () => {
     expect((await giveBack(url)).length).toBeGreaterThan(5);
     expect(await compareSnapshot(url)).toBeUndefined();
     expect(await giveBack(url)).toEqual([]);
+  });
+
+  test('of a restored database says too which sequence would give a number again: of a column, of a default, of the log', async () => {
+    const restored = await createTestDatabase();
+    const [url, client] = [restored.url('platform_migrator'), await restored.connect('postgres')];
+    const app = await restored.connect('foundation_app');
+    await app.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
+    expect(await listBehind(url)).toEqual([]);
+    const { rows } = await client.query('select max(id)::text as id from sync.outbox');
+    await client.query(`select setval('sync.outbox_id', 1, false)`);
+    expect(await listBehind(url)).toEqual([
+      { sequence: 'sync.outbox_id', next: '1', column: 'sync.outbox.id', highest: rows[0].id },
+    ]);
+    await client.query(`select setval('sync.outbox_id', ${rows[0].id})`);
+    expect(await listBehind(url)).toEqual([]);
   });
 
   test('differs from an empty database', async () => {

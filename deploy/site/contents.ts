@@ -20,6 +20,7 @@ export const sections: Section[] = [
       'docs/azure',
       'docs/doctor',
       'docs/pgbouncer',
+      'docs/backup',
       'docs/signin',
       'docs/widget',
       'docs/import',
