@@ -125,16 +125,18 @@ async function drill(): Promise<Row[]> {
 }
 
 /** A table for effects, outside of our schemas, and customers who were there before. */
-async function prepare({ server }: LocalServer): Promise<void> {
+async function prepare({ server, urlOf }: LocalServer): Promise<void> {
   await withClient(server.superuserUrl(database), async (superuser) => {
     await superuser.query(`create schema drill; create table drill.effects (event bigint, at timestamptz default clock_timestamp());
       grant usage on schema drill to support_role; grant select, insert on drill.effects to support_role`);
-    await superuser.query(
+  });
+  await withClient(urlOf('foundation_app'), (app) =>
+    app.query(
       `insert into platform.customers (email, name)
         select 'before' || n || '@example.com', 'Before' from generate_series(1, $1::integer) n`,
       [customers],
-    );
-  });
+    ),
+  );
 }
 
 /** A worker, an app that writes, and one that subscribes. */
