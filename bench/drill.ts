@@ -68,6 +68,7 @@ async function drill(): Promise<Row[]> {
   const first = await startServer('first', 54551);
   await migrate(first.urlOf('platform_migrator'));
   await prepare(first);
+  const own = await listFaults(first); // the drill's table is in no snapshot
   const before = await openApps(first);
   const erasedEmail = 'pair0-a@example.com';
   const load = startLoad(before.foundation);
@@ -87,8 +88,7 @@ async function drill(): Promise<Row[]> {
   const restoredMs = performance.now() - startedAt;
   const address = second.urlOf('platform_migrator');
   const behind = await listBehind(address);
-  const drift = await compareSnapshot(address);
-  const findings = await withMigrator(address, lintSchema);
+  const faults = (await listFaults(second)).filter((each) => !own.includes(each));
   const repeated = await asPrivacy(second, (privacy) => repeatErasures(privacy, keep));
   const again = await asPrivacy(second, (privacy) => repeatErasures(privacy, keep));
   const restored = await read(second);
@@ -112,8 +112,7 @@ async function drill(): Promise<Row[]> {
       wanted: 0,
     },
     { what: 'sequences that would give a number again', seen: behind.length, wanted: 0 },
-    { what: 'differences of the schema', seen: drift ? drift.split('\n').length : 0, wanted: 0 },
-    { what: 'logins or objects that break a rule', seen: findings.length, wanted: 0 },
+    { what: 'differences of the schema, and broken rules of rights', seen: faults.length, wanted: 0 },
     { what: 'people erased again', seen: repeated.erased, wanted: 1 },
     { what: 'people erased when it is repeated', seen: again.erased, wanted: 0 },
     { what: 'positions missing in the log', seen: end.gaps, wanted: 0 },
@@ -122,6 +121,14 @@ async function drill(): Promise<Row[]> {
     { what: 'events with two effects', seen: end.doubled, wanted: 0 },
     { what: 'events parked', seen: end.parked, wanted: 0 },
   ];
+}
+
+/** What `aether migrate check` would say, line by line. */
+async function listFaults({ urlOf }: LocalServer): Promise<string[]> {
+  const address = urlOf('platform_migrator');
+  const drift = (await compareSnapshot(address)) ?? '';
+  const findings = await withMigrator(address, lintSchema);
+  return [...drift.split('\n').filter(Boolean), ...findings.map((finding) => JSON.stringify(finding))];
 }
 
 /** A table for effects, outside of our schemas, and customers who were there before. */
@@ -162,10 +169,7 @@ async function openApps(server: LocalServer): Promise<{ foundation: PlatformDb; 
 }
 
 /** Writers, each of which writes two customers in one transaction, again and again. */
-function startLoad(
-  foundation: PlatformDb,
-  from = 0,
-): { committed(): number; end(): Promise<{ pairs: number; longestMs: number }> } {
+function startLoad(foundation: PlatformDb, from = 0): { end(): Promise<{ pairs: number; longestMs: number }> } {
   let next = from;
   let isOver = false;
   let longestMs = 0;
@@ -184,8 +188,8 @@ function startLoad(
       }
     }),
   );
+  writing.catch(() => {}); // said by end()
   return {
-    committed: () => next - writersCount,
     async end() {
       isOver = true;
       await writing;
@@ -236,13 +240,13 @@ async function run(script: string, from: string, to: string): Promise<string> {
   return stdout;
 }
 
-const pairsIn = async (client: pg.Client): Promise<number> => {
+async function pairsIn(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ pairs: number }>(
     `select count(*)::integer as pairs from platform.customers
       where email like 'pair%-a@example.com'`,
   );
   return rows[0]?.pairs ?? 0;
-};
+}
 
 async function read({ server }: LocalServer): Promise<{ customers: number; pairs: number; halves: number }> {
   return withClient(server.superuserUrl(database), async (superuser) => {
