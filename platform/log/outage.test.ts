@@ -115,7 +115,7 @@ test('a full pool is reported as a busy database, and the log says that all of i
 });
 
 test('while all connections wait for something, the process is ready and finds customers; other work is told that it is busy', async () => {
-  const small = await connect({ PLATFORM_DB_CONNECT_TIMEOUT_MS: '300' });
+  const small = await connect({ PLATFORM_DB_CONNECT_TIMEOUT_MS: '1500' });
   const customer = await small.createCustomer({ email: 'short@example.com', name: 'Short' });
   const [waiting, begun] = [
     Promise.withResolvers<void>(),
