@@ -150,7 +150,7 @@ describe('a webhook', () => {
       networks: loopback,
       everyMs: 30,
       firstMs: 20,
-      timeoutMs: 300,
+      timeoutMs: 1_000,
       onError: () => {}, // each failure is seen by what it leaves
     });
     atEnd(() => webhooks.stop());
