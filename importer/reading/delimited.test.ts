@@ -87,9 +87,10 @@ test('what is written as CSV, with any delimiter, quoting, line end and encoding
     fc.asyncProperty(table, async (form) => {
       const headings = ['Id', 'Name', 'E-Mail', 'City', 'Notes', 'Phone'].slice(0, form.width);
       // A line end of the other kind within a cell stays what it is, except for a lone CR in front of the line end that the cells are written with.
+      // A short file with a zero byte is no text; in a long one the cell is refused (hostile.test.ts).
       const rows = form.rows
-        .filter((cells) => cells.some((cell) => cell !== ''))
-        .map((cells) => cells.map((cell) => cell.toWellFormed()));
+        .map((cells) => cells.map((cell) => cell.toWellFormed().replaceAll('\0', '')))
+        .filter((cells) => cells.some((cell) => cell !== ''));
       const text = write([headings, ...rows], form);
       const source = await openSource(encode(text, form.encoding));
       const { layout } = await findLayoutOf(source);
