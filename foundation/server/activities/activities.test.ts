@@ -270,6 +270,17 @@ describe('a task', () => {
     expect(idsOf(await list(`state=open&customer_id=${who.id}`))).toEqual([task.id]);
   });
 
+  test('of the 31st keeps to the last day of each month, also when a form sends again what it has', async () => {
+    const rhythm = { repeats: 'monthly', time_zone: 'Europe/Berlin' };
+    let { body: task } = await addTask({ ...rhythm, due_at: '2026-01-31T11:00:00Z' });
+    for (let round = 0; round < 4; round++) {
+      const { body } = await change(task.id, { is_done: true });
+      task = (await change(body.next.id, { ...rhythm, due_at: body.next.due_at, assigned_to: 'ines' })).body;
+      const dayAfter = new Date(Date.parse(task.due_at) + 86_400_000);
+      expect(dayAfter.getUTCDate(), task.due_at).toBe(1);
+    }
+  });
+
   test('that came again and was changed since stays when the tick before it is taken back', async () => {
     const who = await newCustomer();
     const { body: task } = await addTask(weekly, who);

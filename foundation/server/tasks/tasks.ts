@@ -76,7 +76,11 @@ export async function changeTask(
   const { due_at, assigned_to, remind_at } = change;
   const due = due_at === undefined ? known.due_at : due_at === null ? null : new Date(due_at);
   const repeats = change.repeats === undefined ? known.repeats : change.repeats;
-  const isNewRhythm = change.repeats !== undefined || due_at !== undefined || change.time_zone !== undefined;
+  // What is sent again as it is, such as by a form, begins no new rhythm: the 31st would be forgotten.
+  const isNewRhythm =
+    repeats !== known.repeats ||
+    due?.getTime() !== known.due_at?.getTime() ||
+    (change.repeats === undefined && change.time_zone !== undefined && change.time_zone !== known.time_zone);
   const [, day, zone] = repeats
     ? isNewRhythm
       ? repetitionOf(repeats, due, change.time_zone ?? known.time_zone)
@@ -125,7 +129,8 @@ async function takeBackNext(tx: Transaction, id: string): Promise<void> {
     `delete from crm.activities n using crm.activities a
      where n.repeated_from = $1 and a.id = $1 and n.done_at is null and n.customer_id = a.customer_id
        and (n.description, n.repeats, n.repeat_day, n.time_zone, n.assigned_to)
-         is not distinct from (a.description, a.repeats, a.repeat_day, a.time_zone, coalesce(a.assigned_to, a.created_by))`,
+         is not distinct from (a.description, a.repeats, a.repeat_day, a.time_zone, coalesce(a.assigned_to, a.created_by))
+       and n.remind_at is not distinct from n.due_at - (a.due_at - a.remind_at)`,
     [id],
   );
 }
