@@ -214,11 +214,9 @@ async function copyUnderLoad(
       'postgres/pg_wal/*',
       'postgres/pg_replslot/*',
     ].map((each) => `--exclude=./${each}`);
-    await run(
-      `mkdir -p "$TO" && tar -C "$FROM" --warning=no-file-changed --warning=no-file-removed ${excluded.map((each) => `'${each}'`).join(' ')} -cf - . | tar -C "$TO" -xpf -`,
-      from,
-      to,
-    );
+    const silent = '--warning=no-file-changed --warning=no-file-removed';
+    const without = excluded.map((each) => `'${each}'`).join(' ');
+    await run(`mkdir -p "$TO" && tar -C "$FROM" ${silent} ${without} -cf - . | tar -C "$TO" -xpf -`, from, to);
     const committed = await pairsIn(superuser);
     const { rows } = await superuser.query<{ labelfile: string }>(
       'select labelfile from pg_backup_stop(wait_for_archive => false)',
