@@ -7108,6 +7108,8 @@ CREATE INDEX review_candidates_assigned ON platform.review_candidates USING btre
 CREATE INDEX review_candidates_by_reason ON platform.review_candidates USING btree (reason, state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
 CREATE INDEX review_candidates_decided ON platform.review_candidates USING btree (state, decided_at DESC, id) WHERE (state = ANY (ARRAY['merged'::text, 'different'::text]));
 CREATE INDEX review_candidates_decided_by_reason ON platform.review_candidates USING btree (reason, state, decided_at DESC, id) WHERE (state = ANY (ARRAY['merged'::text, 'different'::text]));
+CREATE INDEX review_candidates_different ON platform.review_candidates USING btree (customer_id, other_id) WHERE (state = 'different'::text);
+CREATE INDEX review_candidates_different_other ON platform.review_candidates USING btree (other_id, customer_id) WHERE (state = 'different'::text);
 CREATE INDEX review_candidates_follows_idx ON platform.review_candidates USING btree (follows) WHERE (follows IS NOT NULL);
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
 CREATE INDEX review_candidates_queue ON platform.review_candidates USING btree (state, score DESC, id) WHERE (is_asked AND (state = ANY (ARRAY['open'::text, 'unsure'::text])));
@@ -13236,6 +13238,7 @@ CREATE OR REPLACE FUNCTION sync.keep_detected(looked jsonb, pairs jsonb, by_rule
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   ids constant uuid[] := array(select l.customer from jsonb_to_recordset(looked) l (customer uuid));
@@ -13244,11 +13247,11 @@ begin
   perform set_config('lock_timeout', '500ms', true);
   -- In the order of a merge, which holds its customers before it changes their pairs.
   perform from platform.customers c
-  where c.id = any (ids) or c.id in (select unnest(array[p.a, p.b]) from jsonb_to_recordset(pairs) p (a uuid, b uuid))
+  where c.id = any (ids || array(select unnest(array[p.a, p.b]) from jsonb_to_recordset(pairs) p (a uuid, b uuid)))
   order by c.id for key share;
   perform sync.keep_match_keys(looked);
   delete from platform.review_candidates r
-  where (r.customer_id = any (ids) or r.other_id = any (ids)) and r.reason = 'detected' and r.state = 'open' and r.is_asked
+  where r.id = any (array(select o.id from sync.pairs_of(ids) o)) and r.reason = 'detected' and r.state = 'open' and r.is_asked
     and r.follows is null
     and not exists (
       select from jsonb_to_recordset(pairs) p (a uuid, b uuid)
@@ -13325,17 +13328,19 @@ CREATE OR REPLACE FUNCTION sync.keep_match_keys(looked jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
+  ids constant uuid[] := array(select l.customer from jsonb_to_recordset(looked) l (customer uuid));
   live uuid[];
 begin
   perform set_config('lock_timeout', '500ms', true);
   live := array(
-    select c.id from platform.customers c
-    where c.id in (select l.customer from jsonb_to_recordset(looked) l (customer uuid)) and c.merged_into is null and c.erased_at is null
+    select c.id from platform.customers c where c.id = any (ids) and c.merged_into is null and c.erased_at is null
     order by c.id for key share);
-  delete from sync.match_keys k
-  where k.customer in (select l.customer from jsonb_to_recordset(looked) l (customer uuid)) and k.customer <> all (live);
+  if cardinality(live) < cardinality(ids) then
+    delete from sync.match_keys k where k.customer = any (array(select i.id from unnest(ids) i (id) where i.id <> all (live)));
+  end if;
   insert into sync.match_keys as k (customer, keys, cut_off)
   select l.customer, array(select jsonb_array_elements_text(l.keys)::bigint), array(select jsonb_array_elements_text(l.cut_off))
   from jsonb_to_recordset(looked) l (customer uuid, keys jsonb, cut_off jsonb) where l.customer = any (live) order by l.customer
@@ -13454,15 +13459,10 @@ CREATE OR REPLACE FUNCTION sync.list_detected(ids uuid[], OUT customer_id uuid, 
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
- SELECT r.customer_id,
+ SELECT DISTINCT r.customer_id,
      r.other_id
-    FROM platform.review_candidates r
-   WHERE ((r.customer_id = ANY (list_detected.ids)) AND (r.reason = 'detected'::text) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND r.is_asked)
- UNION
-  SELECT r.customer_id,
-     r.other_id
-    FROM platform.review_candidates r
-   WHERE ((r.other_id = ANY (list_detected.ids)) AND (r.reason = 'detected'::text) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND r.is_asked);
+    FROM sync.pairs_of(list_detected.ids) r(id, customer_id, other_id, reason, evidence, state, created_at, created_by_app, decided_at, decided_by, score, reasons, rules, run, follows, is_asked, merge, assigned_to, assigned_at, assigned_by)
+   WHERE ((r.reason = 'detected'::text) AND (r.state = ANY (ARRAY['open'::text, 'unsure'::text])) AND r.is_asked);
 END;
 grant execute on function sync.list_detected(ids uuid[], OUT customer_id uuid, OUT other_id uuid) to sync_role;
 
@@ -14361,6 +14361,104 @@ CREATE OR REPLACE FUNCTION sync.outbox_age()
 RETURN (SELECT (clock_timestamp() - min(CASE WHEN (current_setting('track_commit_timestamp'::text))::boolean THEN COALESCE(pg_xact_commit_timestamp(o.writer), o.occurred_at) ELSE o.occurred_at END)) FROM (SELECT outbox.xmin AS writer, outbox.occurred_at FROM sync.outbox WHERE (outbox.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY outbox.id LIMIT 100) o);
 grant execute on function sync.outbox_age() to app_role;
 grant execute on function sync.outbox_age() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.pairs_of(ids uuid[])
+ RETURNS SETOF platform.review_candidates
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+BEGIN ATOMIC
+ SELECT r.id,
+     r.customer_id,
+     r.other_id,
+     r.reason,
+     r.evidence,
+     r.state,
+     r.created_at,
+     r.created_by_app,
+     r.decided_at,
+     r.decided_by,
+     r.score,
+     r.reasons,
+     r.rules,
+     r.run,
+     r.follows,
+     r.is_asked,
+     r.merge,
+     r.assigned_to,
+     r.assigned_at,
+     r.assigned_by
+    FROM (unnest(pairs_of.ids) i(id)
+      CROSS JOIN LATERAL ( SELECT c.id,
+             c.customer_id,
+             c.other_id,
+             c.reason,
+             c.evidence,
+             c.state,
+             c.created_at,
+             c.created_by_app,
+             c.decided_at,
+             c.decided_by,
+             c.score,
+             c.reasons,
+             c.rules,
+             c.run,
+             c.follows,
+             c.is_asked,
+             c.merge,
+             c.assigned_to,
+             c.assigned_at,
+             c.assigned_by
+            FROM platform.review_candidates c
+           WHERE (c.customer_id = i.id)
+          OFFSET 0) r)
+ UNION ALL
+  SELECT r.id,
+     r.customer_id,
+     r.other_id,
+     r.reason,
+     r.evidence,
+     r.state,
+     r.created_at,
+     r.created_by_app,
+     r.decided_at,
+     r.decided_by,
+     r.score,
+     r.reasons,
+     r.rules,
+     r.run,
+     r.follows,
+     r.is_asked,
+     r.merge,
+     r.assigned_to,
+     r.assigned_at,
+     r.assigned_by
+    FROM (unnest(pairs_of.ids) i(id)
+      CROSS JOIN LATERAL ( SELECT c.id,
+             c.customer_id,
+             c.other_id,
+             c.reason,
+             c.evidence,
+             c.state,
+             c.created_at,
+             c.created_by_app,
+             c.decided_at,
+             c.decided_by,
+             c.score,
+             c.reasons,
+             c.rules,
+             c.run,
+             c.follows,
+             c.is_asked,
+             c.merge,
+             c.assigned_to,
+             c.assigned_at,
+             c.assigned_by
+            FROM platform.review_candidates c
+           WHERE (c.other_id = i.id)
+          OFFSET 0) r);
+END;
 
 CREATE OR REPLACE FUNCTION sync.pause_subscription(of_name text, reason text)
  RETURNS jsonb

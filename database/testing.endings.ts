@@ -1,6 +1,9 @@
-import { afterAll } from 'vitest';
-import { endAll } from './testing.ts';
+import { afterAll, afterEach } from 'vitest';
+import { endAll, tellFailure } from './testing.ts';
 
 // This is a set-up file, because those run for each test file; the module of atEnd may be loaded only for the first
 // one.
 afterAll(endAll);
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await tellFailure(task.name);
+});

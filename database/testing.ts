@@ -33,12 +33,26 @@ const endings: (() => Promise<unknown>)[] = [];
 
 /** testing.endings.ts calls these: a hook that is added inside another hook or a test never runs. */
 export async function endAll(): Promise<void> {
+  tellers.length = 0;
   for (const end of endings.splice(0).reverse()) await end();
 }
 
 /** Runs `end` after the test file, the latest first. It may be called at the top level, in a hook or in a test. */
 export function atEnd(end: () => Promise<unknown>): void {
   endings.push(end);
+}
+
+const tellers: (() => Promise<string>)[] = [];
+
+/** Prints what `tell` says when a test of this file fails: what a failure alone does not show, and what is gone a moment later. */
+export function atFailure(tell: () => Promise<string>): void {
+  tellers.push(tell);
+}
+
+/** testing.endings.ts calls it after each test that failed. */
+export async function tellFailure(name: string): Promise<void> {
+  for (const tell of tellers)
+    console.error(`${name}\n${await tell().catch((error) => `What was there cannot be told: ${error.message}`)}`);
 }
 
 /** A migrated, empty database for this test file alone; it is dropped after the file. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { atEnd } from '@aether/database/testing';
+import { atEnd, atFailure } from '@aether/database/testing';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -36,12 +36,20 @@ const free = new Map<string, OwnPage[]>();
 export async function openBrowser(): Promise<Browser> {
   shared ??= launch();
   const browser = await shared;
+  atFailure(async () => (await Promise.all(browser.contexts().flatMap((context) => context.pages()).map(read))).join(''));
   atEnd(async () => {
     await Promise.all([...taken].map((own) => own.leave()));
     const left = new Set([...free.values()].flat().map(({ context }) => context));
     await Promise.all(browser.contexts().map((context) => left.has(context) || context.close()));
   });
   return browser;
+}
+
+/** The address of a page and its words, as a person reads them. */
+async function read(page: Page): Promise<string> {
+  if (page.url() === 'about:blank') return '';
+  const words = await page.evaluate<string>(`document.body.innerText.replaceAll(/\\n+/g, ' | ').slice(0, 1500)`);
+  return `${page.url()}\n  ${words}\n`;
 }
 
 /** Closes the browser if there is one. */

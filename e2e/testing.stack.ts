@@ -1,5 +1,6 @@
 import { aether, keepRunning, readEnv, startedHome, tokenOf, webIsBuilt } from '@aether/cli/testing';
 import { type Login, withMigrator } from '@aether/database';
+import { atFailure } from '@aether/database/testing';
 import type { Browser, BrowserContext, Page, Response } from 'playwright-core';
 import { type OwnPage, takePage } from './testing.browser.ts';
 
@@ -16,6 +17,8 @@ export type Stack = {
   databaseUrl(login: Login): string;
   /** Runs SQL as the database's owner, for changes that would otherwise take hours. */
   asOwner(sql: string): Promise<void>;
+  /** What it has printed since it was started last. */
+  output(): string;
   /** Stops everything, for good. */
   stop(): Promise<void>;
   /** Stops everything, runs `meanwhile`, and starts everything again; the servers are at the same addresses. */
@@ -40,9 +43,11 @@ export async function endStack(): Promise<void> {
  * Everything that `npm start` starts, with the demo data. The test files that run in one worker share it, one after
  * another, because a start takes as long as several tests: a test makes the records that it changes.
  */
-export function startStack(): Promise<Stack> {
+export async function startStack(): Promise<Stack> {
   shared ??= start();
-  return shared;
+  const stack = await shared;
+  atFailure(async () => stack.output().split('\n').slice(-20).join('\n  '));
+  return stack;
 }
 
 async function start(): Promise<Stack> {
@@ -97,6 +102,7 @@ async function start(): Promise<Stack> {
     async asOwner(sql) {
       await withMigrator(databaseUrl('platform_migrator'), (owner) => owner.query(sql));
     },
+    output: () => command.output(),
     stop,
     async restart(meanwhile) {
       await stop();

@@ -82,6 +82,30 @@ describe('a customer who is made', () => {
   });
 });
 
+test('a look reads neither pairs nor keys from end to end, although its statements were planned while there was hardly a pair', async () => {
+  const worker = await platform.database.connect('sync_app');
+  const ids = [await made('Tilda Brandt'), await made('Tilda Brandt'), await made('Tilda Brandts')];
+  await looked();
+  const readModel = createModelReader();
+  const look = async () => {
+    await worker.query('begin');
+    await lookAt(on(worker), { ids, readModel });
+    const { rows } = await worker.query(
+      `select relname from pg_stat_xact_all_tables
+       where relname in ('review_candidates', 'review_decisions', 'match_keys') and seq_scan > 0`,
+    );
+    await worker.query('commit');
+    return rows;
+  };
+  for (let times = 0; times < 8; times++) await look();
+  expect(await look()).toEqual([]);
+  await worker.query('begin');
+  await worker.query('select count(*) from sync.match_walk');
+  const { rows } = await worker.query(`select seq_scan::int from pg_stat_xact_all_tables where relname = 'match_walk'`);
+  await worker.query('commit');
+  expect(rows, 'a table that is read from end to end is counted').toEqual([{ seq_scan: 1 }]);
+});
+
 describe('a customer who is changed', () => {
   test('loses a pair for which nothing speaks any more, and gets it back; a new score replaces the old one', async () => {
     const one = await made('Clara Voss', { phone: '+49 30 555103' });
