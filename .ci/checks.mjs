@@ -31,7 +31,14 @@ count(run('schema drift', 'npm', ['run', '--silent', 'schema', '--', '--check'])
 /** Runs tests. @returns what reporter.mjs wrote; an error of no test if it could not. */
 function runTests(title, files) {
   rmSync(reportFile, { force: true });
-  const isGreen = run(title, 'npm', ['--silent', 'test', '--', ...files, '--reporter=default', '--reporter=.ci/reporter.mjs']);
+  const isGreen = run(title, 'npm', [
+    '--silent',
+    'test',
+    '--',
+    ...files,
+    '--reporter=default',
+    '--reporter=.ci/reporter.mjs',
+  ]);
   try {
     const report = JSON.parse(readFileSync(reportFile, 'utf8'));
     const isExplained = isGreen || report.failures.length > 0;

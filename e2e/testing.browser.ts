@@ -36,7 +36,16 @@ const free = new Map<string, OwnPage[]>();
 export async function openBrowser(): Promise<Browser> {
   shared ??= launch();
   const browser = await shared;
-  atFailure(async () => (await Promise.all(browser.contexts().flatMap((context) => context.pages()).map(read))).join(''));
+  atFailure(async () =>
+    (
+      await Promise.all(
+        browser
+          .contexts()
+          .flatMap((context) => context.pages())
+          .map(read),
+      )
+    ).join(''),
+  );
   atEnd(async () => {
     await Promise.all([...taken].map((own) => own.leave()));
     const left = new Set([...free.values()].flat().map(({ context }) => context));
