@@ -1,3 +1,4 @@
+import { cellOf, openCsv } from '@aether/http/testing.csv';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from './testing.ts';
 
@@ -385,6 +386,64 @@ describe('a list as a file', () => {
     const all = await readFile('/api/customers.csv');
     const ids = (await readAll('/api/customers?', 'customers')).map(({ id }) => id);
     expect(all.slice(1).map((line) => line.split(',')[0])).toEqual(ids);
+  });
+
+  test('of companies and of deals opens again as the rows of the list, whatever is in their texts', async () => {
+    const texts = ['=1+1', '+49 30, "the line"', "'quoted, @home", '-5', 'Åse ☂ ＝1', '|calc', '%1'];
+    const customer = await app.foundation.getCustomerByEmail('zoe@list.example');
+    for (const [n, name] of texts.entries()) {
+      const { body: company } = await app.call('POST', '/api/companies', { name, domain: `n${n}.reopened.example` });
+      expect(company.name).toBe(name);
+      const deal = { customer_id: customer?.id, name, amount: 1234.5 + n, currency: 'EUR' };
+      expect((await app.call('POST', '/api/deals', { ...deal, expected_close_on: '2027-02-28' })).status).toBe(201);
+    }
+    const field = { record: 'deal', key: 'why', label: 'Why', type: 'text' };
+    expect((await app.call('POST', '/api/custom-fields', field)).status).toBe(201);
+    const own = (await readAll('/api/deals?', 'deals')) as unknown as { id: number; name: string }[];
+    for (const { id, name } of own.filter(({ name }) => texts.includes(name)))
+      await app.call('PATCH', `/api/deals/${id}`, { custom: { why: `${name}\n${name}` } });
+    const open = async (path: string) => openCsv((await readFile(path)).join('\r\n'));
+    const listed = async (path: string, of: string) =>
+      (await readAll(path, of)) as unknown as Record<string, unknown>[];
+
+    const companies = await listed('/api/companies?sort=created', 'companies');
+    expect(companies.filter(({ name }) => texts.includes(String(name)))).toHaveLength(texts.length);
+    expect(await open('/api/companies.csv')).toEqual(
+      companies.map((row) => ({
+        id: row.id,
+        company: row.name,
+        domain: cellOf(row.domain),
+        customers: cellOf(row.customers),
+        open_deals: cellOf(row.open_deals),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        created_by_app: row.created_by_app,
+      })),
+    );
+
+    const deals = await listed('/api/deals?', 'deals');
+    expect(deals.filter(({ name }) => texts.includes(String(name)))).toHaveLength(texts.length);
+    const opened = new Map((await open('/api/deals.csv')).map((row) => [row.id, row]));
+    expect(opened.size).toBe(deals.length);
+    for (const row of deals)
+      expect(opened.get(String(row.id))).toEqual({
+        id: cellOf(row.id),
+        deal: row.name,
+        amount: cellOf(row.amount),
+        currency: cellOf(row.currency),
+        status: row.status,
+        pipeline: 'Sales',
+        stage: row.stage_name,
+        customer_id: row.customer_id,
+        customer: (row.customer as Row).name,
+        company: cellOf((row.company as Row | null)?.name),
+        owner: cellOf((row.owner as Row | null)?.name),
+        expected_close_on: cellOf(row.expected_close_on),
+        closed_at: cellOf(row.closed_at),
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        'custom:why': texts.includes(String(row.name)) ? `${row.name}\n${row.name}` : '',
+      });
   });
 
   test('of companies and of deals goes beyond one page of the list', async () => {

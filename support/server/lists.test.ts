@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cellOf, openCsv } from '@aether/http/testing.csv';
 import { findLists, findTakenCursors } from '@aether/http/testing.lists';
 import { openSource, type Person, readPersons, recognise } from '@aether/importer';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -143,4 +144,46 @@ describe('the file of customers', () => {
     }
     expect((await app.callWith('customers.read')('GET', '/api/customers')).status).toBe(200);
   });
+});
+
+test('the file of conversations opens again as what the list has, each with every line that was said', async () => {
+  const texts = ['=1+1', '+49 30, "the line"\nand a second one', "'quoted, @home", '|calc', 'Åse ☂ ＝1'];
+  const visitor = { email: 'filed@post.example', name: '=Filed, "Visitor"' };
+  const { body: opened } = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, visitor);
+  for (const [n, body] of texts.entries())
+    await app.callAnonymously(
+      'POST',
+      `/api/sessions/${opened.session_id}/messages`,
+      { client_id: `f${n}`, body },
+      { Authorization: `Bearer ${opened.visitor_token}` },
+    );
+  const answer = await fetch(`${app.url}/api/conversations.csv`, { headers: await app.headersOf('priya') });
+  const rows = openCsv(await answer.text());
+  const sessions = (await asPriya('GET', '/api/sessions?limit=100')).body.sessions;
+  expect(rows.map(({ id }) => id)).toEqual(sessions.map(({ id }: { id: string }) => id));
+  for (const [n, session] of sessions.entries()) {
+    expect(rows[n]).toMatchObject({
+      customer_id: cellOf(session.customer?.id),
+      customer: cellOf(session.customer?.name),
+      visitor_name: cellOf(session.visitor_name),
+      identity: session.identity,
+      widget: session.widget.name,
+      agent: cellOf(session.agent?.name),
+      status: session.status,
+      resolved: cellOf(session.resolved),
+      messages: cellOf(session.message_count),
+      page: cellOf(session.page?.url),
+      started_at: session.started_at,
+      last_message_at: cellOf(session.last_message_at),
+      ended_at: cellOf(session.ended_at),
+    });
+    const { messages } = (await asPriya('GET', `/api/sessions/${session.id}`)).body;
+    const lines = messages.map(
+      ({ created_at, author, body }: Record<string, string>) => `${created_at?.slice(0, 19)}Z ${author}: ${body}`,
+    );
+    expect(rows[n]?.transcript).toBe(lines.join('\n'));
+  }
+  const filed = rows.find(({ id }) => id === opened.session_id);
+  expect(filed?.visitor_name).toBe(visitor.name);
+  for (const text of texts) expect(filed?.transcript).toContain(` visitor: ${text}`);
 });
