@@ -7756,6 +7756,7 @@ create table support.sessions (
   snoozed_until timestamp with time zone,
   last_message_at timestamp with time zone,
   ended_at timestamp with time zone,
+  is_new_to_agent boolean default false not null,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -7784,6 +7785,7 @@ comment on column support.sessions.identity is 'claimed: a visitor typed an addr
 comment on column support.sessions.visitor_name is 'As the visitor typed it; it never overwrites the customer''s name.';
 comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was only opened; agents do not see such a session.';
 comment on column support.sessions.waiting_since is 'The time of the oldest message of the visitor that no agent has answered.';
+comment on column support.sessions.is_new_to_agent is 'A colleague assigned it to its agent, who has not opened it since.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
@@ -7807,7 +7809,7 @@ grant maintain on support.sessions to privacy_role;
 grant select on support.sessions to erase_role;
 grant select on support.sessions to merge_role;
 grant select on support.sessions to support_role;
-grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at) on support.sessions to support_role;
+grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent) on support.sessions to support_role;
 grant update on support.sessions to erase_role;
 grant update on support.sessions to merge_role;
 
@@ -9955,7 +9957,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_sessions()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: token_hash message_count last_message_at visitor_read_number agent_read_number page
+-- never: token_hash message_count last_message_at visitor_read_number agent_read_number page is_new_to_agent
 declare
   r support.sessions;
   data jsonb := '{}';

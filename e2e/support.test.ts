@@ -107,6 +107,56 @@ describe('the inbox', () => {
     await row('Gus Gone').waitFor({ state: 'detached' });
   });
 
+  test('tells an agent who looks elsewhere what was handed on and written, by desktop and in the title, until it is opened', async () => {
+    const here = (state: 'visible' | 'hidden') =>
+      priya.evaluate(`{
+        Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }`);
+    // A browser without a head shows no notification, so it is written down what would be shown.
+    await priya.evaluate(`{
+      globalThis.told = [];
+      globalThis.Notification = class { static permission = 'granted'; constructor(title, { body }) { told.push([title, body]); } close() {} };
+    }`);
+    const told = () => priya.evaluate<[title: string, body: string][]>('told');
+    const countInTitle = async () => Number(/^\((\d+)/.exec(await priya.title())?.[1] ?? 0);
+    await open('/inbox?view=mine');
+    await priya.getByRole('button', { name: /Availability/ }).click();
+    await priya.getByRole('menuitem', { name: 'Sound and notifications…' }).click();
+    const dialog = priya.getByRole('dialog', { name: 'Sound and notifications' });
+    await dialog.getByLabel('A notification of the desktop').check();
+    await dialog.getByLabel('Quiet from').fill('22:00');
+    await look('attention');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByText('Give both times, or neither.').waitFor();
+    await dialog.getByLabel('Quiet from').fill('');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+
+    const before = await countInTitle();
+    const visitor = await visit('Hilda Handed', 'Is it in stock?');
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {}, 'tom');
+    await api('POST', `/api/sessions/${visitor.id}/seen`, { number: 1 }, 'tom');
+    await here('hidden');
+    const { body } = await api('GET', '/api/agents/me');
+    await api('POST', `/api/sessions/${visitor.id}/assign`, { agent_id: body.agent.id, note: 'Knows you' }, 'tom');
+    await expect.poll(told).toContainEqual(['Hilda Handed was handed to you', 'Is it in stock?']);
+    await visitor.say('And in blue?');
+    await expect.poll(told).toContainEqual(['Hilda Handed writes', 'And in blue?']);
+    await expect.poll(countInTitle).toBe(before + 1);
+    expect(await priya.locator('link[rel=icon]').getAttribute('href')).toMatch(/^data:image\/png/);
+    await row('Hilda Handed').getByText('handed to you').waitFor();
+    await look('handed');
+    await here('visible');
+    await row('Hilda Handed').click();
+    await messages().getByText('And in blue?').waitFor();
+    await expect.poll(countInTitle).toBe(before);
+    await visitor.say('I see it now.');
+    await messages().getByText('I see it now.').waitFor();
+    expect((await told()).map(([, text]) => text)).not.toContain('I see it now.');
+    await priya.evaluate(`delete document.visibilityState`);
+  });
+
   test('moves by J and K and opens by Enter, and ? shows the keys', async () => {
     await visit('Kara Key');
     await open('/inbox?view=unassigned');

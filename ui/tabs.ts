@@ -16,3 +16,41 @@ export async function whenGone(owner: string, work: () => void): Promise<void> {
   if (locks) await locks.request(lockOf(owner), work);
   else work();
 }
+
+const sightLock = 'aether.insight';
+
+/** While this page is in sight it holds a lock, by which the other tabs of this app know that somebody looks. @returns ends it */
+export function markInSight(): () => void {
+  let leave: (() => void) | undefined;
+  const look = () => {
+    leave?.();
+    leave = undefined;
+    if (document.visibilityState !== 'visible') return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    leave = resolve;
+    void locks?.request(sightLock, { mode: 'shared' }, () => promise);
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    leave?.();
+  };
+}
+
+/** Whether a tab of this app is in sight. Without locks: whether this one is. */
+export async function isInSight(): Promise<boolean> {
+  if (!locks) return document.visibilityState === 'visible';
+  const { held = [] } = await locks.query();
+  return held.some(({ name }) => name === sightLock);
+}
+
+/** Runs in one tab of this app, however many ask for it within a moment. @param restMs the moment */
+export async function inOneTab(name: string, restMs: number, work: () => Promise<void>): Promise<void> {
+  if (!locks) return work();
+  await locks.request(`aether.one.${name}`, { ifAvailable: true }, async (lock) => {
+    if (!lock) return;
+    await work();
+    await new Promise((resolve) => setTimeout(resolve, restMs));
+  });
+}

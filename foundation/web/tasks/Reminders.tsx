@@ -1,3 +1,4 @@
+import { notifyDesktop } from '@aether/ui/desktop.ts';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button, Group, Paper, Stack, Text } from '@mantine/core';
@@ -9,7 +10,6 @@ import type { Task } from '../api/records.ts';
 import { waitingQuery } from '../api/tasks.ts';
 import { changeActivity } from '../api/timeline.ts';
 import { dayAfter } from './days.ts';
-import { notifyDesktop } from './desktop.ts';
 import classes from './Reminders.module.css';
 
 /** The number of due tasks of the signed-in person, and their reminders. */

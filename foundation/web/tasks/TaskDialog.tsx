@@ -1,4 +1,5 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { askForDesktop } from '@aether/ui/desktop.ts';
 import { findMissing } from '@aether/ui/faults.ts';
 import { dayOf } from '@aether/ui/formats.ts';
 import { Picker } from '@aether/ui/Picker.tsx';
@@ -11,7 +12,6 @@ import { addActivity, changeActivity } from '../api/timeline.ts';
 import { CustomerPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { useMe } from '../shell/person.ts';
 import { inputOf, noonOf, repetitionWords, timeZoneHere } from './days.ts';
-import { askForDesktop } from './desktop.ts';
 
 /** `customer_name` is that of the chosen customer; `due` is a day, and `remind` a moment of this time zone. */
 type Values = {
@@ -92,7 +92,7 @@ export function TaskDialog({ task, customer, onClose }: TaskDialogProps) {
         ...(values.repeats && !values.due && { due_at: 'Choose the first day: a task that repeats has one.' }),
       }}
       save={async () => {
-        if (values.remind) await askForDesktop();
+        if (values.remind) askForDesktop();
         return task ? edit(values, valuesOf(task)) : make();
       }}
       onSaved={() => {

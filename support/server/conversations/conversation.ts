@@ -49,7 +49,7 @@ async function take(tx: Transaction, held: LockedSession, agentId: string, takeO
   if (held.agent_id !== null && !takeOver) throw new SessionClaimed(await nameOf(tx, held.agent_id));
   await holdActiveAgent(tx, agentId);
   await tx.query(
-    `update support.sessions set agent_id = $2, handler = 'agent',
+    `update support.sessions set agent_id = $2, is_new_to_agent = false, handler = 'agent',
       waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
     [held.id, agentId],
   );
@@ -81,7 +81,7 @@ async function nameOf(tx: Transaction, agentId: string): Promise<string> {
 }
 
 /**
- * Assigns the conversation to an agent, or returns it to everybody.
+ * Assigns the conversation to an agent, or returns it to everybody. For an agent who gets it from a colleague it is unread.
  *
  * @param note for the agent who gets it.
  * @throws NotFound, SessionEnded, AgentInactive
@@ -95,9 +95,9 @@ export async function assignSession(
   if (held.agent_id === toAgentId && held.handler === 'agent') return getSession(tx, id);
   if (toAgentId !== null) await holdActiveAgent(tx, toAgentId);
   await tx.query(
-    `update support.sessions set agent_id = $2, snoozed_until = null, handler = 'agent',
+    `update support.sessions set agent_id = $2, is_new_to_agent = coalesce($2::uuid <> $3::uuid, false), snoozed_until = null, handler = 'agent',
        waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
-    [id, toAgentId],
+    [id, toAgentId, agentId],
   );
   await addEntry(tx, id, toAgentId === null ? 'released' : 'assigned', {
     agentId,

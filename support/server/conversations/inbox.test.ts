@@ -134,6 +134,25 @@ describe('a conversation', () => {
     expect(await asTom('POST', `/api/sessions/${id}/replies`, reply)).toMatchObject({ status: 409 });
   });
 
+  test('is new to the agent to whom a colleague assigned it until that one opens it, although it was read', async () => {
+    const { id } = await ask();
+    const isNew = async () => (await asPriya('GET', `/api/sessions/${id}`)).body.session.is_new_to_agent;
+    const seen = (call: typeof asPriya) => call('POST', `/api/sessions/${id}/seen`, { number: 1 });
+    await asPriya('POST', `/api/sessions/${id}/claim`, {});
+    await seen(asPriya);
+    expect(await isNew(), 'of the agent who took it').toBe(false);
+    await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId });
+    expect(await isNew()).toBe(true);
+    await seen(asPriya);
+    expect(await isNew(), 'when the colleague looks again').toBe(true);
+    await seen(asTom);
+    expect(await isNew()).toBe(false);
+    await asPriya('POST', `/api/sessions/${id}/claim`, { take_over: true });
+    await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId });
+    await asTom('POST', `/api/sessions/${id}/assign`, { agent_id: null });
+    expect(await isNew(), 'when nobody has it').toBe(false);
+  });
+
   test('is assigned to another agent with a note, or returned to everybody, but is refused to an agent who has left', async () => {
     const { id } = await ask();
     const given = await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId, note: 'Yours: billing' });

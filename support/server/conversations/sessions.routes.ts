@@ -284,12 +284,14 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(seen, async (c) => {
       const { id } = c.req.valid('param');
-      await requireAgentFor(c.get('caller'), id);
+      const { agentId } = await requireAgentFor(c.get('caller'), id);
       const [moved] = await db.query<{ number: number }>(
-        `update support.sessions set agent_read_number = least($2, message_count)
-          where id = $1 and agent_read_number < least($2, message_count)
+        `update support.sessions
+         set agent_read_number = greatest(agent_read_number, least($2, message_count)),
+           is_new_to_agent = is_new_to_agent and agent_id is distinct from $3
+         where id = $1 and (agent_read_number < least($2, message_count) or is_new_to_agent and agent_id = $3)
          returning agent_read_number as number`,
-        [id, c.req.valid('json').number],
+        [id, c.req.valid('json').number, agentId],
       );
       if (moved) await live.hasRead(id, 'agent', moved.number);
       return c.body(null, 204);

@@ -26,6 +26,9 @@ export const SessionSchema = z
     message_count: z.int(),
     visitor_read_number: z.int(),
     agent_read_number: z.int(),
+    is_new_to_agent: z
+      .boolean()
+      .openapi({ description: 'A colleague assigned it to its agent, who has not opened it since.' }),
     page: z.object({ url: z.string(), title: z.string().optional() }).nullable(),
     language: z.string().nullable(),
     time_zone: z.string().nullable(),

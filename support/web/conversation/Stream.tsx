@@ -6,7 +6,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { loadOlder, markRead, take } from '../api/conversation.ts';
 import type { Conversation, Message, Named, Session } from '../api/records.ts';
-import { nameVisitor } from '../desk/order.ts';
+import { isNewTo, nameVisitor } from '../desk/order.ts';
+import { useMe } from '../shell/person.ts';
 import classes from './conversation.module.css';
 import { EntryLine } from './EntryLine.tsx';
 import type { UnsentWords } from './sending.ts';
@@ -48,7 +49,7 @@ export function Stream(props: StreamProps) {
     mutationFn: () => loadOlder(client, session.id),
     onError: (error) => showRefusal('Earlier messages could not be loaded', error),
   });
-  useRead(session, lastNumber, isAtEnd);
+  useRead(session, isNewTo(session, useMe().agent?.id ?? ''), lastNumber, isAtEnd);
   const readMark = messages.findLast(
     ({ author, number }) => author === 'agent' && number <= session.visitor_read_number,
   )?.number;
@@ -180,17 +181,18 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
 }
 
 /** Reports to the server, and so to the visitor, how far an agent has read: only messages in sight count. */
-function useRead({ id, agent_read_number, status }: Session, lastNumber: number, isAtEnd: boolean): void {
+function useRead(session: Session, isNew: boolean, lastNumber: number, isAtEnd: boolean): void {
+  const { id, agent_read_number, status } = session;
   const client = useQueryClient();
   useEffect(() => {
-    if (!isAtEnd || lastNumber <= agent_read_number || status === 'ended') return;
+    if (!isAtEnd || (lastNumber <= agent_read_number && !isNew) || status === 'ended') return;
     const read = () => {
       if (document.visibilityState !== 'visible') return;
       document.removeEventListener('visibilitychange', read);
       markRead(id, lastNumber).then(
         () => {
           const shown = client.getQueryData<Conversation>(['session', id])?.session;
-          if (shown) take(client, id, { session: { ...shown, agent_read_number: lastNumber } });
+          if (shown) take(client, id, { session: { ...shown, agent_read_number: lastNumber, is_new_to_agent: false } });
           void client.invalidateQueries({ queryKey: ['inbox'] });
         },
         () => {}, // reported again with the next message
@@ -199,5 +201,5 @@ function useRead({ id, agent_read_number, status }: Session, lastNumber: number,
     document.addEventListener('visibilitychange', read);
     read();
     return () => document.removeEventListener('visibilitychange', read);
-  }, [client, id, agent_read_number, lastNumber, isAtEnd, status]);
+  }, [client, id, agent_read_number, isNew, lastNumber, isAtEnd, status]);
 }

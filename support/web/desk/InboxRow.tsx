@@ -7,7 +7,7 @@ import { Link } from '@tanstack/react-router';
 import type { Conversation, Session } from '../api/records.ts';
 import { draftOf } from '../conversation/drafts.ts';
 import classes from './desk.module.css';
-import { isUnread, nameVisitor, type Row } from './order.ts';
+import { isNewTo, isUnread, nameVisitor, type Row } from './order.ts';
 import type { DeskSearch } from './search.ts';
 import { TierTag } from './TierTag.tsx';
 import { WaitingTime } from './Waiting.tsx';
@@ -17,7 +17,7 @@ type InboxRowProps = { row: Row; ownAgentId: string; isOpen: boolean; search: De
 /** One conversation of the list: the visitor, their last message, the waiting time, and the assigned agent. */
 export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search }: InboxRowProps) {
   const hasDraft = useDraftMark(draftOf(session.id));
-  const unread = isUnread(session);
+  const unread = isUnread(session, ownAgentId);
   const { last_message: last } = session;
   return (
     <li className={classes.row} data-open={isOpen} data-gone={isGone} data-unread={unread} data-session={session.id}>
@@ -55,6 +55,7 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search 
           ) : (
             <Holder session={session} ownAgentId={ownAgentId} />
           )}
+          {isNewTo(session, ownAgentId) && <span className={classes.fact}>handed to you</span>}
           {session.snoozed_until && (
             <span className={classes.fact}>
               <IconClockPause size={13} aria-hidden /> until {formatMoment(session.snoozed_until)}

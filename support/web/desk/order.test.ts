@@ -35,17 +35,29 @@ test('a page that was loaded goes behind the rows that are held, also behind one
 test('a conversation is unread when no agent has seen the visitor’s latest message', () => {
   const last = { body: '', created_at: '' };
   const counts = { status: 'active', message_count: 3, agent_read_number: 2 } as const;
-  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }))).toBe(true);
-  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'bot' } }))).toBe(false);
+  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }), 'me')).toBe(true);
+  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'bot' } }), 'me')).toBe(false);
   expect(
-    isUnread(session('a', { ...counts, agent_read_number: 3, last_message: { ...last, author: 'visitor' } })),
+    isUnread(session('a', { ...counts, agent_read_number: 3, last_message: { ...last, author: 'visitor' } }), 'me'),
   ).toBe(false);
+});
+
+test('a conversation that was handed to this agent is unread until they open it, and not so for others', () => {
+  const handed = session('a', {
+    status: 'active',
+    message_count: 2,
+    agent_read_number: 2,
+    is_new_to_agent: true,
+    agent: { id: 'me', name: 'Me' },
+  });
+  expect([isUnread(handed, 'me'), isUnread(handed, 'other')]).toEqual([true, false]);
+  expect(isUnread({ ...handed, is_new_to_agent: false }, 'me')).toBe(false);
 });
 
 test('an ended conversation is not unread, whatever was seen of it', () => {
   const last_message = { body: '', created_at: '', author: 'visitor' } as const;
   const counts = { message_count: 3, agent_read_number: 2, last_message };
-  expect(isUnread(session('a', { ...counts, status: 'ended' }))).toBe(false);
+  expect(isUnread(session('a', { ...counts, status: 'ended' }), 'me')).toBe(false);
 });
 
 test('a waiting time is shown more roughly the longer it is', () => {

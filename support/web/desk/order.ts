@@ -23,9 +23,18 @@ export function appendRows(shown: Session[], page: Session[]): Session[] {
   return [...shown, ...page.filter(({ id }) => !known.has(id))];
 }
 
-/** Whether the visitor's latest message was seen by no agent. An ended conversation waits for nobody. */
-export const isUnread = ({ status, message_count, agent_read_number, last_message }: Session) =>
-  status === 'active' && last_message?.author === 'visitor' && message_count > agent_read_number;
+/**
+ * Whether the visitor's latest message was seen by no agent, or a colleague handed the conversation to this agent, who has not opened it
+ * since. An ended conversation waits for nobody.
+ */
+export const isUnread = (session: Session, ownAgentId: string) =>
+  session.status === 'active' &&
+  (isNewTo(session, ownAgentId) ||
+    (session.last_message?.author === 'visitor' && session.message_count > session.agent_read_number));
+
+/** Whether a colleague handed the conversation to this agent, who has not opened it since. */
+export const isNewTo = ({ agent, is_new_to_agent }: Session, ownAgentId: string) =>
+  is_new_to_agent && agent?.id === ownAgentId;
 
 export const nameVisitor = ({ customer, visitor_name, visitor_email }: Session) =>
   visitor_name ?? customer?.name ?? visitor_email ?? 'Visitor';

@@ -1,6 +1,7 @@
 import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { Menu, Text } from '@mantine/core';
+import { IconBell } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { changeAgent, ownAgentQuery } from '../api/agents.ts';
 import type { Availability, OwnAgent } from '../api/records.ts';
@@ -9,10 +10,12 @@ import classes from './shell.module.css';
 
 type AgentMenuProps = {
   me: { id: string; name: string; email: string; isAdmin: boolean; isSteward: boolean; agent: OwnAgent | null };
+  /** Opens what the agent says about sounds and notifications. It is not part of the menu, which a narrow screen closes with its drawer. */
+  onAttention: () => void;
 };
 
-/** The person's menu, with their availability for conversations. */
-export function AgentMenu({ me }: AgentMenuProps) {
+/** The person's menu, with their availability for conversations and how they are told of them. */
+export function AgentMenu({ me, onAttention }: AgentMenuProps) {
   const role = (
     <>
       {me.agent ? <AvailabilityMark presence={me.agent.availability} /> : 'Not an agent'}
@@ -21,7 +24,15 @@ export function AgentMenu({ me }: AgentMenuProps) {
   );
   return (
     <PersonMenu me={me} role={role} label="Availability, appearance and sign-out" width={260}>
-      {me.agent && <AvailabilityItems agent={me.agent} />}
+      {me.agent && (
+        <>
+          <AvailabilityItems agent={me.agent} />
+          <Menu.Item leftSection={<IconBell size={15} />} onClick={onAttention}>
+            Sound and notifications…
+          </Menu.Item>
+          <Menu.Divider />
+        </>
+      )}
     </PersonMenu>
   );
 }

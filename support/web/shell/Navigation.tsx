@@ -12,11 +12,13 @@ import {
   IconUsers,
   IconWorldWww,
 } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useLocation } from '@tanstack/react-router';
-import { countsQuery } from '../api/inbox.ts';
+import { countsQuery, inboxQuery } from '../api/inbox.ts';
 import type { View } from '../api/records.ts';
+import { isUnread } from '../desk/order.ts';
 import { viewNames, views } from '../desk/search.ts';
+import { useMe } from './person.ts';
 
 /** The pages besides the inbox, in the order of the navigation. */
 export const places = [
@@ -58,7 +60,12 @@ export function Navigation({ isAgent }: { isAgent: boolean }) {
 }
 
 function Views() {
+  const { agent } = useMe();
   const { data: counts } = useQuery(countsQuery);
+  const { data: mine } = useInfiniteQuery(inboxQuery({ view: 'mine' }));
+  const unread = mine?.pages
+    .flatMap(({ sessions }) => sessions)
+    .filter((each) => isUnread(each, agent?.id ?? '')).length;
   const shown = useLocation({
     select: ({ pathname, search }) =>
       /^\/(inbox|sessions\/)/.test(pathname) ? ((search as { view?: View }).view ?? 'mine') : undefined,
@@ -79,7 +86,11 @@ function Views() {
         <Icon size={17} stroke={1.7} aria-hidden />
         {viewNames[view]}
         {count !== undefined && count > 0 && (
-          <span className={navigation.count} data-strong={view === 'unassigned'} title={`${count} conversations`}>
+          <span
+            className={navigation.count}
+            data-strong={view === 'unassigned' || (view === 'mine' && Boolean(unread))}
+            title={`${count} conversations${view === 'mine' && unread ? `, ${unread} unread` : ''}`}
+          >
             {count}
           </span>
         )}
