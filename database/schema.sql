@@ -7871,6 +7871,7 @@ CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECU
 alter table support.widgets enable row level security, force row level security;
 create policy owner_all on support.widgets for all to platform_owner using (true) with check (true);
 create policy support_all on support.widgets for all to support_role using (true) with check (true);
+grant delete on support.widgets to support_role;
 grant insert (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
 grant select on support.widgets to support_role;
 grant update (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;

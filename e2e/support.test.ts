@@ -1,7 +1,7 @@
 import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
-import { openBrowser } from './testing.browser.ts';
+import { openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -470,21 +470,21 @@ test('a call that would make a customer says who may be the same, by keyboard to
 });
 
 /** What does not fit, and what keeps people out, at two widths and in both schemes. Takes pictures if AETHER_LOOK is set. */
-async function look(name: string): Promise<void> {
+async function look(name: string, page = priya): Promise<void> {
   const folder = process.env.AETHER_LOOK;
   for (const [width, height] of [
     [390, 844],
     [1440, 900],
   ] as const) {
-    await priya.setViewportSize({ width, height });
-    expect([name, width, await priya.evaluate(findMisfits)]).toEqual([name, width, []]);
-    expect([name, width, await findBarriers(priya)]).toEqual([name, width, []]);
+    await page.setViewportSize({ width, height });
+    expect([name, width, await page.evaluate(findMisfits)]).toEqual([name, width, []]);
+    expect([name, width, await findBarriers(page)]).toEqual([name, width, []]);
     if (!folder) continue;
     for (const colorScheme of ['light', 'dark'] as const) {
-      await priya.emulateMedia({ colorScheme });
-      await priya.screenshot({ path: `${folder}/${name}-${width}-${colorScheme}.png` });
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: `${folder}/${name}-${width}-${colorScheme}.png` });
     }
-    await priya.emulateMedia({ colorScheme: null });
+    await page.emulateMedia({ colorScheme: null });
   }
 }
 
@@ -528,6 +528,20 @@ describe('an administrator', () => {
       .toMatchObject({ author: 'bot', body: 'From nine to five.' });
     await maya.getByRole('switch', { name: 'Live' }).click();
     await maya.getByText('Robo is not live any more.').waitFor();
+
+    await maya.getByRole('button', { name: 'Copy…' }).click();
+    await look('copy-chatbot', maya);
+    await maya.getByRole('dialog', { name: 'Copy Robo' }).getByRole('button', { name: 'Copy' }).click();
+    await maya.getByText('Copy of Robo has the saved rules of Robo, and is not live.').waitFor();
+    expect(await maya.getByLabel('Greeting').inputValue()).toBe('Beep. What is it?');
+    await maya.getByRole('button', { name: 'Delete…' }).click();
+    await maya.getByText('1 question goes with it.').waitFor();
+    await maya.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await maya.getByText('Copy of Robo is deleted.').waitFor();
+    const copy = maya.getByRole('link', { name: 'Copy of Robo' });
+    await copy.waitFor({ state: 'detached' });
+    await undoLast(maya);
+    await copy.waitFor();
   });
 
   test('makes a widget with a team, origins and a secret that is shown once', async () => {
@@ -553,11 +567,22 @@ describe('an administrator', () => {
     await maya.reload();
     await maya.getByText('In use').waitFor();
     expect(await maya.content()).not.toContain(secret);
+
+    await maya.getByRole('button', { name: 'Delete…' }).click();
+    await maya.getByText('Nobody ever came through it. It takes along 1 secret.').waitFor();
+    await look('delete-widget', maya);
+    await maya.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await maya.getByText('Lamp blog is deleted.').waitFor();
+    await maya.getByRole('link', { name: 'No Robot' }).click();
+    await maya.getByRole('button', { name: 'Delete…' }).click();
+    await maya.getByText(/Visitors came through it: .* Switch it off instead/).waitFor();
+    expect(await maya.getByRole('dialog').getByRole('button', { name: 'Delete' }).isDisabled()).toBe(true);
+    await maya.keyboard.press('Escape');
   });
 
   test('is the only one who may do so: a plain agent sees the settings and changes nothing', async () => {
     await open('/settings/widgets');
-    await priya.getByText('Lamp blog').first().waitFor();
+    await priya.getByText('No Robot').first().waitFor();
     expect(await priya.getByRole('button', { name: 'New widget' }).count()).toBe(0);
     expect((await api('POST', '/api/widgets', { name: 'Mine' })).status).toBe(403);
     await open('/settings/chatbots');

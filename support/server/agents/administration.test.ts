@@ -84,6 +84,37 @@ test('an agent who has closed the console is not there two minutes later, whatev
 });
 
 describe('a widget', () => {
+  test('goes with its chatbots, team and secrets, which are named before, and one through which somebody came stays', async () => {
+    const widget = await newWidget('Short Lived');
+    const { agent } = (await asPriya('GET', '/api/agents/me')).body;
+    await asAdmin('PUT', `/api/widgets/${widget.id}/team`, { agent_ids: [agent.id] });
+    await asAdmin('POST', `/api/widgets/${widget.id}/secrets`, {});
+    const rules = {
+      greeting: 'Hello',
+      questions: [],
+      fallback: 'No',
+      hand_over_text: 'Wait',
+      out_of_hours_text: 'Later',
+    };
+    const bot = await asAdmin('POST', '/api/chatbots', { widget_id: widget.id, name: 'Robot', rules });
+    expect(bot.status).toBe(201);
+    const holdings = { conversations: 0, chatbots: ['Robot'], agents: 1, secrets: 1 };
+    expect((await asPriya('GET', `/api/widgets/${widget.id}/holdings`)).body).toEqual(holdings);
+    expect((await asAdmin('DELETE', `/api/widgets/${widget.id}`)).status).toBe(204);
+    expect((await configOf(widget.key)).status).toBe(404);
+    expect((await asAdmin('DELETE', `/api/widgets/${widget.id}`)).status).toBe(404);
+    expect((await asAdmin('GET', `/api/widgets/${widget.id}/holdings`)).status).toBe(404);
+
+    const used = await newWidget('Used');
+    await visit(app, {}, { key: used.key });
+    expect((await asPriya('GET', `/api/widgets/${used.id}/holdings`)).body.conversations).toBe(1);
+    expect(await asAdmin('DELETE', `/api/widgets/${used.id}`)).toMatchObject({
+      status: 409,
+      body: { code: 'widget-in-use', detail: expect.stringContaining('Switch it off instead') },
+    });
+    expect((await configOf(used.key)).status).toBe(200);
+  });
+
   test('is visible to its visitors as soon as it is made, with the settings that they need and nothing else', async () => {
     const widget = await newWidget();
     expect(widget.snippet).toBe(`<script async src="${app.url}/widget.js" data-key="${widget.key}"></script>`);
@@ -175,6 +206,7 @@ describe('a widget', () => {
       ['POST', '/api/widgets', { name: 'Mine' }],
       ['PATCH', `/api/widgets/${id}`, { name: 'Mine' }],
       ['PUT', `/api/widgets/${id}/team`, { agent_ids: [] }],
+      ['DELETE', `/api/widgets/${id}`],
       ['POST', `/api/widgets/${id}/secrets`, {}],
     ] as const)
       expect(await asPriya(method, path, body)).toMatchObject({ status: 403, body: { code: 'admin-only' } });

@@ -12,7 +12,9 @@ import {
 import type { PlatformDb } from '@aether/platform';
 import {
   addSecret,
+  countHoldings,
   createWidget,
+  deleteWidget,
   listWidgets,
   removeSecret,
   replaceTeam,
@@ -98,6 +100,37 @@ const change = createStaffRoute({
   responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
 });
 
+const holdings = createStaffRoute({
+  method: 'get',
+  path: '/api/widgets/{id}/holdings',
+  right: 'person',
+  summary: 'What a widget holds, which would go with it',
+  request: { params: widgetKey },
+  responses: {
+    200: {
+      description:
+        'A widget with conversations cannot be deleted; an opened widget counts as one, also if nothing was written.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({ conversations: z.int(), chatbots: z.array(z.string()), agents: z.int(), secrets: z.int() })
+            .openapi('WidgetHoldings'),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+const remove = createStaffRoute({
+  method: 'delete',
+  path: '/api/widgets/{id}',
+  right: 'administrator',
+  summary: 'Delete a widget through which nobody came, with its chatbots, team and secrets',
+  request: { params: widgetKey },
+  responses: { 204: { description: 'Deleted.' }, ...problems(404, 409, 422) },
+});
+
 const team = createStaffRoute({
   method: 'put',
   path: '/api/widgets/{id}/team',
@@ -154,6 +187,11 @@ export function addWidgetRoutes(app: App, db: PlatformDb, { url }: Pick<ServerCo
         updateWidget(tx, c.req.valid('param').id, change, expected_version),
       );
       return c.json(withSnippet(changed), 200);
+    })
+    .openapi(holdings, async (c) => c.json(await countHoldings(db, c.req.valid('param').id), 200))
+    .openapi(remove, async (c) => {
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deleteWidget(tx, c.req.valid('param').id));
+      return c.body(null, 204);
     })
     .openapi(team, async (c) => {
       const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>

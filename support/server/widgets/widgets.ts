@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
+import { NotFound, PlatformError, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 export type Widget = {
@@ -74,6 +74,44 @@ export async function updateWidget(
   const given = { name, is_active, allowed_origins, settings: settings && JSON.stringify(settings) };
   await patchRow(tx, 'support.widgets', id, given, ['name', 'is_active', 'allowed_origins', 'settings']);
   return getWidget(tx, id);
+}
+
+/** What a widget holds: all of it goes with the widget, except that one with conversations stays. */
+export type WidgetHoldings = { conversations: number; chatbots: string[]; agents: number; secrets: number };
+
+/** Switch it off instead: its conversations are a record, and name it. */
+export class WidgetInUse extends PlatformError {
+  constructor(conversations: number) {
+    super(
+      'widget-in-use',
+      409,
+      `Visitors came through this widget (${conversations === 1 ? '1 conversation' : `${conversations} conversations`}), and what they wrote stays. Switch it off instead.`,
+    );
+  }
+}
+
+/** @throws NotFound */
+export async function countHoldings(on: Queryable, id: string): Promise<WidgetHoldings> {
+  const [held] = await on.query<WidgetHoldings>(
+    `select (select count(*) from support.sessions s where s.widget_id = w.id)::integer as conversations,
+       (select coalesce(array_agg(b.name order by b.name, b.id), '{}') from support.chatbots b where b.widget_id = w.id) as chatbots,
+       (select count(*) from support.widget_agents a where a.widget_id = w.id)::integer as agents,
+       (select count(*) from support.widget_secrets k where k.widget_id = w.id)::integer as secrets
+     from support.widgets w where w.id = $1`,
+    [id],
+  );
+  if (!held) throw new NotFound('widget');
+  return held;
+}
+
+/** Deletes a widget with its chatbots, team and secrets. A visitor who comes at that moment waits, and finds none. @throws NotFound, WidgetInUse */
+export async function deleteWidget(tx: Transaction, id: string): Promise<void> {
+  await tx.query('select from support.widgets where id = $1 for update', [id]);
+  const { conversations } = await countHoldings(tx, id);
+  if (conversations > 0) throw new WidgetInUse(conversations);
+  for (const table of ['chatbots', 'widget_agents', 'widget_secrets'])
+    await tx.query(`delete from support.${table} where widget_id = $1`, [id]);
+  await tx.query('delete from support.widgets where id = $1', [id]);
 }
 
 /** Replaces the whole team. @throws NotFound; ReferenceNotFound when a member is not an agent */

@@ -11,6 +11,8 @@ export const chatbotsQuery = queryOptions({
 export const createChatbot = (json: { widget_id: string; name: string; rules: Rules }) =>
   read(chatbots.$post({ json }));
 
+export const deleteChatbot = (id: string) => read(chatbots[':id'].$delete({ param: { id } }));
+
 type Change = Partial<Pick<Chatbot, 'name' | 'rules' | 'is_live'>>;
 export const changeChatbot = (id: string, change: Change, expected_version: number) =>
   read(chatbots[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));

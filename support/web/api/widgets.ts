@@ -15,6 +15,16 @@ export const createWidget = (name: string) => read(widgets.$post({ json: { name 
 /** @throws Refusal with `isConflict` when it has changed since the `expected_version`. */
 export const changeWidget = (id: string, json: WidgetChange) => read(widgets[':id'].$patch({ ...of(id), json }));
 
+/** What would go with the widget. */
+export const holdingsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['widgets', 'holdings', id],
+    queryFn: ({ signal }) => read(widgets[':id'].holdings.$get(of(id), { init: { signal } })),
+    staleTime: 0,
+  });
+
+export const deleteWidget = (id: string) => read(widgets[':id'].$delete(of(id)));
+
 export const changeTeam = (id: string, agent_ids: string[]) =>
   read(widgets[':id'].team.$put({ ...of(id), json: { agent_ids } }));
 

@@ -4,6 +4,7 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { chatbotsQuery } from '../api/chatbots.ts';
+import { ChatbotActions } from './ChatbotActions.tsx';
 import { ChatbotForm } from './ChatbotForm.tsx';
 import { LiveSwitch } from './LiveSwitch.tsx';
 import classes from './settings.module.css';
@@ -34,6 +35,7 @@ export function ChatbotPage() {
         }
         detail={chatbot.widget.name}
       >
+        <ChatbotActions chatbot={chatbot} />
         <LiveSwitch chatbot={chatbot} />
       </PageHead>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}

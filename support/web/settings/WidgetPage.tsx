@@ -5,6 +5,7 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { widgetsQuery } from '../api/widgets.ts';
+import { DeleteWidget } from './DeleteWidget.tsx';
 import { ReadOnly } from './ReadOnly.tsx';
 import classes from './settings.module.css';
 import { WidgetForm } from './WidgetForm.tsx';
@@ -37,7 +38,9 @@ export function WidgetPage() {
           </>
         }
         detail={widget.is_active ? <Tag tone="good">Active</Tag> : <Tag>Switched off</Tag>}
-      />
+      >
+        <DeleteWidget widget={widget} />
+      </PageHead>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} data-wide tabIndex={0}>
         <ReadOnly what="widgets">
