@@ -36,6 +36,10 @@ test('addresses are added, made primary and removed by keyboard, and undo revers
   const { body: customer } = await api('POST', '/api/customers', { name: 'Many Mails', email: 'many@example.com' });
   await follow(maya, `${stack.foundation}/customers/${customer.id}`);
   await seen(addresses().getByText('Primary'));
+  const reach = addresses().getByRole('link', { name: 'many@example.com' });
+  expect(await reach.getAttribute('href')).toBe('mailto:many@example.com');
+  const there = maya.getByRole('link', { name: 'Conversations and calls in Support' });
+  expect(await there.getAttribute('href')).toBe(`${stack.support}/customers/${customer.id}`);
   await maya.getByRole('button', { name: 'Add an address to Many Mails' }).press('Enter');
   await maya.getByRole('textbox', { name: 'New address' }).fill('second@example.com');
   await maya.getByRole('textbox', { name: 'New address' }).press('Enter');

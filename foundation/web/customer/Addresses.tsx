@@ -1,5 +1,6 @@
 import { isNoAddress, noAddressInFull } from '@aether/platform/noaddress';
 import { formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { mailTo } from '@aether/ui/reach.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { IconShieldCheck, IconUsers } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -18,6 +19,7 @@ export function Addresses({ record: { customer, addresses, candidates } }: { rec
       items={addresses}
       calls={addressCalls}
       describe={({ email }) => (isNoAddress(email) ? noAddressInFull : email)}
+      reach={({ email }) => (isNoAddress(email) ? undefined : mailTo(email))}
       removed=". Another customer can have it now"
       mayRemove={({ is_primary }) => !is_primary}
       marks={(address) => <Marks address={address} />}

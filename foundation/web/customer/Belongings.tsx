@@ -36,6 +36,8 @@ type BelongingsProps<Item> = {
   items: Item[];
   calls: Calls;
   describe: (item: Item) => string;
+  /** Where a click on it leads; undefined: nowhere. */
+  reach: (item: Item) => string | undefined;
   /** What a removal says behind the name of what was removed. */
   removed: string;
   mayRemove: (item: Item) => boolean;
@@ -46,7 +48,7 @@ type BelongingsProps<Item> = {
 
 /** A region of the record for what a customer has several of, each with its marks. Each change can be undone. */
 export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>) {
-  const { customer, title, one, items, calls, describe, removed, mayRemove, marks, input, children } = props;
+  const { customer, title, one, items, calls, describe, reach, removed, mayRemove, marks, input, children } = props;
   const draft = useDraft(`new-${one}:${customer.id}`, '');
   const [isAdding, setAdding] = useState(draft.isThere);
   const { change, changeAsync, isBusy } = useChanging(customer, `The ${one} was not changed`);
@@ -65,7 +67,9 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
           return (
             <li key={item.id} className={classes.belonging}>
               <div className={classes.belongingLine}>
-                <span className={classes.belongingText}>{text}</span>
+                <span className={classes.belongingText}>
+                  <Reached to={reach(item)}>{text}</Reached>
+                </span>
                 <span className={classes.belongingActions}>
                   {!item.is_primary && (
                     <Action
@@ -123,6 +127,9 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
     </section>
   );
 }
+
+const Reached = ({ to, children }: { to: string | undefined; children: string }) =>
+  to ? <a href={to}>{children}</a> : children;
 
 /** `address` → `an address` */
 const nounOf = (one: string) => `${/^[aeiou]/.test(one) ? 'an' : 'a'} ${one}`;

@@ -97,6 +97,11 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         </div>
         <RecordFields {...common} specs={lockedSpecs} />
       </div>
+      {apps.support && (
+        <Text size="sm">
+          <a href={`${apps.support}/customers/${customer.id}`}>Conversations and calls in Support</a>
+        </Text>
+      )}
       <MergedFrom merges={record.merged_from} consoleUrl={isSteward ? apps.console : undefined} />
       <Text size="xs" c="dimmed">
         Created in {nameApp(customer.created_by_app)}, {formatMoment(customer.created_at)}. Last changed{' '}

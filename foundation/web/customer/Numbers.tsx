@@ -1,4 +1,5 @@
 import { formatDay } from '@aether/ui/formats.ts';
+import { callTo } from '@aether/ui/reach.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { phoneCalls } from '../api/belongings.ts';
 import type { CustomerRecord } from '../api/records.ts';
@@ -14,6 +15,7 @@ export function Numbers({ record: { customer, phones } }: { record: CustomerReco
       items={phones}
       calls={phoneCalls}
       describe={({ phone }) => phone}
+      reach={({ phone }) => callTo(phone)}
       removed=""
       mayRemove={({ is_primary }) => !is_primary || phones.length === 1}
       marks={(phone) => (

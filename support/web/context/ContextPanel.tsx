@@ -49,6 +49,11 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
           <Addresses addresses={data.addresses} />
           <Numbers phones={data.phones} />
           <TierNote tier={tier} customerId={customer.id} value={customer.account_tier} />
+          {apps.foundation && (
+            <p className={classes.elsewhere}>
+              <a href={`${apps.foundation}/customers/${customer.id}`}>Timeline and deals in Foundation</a>
+            </p>
+          )}
           <MergedFrom merges={data.merged_from} consoleUrl={isSteward ? apps.console : undefined} />
         </div>
       ) : (

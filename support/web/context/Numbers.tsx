@@ -1,4 +1,5 @@
 import { formatMoment } from '@aether/ui/formats.ts';
+import { callTo } from '@aether/ui/reach.ts';
 import type { Context } from '../api/records.ts';
 import classes from './context.module.css';
 
@@ -13,7 +14,7 @@ export function Numbers({ phones }: { phones: Context['phones'] }) {
           className={is_primary ? classes.mail : classes.otherMail}
           title={`Added ${formatMoment(added_at)}`}
         >
-          {phone}
+          <a href={callTo(phone)}>{phone}</a>
         </li>
       ))}
     </ul>
