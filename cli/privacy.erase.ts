@@ -235,7 +235,7 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
     return;
   }
   if (!options.confirm) throw new Error(unconfirmed);
-  const { job, before, lines } = await eraseList(client, list, {
+  const { job, before, isStopped, lines } = await eraseList(client, list, {
     reason,
     country,
     onBegin({ job, before }) {
@@ -250,18 +250,21 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
     onLine: tell,
   });
   const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
-  if (open > 0 || lines.some(({ state }) => state === 'refused')) process.exitCode = 1;
+  if (open > 0 || isStopped || lines.some(({ state }) => state === 'refused')) process.exitCode = 1;
   const receipts = options.json ? await readReceipts(client, lines) : undefined;
-  for (const line of lines) showLine(line, receipts);
+  for (const line of lines) if (line.state !== 'open') showLine(line, receipts);
   const [erased = 0, asked = 0, refused = 0] = (['erased', 'asked', 'refused'] as const).map(
     (state) => lines.filter((each) => each.state === state).length,
   );
   if (options.json)
-    return void console.log(JSON.stringify({ job, people: list.length, before, erased, asked, refused, open }));
+    return void console.log(
+      JSON.stringify({ job, people: list.length, before, erased, asked, refused, stopped: isStopped, open }),
+    );
   const parts = [
     `${list.length} people: ${erased} erased`,
     ...(asked > 0 ? [`${asked} asked for, which another person confirms with the same command`] : []),
     ...(refused > 0 ? [`${refused} refused, which the same command tries again`] : []),
+    ...(isStopped ? ['somebody has stopped it in the console, and the same command goes on'] : []),
   ];
   console.log(`${parts.join(', ')}. ${open > 0 ? `${open} ${waits}.` : 'The clean-up is done.'}`);
 }

@@ -67,8 +67,10 @@ const mergeFunctions = [
 const eraseFunctions = [
   'platform.apply_retention(integer)',
   'platform.preview_erasure(uuid)',
+  'platform.preview_erasure(uuid, boolean)',
   'platform.erase_customer(uuid, text)',
   'platform.erase_files(uuid)',
+  'platform.erase_files(uuid[])',
 ];
 /** Each belongs to the role whose rights it tries. */
 const trialFunctions = Object.keys(trialRoles).map(

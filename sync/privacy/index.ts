@@ -9,18 +9,9 @@ export {
   eraseCustomer,
   previewErasure,
 } from './erasing.ts';
-export {
-  eraseList,
-  type JobLine,
-  type JobOfList,
-  type Listed,
-  type ListPreview,
-  type ListRefusal,
-  listRefusals,
-  previewList,
-  readList,
-} from './erasingmany.ts';
+export { eraseList, type JobLine, type JobOfList, type ListPreview, previewList } from './erasingmany.ts';
 export { type LegalHold, listHolds, placeHold, releaseHold, releaseHoldsOf } from './holds.ts';
+export { type Listed, type ListRefusal, listRefusals, readList } from './lists.ts';
 export {
   type Found,
   type FoundCustomer,

@@ -26,6 +26,10 @@ export type Receipt = {
   /** told: it reads customer.erased. acknowledged: it has handled it, and holds nothing of the person back. */
   subscribers: { kind: 'subscription' | 'consumer'; name: string; told: boolean; acknowledged: boolean }[];
   webhooks: string;
+  /** How many addresses, numbers and ids still keep the person away. */
+  keptAway: number;
+  /** Who has let how many of them come back. */
+  lifted: { at: string; by: string; reason: string; count: number }[];
   /** null: no setting says how long backups are kept. */
   backupsExpireOn: string | null;
 };

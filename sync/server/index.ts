@@ -21,6 +21,7 @@ import { addImportFileRoutes } from './imports/files.routes.ts';
 import { addImportRunRoutes } from './imports/runs.routes.ts';
 import { addMergeRoutes } from './merges/merges.routes.ts';
 import { addErasingRoutes } from './privacy/erasing.routes.ts';
+import { addErasureJobRoutes } from './privacy/jobs.routes.ts';
 import { addPersonRoutes } from './privacy/person.routes.ts';
 import { addRetentionRoutes } from './privacy/retention.routes.ts';
 import { addSuppressionRoutes } from './privacy/suppression.routes.ts';
@@ -71,6 +72,11 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         const privacy = variables.PRIVACY_APP_URL ? openPrivacy(variables.PRIVACY_APP_URL) : undefined;
         addPersonRoutes(app, privacy, variables.PLATFORM_PHONE_COUNTRY || undefined);
         addErasingRoutes(app, db, privacy, log);
+        addErasureJobRoutes(app, db, privacy, {
+          phoneCountry: variables.PLATFORM_PHONE_COUNTRY || undefined,
+          log,
+          closing,
+        });
         addRetentionRoutes(app, db, privacy);
         addSuppressionRoutes(app, privacy, variables.PLATFORM_PHONE_COUNTRY || undefined);
         closing.addEventListener('abort', () => void privacy?.close());

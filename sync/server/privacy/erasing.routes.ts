@@ -4,6 +4,7 @@ import type { Privacy } from '../../privacy/connection.ts';
 import { cleanUp, eraseCustomer, previewErasure } from '../../privacy/erasing.ts';
 import { listHolds, placeHold, releaseHold } from '../../privacy/holds.ts';
 import { listReceipts, type Receipt } from '../../privacy/receipts.ts';
+import { liftErasure } from '../../privacy/suppression.ts';
 import { json, moment, reason } from '../acting.ts';
 import { readNames } from '../people.ts';
 import { actorOf, orPrivacyProblem, requirePrivacy } from './problems.ts';
@@ -80,6 +81,14 @@ const ReceiptSchema = z
       }),
     ),
     webhooks: z.string(),
+    kept_away: z
+      .int()
+      .openapi({ description: 'Addresses, numbers and ids of sources that still keep the person away.' }),
+    lifted: z
+      .array(
+        z.object({ at: moment(), by: z.string(), by_name: z.string().nullable(), reason: z.string(), count: z.int() }),
+      )
+      .openapi({ description: 'Who has let how many of them come back.' }),
     backups_expire_on: z.string().nullable(),
   })
   .openapi('ErasureReceipt');
@@ -138,6 +147,19 @@ const receipt = createStaffRoute({
   summary: 'One receipt: what, when, by whom, counts, what was kept and why, and who acknowledged',
   request: { params: object({ id: uuid() }) },
   responses: { 200: json('The receipt.', ReceiptSchema), ...problems(404, 422, 503) },
+});
+const lift = createStaffRoute({
+  method: 'post',
+  path: '/api/privacy/receipts/{id}/lift',
+  right: 'administrator',
+  summary: 'Let a person come back: all that one erasure keeps away',
+  description:
+    'Every address, number and id of a source, also keys of imported lines that had neither an address nor an id. What was erased stays erased.',
+  request: { params: object({ id: uuid() }), body: jsonBody(object({ reason: reason() }).openapi('ErasureLift')) },
+  responses: {
+    200: json('How many were kept away: 0 if all were lifted before.', z.object({ lifted: z.int() })),
+    ...problems(404, 422, 503),
+  },
 });
 const holds = createStaffRoute({
   method: 'get',
@@ -228,6 +250,15 @@ export function addErasingRoutes(app: App, db: PlatformDb, privacy: Privacy | un
     return c.json(shown, 200);
   });
 
+  app.openapi(lift, async (c) => {
+    const lifted = await orPrivacyProblem(() =>
+      requirePrivacy(privacy).with(actorOf(c), (client) =>
+        liftErasure(client, c.req.valid('param').id, c.req.valid('json').reason),
+      ),
+    );
+    return c.json({ lifted }, 200);
+  });
+
   app.openapi(holds, async (c) => {
     const found = await orPrivacyProblem(() =>
       requirePrivacy(privacy).with(actorOf(c), (client) => listHolds(client, { all: true })),
@@ -285,18 +316,27 @@ const definedOf = (query: { customer?: string | undefined; before?: string | und
 async function withNames(db: PlatformDb, found: Receipt[]) {
   const names = await readNames(
     db,
-    found.flatMap(({ askedBy, erasedBy }) => [{ actor: askedBy }, { actor: erasedBy }]),
+    found.flatMap(({ askedBy, erasedBy, lifted }) => [
+      { actor: askedBy },
+      { actor: erasedBy },
+      ...lifted.map(({ by }) => ({ actor: by })),
+    ]),
   );
-  return found.map(({ erasure, askedBy, askedAt, erasedBy, erasedAt, cleanAt, backupsExpireOn, ...rest }) => ({
-    ...rest,
-    id: erasure,
-    asked_by: askedBy,
-    asked_by_name: names.get(askedBy) ?? null,
-    asked_at: askedAt,
-    erased_by: erasedBy,
-    erased_by_name: names.get(erasedBy ?? '') ?? null,
-    erased_at: erasedAt,
-    clean_at: cleanAt,
-    backups_expire_on: backupsExpireOn,
-  }));
+  return found.map((each) => {
+    const { erasure, askedBy, askedAt, erasedBy, erasedAt, cleanAt, backupsExpireOn, keptAway, lifted, ...rest } = each;
+    return {
+      ...rest,
+      id: erasure,
+      asked_by: askedBy,
+      asked_by_name: names.get(askedBy) ?? null,
+      asked_at: askedAt,
+      erased_by: erasedBy,
+      erased_by_name: names.get(erasedBy ?? '') ?? null,
+      erased_at: erasedAt,
+      clean_at: cleanAt,
+      kept_away: keptAway,
+      lifted: lifted.map((some) => ({ ...some, by_name: names.get(some.by) ?? null })),
+      backups_expire_on: backupsExpireOn,
+    };
+  });
 }
