@@ -224,7 +224,7 @@ grant execute on function platform.addresses_in_uploads(text[]) to erase_role;
 
 -- Removes what only whole files tell of the people of these erasures. It answers how many of them wait, because the worker reads one of
 -- their files: then it is called again. A file with lines of several people is counted for each of them.
-create function platform.erase_files(of_erasures uuid[]) returns bigint
+create function platform.erase_files_of(of_erasures uuid[]) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   t platform.inventory_tables;
@@ -301,12 +301,12 @@ begin
   execute body;
 end $$;
 grant create on schema platform to erase_role;
-alter function platform.erase_files(uuid[]) owner to erase_role;
+alter function platform.erase_files_of(uuid[]) owner to erase_role;
 alter function platform.preview_erasure(uuid, boolean) owner to erase_role;
 set local role erase_role;
 create or replace function platform.erase_files(of_erasure uuid) returns boolean
 language sql security definer set search_path = pg_catalog, pg_temp
-return platform.erase_files(array[of_erasure]) = 0;
-grant execute on function platform.erase_files(uuid[]), platform.preview_erasure(uuid, boolean) to privacy_role, platform_owner;
+return platform.erase_files_of(array[of_erasure]) = 0;
+grant execute on function platform.erase_files_of(uuid[]), platform.preview_erasure(uuid, boolean) to privacy_role, platform_owner;
 set local role platform_owner;
 revoke create on schema platform from erase_role;

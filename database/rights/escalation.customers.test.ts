@@ -314,6 +314,31 @@ describe('erasing', () => {
         ends: fn('erase_in_job'),
         neighbour: look,
       },
+      'cannot name the people of a job': {
+        attack: `select platform.name_in_job(gen_random_uuid(), '{1}', '{1}', '{ada@example.com}', '{null}', '{null}')`,
+        ends: fn('name_in_job'),
+        neighbour: look,
+      },
+      'cannot run a job of erasures': {
+        attack: 'select platform.run_erasure_job(gen_random_uuid())',
+        ends: fn('run_erasure_job'),
+        neighbour: look,
+      },
+      'cannot stop a job of erasures': {
+        attack: 'select platform.stop_erasure_job(gen_random_uuid())',
+        ends: fn('stop_erasure_job'),
+        neighbour: look,
+      },
+      'cannot lift all that an erasure keeps away': {
+        attack: `select platform.lift_erasure(gen_random_uuid(), 'x')`,
+        ends: fn('lift_erasure'),
+        neighbour: look,
+      },
+      'cannot look for addresses in stored files': {
+        attack: `select platform.addresses_in_uploads('{ada@example.com}')`,
+        ends: fn('addresses_in_uploads'),
+        neighbour: look,
+      },
       'cannot ask whose an erased address was': {
         attack: `select platform.find_erased('ada@example.com', null)`,
         ends: fn('find_erased'),
@@ -358,6 +383,7 @@ describe('erasing', () => {
       'select from platform.suppressions',
       'select list from platform.erasure_jobs',
       `update platform.erasure_job_places set state = 'erased'`,
+      'update platform.erasure_jobs set stopped_at = null',
       'select pending from platform.erasures',
       `update platform.erasures set report = '{}'`,
       'delete from platform.legal_holds',

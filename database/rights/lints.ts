@@ -70,7 +70,7 @@ const eraseFunctions = [
   'platform.preview_erasure(uuid, boolean)',
   'platform.erase_customer(uuid, text)',
   'platform.erase_files(uuid)',
-  'platform.erase_files(uuid[])',
+  'platform.erase_files_of(uuid[])',
 ];
 /** Each belongs to the role whose rights it tries. */
 const trialFunctions = Object.keys(trialRoles).map(

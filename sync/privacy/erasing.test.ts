@@ -697,6 +697,33 @@ test('who has acknowledged is kept when the log is cut, and who was made to lose
   expect(await acknowledged()).toEqual(before);
 });
 
+test('a webhook that is disabled has not acknowledged an erasure, until it has gone on past it', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7hook');
+  const { rows } = await superuser.query('select sync.head()::integer as head');
+  await superuser.query(
+    `insert into sync.webhooks (name, app, url, types, disabled_at, disabled_reason, disabled_position)
+     values ('support.off', 'support', 'https://hooks.example/a', '{customer.erased}', now(), 'A rest', $1)`,
+    [rows[0].head],
+  );
+  await eraseCustomer(privacy, survivor, 'They asked');
+  await numberEvents(superuser);
+  await cleanUp(privacy, { waitMs: 20_000 });
+  const worker = await database.connect('sync_app');
+  const standing = async () => {
+    await worker.query('select platform.keep_acknowledgements()');
+    const [receipt] = await listReceipts(privacy, { customer: survivor });
+    return receipt?.subscribers.find(({ name }) => name === 'sync.webhook.support.off');
+  };
+  const waits = { kind: 'subscription', name: 'sync.webhook.support.off', told: true, acknowledged: false };
+  expect(await standing()).toEqual(waits);
+  await worker.query(`select set_config('aether.actor', 'tom', false)`);
+  await worker.query(`select sync.enable_webhook('support.off', 'It goes on')`);
+  expect(await standing()).toEqual(waits);
+  await superuser.query(`update sync.subscriptions set position = sync.head() where name = 'sync.webhook.support.off'`);
+  expect(await standing()).toEqual({ ...waits, acknowledged: true });
+  await superuser.query(`delete from sync.webhooks where name = 'support.off'`);
+});
+
 test('after a restore, records that were merged since are erased each, a hold stops none of the others, and the list stays whole', async () => {
   const foundation = await database.connect('foundation_app');
   const ids: string[] = [];

@@ -93,7 +93,7 @@ export async function cleanUp(
       if (open.length === 0) return { ended, open: 0 };
       // A thousand together, because the stored files are read as a whole each time.
       for (let from = 0; from < open.length; from += filesAtOnce)
-        await client.query('select platform.erase_files($1::uuid[])', [open.slice(from, from + filesAtOnce)]);
+        await client.query('select platform.erase_files_of($1)', [open.slice(from, from + filesAtOnce)]);
       if (built.of !== open.join()) built = { of: open.join(), indexes: new Set() };
       if (await removeRemains(client, built.indexes, onStep)) ended += await endAll(client, open);
       const left = await listOpen(client);

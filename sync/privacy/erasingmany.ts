@@ -136,7 +136,8 @@ export async function runJob(
       if (next.length === 0) return { isStopped: await isStopped(client, job) };
       for (const { place, customer } of next) {
         if (signal?.aborted) return { isStopped: true };
-        onLine?.({ place, ...(await erasePlace(client, { job, place, customer })) });
+        const decided = await erasePlace(client, { job, place, customer });
+        onLine?.({ place, ...decided });
         after = place;
       }
     }

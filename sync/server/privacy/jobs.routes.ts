@@ -403,11 +403,9 @@ function toJob(found: ErasureJob, names: Map<string, string>) {
     unread: found.unread,
     asked: found.asked,
     erased: found.erased,
-    refused: Object.entries(refused).map(([code, count]) => ({
-      refusal: code as keyof typeof listRefusals,
-      why: listRefusals[code as keyof typeof listRefusals],
-      lines: count,
-    })),
+    refused: refusal.options
+      .filter((code) => refused[code] !== undefined)
+      .map((code) => ({ refusal: code, why: listRefusals[code], lines: refused[code] as number })),
     again: found.again,
     left,
     per_second: perSecond === null ? null : Math.round(perSecond * 10) / 10,
