@@ -247,6 +247,8 @@ export type LinePreview = {
   refusal: ListRefusal | null;
   tables: { table: string; act: Act; rows: number }[];
   events: number;
+  /** Who has asked for it, where a second person has to confirm. */
+  askedBy: string | null;
   needsTwo: boolean;
 };
 
@@ -256,14 +258,23 @@ export async function previewLine(
   { line, who }: Listed,
   country: string | undefined,
 ): Promise<LinePreview> {
-  const nothing = { line, customer: null, records: 0, refusal: null, tables: [], events: 0, needsTwo: false };
+  const nothing = {
+    line,
+    customer: null,
+    records: 0,
+    refusal: null,
+    tables: [],
+    events: 0,
+    askedBy: null,
+    needsTwo: false,
+  };
   const found = await resolve(client, who, country);
   if (!('customer' in found)) return { ...nothing, state: 'refused', refusal: found.refusal };
   if (found.erased) return { ...nothing, state: 'before', customer: found.customer };
-  const { customer, people, hold, tables, events, needsTwo } = await previewErasure(client, found.customer, {
+  const { customer, people, hold, asked, tables, events, needsTwo } = await previewErasure(client, found.customer, {
     withFiles: false,
   });
-  const seen = { ...nothing, customer, records: people.length, needsTwo };
+  const seen = { ...nothing, customer, records: people.length, askedBy: asked?.by ?? null, needsTwo };
   if (hold) return { ...seen, state: 'refused', refusal: 'held' };
   return {
     ...{ ...seen, state: 'present' as const, events },

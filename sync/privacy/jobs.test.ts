@@ -140,7 +140,9 @@ test(
       return rows[0].scans as number;
     };
     const before = await scans();
-    await privacy.query(`select platform.erase_files_of(array(select id from platform.erasures where state = 'erased'))`);
+    await privacy.query(
+      `select platform.erase_files_of(array(select id from platform.erasures where state = 'erased'))`,
+    );
     await until(async () => (await scans()) > before);
     // Once to look, and once to remove: for each of sixty people it would be sixty times.
     expect((await scans()) - before).toBeLessThan(20);

@@ -135,6 +135,14 @@ const routes = [
     component: lazyPage(() => import('./privacy/PrivacyPage.tsx'), 'PrivacyPage'),
   }),
   createRoute({
+    ...route('/privacy/lists'),
+    component: lazyPage(() => import('./privacy/ListsPage.tsx'), 'ListsPage'),
+  }),
+  createRoute({
+    ...route('/privacy/lists/$id'),
+    component: lazyPage(() => import('./privacy/JobPage.tsx'), 'JobPage'),
+  }),
+  createRoute({
     ...route('/privacy/receipts'),
     component: lazyPage(() => import('./privacy/ReceiptsPage.tsx'), 'ReceiptsPage'),
   }),

@@ -50,6 +50,7 @@ const LinePreviewSchema = z
     why: z.string().nullable().openapi({ description: 'The refusal in words.' }),
     tables: z.array(z.object({ table: z.string(), act, rows: z.int() })),
     events: z.int(),
+    asked_by: z.string().nullable().openapi({ description: 'Who has asked for it: another person confirms it.' }),
   })
   .openapi('ErasureLinePreview');
 
@@ -249,7 +250,11 @@ export function addErasureJobRoutes(
     c.header('Cache-Control', 'no-store');
     return c.json(
       {
-        lines: seen.map(({ needsTwo: _, ...line }) => ({ ...line, why: sayRefusal(line.refusal) })),
+        lines: seen.map(({ needsTwo: _, askedBy, ...line }) => ({
+          ...line,
+          why: sayRefusal(line.refusal),
+          asked_by: askedBy,
+        })),
         needs_two: seen.some(({ needsTwo }) => needsTwo),
       },
       200,

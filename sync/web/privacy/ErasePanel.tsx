@@ -15,7 +15,7 @@ import { sayAct, sayCount } from './words.ts';
 
 /** What erasing would do, and the acts: erase, hold, release. Only looking is for every steward. */
 export function ErasePanel({ customer }: { customer: FoundCustomer }) {
-  const { isAdmin } = useMe();
+  const { id: me, isAdmin } = useMe();
   const queries = useQueryClient();
   const { data, error, refetch } = useQuery(previewQuery(customer.id));
   const [open, setOpen] = useState<'erase' | 'hold' | 'release'>();
@@ -26,6 +26,8 @@ export function ErasePanel({ customer }: { customer: FoundCustomer }) {
   };
   if (error) return <ErrorNotice title="The dry run was not possible" error={error} onRetry={refetch} />;
   if (!data) return <Waiting />;
+  // Who has asked does not confirm it.
+  const isOwn = data.needs_two && data.asked?.by === me;
   return (
     <section aria-label="Erasing">
       <h3 className={classes.title}>What erasing would do</h3>
@@ -38,8 +40,10 @@ export function ErasePanel({ customer }: { customer: FoundCustomer }) {
       )}
       {data.asked && (
         <p className={classes.note}>
-          {data.asked.by_name ?? data.asked.by} asked for the erasure <When at={data.asked.at} />: {data.asked.reason}.
-          Another administrator confirms it.
+          {isOwn ? 'You have' : `${data.asked.by_name ?? data.asked.by} has`} asked for the erasure{' '}
+          <When at={data.asked.at} />: {data.asked.reason}.{' '}
+          {data.needs_two &&
+            `Another administrator${isOwn ? '' : ` than ${data.asked.by_name ?? data.asked.by}`} confirms it.`}
         </p>
       )}
       <Plan preview={data} />
@@ -50,7 +54,7 @@ export function ErasePanel({ customer }: { customer: FoundCustomer }) {
           </Button>
         ) : (
           <>
-            {isAdmin && (
+            {isAdmin && !isOwn && (
               <Button color="red" onClick={() => setOpen('erase')}>
                 {data.asked ? 'Confirm the erasure…' : 'Erase…'}
               </Button>

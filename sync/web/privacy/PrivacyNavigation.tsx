@@ -3,6 +3,7 @@ import classes from './privacy.module.css';
 
 const pages = [
   { to: '/privacy', label: 'Find a person' },
+  { to: '/privacy/lists', label: 'Lists' },
   { to: '/privacy/receipts', label: 'Receipts' },
   { to: '/privacy/holds', label: 'Holds' },
   { to: '/privacy/kept-away', label: 'Kept away' },

@@ -1,15 +1,18 @@
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
+import { showDone } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { useQuery } from '@tanstack/react-query';
+import { Button } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { StewardOnly } from '../merges/StewardOnly.tsx';
+import { ReasonDialog } from '../parts/ReasonDialog.tsx';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { PrivacyNavigation } from './PrivacyNavigation.tsx';
 import classes from './privacy.module.css';
-import { type Receipt, receiptQuery } from './queries.ts';
+import { liftReceipt, type Receipt, receiptQuery } from './queries.ts';
 import { sayAct, sayState } from './words.ts';
 
 const route = getRouteApi('/privacy/receipts/$id');
@@ -64,12 +67,18 @@ function Shown({ receipt }: { receipt: Receipt }) {
             keyed hashes: {receipt.addresses} of addresses, {receipt.numbers} of numbers
           </Fact>
         )}
+        {receipt.lifted.map(({ at, by, by_name, reason, count }) => (
+          <Fact key={`${by} ${at}`} label="Let back">
+            {count} by {by_name ?? by} <When at={at} />: {reason}
+          </Fact>
+        ))}
         <Fact label="Backups">
           {receipt.backups_expire_on
             ? `expire on ${receipt.backups_expire_on}`
             : 'nobody has said how long they are kept: aether privacy settings --backups-days'}
         </Fact>
       </dl>
+      <Lift receipt={receipt} />
       {done.length > 0 && (
         <>
           <h2 className={classes.title}>What was done</h2>
@@ -96,6 +105,37 @@ function Shown({ receipt }: { receipt: Receipt }) {
         </>
       )}
     </>
+  );
+}
+
+/** The way back for a person who wants to: all at once, also what nobody can name. */
+function Lift({ receipt: { id, kept_away: left } }: { receipt: Receipt }) {
+  const { isAdmin } = useMe();
+  const [isOpen, setOpen] = useState(false);
+  const queries = useQueryClient();
+  if (!isAdmin || left === 0) return null;
+  return (
+    <div className={classes.acts}>
+      <Button variant="default" onClick={() => setOpen(true)}>
+        Let the person come back…
+      </Button>
+      {isOpen && (
+        <ReasonDialog
+          title="Let the person come back"
+          verb="Let them come back"
+          act={(reason) => liftReceipt(id, reason)}
+          onDone={() => {
+            setOpen(false);
+            void queries.invalidateQueries({ queryKey: ['privacy'] });
+            showDone('They may come back. What was erased stays erased.');
+          }}
+          onClose={() => setOpen(false)}
+        >
+          For a person who comes back by themself: all {left} addresses, numbers and ids that this erasure keeps away,
+          also those of imported lines that nobody can name. The reason is kept, and must not name the person.
+        </ReasonDialog>
+      )}
+    </div>
   );
 }
 

@@ -31,7 +31,7 @@ export async function downloadExport(who: string, reason: string): Promise<strin
   return name;
 }
 
-type Act = 'delete' | 'scrub' | 'keep';
+export type Act = 'delete' | 'scrub' | 'keep';
 type Done = { at: string; by: string; by_name: string | null; reason: string };
 export type ErasurePreview = {
   customer: string;
@@ -80,6 +80,9 @@ export type Receipt = {
   addresses: number | null;
   numbers: number | null;
   subscribers: { kind: 'subscription' | 'consumer'; name: string; told: boolean; acknowledged: boolean }[];
+  /** What still keeps the person away, and who has let what come back. */
+  kept_away: number;
+  lifted: { at: string; by: string; by_name: string | null; reason: string; count: number }[];
   backups_expire_on: string | null;
 };
 
@@ -148,5 +151,8 @@ export const holdsQuery = queryOptions({
 /** Whether an address or a number is kept away. */
 export const findSuppression = (who: string) =>
   act<{ suppressed: boolean }>('POST', '/api/privacy/suppressions/find', { who });
+/** Lets all come back that one erasure keeps away. */
+export const liftReceipt = (id: string, reason: string) =>
+  act<{ lifted: number }>('POST', `/api/privacy/receipts/${id}/lift`, { reason });
 export const liftSuppression = (who: string, reason: string) =>
   act('POST', '/api/privacy/suppressions/lift', { who, reason });
