@@ -25,7 +25,7 @@ import { printTable } from './tables.ts';
  * Then people without entries are erased as one job, with one clean-up. Events are numbered meanwhile, as the worker does.
  *
  *   npm run bench:erase
- *   npm run bench:erase -- --customers 2000000 --job 10000
+ *   npm run bench:erase -- --customers 2000000 --erasures 4 --job 10000
  */
 const { values: options } = parseArgs({
   options: {
@@ -43,6 +43,10 @@ const { values: options } = parseArgs({
 const [customers, entries, erasures, inJob] = [options.customers, options.entries, options.erasures, options.job].map(
   Number,
 ) as [number, number, number, number];
+
+/** Events are numbered after so many people, as the worker does all the time. */
+const numberEvery = 100;
+const tellEvery = 1_000;
 
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
 await chmod(folder, 0o755);
@@ -109,19 +113,30 @@ async function run(server: LocalServer): Promise<void> {
     who: `other${index + 3000}@example.com`,
   }));
   let refused = 0;
+  const done: number[] = [];
+  const beganAt = performance.now();
   const jobMs = await msOf(async () => {
-    let done = 0;
-    const numbering: Promise<void>[] = [];
+    let numbering: Promise<void> = Promise.resolve();
     const { lines } = await eraseList(privacy, list, {
       reason: 'bench',
-      onLine: () => void (++done % 500 === 0 && numbering.push(number(watcher))),
+      onLine() {
+        done.push(performance.now());
+        if (done.length % numberEvery === 0) numbering = numbering.then(() => number(watcher));
+        if (done.length % tellEvery === 0) console.log(`${done.length} of ${inJob} people of the job`);
+      },
     });
-    await Promise.all(numbering);
+    await numbering;
     refused = lines.filter(({ state }) => state !== 'erased').length;
   });
   if (refused > 0) throw new Error(`${refused} of ${inJob} people were not erased.`);
   const jobCleanMs = await msOf(() => cleanUp(privacy, { waitMs: 60_000 }));
 
+  const { rows: sizes } = await superuser.query<{ data: string; log: string }>(
+    `select pg_size_pretty(pg_database_size(current_database())) as data,
+       (select pg_size_pretty(sum(size)) from pg_ls_waldir()) as log`,
+  );
+  console.log(`On the disk: ${sizes[0]?.data} of data, ${sizes[0]?.log} of PostgreSQL's log.`);
+  const tenth = Math.max(1, Math.floor(inJob / 10));
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
   console.log(
     printTable({
@@ -130,6 +145,9 @@ async function run(server: LocalServer): Promise<void> {
         [`the transaction, ${entries} entries`, `${median(took).toFixed(0)} ms`, `${Math.max(...took).toFixed(0)} ms`],
         [`the clean-up of ${erasures}`, seconds(cleanMs), ''],
         [`a job of ${inJob} people, a person`, `${(jobMs / inJob).toFixed(1)} ms`, ''],
+        // A person of the last tenth takes as long as one of the first, if nothing grows with the job.
+        ['of its first tenth', `${perPerson(done.slice(0, tenth), beganAt).toFixed(1)} ms`, ''],
+        ['of its last tenth', `${perPerson(done.slice(-tenth), done.at(-tenth - 1) ?? beganAt).toFixed(1)} ms`, ''],
         ['the job, without its clean-up', seconds(jobMs), ''],
         ['its one clean-up', seconds(jobCleanMs), ''],
       ],
@@ -145,6 +163,11 @@ async function run(server: LocalServer): Promise<void> {
   );
   for (const { name } of plans) console.log(name);
   await Promise.all([superuser.end(), privacy.end(), watcher.end()]);
+}
+
+/** Milliseconds a person: of some who were done at these times, one after another. */
+function perPerson(at: number[], beganAt: number): number {
+  return ((at.at(-1) ?? beganAt) - beganAt) / Math.max(1, at.length);
 }
 
 async function msOf(work: () => Promise<unknown>): Promise<number> {

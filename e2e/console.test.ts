@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { withMigrator } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -469,6 +470,148 @@ test('a person is found, given what is held, held back by law, released and eras
   await maya.getByText('Kept for 400 days', { exact: true }).waitFor();
   await check('privacy-retention');
   expect(found).toEqual([]);
+});
+
+test('where two people are needed, one asks for a person and a list, the same one is refused, another one confirms; the list is stopped and goes on, and a receipt is lifted', {
+  timeout: 180_000,
+}, async () => {
+  const found: string[] = [];
+  const check = async (name: string) => void found.push(...(await findFaults(name)));
+  const add = async (name: string) => {
+    const body = { email: `${name.toLowerCase()}@two.example`, name: `${name} Two` };
+    return (await stack.call('POST', `${stack.foundation}/api/customers`, { as: 'maya', body })).body.id as string;
+  };
+  const [one, , , held] = [await add('Una'), await add('Duo'), await add('Tria'), await add('Quad')];
+  const api = (as: string, path: string, body: object) =>
+    stack.call('POST', `${stack.console}/api/privacy/${path}`, { as, body });
+  await api('maya', 'holds', { customer: held, reason: 'A lawsuit' });
+  await stack.asOwner(`
+    update platform.privacy_settings set two_people = true;
+    update platform.users set role = 'admin' where email = 'tom.berglund@aether.example'`);
+  const { page: tom, errors: tomErrors, leave } = await signIn(browser, stack.console, 'Tom Berglund');
+  try {
+    // One person: Maya asks, and may not confirm it.
+    await follow(maya, `${stack.console}/privacy`);
+    await maya.getByRole('textbox', { name: 'Find a person' }).fill('una@two.example');
+    await maya.keyboard.press('Enter');
+    await maya.getByRole('button', { name: 'Erase…' }).press('Enter');
+    await maya.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('request 20');
+    await maya
+      .getByRole('dialog')
+      .getByRole('textbox', { name: /^Type una@/ })
+      .fill('una@two.example');
+    await maya.getByRole('dialog').getByRole('button', { name: 'Ask for the erasure' }).press('Enter');
+    await maya.getByText('waits for a second person').waitFor();
+    await follow(maya, `${stack.console}/privacy`);
+    await maya.getByRole('textbox', { name: 'Find a person' }).fill('una@two.example');
+    await maya.keyboard.press('Enter');
+    await maya.getByText('You have asked for the erasure', { exact: false }).waitFor();
+    expect(await maya.getByRole('button', { name: /Erase…|Confirm the erasure…/ }).count()).toBe(0);
+    await check('privacy-asked');
+    const same = await api('maya', 'erasures', { customer: one, reason: 'request 20' });
+    expect(same.body).toMatchObject({ state: 'asked', already_done: true });
+    await follow(tom, `${stack.console}/privacy`);
+    await tom.getByRole('textbox', { name: 'Find a person' }).fill('una@two.example');
+    await tom.keyboard.press('Enter');
+    await tom.getByRole('button', { name: 'Confirm the erasure…' }).press('Enter');
+    await tom.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('request 20');
+    await tom
+      .getByRole('dialog')
+      .getByRole('textbox', { name: /^Type una@/ })
+      .fill('una@two.example');
+    await tom.keyboard.press('Enter');
+    await tom.getByRole('row', { name: /^platform\.customer_emails Deleted\. 1/ }).waitFor();
+
+    // A list: the dry run says whom it finds and whom not.
+    await maya.getByRole('navigation', { name: 'Privacy' }).getByRole('link', { name: 'Lists' }).press('Enter');
+    await maya.getByText('No list was erased yet').waitFor();
+    await check('privacy-lists');
+    const people = maya.getByRole('textbox', { name: 'People, one a line' });
+    await people.fill('# from the form\n\n');
+    await maya.getByText('The list names nobody', { exact: false }).waitFor();
+    expect(await maya.getByRole('button', { name: 'Dry run' }).isDisabled()).toBe(true);
+    await people.fill('# from the form\nduo@two.example\ntria@two.example\nquad@two.example\nnobody@two.example\n');
+    await maya.getByRole('button', { name: 'Dry run' }).press('Enter');
+    const dry = maya.getByRole('region', { name: 'Dry run' });
+    await dry.getByRole('list', { name: 'Refused lines' }).getByText('line 4').waitFor();
+    await dry.getByText('1: A legal hold keeps this customer.').waitFor();
+    await dry.getByText('1: No customer is known by this.').waitFor();
+    await dry.getByRole('row', { name: 'platform.customer_emails Deleted. 2' }).waitFor();
+    await check('privacy-list-dry');
+    await maya.getByRole('button', { name: 'Ask for the erasure of 2 people…' }).press('Enter');
+    await maya.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('request 21');
+    await maya.getByRole('dialog').getByRole('textbox', { name: 'Type 2 to confirm' }).fill('4');
+    await maya.keyboard.press('Enter');
+    await maya.getByText('Type the number as it is shown.').waitFor();
+    await maya.getByRole('dialog').getByRole('textbox', { name: 'Type 2 to confirm' }).fill('2');
+    await maya.keyboard.press('Enter');
+    await maya.waitForURL(/\/privacy\/lists\/[0-9a-f-]{36}/);
+    await maya.getByText('Another administrator than who has asked confirms it.', { exact: false }).waitFor();
+    const job = maya.url();
+    const id = job.split('/').at(-1) ?? '';
+    expect(await maya.getByRole('button', { name: 'Confirm the erasure' }).count()).toBe(0);
+    // To try the refused line again erases nobody.
+    await maya.getByRole('button', { name: 'Try refused ones again' }).press('Enter');
+    const standing = async () =>
+      (await stack.call('GET', `${stack.console}/api/privacy/jobs/${id}`, { as: 'maya' })).body;
+    await expect.poll(async () => (await standing()).refused.length).toBe(2);
+    await expect.poll(async () => (await standing()).is_running).toBe(false);
+    expect(await standing()).toMatchObject({ asked: 2, erased: 0, confirmable: 0 });
+
+    // Tom confirms it. It is stopped at the first person, whom somebody holds, and goes on.
+    await follow(tom, job);
+    const confirm = tom.getByRole('button', { name: 'Confirm the erasure' });
+    await withMigrator(stack.databaseUrl('platform_migrator'), async (owner) => {
+      await owner.query('begin');
+      await owner.query(`select from platform.customers where email_key = 'duo@two.example' for update`);
+      await confirm.press('Enter');
+      await tom.getByText('1 of 4', { exact: false }).waitFor();
+      await follow(maya, `${stack.console}/privacy/lists`);
+      await maya.getByRole('link', { name: 'request 21' }).press('Enter');
+      await maya.getByRole('progressbar').waitFor();
+      await check('privacy-list-running');
+      await maya.getByRole('button', { name: 'Stop', exact: true }).press('Enter');
+      await maya.getByRole('button', { name: 'Stopping' }).waitFor();
+      await owner.query('rollback');
+    });
+    await maya.getByRole('progressbar').waitFor({ state: 'detached' });
+    await maya.getByRole('row', { name: /^line 2 Erased\./ }).waitFor();
+    await maya.getByRole('row', { name: /^line 3 Asked for\./ }).waitFor();
+    await tom.getByRole('button', { name: 'Go on, and confirm' }).press('Enter');
+    await tom.getByRole('row', { name: /^line 3 Erased\./ }).waitFor();
+    await follow(maya, `${stack.console}/privacy`);
+    await follow(maya, job);
+    await maya.getByRole('row', { name: /^line 3 Erased\./ }).waitFor();
+    await maya.getByRole('row', { name: /^line 5 Refused\. No customer is known/ }).waitFor();
+    await check('privacy-list-done');
+    const [file] = await Promise.all([
+      maya.waitForEvent('download'),
+      maya.getByRole('link', { name: 'Download as CSV' }).click(),
+    ]);
+    expect(await readFile(await file.path(), 'utf8')).toMatch(
+      /4,refused,[0-9a-f-]{36},,A legal hold keeps this customer\./,
+    );
+
+    // By the receipt, all comes back that the erasure keeps away.
+    await maya
+      .getByRole('row', { name: /^line 2 / })
+      .getByRole('link', { name: 'Receipt' })
+      .press('Enter');
+    await maya.getByRole('button', { name: 'Let the person come back…' }).press('Enter');
+    await maya.keyboard.press('Enter');
+    await maya.getByText('Say why: everybody sees it later.').waitFor();
+    await maya.getByRole('textbox', { name: 'Reason' }).fill('They came back');
+    await maya.keyboard.press('Enter');
+    await maya.getByText('1 by Maya Okafor', { exact: false }).waitFor();
+    expect(await maya.getByRole('button', { name: 'Let the person come back…' }).count()).toBe(0);
+    await check('privacy-receipt-lifted');
+    expect([...found, ...tomErrors]).toEqual([]);
+  } finally {
+    await stack.asOwner(`
+      update platform.privacy_settings set two_people = false;
+      update platform.users set role = 'steward' where email = 'tom.berglund@aether.example'`);
+    await leave();
+  }
 });
 
 test('duplicates are decided by keyboard, the next pair is there before the answer is, and decisions are undone', {

@@ -92,8 +92,6 @@ export async function beginJob(client: Sql, list: Listed[], reason: string): Pro
 /** What became of a place of a job, which is the number of its person on the list, from 1. */
 export type Decided = Omit<JobLine, 'line'> & { place: number };
 
-/** Of how many people the ids are read at once: so soon a job ends when it is stopped. */
-const peopleAtOnce = 20;
 const namedAtOnce = 500;
 
 /**
@@ -132,14 +130,12 @@ export async function runJob(
       for (const refused of await namePlaces(client, job, { list, from, country })) onLine?.(refused);
     }
     for (let after = 0; ; ) {
-      const next = await rowsOf<{ place: number; customer: string }>(client, nextOfJob, [job, after, peopleAtOnce]);
-      if (next.length === 0) return { isStopped: await isStopped(client, job) };
-      for (const { place, customer } of next) {
-        if (signal?.aborted) return { isStopped: true };
-        const decided = await erasePlace(client, { job, place, customer });
-        onLine?.({ place, ...decided });
-        after = place;
-      }
+      const [next] = await rowsOf<{ place: number; customer: string }>(client, nextOfJob, [job, after]);
+      if (!next) return { isStopped: await isStopped(client, job) };
+      if (signal?.aborted) return { isStopped: true };
+      const decided = await erasePlace(client, { job, ...next });
+      onLine?.({ place: next.place, ...decided });
+      after = next.place;
     }
   } finally {
     await rowsOf(client, `select pg_advisory_unlock_shared($1, hashtext($2))`, [jobLock, job]).catch(() => {}); // it ends with the session
@@ -153,7 +149,7 @@ const nextOfJob = `
   select p.place, p.customer_id as customer
   from platform.erasure_jobs j join platform.erasure_job_places p on p.job = j.id
   where j.id = $1 and j.stopped_at is null and p.place > $2 and p.state in ('open', 'asked') and p.customer_id is not null
-  order by p.place limit $3`;
+  order by p.place limit 1`;
 
 async function isStopped(client: Sql, job: string): Promise<boolean> {
   const [row] = await rowsOf<{ is: boolean }>(

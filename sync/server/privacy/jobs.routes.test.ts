@@ -146,15 +146,15 @@ test('where two people are needed, one asks for a list, the same one is refused,
 });
 
 test('a running job is stopped by an administrator, and is not run twice', async () => {
-  const people = Array.from({ length: 25 }, (_, n) => `stop${n}@list.example`);
+  const people = Array.from({ length: 5 }, (_, n) => `stop${n}@list.example`);
   await add(...people);
   const superuser = await app.database.connect('postgres');
   await superuser.query('begin');
   await superuser.query('select from platform.customers where email_key = $1 for update', [people[2]]);
   const { id } = await ask('boss', 'POST', 'jobs?reason=request%2014', people.join('\n'));
   // The clean-up of an earlier job may wait for the same transaction.
-  await until(async () => (await ask('maya', 'GET', `jobs/${id}`)).open === 23);
-  expect(await ask('maya', 'GET', `jobs/${id}`)).toMatchObject({ is_running: true, people: 25, left: 23 });
+  await until(async () => (await ask('maya', 'GET', `jobs/${id}`)).open === 3);
+  expect(await ask('maya', 'GET', `jobs/${id}`)).toMatchObject({ is_running: true, people: 5, left: 3 });
   for (const path of [`jobs/${id}/run`, 'jobs?reason=request%2014'])
     expect(await ask('boss', 'POST', path, path.includes('?') ? people.join('\n') : {})).toMatchObject({
       ...{ status: 409, code: 'job-runs' },
@@ -163,9 +163,9 @@ test('a running job is stopped by an administrator, and is not run twice', async
   expect(await ask('boss', 'POST', `jobs/${id}/stop`, {})).toEqual({ status: 200, stopped: true });
   await superuser.query('commit');
   const stopped = await ended(id);
-  expect([stopped.stopped_by_name, stopped.open]).toEqual(['Bo Boss', expect.toSatisfy((open) => open >= 5)]);
+  expect(stopped).toMatchObject({ stopped_by_name: 'Bo Boss', erased: 3, open: 2 });
   expect(await ask('boss', 'POST', `jobs/${id}/run`, {})).toMatchObject({ status: 200 });
-  expect(await ended(id)).toMatchObject({ erased: 25, stopped_at: null });
+  expect(await ended(id)).toMatchObject({ erased: 5, stopped_at: null });
 });
 
 test.each([

@@ -74,7 +74,7 @@ function Standing({ job }: { job: JobDetail }) {
         <div className={classes.progress}>
           <p className={classes.quiet} role="status">
             {decided.toLocaleString('en')} of {job.people.toLocaleString('en')}
-            {job.per_second !== null && `, ${job.per_second} people a second`}
+            {job.per_second ? `, ${job.per_second} people a second` : ''}
             {job.seconds_left !== null && job.left > 0 && `, ${formatDuration(job.seconds_left)} left`}
           </p>
           <Progress
@@ -113,14 +113,22 @@ function Acts({ job }: { job: JobDetail }) {
   });
   const stopping = useMutation({
     mutationFn: () => stopJob(job.id),
-    onSuccess: () => showDone('It ends before the next people. Somebody may go on with it.'),
+    onSuccess: () => showDone('It ends before the next person. Somebody may go on with it.'),
     onError: (problem) => showRefusal('It was not stopped', problem),
     onSettled,
   });
   if (!isAdmin) return null;
   const known = job.open - job.unread;
   const verb =
-    known > 0 ? 'Go on' : job.confirmable > 0 ? 'Confirm the erasure' : job.again > 0 ? 'Try refused ones again' : '';
+    known > 0
+      ? job.confirmable > 0
+        ? 'Go on, and confirm'
+        : 'Go on'
+      : job.confirmable > 0
+        ? 'Confirm the erasure'
+        : job.again > 0
+          ? 'Try refused ones again'
+          : '';
   if (!job.is_running && verb === '') return null;
   return (
     <div className={classes.acts}>

@@ -139,16 +139,19 @@ export async function beginJob(list: Listed[], reason: string): Promise<{ id: st
 
 export const jobsQuery = queryOptions({
   queryKey: ['privacy', 'jobs'],
+  staleTime: 0,
   queryFn: ({ signal }) => ask<{ jobs: Job[] }>('/api/privacy/jobs', signal),
   refetchInterval: ({ state }) => (state.data?.jobs.some(({ is_running }) => is_running) ? 3_000 : false),
 });
 
-/** One that runs, or whose clean-up does, is looked at again. */
+/** One that is not done with is looked at again: also another person may go on with it. */
 export const jobQuery = (id: string) =>
   queryOptions({
     queryKey: ['privacy', 'jobs', id],
+    staleTime: 0,
     queryFn: ({ signal }) => ask<JobDetail>(`/api/privacy/jobs/${id}`, signal),
-    refetchInterval: ({ state }) => (state.data?.is_running ? 1_000 : state.data?.is_cleaning ? 3_000 : false),
+    refetchInterval: ({ state: { data } }) =>
+      data?.is_running ? 1_000 : data?.is_cleaning ? 3_000 : data && data.open + data.asked > 0 ? 10_000 : false,
   });
 
 /** Lines of a job, up to a hundred. @param version makes it another question when the job has moved on */
