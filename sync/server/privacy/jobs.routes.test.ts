@@ -173,7 +173,7 @@ test.each([
   ['jobs?reason=x', `${'x@y.example\n'.repeat(100_001)}`, 422, 'no-list'],
   ['jobs?reason=x', 'x'.repeat(8 * 1_048_576 + 1), 413, 'body-too-large'],
   ['jobs/preview', '\n', 422, 'no-list'],
-  ['jobs/preview', 'x@y.example\n'.repeat(201), 422, 'too-many'],
+  ['jobs/preview', 'x@y.example\n'.repeat(201), 422, 'too-many-people'],
 ])('%s refuses a list that is none, and says why', async (path, list, status, code) => {
   expect(await ask('boss', 'POST', path, list)).toMatchObject({ status, code, detail: expect.any(String) });
 });

@@ -213,7 +213,7 @@ export function addErasureJobRoutes(
   privacy: Privacy | undefined,
   { phoneCountry, log, closing }: Options,
 ): void {
-  const require = async (actor: string, id: string) => {
+  const readOrRefuse = async (actor: string, id: string) => {
     const found = await orPrivacyProblem(() => requirePrivacy(privacy).with(actor, (client) => readJob(client, id)));
     if (!found) throw new NotFound('job');
     return found;
@@ -237,7 +237,7 @@ export function addErasureJobRoutes(
     if (list.length > previewMax)
       throw new Problem({
         status: 422,
-        code: 'too-many',
+        code: 'too-many-people',
         detail: `The list names ${list.length} people. Ask for ${previewMax} of them at most, and for the others after that.`,
       });
     const seen = await orPrivacyProblem(() =>
@@ -267,7 +267,7 @@ export function addErasureJobRoutes(
     const id = await orPrivacyProblem(() =>
       requirePrivacy(privacy).with(actor, (client) => beginJob(client, list, c.req.valid('query').reason)),
     );
-    if ((await require(actor, id)).isRunning) throw jobRuns();
+    if ((await readOrRefuse(actor, id)).isRunning) throw jobRuns();
     await orPrivacyProblem(() => start(actor, id, list));
     return c.json({ id }, 200);
   });
@@ -282,7 +282,7 @@ export function addErasureJobRoutes(
   });
 
   app.openapi(job, async (c) => {
-    const found = await require(actorOf(c), c.req.valid('param').id);
+    const found = await readOrRefuse(actorOf(c), c.req.valid('param').id);
     const { confirmable, isCleaning } = found;
     return c.json({ ...toJob(found, await readNamesOf(db, [found])), confirmable, is_cleaning: isCleaning }, 200);
   });
@@ -290,7 +290,7 @@ export function addErasureJobRoutes(
   app.openapi(lines, async (c) => {
     const { id } = c.req.valid('param');
     const { state: only, after } = c.req.valid('query');
-    await require(actorOf(c), id);
+    await readOrRefuse(actorOf(c), id);
     const page = await orPrivacyProblem(() =>
       requirePrivacy(privacy).with(actorOf(c), (client) =>
         listLines(client, id, { ...(only && { state: only }), after, limit: pageMax }),
@@ -303,7 +303,7 @@ export function addErasureJobRoutes(
   app.openapi(file, async (c) => {
     const { id } = c.req.valid('param');
     const actor = actorOf(c);
-    await require(actor, id);
+    await readOrRefuse(actor, id);
     return answerCsv<PlacedLine>(c, {
       name: `erasures-${id}`,
       columns: {
@@ -336,20 +336,9 @@ export function addErasureJobRoutes(
 
   app.openapi(run, async (c) => {
     const { id } = c.req.valid('param');
-    const found = await require(actorOf(c), id);
+    const found = await readOrRefuse(actorOf(c), id);
     if (found.isRunning) throw jobRuns();
-    if (found.open - found.unread + found.again + found.confirmable === 0) {
-      const [code, detail] =
-        found.asked > 0
-          ? ['needs-another-person', 'Two people are needed: another one than who has asked confirms it.']
-          : found.unread > 0
-            ? [
-                'list-needed',
-                'The job was cut off before it had read its list. Give the same list with the same reason.',
-              ]
-            : ['nothing-left', 'Nothing is left to do. For lines that nobody is known by, give the list again.'];
-      throw new Problem({ status: 409, code: code as string, detail: detail as string });
-    }
+    if (found.open - found.unread + found.again + found.confirmable === 0) throw nothingToRun(found);
     await orPrivacyProblem(() => start(actorOf(c), id));
     return c.json({ id }, 200);
   });
@@ -364,6 +353,26 @@ const jobRuns = () =>
     code: 'job-runs',
     detail: 'Somebody runs this job at this moment. Stop it, or wait for its end.',
   });
+
+function nothingToRun({ asked, unread }: ErasureJob): Problem {
+  if (asked > 0)
+    return new Problem({
+      status: 409,
+      code: 'needs-another-person',
+      detail: 'Two people are needed: another one than who has asked confirms it.',
+    });
+  if (unread > 0)
+    return new Problem({
+      status: 409,
+      code: 'list-needed',
+      detail: 'The job was cut off before it had read its list. Give the same list with the same reason.',
+    });
+  return new Problem({
+    status: 409,
+    code: 'nothing-left',
+    detail: 'Nothing is left to do. For lines by which nobody is known, give the list again.',
+  });
+}
 
 const sayRefusal = (code: keyof typeof listRefusals | null) => (code === null ? null : listRefusals[code]);
 
