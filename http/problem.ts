@@ -228,6 +228,7 @@ const meanings: Record<number, string> = {
   404: 'There is no such thing.',
   409: 'The change does not fit the present state.',
   410: 'It was erased.',
+  412: 'The record is at another version than `If-Match` names: `actual` is the present one.',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
   422: 'A field is not valid; `errors` names it.',

@@ -1,4 +1,5 @@
 import { staffOnly } from './actor.ts';
+import { conditionsOf } from './conditions.ts';
 import { problems } from './problem.ts';
 import {
   describeRight,
@@ -26,11 +27,12 @@ type StaffRouteParts<Path extends string> = RouteParts<Path> & {
 
 /**
  * `createRoute` for staff: it lets in only callers that have the right, and the OpenAPI document names the right. A machine that may write
- * but not read gets no record back.
+ * but not read gets no record back. Creating routes heed `Idempotency-Key`, and records with a version have tags: see `conditionsOf`.
  */
 export function createStaffRoute<Path extends string, Route extends StaffRouteParts<Path>>(route: Route) {
   const { right, people, needs, ...bare } = route;
   const scopes = isPersonal(right) ? [] : [right];
+  const conditions = conditionsOf(route, right);
   const guarded = {
     ...bare,
     [rightMember]: right,
@@ -39,11 +41,13 @@ export function createStaffRoute<Path extends string, Route extends StaffRoutePa
       staffOnly,
       requireRight(right),
       ...(people ? [requirePeople(people)] : []),
+      ...conditions.middleware,
       ...(right.endsWith('.write') || needs ? [withholdUnread(right, needs)] : []),
       ...[route.middleware ?? []].flat(),
     ],
     security: [{ access_token: scopes }, { sign_in: [], ...(route.method !== 'get' && { csrf_token: [] }) }],
-    responses: { ...problems(401, 403), ...route.responses },
+    ...(conditions.parameters.length > 0 && { parameters: conditions.parameters }),
+    responses: { ...problems(401, 403), ...conditions.responses },
   };
   return createRoute<Path, Route>(guarded as unknown as Route);
 }

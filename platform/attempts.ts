@@ -32,8 +32,8 @@ export function requireSameContent(first: object, asked: object): void {
   if (!digestRequest(first).equals(digestRequest(asked))) throw new ClientIdReused();
 }
 
-/** The order of the keys does not matter, and a key that is undefined is absent. */
-function digestRequest(asked: object): Buffer {
+/** SHA-256 of a request. The order of the keys does not matter, and a key that is undefined is absent. */
+export function digestRequest(asked: object): Buffer {
   return createHash('sha256').update(JSON.stringify(asked, sortKeys)).digest();
 }
 

@@ -19,6 +19,7 @@ export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { goesOn } from './mergedfrom.ts';
 export { foldDigits } from './phone.ts';
 export * from './published.ts';
+export { IdempotencyKeyReused, type KeyedRequest, onlyOnce, RequestUnderWay } from './repeats.ts';
 export {
   type ByIndex,
   matchAddress,

@@ -6,6 +6,7 @@ import { copyLines } from './copying.ts';
 import { withCount } from './counted.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
+import { doOnce, takeOnce } from './once.ts';
 import { type DriverQuery, openPool, type PoolState, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
@@ -145,6 +146,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     const cause = readCause();
     const actor = given.actor ?? cause.actor;
     const trace = given.trace ?? cause.trace;
+    const taken = takeOnce();
     const settings = settingsFor({ actor, trace });
     const beginning = [
       isolation ? `begin isolation level ${isolation}` : 'begin',
@@ -189,7 +191,7 @@ export function openConnection<App extends string>(app: App, options: Connection
           { actor, isOpen: () => client.getTransactionStatus() !== 'I' },
         );
         try {
-          const result = await work(tx);
+          const result = await (taken ? doOnce(taken.once, tx, work) : work(tx));
           await begun;
           tx.requireOpen();
           const [, { command }] = await Promise.all([tx.end(), send({ text: 'commit' })]);
@@ -207,7 +209,12 @@ export function openConnection<App extends string>(app: App, options: Connection
         if (isSpoilt) discard(); // no later transaction finds the statement so
       }
     };
-    return works.time({ kind: 'transaction', name: app, trace }, () => hold(run));
+    try {
+      return await works.time({ kind: 'transaction', name: app, trace }, () => hold(run));
+    } catch (error) {
+      taken?.giveBack();
+      throw error;
+    }
   }
 
   /** Runs one statement that leaves nothing on the connection. */

@@ -87,6 +87,17 @@ describe('removing old events', () => {
     expect(await drop(30)).toMatchObject({ dropped: [] });
   });
 
+  test('forgets what requests with an Idempotency-Key have done a day ago, and nothing younger', async () => {
+    await superuser.query(
+      `insert into platform.idempotency_keys (app, client, key_hash, request_hash, result, created_at)
+       select 'foundation', 'machine ' || h, sha256('k'), sha256('r'), '{}', now() - make_interval(hours => h)
+       from unnest('{23,25}'::int[]) h`,
+    );
+    await dropOldEvents(sync, { keepDays: 90 });
+    const { rows } = await superuser.query('select client from platform.idempotency_keys');
+    expect(rows).toEqual([{ client: 'machine 23' }]);
+  });
+
   test('also removes the newest event of all; numbering continues from there, also in a full partition', async () => {
     await log(50);
     expect(await drop(7)).toMatchObject({ dropped: [{ first: 1, last: 50 }], stays: 'young' });

@@ -49,6 +49,8 @@ export async function dropOldEvents(client: Sql, options: RetentionOptions): Pro
   await requireSubscriptions(client, force);
   // Receipts of erasures read from the log who has acknowledged: it is written down before anything goes.
   await rowsOf(client, 'select platform.keep_acknowledgements()', []);
+  // Of requests with an Idempotency-Key, which count for a day.
+  await rowsOf(client, 'select platform.forget_results()', []);
   const dropped: Gone[] = [];
   const partitions = () =>
     attempt(

@@ -136,7 +136,16 @@ const add = createStaffRoute({
     ),
   },
   responses: {
-    201: { description: 'Added.', content: { 'application/json': { schema: ActivityEntrySchema } } },
+    201: {
+      description: 'Added.',
+      content: {
+        'application/json': {
+          schema: ActivityEntrySchema.extend({ customer_id: z.string().openapi({ format: 'uuid' }) }).openapi(
+            'AddedActivity',
+          ),
+        },
+      },
+    },
     ...problems(400, 404, 409, 410, 422),
   },
 });
@@ -199,9 +208,10 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const customer = await requireCustomer(db, c.req.valid('param').id);
       if (customer.erased_at) throw new CustomerErased();
       const attempt = readAttempt(client_id, { ...activity, customer: c.req.valid('param').id });
-      const added = await db.transaction({ actor: actor?.id }, (tx) =>
-        addActivity(tx, { ...activity, customer_id: customer.id }, attempt),
-      );
+      const added = await db.transaction({ actor: actor?.id }, async (tx) => ({
+        ...(await addActivity(tx, { ...activity, customer_id: customer.id }, attempt)),
+        customer_id: customer.id,
+      }));
       return c.json(toEntry(added), 201);
     })
     .openapi(change, async (c) => {

@@ -211,8 +211,11 @@ const removeContact = createStaffRoute({
   path: '/api/contacts/{id}',
   right: 'companies.write',
   summary: 'Remove a person’s role at a company',
-  request: { params: key },
-  responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
+  request: {
+    params: key,
+    query: object({ expected_version: z.coerce.number().int().positive().optional().openapi({ type: 'integer' }) }),
+  },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 409, 422) },
 });
 
 export function addCompanyRoutes(app: App, db: PlatformDb) {
@@ -271,7 +274,9 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       return c.json(changed, 200);
     })
     .openapi(removeContact, async (c) => {
-      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deleteContact(tx, c.req.valid('param').id));
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        deleteContact(tx, c.req.valid('param').id, c.req.valid('query').expected_version),
+      );
       return c.body(null, 204);
     });
 }

@@ -80,8 +80,13 @@ export async function updateContact(
   return changed as Contact;
 }
 
-/** @throws NotFound */
-export async function deleteContact(tx: Transaction, id: string): Promise<void> {
-  const gone = await tx.query('delete from crm.contacts where id = $1 returning id', [id]);
-  if (gone.length === 0) throw new NotFound('contact');
+/** @throws NotFound, VersionConflict */
+export async function deleteContact(tx: Transaction, id: string, expectedVersion?: number): Promise<void> {
+  const [now] = await tx.query<Pick<Contact, 'version'>>('select version from crm.contacts where id = $1 for update', [
+    id,
+  ]);
+  if (!now) throw new NotFound('contact');
+  if (expectedVersion !== undefined && now.version !== expectedVersion)
+    throw new VersionConflict('contact', expectedVersion, now.version);
+  await tx.query('delete from crm.contacts where id = $1', [id]);
 }

@@ -167,6 +167,21 @@ const create = createStaffRoute({
   },
 });
 
+const findOrCreate = createStaffRoute({
+  method: 'post',
+  path: '/api/customers/find-or-create',
+  right: 'customers.write',
+  summary: 'Find the customer with an address, or create it',
+  description:
+    'Any number of callers at once, in any spelling of the address, get the same customer. One that is there stays as it is, whatever else the body says.',
+  request: { body: jsonBody(NewCustomerSchema) },
+  responses: {
+    200: { description: 'It was there.', content: { 'application/json': { schema: CustomerSchema } } },
+    201: { description: 'Created.', content: { 'application/json': { schema: CustomerSchema } } },
+    ...problems(400, 409, 422),
+  },
+});
+
 const similar = createStaffRoute({
   method: 'post',
   path: '/api/customers/similar',
@@ -279,6 +294,17 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
         return requireCustomer(db, made.id, tx);
       });
       return c.json(made, 201);
+    })
+    .openapi(findOrCreate, async (c) => {
+      const { custom, email, name, ...rest } = c.req.valid('json');
+      const { customer, created } = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const found = await db.findOrCreateCustomer({ email, name }, { tx });
+        if (!found.created) return found;
+        const { id } = await db.updateCustomer(found.customer.id, rest, { tx });
+        await writeCustomValues(tx, 'customer', id, custom, { isNew: true });
+        return { customer: await requireCustomer(db, id, tx), created: true };
+      });
+      return created ? c.json(customer, 201) : c.json(customer, 200);
     })
     .openapi(similar, async (c) => c.json({ similar: await findHints(c.req.valid('json')) }, 200))
     .openapi(get, async (c) => {

@@ -34,7 +34,7 @@ export const createCompany = ({ name = '', ...rest }: CompanyInput) =>
 export const changeCompany = (id: string, change: CompanyInput, expected_version?: number) =>
   read(companies[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));
 
-export const deleteContact = (id: string) => read(contacts[':id'].$delete({ param: { id } }));
+export const deleteContact = (id: string) => read(contacts[':id'].$delete({ param: { id }, query: {} }));
 
 export const contactsQuery = (companyId: string) =>
   queryOptions({
