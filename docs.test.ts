@@ -6,6 +6,10 @@ import { expect, test } from 'vitest';
 import { createTestDatabase } from './database/testing.ts';
 import { readPages } from './deploy/site/build.ts';
 import { findDeadLinks } from './deploy/site/links.ts';
+import { foundationCodes } from './foundation/server/codes.ts';
+import { houseCodes } from './http/codes.ts';
+import { supportCodes } from './support/server/codes.ts';
+import { consoleCodes } from './sync/server/codes.ts';
 
 const root = import.meta.dirname;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -30,6 +34,19 @@ test('docs/error-codes.md lists every code that a refusal can have, and no other
   );
   const isCode = (code: string | undefined) => code !== undefined && (code.includes('-') || code === 'configuration');
   expect([...new Set(listed)].sort()).toEqual([...new Set(used.filter(isCode))].sort());
+});
+
+test('docs/error-codes.md and the OpenAPI documents name the same codes with the same status', () => {
+  const documented = [...read('docs/error-codes.md').matchAll(/^\| (`.+?`) \| ([\d, ]+) \|/gm)].flatMap(
+    ([, codes = '', statuses = '']) =>
+      codes
+        .split(', ')
+        .flatMap((code) => statuses.split(', ').map((status) => `${status} ${code.replaceAll('`', '')}`)),
+  );
+  const listed = [houseCodes, foundationCodes, supportCodes, consoleCodes].flatMap((list) =>
+    Object.entries(list).flatMap(([status, codes]) => codes.map((code) => `${status} ${code}`)),
+  );
+  expect([...new Set(listed)].sort()).toEqual([...new Set(documented)].sort());
 });
 
 test('the example of the README runs', async () => {

@@ -57,14 +57,21 @@ export function describeSignIn(
   { openAPIRegistry: registry }: App,
   scopes: AppScopes['scopes'],
   cookieName: string,
+  tokenUrl: () => string,
 ): void {
-  const listed = Object.entries(scopes).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`);
   registry.registerComponent('securitySchemes', 'access_token', {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: `An access token that the identity provider made for this app. With a person’s token a request may do what the person may do; with a machine’s token only what its scopes allow.\n\n${listed.join('\n')}`,
-    'x-scopes': scopes,
+    type: 'oauth2',
+    description:
+      'An access token (JWT) that the identity provider made for this app: `Authorization: Bearer <token>`. With a person’s token a request may do what the person may do; with a machine’s token only what its scopes allow.',
+    flows: {
+      clientCredentials: {
+        // The provider says where, when it is asked for the first time; until then its name stands here.
+        get tokenUrl() {
+          return tokenUrl();
+        },
+        scopes,
+      },
+    },
   });
   registry.registerComponent('securitySchemes', 'sign_in', {
     type: 'apiKey',

@@ -33,7 +33,7 @@ export function addSignIn(
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
   const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
-  describeSignIn(app, scopes, cookies.name);
+  describeSignIn(app, scopes, cookies.name, () => provider.tokenUrl() ?? settings.issuer.href);
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
   addOwnRoutes(app, { db, provider, cookies, url, neighbours });
   addSignInRoutes(app, db);

@@ -20,6 +20,7 @@ type Context = Parameters<Authenticate>[0];
 const me = createStaffRoute({
   method: 'get',
   path: '/signin/me',
+  operationId: 'getMe',
   right: 'person',
   summary: 'Who is signed in',
   responses: {
@@ -53,10 +54,11 @@ const me = createStaffRoute({
   },
 });
 
-const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) =>
+const leave = (path: '/signin/out' | '/signin/out-everywhere', operationId: string, summary: string) =>
   createStaffRoute({
     method: 'post',
     path,
+    operationId,
     right: 'person',
     summary,
     request: { body: jsonBody(object({}).openapi('SignOut')) },
@@ -78,8 +80,8 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
       },
     },
   });
-const out = leave('/signin/out', 'Sign out of this app, in this browser');
-const outEverywhere = leave('/signin/out-everywhere', 'Sign out of every app, in every browser');
+const out = leave('/signin/out', 'signOut', 'Sign out of this app, in this browser');
+const outEverywhere = leave('/signin/out-everywhere', 'signOutEverywhere', 'Sign out of every app, in every browser');
 
 type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies } & Pick<
   ServerContext,

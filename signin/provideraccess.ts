@@ -9,6 +9,8 @@ export type ProviderAccess = {
   configuration(): Promise<oidc.Configuration>;
   /** Its name in tokens, and the keys with which it signs. @throws Problem 503 if it does not answer */
   signature(): Promise<Signature>;
+  /** Where it gives tokens, if it has been asked already. */
+  tokenUrl(): string | undefined;
   /** Reads its keys again now. @throws if it does not answer */
   readKeys(): Promise<void>;
 };
@@ -62,6 +64,7 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
 
   return {
     configuration,
+    tokenUrl: () => signature?.of.serverMetadata().token_endpoint,
     signature: readSignature,
     async readKeys() {
       await (await readSignature()).keys.reload();

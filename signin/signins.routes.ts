@@ -39,6 +39,7 @@ const list = createStaffRoute({
 const end = createStaffRoute({
   method: 'post',
   path: '/api/users/{id}/sign-ins/end',
+  operationId: 'endUserSignIns',
   right: 'administrator',
   summary: 'End a user’s sign-ins in every app, or the one named, of this app; for administrators',
   description: 'Seen with the next request that the user’s browser makes. Access tokens go on until they expire.',

@@ -3,7 +3,15 @@ import { type AppScopes, isPersonal } from '@aether/http';
 import { describe, expect, test } from 'vitest';
 import type { SignedCalls, TestIssuer } from './testing.ts';
 
-type Operation = { 'x-right'?: string; security?: Record<string, string[]>[] };
+type Operation = {
+  'x-right'?: string;
+  security?: Record<string, string[]>[];
+  operationId?: string;
+  tags?: string[];
+  summary?: string;
+  description?: string;
+  responses: Record<string, { description?: string; content?: Record<string, { schema: { $ref?: string } }> }>;
+};
 type Route = { method: string; path: string } & Operation;
 type Tried = SignedCalls & { url: string; issuer: TestIssuer; database: TestDatabase };
 
@@ -53,8 +61,34 @@ export function testRights(
 
   describe(`the routes of ${app}`, () => {
     test('each declare a right or a visitor’s token, or are on the list of open routes', async () => {
-      const bare = (await listRoutes()).filter((route) => route['x-right'] === undefined && !route.security);
+      const bare = (await listRoutes()).filter((route) => route['x-right'] === undefined && !route.security?.length);
       expect(bare.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...open].sort());
+    });
+
+    test('each have a name of their own that a generator makes a function of, a tag, words, and what they answer', async () => {
+      const routes = await listRoutes();
+      const names = routes.map(({ operationId = '' }) => operationId);
+      expect(names.filter((name) => !/^[a-z]+([A-Z][a-z]*)*$/.test(name))).toEqual([]);
+      expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+      const documents = routes.map(({ method, path, tags, summary, description, responses }) => {
+        const statuses = Object.keys(responses);
+        const refusals = Object.entries(responses).filter(([status]) => Number(status) >= 400);
+        return {
+          route: `${method} ${path}`,
+          lacks: [
+            tags?.length !== 1 && 'a tag',
+            !summary && 'a summary',
+            !description && 'a description',
+            !statuses.some((status) => status.startsWith('2')) && 'an answer',
+            !responses[422] && 'a refusal of what is not valid',
+            refusals.some(
+              ([status, { content }]) =>
+                !content?.['application/problem+json']?.schema.$ref?.endsWith(`/Problem${status}`),
+            ) && 'the codes of a refusal',
+          ].filter(Boolean),
+        };
+      });
+      expect(documents.filter(({ lacks }) => lacks.length > 0)).toEqual([]);
     });
 
     test('require only scopes that the app lists, and each listed scope opens a route or shows events', async () => {

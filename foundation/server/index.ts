@@ -4,6 +4,7 @@ import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
 import { addActivityMoveRoutes } from './activities/moves.routes.ts';
+import { foundationCodes } from './codes.ts';
 import { addCompanyRoutes } from './companies/companies.routes.ts';
 import { addAddressRoutes } from './customers/addresses.routes.ts';
 import { adoptChatCustomers } from './customers/adoption.ts';
@@ -44,6 +45,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         'The CRM: customers, deals on pipelines, activities. Every refusal is problem+json and says what to do next.',
       portDefault: 4100,
       rights: foundationScopes,
+      problems: foundationCodes,
       subscribe(db, onError) {
         adoptChatCustomers(db, onError);
         recordHistory(db, onError);

@@ -9,9 +9,11 @@ import { matchedRoutes } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import type { Authenticate, Caller } from '../caller.ts';
+import { houseCodes, joinCodes, type ProblemCodes } from '../codes.ts';
 import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from '../input/body.ts';
 import { checkTarget } from '../input/target.ts';
 import { answerProblem, createErrorHandler, type FindHolder, Problem, refuseFields } from '../problem.ts';
+import { completeDocument } from './document.ts';
 import { addHealth, type Checks } from './health.ts';
 import { callerOf, traceRequest } from './trace.ts';
 
@@ -54,6 +56,10 @@ export type AppOptions = {
   version: string;
   /** Markdown for the head of the OpenAPI document. */
   description?: string;
+  /** The codes of the app's own refusals. */
+  problems?: ProblemCodes | undefined;
+  /** The address of the server, as far as it is known: asked when somebody wants the OpenAPI document. */
+  url?: () => string;
   log: Logger;
   /** Finds the record that has what was refused as taken; without it, no refusal names one. */
   findHolder?: FindHolder;
@@ -79,6 +85,8 @@ export function createApp({
   title,
   version,
   description,
+  problems = {},
+  url = () => '',
   log,
   findHolder,
   checks = {},
@@ -111,14 +119,20 @@ export function createApp({
   addHealth(app, { checks, isClosing, checkTimeoutMs, log });
   let document: ReturnType<App['getOpenAPI31Document']> | undefined;
   app.get('/openapi.json', (c) => {
-    document ??= app.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: { title, version, description: description ?? `The HTTP interface of ${name}.` },
-    });
+    if (!document) {
+      document = app.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: { title, version, description: description ?? `The HTTP interface of ${name}.`, contact, license },
+      });
+      completeDocument(document, { codes: joinCodes(houseCodes, problems), url: url() });
+    }
     return c.json(document);
   });
   return app;
 }
+
+const contact = { name: 'The operator of this platform' };
+const license = { name: 'All rights reserved', identifier: 'LicenseRef-Aether-Sync' };
 
 /** 404 for an address without a route. */
 export function answerNoSuchRoute(c: Context): Response {

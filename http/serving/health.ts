@@ -62,6 +62,7 @@ export function addHealth<E extends Env>(
       method: 'get',
       path: '/healthz',
       summary: 'Is the process alive?',
+      description: 'It asks nobody else, so that a database out of reach restarts no process.',
       responses: { 200: answer('alive'), ...problems(400, 422) },
     }),
     (c) => c.json({ status: 'alive' }, 200),
@@ -72,6 +73,7 @@ export function addHealth<E extends Env>(
       method: 'get',
       path: '/readyz',
       summary: 'Can it take traffic?',
+      description: '503 names the checks that fail, or says that the process is about to end.',
       responses: { 200: answer('ready'), ...problems(400, 422, 503) },
     }),
     async (c) => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
+import type { ProblemCodes } from '../codes.ts';
 import { isLoopbackListener } from '../loopback.ts';
 import { measurePlatform, measureRequests, measureStreams } from '../metrics/measures.ts';
 import { type Metrics, openMetrics } from '../metrics/metrics.ts';
@@ -42,6 +43,8 @@ type ServerParts = {
   portDefault: number;
   /** What tokens for this app can allow. */
   rights: AppScopes;
+  /** The codes of the app's own refusals, for its OpenAPI document. */
+  problems?: ProblemCodes;
   addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
   /** Adds the routes of sign-in and returns how staff is identified. @throws ConfigurationError */
   addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
@@ -88,6 +91,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     description,
     portDefault,
     rights,
+    problems,
     addRoutes,
     addSignIn,
     subscribe,
@@ -113,11 +117,14 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   for (const warning of db.warnings) log.warn(warning);
   try {
     let isClosing = false;
+    let ownUrl = publicUrl?.origin ?? '';
     const app = createApp({
       name,
       title,
       version,
       description,
+      problems,
+      url: () => ownUrl,
       log,
       findHolder: db.findHolder,
       checks: { database: db.check },
@@ -128,7 +135,6 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     const measured = metrics && [measurePlatform(metrics, db), measureStreams(metrics, name, closing.signal)];
     if (metrics?.spans) measured?.push(traceWork(metrics.spans, db));
     if (metrics?.token !== undefined) addMetricsRoute(app, metrics);
-    let ownUrl = publicUrl?.origin ?? '';
     const context = {
       variables,
       log,

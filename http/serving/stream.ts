@@ -11,6 +11,7 @@ import type { App } from './app.ts';
 import { type Hearing, openEventAccess } from './eventaccess.ts';
 import { EventPageSchema, pageMax, readAfter, readEventPage, waitMaxSeconds } from './eventpage.ts';
 import { describeEvent, formatPlace, parsePlace, toWords } from './eventwords.ts';
+import { StreamedEventSchema } from './knownevents.ts';
 import { answerEvents } from './longanswer.ts';
 import { countSeats } from './seats.ts';
 
@@ -67,7 +68,10 @@ const stream = createStaffRoute({
   responses: {
     200: {
       description: 'A stream without end, or a page.',
-      content: { 'text/event-stream': { schema: z.string() }, 'application/json': { schema: EventPageSchema } },
+      content: {
+        'text/event-stream': { schema: StreamedEventSchema },
+        'application/json': { schema: EventPageSchema },
+      },
     },
     ...problems(410, 422),
   },

@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { addAgentRoutes } from './agents/agents.routes.ts';
 import { addCallRoutes } from './calls/calls.routes.ts';
 import { addChatbotRoutes } from './chatbots/chatbots.routes.ts';
+import { supportCodes } from './codes.ts';
 import { addContextRoutes } from './context/context.routes.ts';
 import { contextReader } from './context/context.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
@@ -51,6 +52,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         'The support desk. The routes of a visitor’s widget are open to all; the others are for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
       rights: supportScopes,
+      problems: supportCodes,
       addSignIn,
       web: join(webFolder, 'dist'),
       openHearing,

@@ -10,6 +10,7 @@ import { openPrivacy } from '../privacy/connection.ts';
 import { readWebhookNetworks } from '../webhooks/networks.ts';
 import { addAccessRoutes } from './access/access.routes.ts';
 import { addAlertRoutes } from './alerts/alerts.routes.ts';
+import { consoleCodes } from './codes.ts';
 import { addConsumersRoutes } from './consumers/consumers.routes.ts';
 import { addAsOfRoutes } from './customers/asof.routes.ts';
 import { addDuplicateRoutes } from './duplicates/duplicates.routes.ts';
@@ -46,6 +47,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         'For operators and data stewards: the health of the house, its failures, subscriptions and events. Every refusal is problem+json and says what to do next.',
       portDefault: 4300,
       rights: consoleScopes,
+      problems: consoleCodes,
       addSignIn,
       web: webFolder,
       openHearing: () => (caller) => (caller.app === undefined ? hearsShared : hearsAll),

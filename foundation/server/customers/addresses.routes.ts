@@ -41,6 +41,7 @@ const add = createStaffRoute({
 const makePrimary = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/addresses/{address}/primary',
+  operationId: 'makeCustomerAddressPrimary',
   right: 'customers.write',
   summary: 'Make an address the primary one',
   description: 'The former primary address stays with the customer as another address.',

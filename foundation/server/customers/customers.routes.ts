@@ -185,6 +185,7 @@ const findOrCreate = createStaffRoute({
 const similar = createStaffRoute({
   method: 'post',
   path: '/api/customers/similar',
+  operationId: 'findSimilarCustomers',
   right: 'customers.read',
   summary:
     'Customers that may be the person who is being written down; by POST, because nothing of it may be part of a URL',

@@ -41,6 +41,7 @@ const add = createStaffRoute({
 const makePrimary = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/phones/{phone}/primary',
+  operationId: 'makeCustomerPhonePrimary',
   right: 'customers.write',
   summary: 'Make a telephone number the primary one',
   description: 'The former primary number stays with the customer as another number.',

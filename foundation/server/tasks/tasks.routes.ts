@@ -42,6 +42,7 @@ const list = createStaffRoute({
 const waiting = createStaffRoute({
   method: 'get',
   path: '/api/tasks/waiting',
+  operationId: 'listWaitingTasks',
   right: 'activities.read',
   summary: 'What waits for the caller: how many tasks are due, and the reminders whose time has come',
   request: {

@@ -58,6 +58,7 @@ const me = createStaffRoute({
 const seen = createStaffRoute({
   method: 'post',
   path: '/api/agents/me/seen',
+  operationId: 'reportSeen',
   right: 'person',
   summary: 'Report that the console is open',
   description: 'Send it every 45 seconds: an online agent who was not seen for two minutes counts as absent.',

@@ -102,6 +102,7 @@ const log = createStaffRoute({
 const lookUp = createStaffRoute({
   method: 'post',
   path: '/api/calls/lookup',
+  operationId: 'lookUpCaller',
   right: 'context.read',
   summary: 'The customers with a number or an address; by POST, because neither may be part of a URL',
   request: {
@@ -129,6 +130,7 @@ const lookUp = createStaffRoute({
 const similar = createStaffRoute({
   method: 'post',
   path: '/api/calls/similar',
+  operationId: 'findSimilarCallers',
   right: 'customers.read',
   summary:
     'Customers that may be the person whom a call would make; by POST, because nothing of it may be part of a URL',

@@ -15,6 +15,7 @@ import type { ContextReader } from './context.ts';
 const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/context',
+  operationId: 'findCustomerContext',
   right: 'context.read',
   summary: 'The customer of an address, the company, and the CRM’s data',
   request: { query: object({ email: line({ charactersMax: 1_000 }) }) },

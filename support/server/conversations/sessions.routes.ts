@@ -179,6 +179,7 @@ const note = createStaffRoute({
 const presence = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/presence',
+  operationId: 'reportSessionPresence',
   right: 'person',
   summary: 'Report that the agent looks at a conversation, and whether they type',
   description: 'Send it every 5 seconds while it is so. Other agents see both; the visitor sees that the agent types.',
@@ -189,6 +190,7 @@ const presence = createStaffRoute({
 const seen = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/seen',
+  operationId: 'markSessionSeen',
   right: 'person',
   summary: 'Report that agents have read up to a message',
   request: { params: sessionKey, body: jsonBody(object({ number: z.int().min(0) }).openapi('SeenUpTo')) },

@@ -109,6 +109,7 @@ const open = createRoute({
 const verify = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/identity',
+  operationId: 'identifySession',
   summary: 'Verify the visitor by the host page’s signed identity',
   description: 'The previous token becomes invalid.',
   security: byVisitor,
@@ -130,6 +131,7 @@ const verify = createRoute({
 const identify = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/contact',
+  operationId: 'leaveSessionContact',
   summary: 'Give the name and address of an anonymous visitor',
   security: byVisitor,
   request: {
@@ -142,6 +144,7 @@ const identify = createRoute({
 const handOver = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/hand-over',
+  operationId: 'handSessionOver',
   summary: 'Hand over from the bot to a person',
   security: byVisitor,
   request: { params: sessionKey, body: jsonBody(object({}).openapi('HandOver')) },

@@ -87,6 +87,7 @@ const stream = createRoute({
 const type = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/typing',
+  operationId: 'reportSessionTyping',
   summary: 'Report whether the visitor types',
   security: byVisitor,
   request: {
@@ -99,6 +100,7 @@ const type = createRoute({
 const seen = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/read',
+  operationId: 'markSessionRead',
   summary: 'Report that the visitor has read up to a message',
   security: byVisitor,
   request: {

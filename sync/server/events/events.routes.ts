@@ -163,6 +163,7 @@ const file = createStaffRoute({
 const get = createStaffRoute({
   method: 'get',
   path: '/api/log/{position}',
+  operationId: 'getLogEvent',
   right: 'person',
   summary: 'One event with its trace: the request, the change, and what each subscription made of it',
   request: { params: object({ position: position() }) },

@@ -165,6 +165,7 @@ const complete = createStaffRoute({
 const set = createStaffRoute({
   method: 'post',
   path: '/api/imports/files/{id}/settings',
+  operationId: 'setImportFileSettings',
   right: 'administrator',
   summary: 'Say what the columns of a file mean, and answer the questions about it',
   description: 'Another encoding or sheet: the worker recognises the file again.',

@@ -190,6 +190,7 @@ const file = createStaffRoute({
 const step = createStaffRoute({
   method: 'post',
   path: '/api/imports/runs/{run}/{step}',
+  operationId: 'stepImportRun',
   right: 'administrator',
   summary: 'Let the worker apply a plan, verify it, undo it, or say what an undo would do',
   description: 'Applying and undoing go on where they were cut off. An undo needs a reason.',

@@ -60,6 +60,7 @@ const preview = createStaffRoute({
 const set = createStaffRoute({
   method: 'post',
   path: '/api/privacy/retention/{kind}',
+  operationId: 'setPrivacyRetention',
   right: 'administrator',
   summary: 'Set how long a kind is kept',
   request: {

@@ -189,6 +189,7 @@ const recheck = createStaffRoute({
 const correct = createStaffRoute({
   method: 'post',
   path: '/api/quality/addresses/{customer}/{address}/correction',
+  operationId: 'correctAddress',
   right: 'administrator',
   summary: 'Take an address away that no mail can reach, or put a right one in its place',
   request: {

@@ -82,6 +82,7 @@ const add = createStaffRoute({
 const rotate = createStaffRoute({
   method: 'post',
   path: '/api/webhooks/{name}/secret',
+  operationId: 'rotateWebhookSecret',
   right: 'administrator',
   summary: 'A new secret; for a while messages carry a signature by the former one, too',
   request: {

@@ -1,0 +1,20 @@
+import type { ProblemCodes } from '@aether/http';
+
+/** What Foundation refuses beyond what every server does. */
+export const foundationCodes: ProblemCodes = {
+  403: ['not-yours'],
+  409: [
+    'deal-version-conflict',
+    'contact-version-conflict',
+    'pipeline-version-conflict',
+    'tier-version-conflict',
+    'deal-closed',
+    'deal-open',
+    'no-open-stage',
+    'tier-in-use',
+    'stage-in-use',
+    'pipeline-in-use',
+    'choice-in-use',
+    'last-admin',
+  ],
+};

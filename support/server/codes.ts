@@ -1,0 +1,17 @@
+import type { ProblemCodes } from '@aether/http';
+
+/** What Support refuses beyond what every server does. */
+export const supportCodes: ProblemCodes = {
+  401: ['token-required', 'identity-refused'],
+  403: ['origin-not-allowed', 'agent-only', 'conversation-of-another-team'],
+  409: [
+    'chatbot-version-conflict',
+    'widget-version-conflict',
+    'session-ended',
+    'session-claimed',
+    'agent-inactive',
+    'caller-ambiguous',
+    'number-ambiguous',
+  ],
+  429: ['too-many-requests'],
+};
