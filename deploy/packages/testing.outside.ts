@@ -1,22 +1,20 @@
-import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
 import { writeAppTypes } from '@aether/database';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { addThirdApp } from '@aether/platform/testing.thirdapp';
 import { startTestPlatform } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { buildPackages, packPackages } from './build.ts';
+import { install, installOnce, root, run, strict, toolsFolder } from './testing.tools.ts';
 
 /*
  * The packages as an app's developer meets them: installed from their tarballs, outside of this repository, with a compiler and a Node of the
  * developer's choice. What the tests need besides is installed once, into node_modules/.cache.
  */
 
-const root = join(import.meta.dirname, '..', '..');
-const tools = join(root, 'node_modules', '.cache', 'outside');
+const tools = toolsFolder('outside');
 /** What a developer may have. An older Node comes as a package of npm, like the one on which this repository runs. */
 const nodePackage = {
   darwin: `node-${process.arch === 'arm64' ? 'bin-darwin' : 'darwin'}-${process.arch}`,
@@ -39,21 +37,6 @@ const nodes: Record<string, string> = {
   [process.versions.node.split('.')[0] as string]: process.execPath,
 };
 
-/** @throws with what the command has said. */
-async function run(command: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
-  return promisify(execFile)(command, args, { cwd, env: { ...process.env, ...env } }).then(
-    ({ stdout }) => stdout,
-    ({ message, stdout, stderr }) => {
-      throw new Error(`${message}\n${stdout}${stderr}`);
-    },
-  );
-}
-
-const install = (folder: string, dependencies: Record<string, string>) => {
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }));
-  return run('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'], folder);
-};
-
 let folders: string[];
 let tarballs: string[];
 /** A project outside of the repository. */
@@ -64,12 +47,7 @@ beforeAll(async () => {
   atEnd(async () => rmSync(project, { recursive: true, force: true }));
   folders = buildPackages(join(project, 'built'));
   tarballs = packPackages(folders, project);
-  const isInstalled = join(tools, 'installed.json');
-  if (!existsSync(isInstalled) || readFileSync(isInstalled, 'utf8') !== JSON.stringify(wanted)) {
-    mkdirSync(tools, { recursive: true });
-    await install(tools, wanted);
-    writeFileSync(isInstalled, JSON.stringify(wanted));
-  }
+  await installOnce(tools, wanted);
   await install(project, {
     ...Object.fromEntries(tarballs.map((tarball, at) => [manifestOf(at).name, `file:./${basename(tarball)}`])),
     '@types/node': wanted['@types/node'],
@@ -113,15 +91,6 @@ describe.each([
     expect(files.filter((file) => /test|standin|bench/.test(file))).toEqual([]);
   });
 });
-
-const strict = {
-  strict: true,
-  noUncheckedIndexedAccess: true,
-  exactOptionalPropertyTypes: true,
-  skipLibCheck: false,
-  rewriteRelativeImportExtensions: true,
-  target: 'es2024',
-};
 
 test.each([
   ['typescript-7', 'nodenext', { module: 'nodenext', lib: ['es2024'] }],

@@ -31,6 +31,7 @@ export const sections: Section[] = [
       'docs/privacy',
       'docs/alerts',
       'docs/third-app',
+      'docs/http',
       'docs/snippets',
       'docs/webhooks',
       'docs/tasks',

@@ -97,7 +97,8 @@ const eventOf = <Types extends [string, ...string[]], Data extends z.ZodRawShape
 const captured = <Entity extends string>(entity: Entity) =>
   [`${entity}.created`, `${entity}.updated`, `${entity}.deleted`] as [string, ...string[]];
 
-const known = z
+/** What a message of the stream carries. */
+export const KnownEventSchema = z
   .union([
     eventOf(
       [...captured('customer'), 'customer.erased'] as [string, ...string[]],
@@ -125,6 +126,3 @@ const known = z
     description:
       'The events of the records that every app sees, by their types. There are others: those of an app’s own records.',
   });
-
-/** What a message of the stream carries: an event of a shared record, or of an app's own. */
-export const StreamedEventSchema = z.union([known, EventSchema]);

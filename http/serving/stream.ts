@@ -11,7 +11,7 @@ import type { App } from './app.ts';
 import { type Hearing, openEventAccess } from './eventaccess.ts';
 import { EventPageSchema, pageMax, readAfter, readEventPage, waitMaxSeconds } from './eventpage.ts';
 import { describeEvent, formatPlace, parsePlace, toWords } from './eventwords.ts';
-import { StreamedEventSchema } from './knownevents.ts';
+import { KnownEventSchema } from './knownevents.ts';
 import { answerEvents } from './longanswer.ts';
 import { countSeats } from './seats.ts';
 
@@ -69,7 +69,7 @@ const stream = createStaffRoute({
     200: {
       description: 'A stream without end, or a page.',
       content: {
-        'text/event-stream': { schema: StreamedEventSchema },
+        'text/event-stream': { schema: KnownEventSchema },
         'application/json': { schema: EventPageSchema },
       },
     },
