@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { addApp, houseApps, listApps, planApp, retireApp, setClient, urlFor, writeAppTypes } from '@aether/database';
+import {
+  addApp,
+  grantableEvents,
+  houseApps,
+  listApps,
+  planApp,
+  retireApp,
+  setClient,
+  setEvents,
+  urlFor,
+  writeAppTypes,
+} from '@aether/database';
 import { foundationScopes } from '@aether/foundation/scopes';
 import { driverOf, openClient, requireOwnSession } from '@aether/platform/log';
 import { supportScopes } from '@aether/support/scopes';
@@ -21,6 +32,8 @@ type Adding = Servers & {
   types?: string;
   client?: string;
   scopes: string[];
+  events?: string[];
+  amounts: boolean;
   connections?: number;
   newPassword: boolean;
 };
@@ -41,6 +54,8 @@ export function appCommand(): Command {
     .option('--types <file>', 'also write the types of what it may read and write, as TypeScript')
     .option('--client <id>', 'its machine at the identity provider, for HTTP')
     .option('--scopes <scopes>', 'what that machine may do at most', readScopes, scopesDefault)
+    .option('--events <types>', `what it is told of deals: ${grantableEvents.join(',')}`, readEvents)
+    .option('--amounts', 'these events carry the amount', false)
     .option('--connections <number>', 'how many connections its login may have at once (40)', readConnections)
     .option('--new-password', 'also if the login is there already: what runs on the old one is cut off', false)
     .action(add);
@@ -59,6 +74,14 @@ export function appCommand(): Command {
     .option('--scopes <scopes>', 'with commas between them; none: it may do nothing', readScopes, scopesDefault)
     .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs')
     .action(assignClient);
+  app
+    .command('events')
+    .description('say of which events of other apps’ records the app is told from now on')
+    .argument('<name>', 'the app')
+    .argument('<types>', `with commas between them; none: of none. Known: ${grantableEvents.join(', ')}`, readEvents)
+    .option('--amounts', 'they carry the amount and the currency of the deal', false)
+    .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs')
+    .action(grantEvents);
   app
     .command('types')
     .description('the types of what an app may read and write, as TypeScript; its own login suffices')
@@ -93,6 +116,7 @@ async function add(name: string, options: Adding): Promise<void> {
     newPassword: options.newPassword || Boolean(chosen),
     connections: options.connections,
     clients: options.client ? [{ client: options.client, scopes: options.scopes }] : [],
+    events: options.events && grantsOf(options.events, options.amounts),
     onPassword: async (given) => file?.prepare(describe(given)),
     onValid: async (given) => {
       if (file) await file.publish();
@@ -149,12 +173,13 @@ async function list({ url, json }: { url?: string; json?: boolean }): Promise<vo
   }
   console.log(
     formatTable(
-      ['app', 'login', 'audience', 'machines', 'subscriptions', 'since'],
-      apps.map(({ name, logins, audience, clients, subscriptions, created_at }) => [
+      ['app', 'login', 'audience', 'machines', 'events', 'subscriptions', 'since'],
+      apps.map(({ name, logins, audience, clients, events, subscriptions, created_at }) => [
         name,
         logins.join(', ') || 'out of service',
         audience,
         clients.map(({ client, scopes }) => `${client} (${scopes.join(' ') || 'nothing'})`).join(', '),
+        events.map(({ type, with_amounts }) => (with_amounts ? `${type} with amounts` : type)).join(', '),
         subscriptions.join(', '),
         created_at.toISOString().slice(0, 10),
       ]),
@@ -169,6 +194,18 @@ async function assignClient(
 ): Promise<void> {
   await setClient(driverOf(migratorUrl(url)), name, client, scopes);
   console.log(`${client} is a machine of ${name}. It may do at most: ${scopes.join(', ') || 'nothing'}.`);
+}
+
+const grantsOf = (types: string[], with_amounts: boolean) => types.map((type) => ({ type, with_amounts }));
+
+async function grantEvents(
+  name: string,
+  types: string[],
+  { url, amounts }: { url?: string; amounts: boolean },
+): Promise<void> {
+  await setEvents(driverOf(migratorUrl(url)), name, grantsOf(types, amounts));
+  const told = types.length === 0 ? 'nothing of deals' : `${types.join(', ')}${amounts ? ', with amounts' : ''}`;
+  console.log(`${name} is told from now on: ${told}.`);
 }
 
 function typesUrl(given: string | undefined): string {
@@ -204,6 +241,16 @@ function readScopes(text: string): string[] {
       `no server knows ${unknown.join(', ')}. Known: ${[...allScopes].sort().join(', ')}.`,
     );
   return scopes;
+}
+
+function readEvents(text: string): string[] {
+  const types = text === 'none' ? [] : text.split(',').map((type) => type.trim());
+  const unknown = types.filter((type) => !grantableEvents.includes(type));
+  if (unknown.length > 0)
+    throw new InvalidArgumentError(
+      `no app can be granted ${unknown.join(', ')}. Known: ${grantableEvents.join(', ')}.`,
+    );
+  return [...new Set(types)];
 }
 
 function readConnections(text: string): number {

@@ -232,6 +232,12 @@ test('an app is added in one command, which never overwrites the only copy of a 
     output: expect.stringContaining('belongs to another app'),
   });
 
+  expect(await app(['events', name, 'deal.closed', '--amounts'])).toEqual({
+    code: 0,
+    output: expect.stringContaining(`${name} is told from now on: deal.closed, with amounts.`),
+  });
+  expect((await app(['list'])).output).toContain('deal.closed with amounts');
+
   // Its own schema is its own business; a right beyond it is found.
   await asOwner.query(`create table ${name}.orders (id bigint primary key, amount numeric not null default 0, tags text[]);
     call platform.protect_table('${name}.orders'); create policy own on ${name}.orders to ${name}_role using (true) with check (true);

@@ -17,9 +17,12 @@ export {
   type AppMade,
   type AppPlan,
   addApp,
+  type GrantedEvent,
+  grantableEvents,
   type KnownApp,
   listApps,
   planApp,
   retireApp,
   setClient,
+  setEvents,
 } from './thirdapps.ts';

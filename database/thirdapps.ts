@@ -23,9 +23,16 @@ export type KnownApp = {
   /** The logins that have its role; none if it is out of service. */
   logins: string[];
   clients: { client: string; scopes: string[] }[];
+  /** The events of other apps' records that it is told of. */
+  events: GrantedEvent[];
   subscriptions: string[];
   created_at: Date;
 };
+
+export type GrantedEvent = { type: string; with_amounts: boolean };
+
+/** The events that an app can be granted. */
+export const grantableEvents = ['deal.closed', 'deal.reopened'];
 
 export type AppMade = {
   /** It was there, without a login: it is in service again. */
@@ -82,6 +89,7 @@ export async function addApp(
     newPassword?: boolean;
     connections?: number;
     clients?: { client: string; scopes: string[] }[];
+    events?: GrantedEvent[] | undefined;
     onPassword?: (password: string) => Promise<void>;
     onValid?: (password: string) => Promise<void>;
     onProgress?: (line: string) => void;
@@ -109,7 +117,7 @@ export async function addApp(
       if (given !== undefined) await options.onValid?.(given);
       return given;
     });
-    await inTransaction(migrator, () => makeRow(migrator, plan, there, options.clients ?? []));
+    await inTransaction(migrator, () => makeRow(migrator, plan, there, options));
     return { isBack: there, password };
   });
 }
@@ -120,6 +128,7 @@ export async function retireApp(administrator: Address, owner: Address, name: st
     await takeTurn(migrator, 'aether migrations');
     const app = await requireThird(migrator, name);
     await migrator.query(`update platform.app_clients set scopes = '{}' where app = $1`, [name]);
+    await migrator.query('delete from platform.app_events where app = $1', [name]);
     const { rows } = await migrator.query<{ database: string }>('select current_database() as database');
     await withClient(toConfig(administrator, rows[0]?.database), limits, async (admin) => {
       await requireSameDatabase(admin, migrator);
@@ -147,12 +156,24 @@ export async function setClient(owner: Address, name: string, client: string, sc
   });
 }
 
+/** Says which events of other apps' records an app is told of from now on. @throws Error if there is no such app, or it belongs to the house */
+export async function setEvents(owner: Address, name: string, events: GrantedEvent[]): Promise<void> {
+  await withMigrator(owner, async (migrator) => {
+    if (houseApps.includes(name))
+      throw new Error(`${name} belongs to the house: it sees what its own audience is told.`);
+    await requireApp(migrator, name);
+    await writeEvents(migrator, name, events);
+  });
+}
+
 const apps = `
   select a.name, a.audience, a.role, a.created_at,
     array(select pg_get_userbyid(m.member)::text from pg_auth_members m join pg_roles r on r.oid = m.member
       where m.roleid = to_regrole(a.role) and m.inherit_option and r.rolcanlogin order by 1) as logins,
     (select coalesce(json_agg(json_build_object('client', c.client, 'scopes', c.scopes) order by c.client), '[]')
       from platform.app_clients c where c.app = a.name) as clients,
+    (select coalesce(json_agg(json_build_object('type', g.type, 'with_amounts', g.with_amounts) order by g.type), '[]')
+      from platform.app_events g where g.app = a.name) as events,
     array(select s.name from sync.subscriptions s where s.app = a.name order by s.name) as subscriptions
   from platform.apps a order by a.name`;
 
@@ -180,7 +201,7 @@ async function requireFree(migrator: pg.Client, plan: AppPlan): Promise<boolean>
   const { name, role } = plan;
   if (houseApps.includes(name)) throw new Error(`The name ${name} is taken: the app belongs to the house.`);
   const { rows } = await migrator.query<{ is_migrated: boolean; has_schema: boolean }>(
-    `select to_regclass('platform.app_clients') is not null as is_migrated, to_regnamespace($1) is not null as has_schema`,
+    `select to_regclass('platform.app_events') is not null as is_migrated, to_regnamespace($1) is not null as has_schema`,
     [name],
   );
   if (!rows[0]?.is_migrated) throw new Error('This database lacks migrations: run `aether migrate up` first.');
@@ -266,13 +287,25 @@ async function makeRow(
   migrator: pg.Client,
   { name, role }: AppPlan,
   isThere: boolean,
-  clients: { client: string; scopes: string[] }[],
+  { clients = [], events }: { clients?: { client: string; scopes: string[] }[]; events?: GrantedEvent[] | undefined },
 ): Promise<void> {
   if (!isThere) await migrator.query(addRow, [name, role]);
   await migrator.query(
     `create schema if not exists ${quote(name)}; grant usage on schema ${quote(name)} to ${quote(role)}`,
   );
   for (const client of clients) await writeClient(migrator, name, client);
+  if (events) await writeEvents(migrator, name, events);
+}
+
+async function writeEvents(migrator: pg.Client, app: string, events: GrantedEvent[]): Promise<void> {
+  const given = JSON.stringify(events);
+  await migrator.query(
+    `with given as (select type, with_amounts from jsonb_to_recordset($2::jsonb) as g (type text, with_amounts boolean)),
+       gone as (delete from platform.app_events e where e.app = $1 and e.type not in (select type from given))
+     insert into platform.app_events as e (app, type, with_amounts) select $1, type, with_amounts from given
+     on conflict (app, type) do update set with_amounts = excluded.with_amounts`,
+    [app, given],
+  );
 }
 
 async function writeClient(

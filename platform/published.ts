@@ -30,6 +30,8 @@ export type {
   AppEvent,
   CustomerEventData,
   CustomerEventNames,
+  DealClosedData,
+  DealReopenedData,
   EventType,
   EventTypes,
   MergeEventData,

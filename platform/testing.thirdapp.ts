@@ -32,7 +32,7 @@ export async function addThirdApp(database: TestDatabase, name = `billing${proce
   Object.assign(url, { username: `${name}_app`, password: encodeURIComponent(password) });
   atEnd(async () => {
     const admin = await database.connect('aether_admin');
-    await owner.query(`reset role; set role platform_owner; delete from platform.app_clients;
+    await owner.query(`reset role; set role platform_owner; delete from platform.app_clients; delete from platform.app_events;
       delete from platform.merge_references where relation like '${name}.%';
       drop schema ${name} cascade; alter table platform.apps disable trigger keep_app;
       delete from platform.apps where name = '${name}'; call platform.write_app_functions()`);

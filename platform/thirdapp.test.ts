@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { setEvents } from '@aether/database';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import pg from 'pg';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
@@ -139,6 +140,91 @@ test('a third app subscribes, and its subscription holds the log for its own eve
      from sync.list_holders(1, 1000000) where name = '${app}.all'`,
   );
   expect(rows).toEqual([{ fits: true }]);
+});
+
+test('a third app is told of closed deals if it was granted that, of their amounts if it was granted these too, and nobody else is', async () => {
+  const types = ['deal.closed', 'deal.reopened'] as const;
+  const foundation = await database.connect('foundation_app');
+  const sync = await database.connect('sync_app');
+  const { id } = await support.createCustomer({ name: 'Dea', email: 'dea@example.com' });
+  await foundation.query(`insert into platform.tiers (key, label, colour, position) values ('gold', 'Gold', 'gold', 90);
+    with made as (insert into crm.pipelines (name) values ('Sales') returning id)
+    insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
+    select id, s.name, s.position, s.outcome from made, (values ('Open', 1, 'open'), ('Won', 2, 'won')) s (name, position, outcome)`);
+  const { rows } = await foundation.query(
+    `insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount, currency)
+     select $1, pipeline_id, id, 'Secret', 1200.5, 'EUR' from crm.pipeline_stages where name = 'Open' returning id`,
+    [id],
+  );
+  const deal = rows[0].id as string;
+  const close = () =>
+    foundation.query(`insert into crm.deal_closings (deal_id, outcome, given_tier) values ($1, 'won', 'gold')`, [deal]);
+  const reopen = () =>
+    foundation.query(
+      `update crm.deals set status = 'open', stage_id = (select id from crm.pipeline_stages where name = 'Open') where id = $1`,
+      [deal],
+    );
+  let place = await billing.events.place();
+  const told = async () => {
+    await sync.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
+    const page = await billing.events.page({ after: place, types: [...types] });
+    place = page.place;
+    return page.events.map(({ type, key, customer, data }) => ({ type, key, customer, data }));
+  };
+  const subscribe = (name: string) =>
+    billing.events.subscribe('deal.closed', async () => {}, { name: `${app}.${name}`, onError: () => {} });
+  const addWebhook = () =>
+    sync.query(`begin; select sync.add_webhook('${app}.deals', '${app}', 'https://billing.example', '{deal.closed}',
+      'whsec_${'A'.repeat(44)}', null); rollback`);
+
+  await close();
+  expect(await told()).toEqual([]);
+  await expect(subscribe('vain').ready).rejects.toMatchObject({ code: 'invalid-field' });
+  await expect(addWebhook()).rejects.toThrow('may not see');
+  await sync.query('rollback');
+
+  const grant = (with_amounts: boolean) =>
+    setEvents(
+      database.url('platform_migrator'),
+      app,
+      types.map((type) => ({ type, with_amounts })),
+    );
+  await grant(false);
+  await reopen();
+  await close();
+  const closing = {
+    id: Number(deal),
+    customer_id: id,
+    outcome: 'won',
+    version: 4,
+    tier: 'gold',
+    previous_tier: 'gold',
+  };
+  const head = { key: `deal:${deal}`, customer: id };
+  expect(await told()).toEqual([
+    { type: 'deal.reopened', ...head, data: { id: Number(deal), customer_id: id, outcome: 'won', version: 3 } },
+    { type: 'deal.closed', ...head, data: closing },
+  ]);
+  await grant(true);
+  await reopen();
+  await close();
+  const [, priced] = await told();
+  expect(priced?.data).toEqual({ ...closing, version: 6, amount: 1200.5, currency: 'EUR' });
+  const subscription = subscribe('deals');
+  await subscription.ready;
+  await subscription.remove();
+  await addWebhook();
+
+  for (const login of ['support_app', 'foundation_app'] as const) {
+    const { rows } = await (await database.connect(login)).query(
+      `select from sync.events where type ~ '^deal.(cl|re)'`,
+    );
+    expect(rows).toEqual([]);
+  }
+  await setEvents(database.url('platform_migrator'), app, []);
+  await reopen();
+  expect(await told()).toEqual([]);
+  await expect(setEvents(database.url('platform_migrator'), 'support', [])).rejects.toThrow('belongs to the house');
 });
 
 describe('typed queries', () => {

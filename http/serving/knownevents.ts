@@ -1,4 +1,4 @@
-import type { CustomerEventNames, EventRows } from '@aether/platform';
+import type { CustomerEventNames, DealClosedData, EventRows } from '@aether/platform';
 import { tierColours } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import { EventSchema } from './eventwords.ts';
@@ -89,6 +89,17 @@ const customerNames = z.object({
   timestamp: moment(),
 }) satisfies z.ZodType<AsJson<CustomerEventNames>>;
 
+const dealClosed = z.object({
+  id: z.int(),
+  customer_id: id(),
+  outcome: z.enum(['won', 'lost']),
+  version: z.int(),
+  tier: orNull(),
+  previous_tier: orNull(),
+  amount: z.number().optional(),
+  currency: z.string().optional(),
+}) satisfies z.ZodType<DealClosedData>;
+
 /** All columns of a created row, what has changed and what names the row of an updated one, nothing of a deleted one. */
 const eventOf = <Types extends [string, ...string[]], Data extends z.ZodRawShape>(
   types: Types,
@@ -121,6 +132,9 @@ export const KnownEventSchema = z
     eventOf(captured('tier'), rows.tier).openapi('TierEvent'),
     eventOf(captured('address'), rows.address).openapi('AddressEvent'),
     eventOf(captured('phone'), rows.phone).openapi('PhoneEvent'),
+    eventOf(['deal.closed', 'deal.reopened'], dealClosed).openapi('DealClosedEvent', {
+      description: 'For apps that were granted it (`aether app events`); with the amount only if that was granted too.',
+    }),
   ])
   .openapi('KnownEvent', {
     description:

@@ -36,6 +36,25 @@ export type MergeEventData = CustomerEventData & {
   record?: RowChange;
 };
 
+/** What deal.closed carries, for an app that was granted it (`aether app events`). Of an erased customer the values are gone. */
+export type DealClosedData = {
+  /** The deal’s number. */
+  id: number;
+  customer_id: string;
+  outcome: 'won' | 'lost';
+  /** The version of the deal that closing it made. */
+  version: number;
+  /** The tier that the closing gave the customer; null if it left the tier as it was. */
+  tier: string | null;
+  previous_tier: string | null;
+} & DealAmount;
+
+/** What deal.reopened carries: the closing does not count any more. Who gave the customer which tier since, customer.updated says. */
+export type DealReopenedData = Pick<DealClosedData, 'id' | 'customer_id' | 'outcome' | 'version'> & DealAmount;
+
+/** Only for an app that was granted amounts too. */
+type DealAmount = { amount?: number; currency?: string };
+
 type Captured<Entity extends string, Data> = {
   [Name in `${Entity}.created` | `${Entity}.updated` | `${Entity}.deleted`]: Data;
 };
@@ -52,6 +71,8 @@ type Shared<Entity extends SharedEntity> = {
 export interface EventTypes
   extends Shared<'address' | 'phone' | 'company' | 'tier' | 'user'>,
     Captured<'deal' | 'custom_value' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call', RowChange> {
+  'deal.closed': DealClosedData;
+  'deal.reopened': DealReopenedData;
   'customer.created': DataOf<'customer', 'created'> & CustomerEventNames;
   'customer.updated': CustomerEventData;
   'customer.deleted': DataOf<'customer', 'deleted'> & CustomerEventNames;
