@@ -301,6 +301,31 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.tell_of_closing()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  told constant text := case tg_op when 'INSERT' then 'deal.closed' else 'deal.reopened' end;
+  d crm.deals;
+begin
+  if not exists (select from platform.app_events g where g.type = told) then return null; end if;
+  select * into strict d from crm.deals o where o.id = new.deal_id;
+  perform pg_current_xact_id();
+  insert into sync.outbox (type, key, customer, row_id, audience, app, login, actor, data, trace)
+  select told, 'deal:' || d.id, d.customer_id, d.id::text, a.audience, platform.current_app(), session_user, platform.current_actor(),
+    jsonb_build_object('id', d.id, 'customer_id', d.customer_id, 'outcome', new.outcome, 'version', d.version)
+      || case told when 'deal.closed' then jsonb_build_object('tier', new.given_tier, 'previous_tier', new.previous_tier) else '{}' end
+      || case when g.with_amounts then jsonb_build_object('amount', d.amount, 'currency', d.currency) else '{}' end,
+    nullif(left(current_setting('aether.trace', true), 255), '')
+  from platform.app_events g join platform.apps a on a.name = g.app
+  where g.type = told;
+  perform sync.ring();
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.tie_status_to_stage()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -685,6 +710,8 @@ CREATE UNIQUE INDEX deal_closings_of_version ON crm.deal_closings USING btree (c
 CREATE UNIQUE INDEX deal_closings_that_counts ON crm.deal_closings USING btree (deal_id) WHERE (reopened_at IS NULL);
 CREATE TRIGGER close_deal AFTER INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.close_deal();
 CREATE TRIGGER give_tier BEFORE INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.give_tier();
+CREATE TRIGGER tell_of_closing AFTER INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.tell_of_closing();
+CREATE TRIGGER tell_of_reopening AFTER UPDATE ON crm.deal_closings FOR EACH ROW WHEN (((old.reopened_at IS NULL) AND (new.reopened_at IS NOT NULL))) EXECUTE FUNCTION crm.tell_of_closing();
 alter table crm.deal_closings enable row level security, force row level security;
 create policy erase_all on crm.deal_closings for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.deal_closings for all to foundation_role using (true) with check (true);
@@ -962,6 +989,17 @@ BEGIN ATOMIC
     FROM sync.subscriptions s,
      told
  UNION ALL
+  SELECT 'subscription'::text,
+     ('sync.webhook.'::text || w.name),
+     ('customer.erased'::text = ANY (w.types)),
+     COALESCE((w.disabled_position >= told."position"), false) AS "coalesce",
+     told."position"
+    FROM sync.webhooks w,
+     told
+   WHERE ((w.disabled_at IS NOT NULL) AND (NOT (EXISTS ( SELECT
+            FROM sync.subscriptions s
+           WHERE (s.name = ('sync.webhook.'::text || w.name))))))
+ UNION ALL
   SELECT 'consumer'::text,
      c.name,
      true,
@@ -1031,6 +1069,58 @@ begin
   version := platform.count_change(held);
 end $function$;
 grant execute on function platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.addresses_in_uploads(addresses text[], OUT upload bigint, OUT address text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  -- So many characters beside an @ are looked up; the rest is compared.
+  beside constant integer := 8;
+  chunk record;
+  tail text := '';
+  text_of text;
+  of_upload bigint;
+begin
+  if cardinality(addresses) = 0 then return; end if;
+  for chunk in
+    select c.upload, c.bytes from sync.import_uploads u join sync.import_chunks c on c.upload = u.id
+    where u.state <> 'removed' order by c.upload, c.place
+  loop
+    if chunk.upload is distinct from of_upload then tail := ''; end if;
+    of_upload := chunk.upload;
+    text_of := tail || lower(replace(encode(chunk.bytes, 'escape'), '\000', ''));
+    tail := right(text_of, 400);
+    continue when position('@' in text_of) = 0;
+    if cardinality(addresses) <= 32 then
+      return query select of_upload, k from unnest(addresses) k where position(k in text_of) > 0;
+      continue;
+    end if;
+    return query
+      with keys as materialized (
+        select k.key, regexp_replace(k.key, '@[^@]*$', '') as local, substring(k.key from '[^@]*$') as domain
+        from unnest(addresses) k (key)),
+      looked as materialized (
+        select k.*, least(length(k.local), beside) as before, least(length(k.domain), beside) as after from keys k),
+      sizes as materialized (select distinct l.before, l.after from looked l),
+      ats as materialized (
+        select lag(right(p.part, 320)) over (order by p.n) as before, left(p.part, 260) as after
+        from string_to_table(text_of, '@') with ordinality p (part, n)),
+      -- An address with an @ in its quoted part is before the last one.
+      near as materialized (
+        select distinct a.before, a.after, s.before as size_before, s.after as size_after, right(a.before, s.before) as ends,
+          left(a.after, s.after) as begins
+        from ats a cross join sizes s where a.before is not null)
+      select distinct of_upload, l.key
+      from looked l join near n on n.size_before = l.before and n.size_after = l.after
+        and n.ends = right(l.local, l.before) and n.begins = left(l.domain, l.after)
+      where right(n.before, length(l.local)) = l.local and left(n.after, length(l.domain)) = l.domain
+        or position('@' in l.local) > 0 and position(l.key in text_of) > 0;
+  end loop;
+end $function$;
+grant execute on function platform.addresses_in_uploads(addresses text[], OUT upload bigint, OUT address text) to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.apply_retention(rows_max integer DEFAULT 500)
  RETURNS jsonb
@@ -1366,6 +1456,7 @@ CREATE OR REPLACE FUNCTION platform.count_rows(t platform.inventory_tables, peop
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   part text;
@@ -1653,53 +1744,86 @@ alter function platform.erase_customer(of_customer uuid, because text) owner to 
 
 CREATE OR REPLACE FUNCTION platform.erase_files(of_erasure uuid)
  RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (platform.erase_files_of(ARRAY[of_erasure]) = 0);
+grant execute on function platform.erase_files(of_erasure uuid) to platform_owner;
+grant execute on function platform.erase_files(of_erasure uuid) to privacy_role;
+alter function platform.erase_files(of_erasure uuid) owner to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.erase_files_of(of_erasures uuid[])
+ RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
-  e platform.erasures;
   t platform.inventory_tables;
-  addresses text[];
-  numbers text[];
-  files bigint[];
+  open_ones constant uuid[] := array(
+    select x.id from platform.erasures x where x.id = any (of_erasures) and x.state = 'erased' and x.pending is not null
+    order by x.id for update);
+  all_people constant uuid[] := array(
+    select distinct p from platform.erasures x cross join unnest(x.people) p where x.id = any (open_ones));
+  addresses constant text[] := array(
+    select distinct a from platform.erasures x cross join jsonb_array_elements_text(x.pending -> 'addresses') a
+    where x.id = any (open_ones));
+  numbers constant text[] := array(
+    select distinct a from platform.erasures x cross join jsonb_array_elements_text(x.pending -> 'numbers') a
+    where x.id = any (open_ones));
+  erasures_of uuid[];
+  uploads_of bigint[];
   busy bigint[];
+  files bigint[];
   staged bigint := 0;
   unread bigint := 0;
+  waiting bigint;
 begin
-  select * into e from platform.erasures x where x.id = of_erasure and x.state = 'erased' and x.pending is not null for update;
-  if not found then return true; end if;
-  addresses := array(select jsonb_array_elements_text(e.pending -> 'addresses'));
-  numbers := array(select jsonb_array_elements_text(e.pending -> 'numbers'));
+  if cardinality(open_ones) = 0 then return 0; end if;
   for t in select * from platform.inventory_tables i where i.later and i.erasing <> 'own' order by i.place loop
-    staged := staged + platform.erase_rows(t, e.people, addresses, numbers);
+    staged := staged + platform.erase_rows(t, all_people, addresses, numbers);
   end loop;
   for t in select * from platform.inventory_tables i where i.relation in ('staging.import_lines', 'sync.import_rows') loop
     if t.relation = 'sync.import_rows' then unread := platform.erase_unread_lines(t, addresses);
     else staged := staged + platform.erase_unread_lines(t, addresses); end if;
   end loop;
-  files := array(
-    select unnest(platform.uploads_of_runs(array(select jsonb_array_elements_text(e.pending -> 'runs')::bigint)))
-    union select unnest(platform.uploads_naming(addresses)));
+  with named as materialized (select * from platform.addresses_in_uploads(addresses)),
+  found as (
+    select x.id, n.upload
+    from platform.erasures x cross join jsonb_array_elements_text(x.pending -> 'addresses') a join named n on n.address = a
+    where x.id = any (open_ones)
+    union
+    select x.id, u.id
+    from platform.erasures x cross join jsonb_array_elements_text(x.pending -> 'runs') r join sync.import_jobs j on j.run = r::bigint
+      cross join jsonb_array_elements(coalesce(j.settings -> 'files', '[]')) f
+      join sync.import_uploads u on u.id = (f.value ->> 'upload')::bigint and u.state <> 'removed'
+    where x.id = any (open_ones))
+  select array_agg(f.id), array_agg(f.upload) into erasures_of, uploads_of from found f;
   busy := array(
-    select u from unnest(files) u where exists (
+    select distinct u from unnest(uploads_of) u where exists (
       select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = u
         or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', u)))));
-  files := array(select unnest(files) except select unnest(busy));
+  files := array(select unnest(uploads_of) except select unnest(busy));
   delete from sync.import_chunks c where c.upload = any (files);
   update sync.import_uploads u set state = 'removed', recognition = null, refusal = null where u.id = any (files);
   update platform.erasures x
-  set report = x.report || jsonb_build_object('files', (x.report ->> 'files')::bigint + cardinality(files),
-      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + staged,
-      'unreadLines', coalesce((x.report ->> 'unreadLines')::bigint, 0) + unread),
-    pending = case when cardinality(busy) = 0 then null else x.pending end
-  where x.id = of_erasure;
-  return cardinality(busy) = 0;
+  set report = x.report || jsonb_build_object('files', (x.report ->> 'files')::bigint + n.files,
+      -- That lines were taken away is told to platform.list_clean_up; nobody asks whose they were.
+      'stagedLines', coalesce((x.report ->> 'stagedLines')::bigint, 0) + case when x.id = open_ones[1] then staged else 0 end,
+      'unreadLines', coalesce((x.report ->> 'unreadLines')::bigint, 0) + case when x.id = open_ones[1] then unread else 0 end),
+    pending = case when n.busy = 0 then null else x.pending end
+  from (
+    select o.id, count(f.upload) filter (where f.upload = any (files)) as files,
+      count(f.upload) filter (where f.upload = any (busy)) as busy
+    from unnest(open_ones) o (id) left join unnest(erasures_of, uploads_of) f (id, upload) on f.id = o.id group by o.id) n
+  where x.id = n.id;
+  select count(*) into waiting from platform.erasures x where x.id = any (open_ones) and x.pending is not null;
+  return waiting;
 end $function$;
-grant execute on function platform.erase_files(of_erasure uuid) to platform_owner;
-grant execute on function platform.erase_files(of_erasure uuid) to privacy_role;
-alter function platform.erase_files(of_erasure uuid) owner to erase_role;
+grant execute on function platform.erase_files_of(of_erasures uuid[]) to platform_owner;
+grant execute on function platform.erase_files_of(of_erasures uuid[]) to privacy_role;
+alter function platform.erase_files_of(of_erasures uuid[]) owner to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.erase_in_job(of_job uuid, at_place integer, of_customer uuid)
  RETURNS jsonb
@@ -1736,6 +1860,7 @@ CREATE OR REPLACE FUNCTION platform.erase_rows(t platform.inventory_tables, peop
  RETURNS bigint
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   becomes constant text := (
@@ -1995,6 +2120,22 @@ begin
   new.phone_extension := null;
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.forget_results()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH gone AS (
+          DELETE FROM platform.idempotency_keys
+           WHERE (idempotency_keys.created_at < (clock_timestamp() - '24:00:00'::interval))
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM gone;
+END;
+grant execute on function platform.forget_results() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.former_partners(people uuid[])
  RETURNS text[]
@@ -2888,7 +3029,16 @@ BEGIN ATOMIC
          CASE
              WHEN (e.state <> 'asked'::text) THEN subscribers.list
              ELSE '[]'::jsonb
-         END, 'webhooks', 'Each webhook is a subscription, and stands among the subscribers.', 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
+         END, 'webhooks', 'Each webhook is a subscription, and stands among the subscribers.', 'keptAway', ( SELECT count(*) AS count
+            FROM platform.suppressions s
+           WHERE ((s.erasure = e.id) AND (s.lifted_at IS NULL))), 'lifted', COALESCE(( SELECT jsonb_agg(jsonb_build_object('at', l.at, 'by', l.by, 'reason', l.reason, 'count', l.count) ORDER BY l.at) AS jsonb_agg
+            FROM ( SELECT max(s.lifted_at) AS at,
+                     s.lifted_by AS by,
+                     s.lift_reason AS reason,
+                     count(*) AS count
+                    FROM platform.suppressions s
+                   WHERE ((s.erasure = e.id) AND (s.lifted_at IS NOT NULL))
+                   GROUP BY s.lifted_by, s.lift_reason) l), '[]'::jsonb), 'backupsExpireOn', ((e.erased_at)::date + ( SELECT s.backups_kept_days
             FROM platform.privacy_settings s))) AS jsonb_build_object
     FROM (platform.erasures e
       CROSS JOIN LATERAL ( SELECT max(n."position") AS "position",
@@ -3444,6 +3594,41 @@ grant execute on function platform.name_beginning(name text) to bulk_role;
 grant execute on function platform.name_beginning(name text) to erase_role;
 grant execute on function platform.name_beginning(name text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.name_in_job(of_job uuid, places integer[], lines integer[], emails text[], phones text[], ids text[], OUT place integer, OUT refusal text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform from platform.erasure_job_places p where p.job = of_job and p.place = any (places) order by p.place for update;
+  return query
+    with given as materialized (
+      select g.place, g.line, g.email, g.phone, num_nulls(g.email, g.phone, g.id) < 3 as readable, f.customers
+      from unnest(places, lines, emails, phones, ids) g (place, line, email, phone, id)
+        cross join lateral (
+          select array_agg(x.customer) as customers from platform.find_persons(g.email, g.phone, g.id) x
+          where num_nulls(g.email, g.phone, g.id) < 3) f),
+    meant as materialized (
+      select g.place, g.line, g.readable, g.customers,
+        case when g.customers is null and g.readable then platform.find_erased(g.email, g.phone) else g.customers[1] end as customer
+      from given g),
+    named as (
+      update platform.erasure_job_places p
+      set line = m.line,
+        state = case when p.state in ('asked', 'erased') then p.state when w.why is null then 'open' else 'refused' end,
+        customer_id = case when p.state in ('asked', 'erased') then p.customer_id when w.why is null then m.customer end,
+        refusal = case when p.state not in ('asked', 'erased') then w.why end,
+        decided_at = case when p.state in ('asked', 'erased') then p.decided_at when w.why is not null then clock_timestamp() end
+      from meant m
+        cross join lateral (select case when not m.readable then 'unreadable' when cardinality(m.customers) > 1 then 'several'
+          when m.customer is null then 'unknown' end as why) w
+      where p.job = of_job and p.place = m.place
+      returning p.place, p.state, p.refusal)
+    select n.place, n.refusal from named n where n.state = 'refused' order by n.place;
+end $function$;
+grant execute on function platform.name_in_job(of_job uuid, places integer[], lines integer[], emails text[], phones text[], ids text[], OUT place integer, OUT refusal text) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.names_address(line text, emails text[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3714,6 +3899,47 @@ end $function$;
 grant execute on function platform.preview_erasure(of_customer uuid) to platform_owner;
 grant execute on function platform.preview_erasure(of_customer uuid) to privacy_role;
 alter function platform.preview_erasure(of_customer uuid) owner to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.preview_erasure(of_customer uuid, with_files boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  p record;
+  t platform.inventory_tables;
+  counted bigint;
+  tables jsonb := '[]';
+  files bigint[];
+begin
+  select * into p from platform.person(of_customer);
+  if p.customer is null then
+    raise exception 'there is no such customer' using errcode = 'no_data_found', constraint = 'customer_missing';
+  end if;
+  for t in select * from platform.inventory_tables i where i.belongs is not null and i.erasing <> 'own' order by i.relation loop
+    counted := platform.count_rows(t, p.people, p.addresses, p.numbers);
+    continue when counted = 0;
+    tables := tables || jsonb_build_object('table', t.relation, 'act', t.erasing, 'rows', counted, 'why', t.why);
+  end loop;
+  if with_files then files := platform.uploads_of_person(p.people, p.addresses, p.numbers); end if;
+  return jsonb_build_object('customer', p.customer, 'people', to_jsonb(p.people), 'state', p.state, 'tables', tables,
+    'events', cardinality(platform.positions_of_person(p.people,
+        platform.unlinked_keys(p.people, p.addresses, p.numbers) || platform.moved_keys(p.people)))
+      + (select count(*) from sync.outbox o where o.customer = any (p.people)),
+    'addresses', cardinality(p.addresses), 'numbers', cardinality(p.numbers),
+    'files', (select coalesce(jsonb_agg(jsonb_build_object('upload', u.id, 'name', u.name) order by u.id), '[]')
+      from sync.import_uploads u where u.id = any (files)),
+    'hold', (select jsonb_build_object('id', h.id, 'reason', h.reason, 'heldAt', h.held_at, 'heldBy', h.held_by)
+      from platform.legal_holds h where h.id = platform.hold_of(p.customer)),
+    'asked', (select jsonb_build_object('id', e.id, 'by', e.asked_by, 'at', e.asked_at, 'reason', e.reason)
+      from platform.erasures e where e.customer_id = p.customer and e.state = 'asked'),
+    'needsTwo', (select s.two_people from platform.privacy_settings s));
+end $function$;
+grant execute on function platform.preview_erasure(of_customer uuid, with_files boolean) to platform_owner;
+grant execute on function platform.preview_erasure(of_customer uuid, with_files boolean) to privacy_role;
+alter function platform.preview_erasure(of_customer uuid, with_files boolean) owner to erase_role;
 
 CREATE OR REPLACE FUNCTION platform.preview_merge(survivor uuid, loser uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -4798,12 +5024,33 @@ CREATE OR REPLACE FUNCTION platform.roots_of_merges(merges uuid[])
 RETURN ARRAY(SELECT DISTINCT c.merged_into FROM (platform.merges m JOIN platform.customers c ON ((c.id = m.loser_id))) WHERE ((m.id = ANY (roots_of_merges.merges)) AND (c.merged_into IS NOT NULL)) ORDER BY c.merged_into);
 grant execute on function platform.roots_of_merges(merges uuid[]) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.run_erasure_job(of_job uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who erases: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  end if;
+  update platform.erasure_jobs j
+  set run_at = clock_timestamp(), run_by = platform.current_actor(), stopped_at = null, stopped_by = null
+  where j.id = of_job;
+  if not found then
+    raise exception 'there is no such job' using errcode = 'no_data_found', constraint = 'erasure_job';
+  end if;
+  update platform.erasure_job_places p set state = 'open', refusal = null, decided_at = null
+  where p.job = of_job and p.state = 'refused' and p.customer_id is not null;
+end $function$;
+grant execute on function platform.run_erasure_job(of_job uuid) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.runs_of_person(people uuid[], addresses text[], numbers text[])
  RETURNS bigint[]
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET plan_cache_mode TO 'force_custom_plan'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 declare
   condition constant text := (select i.belongs from platform.inventory_tables i where i.relation = 'sync.import_rows');
@@ -5117,6 +5364,24 @@ begin
   where r.kind = rule.kind;
 end $function$;
 grant execute on function platform.step_retention(rule platform.retention_rules, rows_max integer, OUT done bigint, OUT has_ended boolean) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.stop_erasure_job(of_job uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_actor() is null then
+    raise exception 'say who: aether.actor is not set' using errcode = 'invalid_parameter_value', constraint = 'privacy_actor';
+  elsif not exists (select from platform.erasure_jobs j where j.id = of_job) then
+    raise exception 'there is no such job' using errcode = 'no_data_found', constraint = 'erasure_job';
+  end if;
+  update platform.erasure_jobs j set stopped_at = clock_timestamp(), stopped_by = platform.current_actor()
+  where j.id = of_job and j.stopped_at is null;
+  return found;
+end $function$;
+grant execute on function platform.stop_erasure_job(of_job uuid) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.suppress(of_erasure uuid, of_kind text, hashes bytea[])
  RETURNS bigint
@@ -6235,6 +6500,22 @@ create policy apps_read on platform.app_clients for select to app_role using (tr
 create policy owner_all on platform.app_clients for all to platform_owner using (true) with check (true);
 grant select on platform.app_clients to app_role;
 
+create table platform.app_events (
+  app text collate "C" not null,
+  type text collate "C" not null,
+  with_amounts boolean default false not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint app_events_pkey PRIMARY KEY (app, type),
+  constraint app_events_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint app_events_type_check CHECK ((type = ANY (ARRAY['deal.closed'::text, 'deal.reopened'::text])))
+);
+comment on table platform.app_events is 'The events of other apps'' records that an app is told of from now on.';
+comment on column platform.app_events.with_amounts is 'They carry the amount and the currency of the deal.';
+alter table platform.app_events enable row level security, force row level security;
+create policy apps_read on platform.app_events for select to app_role using (true);
+create policy owner_all on platform.app_events for all to platform_owner using (true) with check (true);
+grant select on platform.app_events to app_role;
+
 create table platform.apps (
   name text collate "C" not null,
   role name not null,
@@ -6549,15 +6830,18 @@ create table platform.erasure_job_places (
   erasure uuid,
   refusal text collate "C",
   decided_at timestamp with time zone,
+  line integer,
   constraint erasure_job_places_pkey PRIMARY KEY (job, place),
   constraint erasure_job_places_job_fkey FOREIGN KEY (job) REFERENCES platform.erasure_jobs(id),
   constraint erasure_job_places_check CHECK (((state = 'refused'::text) = (refusal IS NOT NULL))),
   constraint erasure_job_places_check1 CHECK (((state = ANY (ARRAY['asked'::text, 'erased'::text])) = ((erasure IS NOT NULL) AND (customer_id IS NOT NULL)))),
+  constraint erasure_job_places_line_check CHECK ((line > 0)),
   constraint erasure_job_places_place_check CHECK ((place > 0)),
   constraint erasure_job_places_refusal_check CHECK ((refusal = ANY (ARRAY['unreadable'::text, 'unknown'::text, 'several'::text, 'held'::text, 'busy'::text]))),
   constraint erasure_job_places_state_check CHECK ((state = ANY (ARRAY['open'::text, 'asked'::text, 'erased'::text, 'refused'::text])))
 );
 comment on table platform.erasure_job_places is 'The people of a job, in the order of its list, with ids only; no references, as of receipts.';
+comment on column platform.erasure_job_places.line is 'The line of the file; null: nobody has said.';
 alter table platform.erasure_job_places enable row level security, force row level security;
 create policy owner_all on platform.erasure_job_places for all to platform_owner using (true) with check (true);
 create policy privacy_read on platform.erasure_job_places for select to privacy_role using (true);
@@ -6570,17 +6854,24 @@ create table platform.erasure_jobs (
   begun_at timestamp with time zone default clock_timestamp() not null,
   begun_by text collate "C" default platform.current_actor() not null,
   begun_by_login name default SESSION_USER not null,
+  run_at timestamp with time zone,
+  run_by text collate "C",
+  stopped_at timestamp with time zone,
+  stopped_by text collate "C",
   constraint erasure_jobs_pkey PRIMARY KEY (id),
   constraint erasure_jobs_list_reason_key UNIQUE (list, reason),
   constraint erasure_jobs_list_check CHECK ((octet_length(list) = 32)),
-  constraint erasure_jobs_reason_check CHECK (platform.is_line(reason, 500))
+  constraint erasure_jobs_reason_check CHECK (platform.is_line(reason, 500)),
+  constraint erasure_jobs_stopped CHECK ((num_nulls(stopped_at, stopped_by) = ANY (ARRAY[0, 2])))
 );
 comment on table platform.erasure_jobs is 'Lists of people whose erasure is one job.';
 comment on column platform.erasure_jobs.list is 'A keyed hash of the list, by which the same command finds the job again.';
+comment on column platform.erasure_jobs.run_at is 'When somebody began it, or went on with it, the last time.';
+comment on column platform.erasure_jobs.stopped_at is 'Who runs it ends before the next person, until somebody goes on with it.';
 alter table platform.erasure_jobs enable row level security, force row level security;
 create policy owner_all on platform.erasure_jobs for all to platform_owner using (true) with check (true);
 create policy privacy_read on platform.erasure_jobs for select to privacy_role using (true);
-grant select (id, reason, begun_at, begun_by, begun_by_login) on platform.erasure_jobs to privacy_role;
+grant select (id, reason, begun_at, begun_by, begun_by_login, run_at, run_by, stopped_at, stopped_by) on platform.erasure_jobs to privacy_role;
 
 create table platform.erasures (
   id uuid default uuidv7() not null,
@@ -6626,6 +6917,38 @@ grant maintain on platform.erasures to privacy_role;
 grant select (id, customer_id, people, reason, state, asked_at, asked_by, asked_by_login, erased_at, erased_by, erased_by_login, clean_at, report) on platform.erasures to privacy_role;
 grant select on platform.erasures to erase_role;
 grant update on platform.erasures to erase_role;
+
+create table platform.idempotency_keys (
+  app text collate "C" default platform.current_app() not null,
+  client text collate "C" not null,
+  key_hash bytea not null,
+  request_hash bytea not null,
+  result json not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (app, client, key_hash),
+  constraint idempotency_keys_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint idempotency_keys_client_check CHECK (((client <> ''::text) AND (octet_length(client) <= 300))),
+  constraint idempotency_keys_created_at_time CHECK (platform.is_time(created_at)),
+  constraint idempotency_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint idempotency_keys_request_hash_check CHECK ((octet_length(request_hash) = 32))
+);
+comment on table platform.idempotency_keys is 'What requests with an Idempotency-Key have done. Rows count for a day; then the worker deletes them.';
+comment on column platform.idempotency_keys.client is 'A machine, as its tokens name it, or a user: each has keys of its own.';
+comment on column platform.idempotency_keys.key_hash is 'SHA-256: a client may make a key out of an address.';
+comment on column platform.idempotency_keys.request_hash is 'SHA-256 of method, address and body: the key with anything else is a mistake.';
+comment on column platform.idempotency_keys.result is 'What the transaction gave, from which the server makes the same answer. Not jsonb, which loses the order.';
+CREATE INDEX idempotency_keys_created_at_idx ON platform.idempotency_keys USING btree (created_at);
+alter table platform.idempotency_keys enable row level security, force row level security;
+create policy apps_own on platform.idempotency_keys for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy erase_all on platform.idempotency_keys for all to erase_role using (true) with check (true);
+create policy owner_all on platform.idempotency_keys for all to platform_owner using (true) with check (true);
+grant delete on platform.idempotency_keys to erase_role;
+grant insert (client, key_hash, request_hash, result) on platform.idempotency_keys to app_role;
+grant maintain on platform.idempotency_keys to privacy_role;
+grant select on platform.idempotency_keys to app_role;
+grant select on platform.idempotency_keys to erase_role;
+grant update (request_hash, result, created_at) on platform.idempotency_keys to app_role;
+grant update on platform.idempotency_keys to erase_role;
 
 create table platform.inventory (
   relation text collate "C" not null,
@@ -8038,7 +8361,8 @@ begin
   from unnest(kept) t (type)
     left join sync.entities e on t.type in (e.name || '.created', e.name || '.updated', e.name || '.deleted')
       or e.name = 'customer' and t.type in ('customer.merged', 'customer.unmerged', 'customer.erased')
-  where case when e.name is null
+  where not exists (select from platform.app_events g where g.app = of_app and g.type = t.type)
+    and case when e.name is null
         then t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.'))
         else not sync.may_read(of_app, e.audience) end;
   if vain is not null then
@@ -13896,14 +14220,16 @@ BEGIN ATOMIC
              ELSE ('is not shown to '::text || platform.current_app())
          END AS "case"
     FROM (unnest(list_vain_types.types) t(type)
-      LEFT JOIN sync.entities e ON (((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text))) OR ((e.name = 'customer'::text) AND (t.type = ANY (ARRAY['customer.merged'::text, 'customer.unmerged'::text, 'customer.erased'::text]))))))
-   WHERE
+      LEFT JOIN sync.entities e ON (((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text))) OR ((e.name = 'customer'::text) AND (t.type = ANY (ARRAY['customer.merged'::text, 'customer.unmerged'::text, 'customer.erased'::text]))) OR ((e.name = 'deal'::text) AND (t.type = ANY (ARRAY['deal.closed'::text, 'deal.reopened'::text]))))))
+   WHERE ((NOT (EXISTS ( SELECT
+            FROM platform.app_events g
+           WHERE ((g.app = platform.current_app()) AND (g.type = t.type))))) AND
          CASE
              WHEN (e.name IS NULL) THEN ((t.type !~ '\.[a-z]'::text) OR (NOT (EXISTS ( SELECT
                 FROM platform.apps a
                WHERE starts_with(t.type, (a.name || '.'::text))))))
-             ELSE (NOT sync.may_read(platform.current_app(), e.audience))
-         END;
+             ELSE ((t.type = ANY (ARRAY['deal.closed'::text, 'deal.reopened'::text])) OR (NOT sync.may_read(platform.current_app(), e.audience)))
+         END);
 END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to sync_role;

@@ -6,7 +6,7 @@ import { findCustomers } from './person.ts';
 import { NotAPerson, readWho, type Who } from './who.ts';
 
 /*
- * Erases a list of people as one job: see 0037_erasure_jobs.sql and 0042_erasure_lists.sql. The job is found again by its list and its reason,
+ * Erases a list of people as one job: see 0037_erasure_jobs.sql and 0045_erasure_lists.sql. The job is found again by its list and its reason,
  * so that the same call goes on where one was cut off. First each line is written down as the customer that it leads to, or refused; then each
  * person is a transaction. The clean-up of all of them is the caller's, once, after the last one.
  *
@@ -142,7 +142,7 @@ export async function runJob(
   }
 }
 
-/** The first half of the lock that a session holds while it runs a job; see 0042_erasure_lists.sql. */
+/** The first half of the lock that a session holds while it runs a job; see 0045_erasure_lists.sql. */
 export const jobLock = 7274;
 
 const nextOfJob = `
