@@ -100,6 +100,11 @@ const definer = (options: string) =>
   `create function crm.f() returns void language plpgsql security definer ${options} ${empty}`;
 lint('definer function with a movable search_path', {
   'one with no search_path': { offence: definer(''), found: ['crm.f()'], neighbour: definer(pinned) },
+  'one with settings for the planner alone': {
+    offence: definer('set enable_seqscan = off'),
+    found: ['crm.f()'],
+    neighbour: definer(`${pinned} set plan_cache_mode = auto set enable_seqscan = off`),
+  },
   'one that searches temporary tables first': {
     offence: definer('set search_path = pg_catalog, platform'),
     found: ['crm.f()'],

@@ -77,7 +77,7 @@ const trialFunctions = Object.keys(trialRoles).map(
   (role) => `('${role}', 'sync.try_as_${role.replace('_trial', '')}(text, text, text, text, text)')`,
 );
 /** The only other setting that a function may have is one about its plans, which changes the meaning of no name. */
-const isPinned = `array(select c from unnest(p.proconfig) c where c not like 'plan\\_cache\\_mode=%')
+const isPinned = `array(select c from unnest(p.proconfig) c where c !~ '^(plan_cache_mode|enable_[a-z]+)=')
   = array['search_path=pg_catalog, pg_temp']`;
 
 const lints: Lint[] = [

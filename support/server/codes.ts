@@ -7,6 +7,7 @@ export const supportCodes: ProblemCodes = {
   409: [
     'chatbot-version-conflict',
     'widget-version-conflict',
+    'widget-in-use',
     'session-ended',
     'session-claimed',
     'agent-inactive',

@@ -95,7 +95,8 @@ export async function assignSession(
   if (held.agent_id === toAgentId && held.handler === 'agent') return getSession(tx, id);
   if (toAgentId !== null) await holdActiveAgent(tx, toAgentId);
   await tx.query(
-    `update support.sessions set agent_id = $2, is_new_to_agent = coalesce($2::uuid <> $3::uuid, false), snoozed_until = null, handler = 'agent',
+    `update support.sessions
+     set agent_id = $2, is_new_to_agent = coalesce($2::uuid <> $3::uuid, false), snoozed_until = null, handler = 'agent',
        waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
     [id, toAgentId, agentId],
   );

@@ -75,7 +75,8 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.handler, s.is_offline,
   case when s.snoozed_until > now() then s.snoozed_until end as snoozed_until, s.waiting_since, s.message_count,
-  s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at, s.last_message_at, s.ended_at,
+  s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
+  s.last_message_at, s.ended_at,
   case when m.id is not null
     then jsonb_build_object('author', m.author, 'body', left(m.body, ${lastWordsMax}), 'created_at', m.created_at) end as last_message`;
 export const sessionTables = `support.sessions s join support.widgets w on w.id = s.widget_id
