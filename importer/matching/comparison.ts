@@ -47,13 +47,14 @@ export function createComparer(
   const { names, domains, cities, companies } = frequencies;
   const letters = table.texts.letters();
   const decoded = new Decoded(table.texts);
+  const pairSlots = slotsFor(table.texts.size * pairsPerText);
   const textOf = (number: number) => decoded.textOf(number);
   const isAscii = (number: number) => ((letters[number] as number) & hasOthers) === 0;
-  const givenCache = new PairCache();
-  const familyCache = new PairCache();
-  const cityCache = new PairCache();
-  const companyCache = new PairCache();
-  const domainCache = new PairCache();
+  const givenCache = new PairCache(pairSlots);
+  const familyCache = new PairCache(pairSlots);
+  const cityCache = new PairCache(pairSlots);
+  const companyCache = new PairCache(pairSlots);
+  const domainCache = new PairCache(pairSlots);
 
   /** Whether two values are too common for one to be a slip of the other one. */
   const areBothCommon = (counts: Uint32Array, a: number, b: number): boolean => {
@@ -261,26 +262,40 @@ function isAddressSlip(a: string, b: string, isSmallDomain: boolean): boolean {
   return digitsOf(a) === digitsOf(b) || (isSmallDomain && shorter >= 5);
 }
 
-const cacheSlots = 2 ** 16;
+/** Of a cache. A small table has small ones: to make five large ones takes longer than to compare some hundred persons. */
+const slotsMax = 2 ** 16;
+/** So many pairs of each text are remembered. */
+const pairsPerText = 4;
+/** A power of two. */
+const slotsFor = (entries: number): number => Math.min(slotsMax, 2 ** Math.ceil(Math.log2(Math.max(1, entries))));
 
 /** How pairs of texts compare, of those asked last: most names are compared again and again. */
 class PairCache {
-  readonly #smaller = new Uint32Array(cacheSlots);
-  readonly #larger = new Uint32Array(cacheSlots);
-  readonly #levels = new Int8Array(cacheSlots);
+  readonly #slots: number;
+  readonly #smaller: Uint32Array;
+  readonly #larger: Uint32Array;
+  readonly #levels: Int8Array;
+
+  /** @param slots a power of two */
+  constructor(slots: number) {
+    this.#slots = slots;
+    this.#smaller = new Uint32Array(slots);
+    this.#larger = new Uint32Array(slots);
+    this.#levels = new Int8Array(slots);
+  }
 
   /** @returns -1 if it is not known */
   get(a: number, b: number): number {
     const smaller = a < b ? a : b;
     const larger = a < b ? b : a;
-    const slot = mix(smaller, larger) & (cacheSlots - 1);
+    const slot = mix(smaller, larger) & (this.#slots - 1);
     return this.#smaller[slot] === smaller && this.#larger[slot] === larger ? (this.#levels[slot] as number) : -1;
   }
 
   set(a: number, b: number, found: number): number {
     const smaller = a < b ? a : b;
     const larger = a < b ? b : a;
-    const slot = mix(smaller, larger) & (cacheSlots - 1);
+    const slot = mix(smaller, larger) & (this.#slots - 1);
     this.#smaller[slot] = smaller;
     this.#larger[slot] = larger;
     this.#levels[slot] = found;
@@ -291,15 +306,17 @@ class PairCache {
 /** Texts as strings, those asked last: to keep all would take more memory than the table. */
 class Decoded {
   readonly #texts: Texts;
-  readonly #numbers = new Uint32Array(cacheSlots);
-  readonly #strings = Array.from({ length: cacheSlots }, () => '');
+  readonly #numbers: Uint32Array;
+  readonly #strings: string[];
 
   constructor(texts: Texts) {
     this.#texts = texts;
+    this.#numbers = new Uint32Array(slotsFor(texts.size));
+    this.#strings = new Array(this.#numbers.length).fill('');
   }
 
   textOf(number: number): string {
-    const slot = number & (cacheSlots - 1);
+    const slot = number & (this.#numbers.length - 1);
     if (this.#numbers[slot] !== number) {
       this.#numbers[slot] = number;
       this.#strings[slot] = this.#texts.textOf(number);

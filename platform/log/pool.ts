@@ -80,11 +80,18 @@ export function parseJson(text: string): unknown {
   );
 }
 
-/** Every number of fifteen digits is exact. The zeros at both ends of a number do not count. */
+/** Every number of fifteen digits is exact. A longer one is if the runtime writes the same digits: PostgreSQL writes 1.5e-7 as 0.00000015. */
 function isRounded(value: number, source: string): boolean {
-  const digits = source.replace(/\D/g, '').replace(/^0+|0+$/g, '');
-  return digits.length > 15 && String(value) !== source;
+  const digits = digitsOf(source);
+  return digits.length > 15 && digitsOf(String(value)) !== digits;
 }
+
+/** Those that count: without the zeros at both ends, and without an exponent. */
+const digitsOf = (number: string): string =>
+  number
+    .replace(/e.*$/i, '')
+    .replace(/\D/g, '')
+    .replace(/^0+|0+$/g, '');
 
 const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number;
 const ordinaryTimestamp = /^[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d$/;
