@@ -122,6 +122,17 @@ type Row = EventRow & { audience: string };
 /** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
 type ReadRow = Row & { bytes: number; head: number; has_parked: boolean };
 
+/** `took_over`: of a worker that did not give it up. */
+type RelayLease = { lanes: number; took_over: boolean };
+
+/** Up to where everything of a batch from the log is settled. */
+const reachedBy = ({ work, settled }: Pick<Sent, 'work' | 'settled'>): number =>
+  settled === work.events.length ? work.until : (work.events[settled - 1]?.position ?? work.from);
+
+/** Where the subscription will be; undefined if something is parked first, which decides about what follows. */
+const expectedAfter = (sent: Sent): number | undefined =>
+  sent.work.of === 'log' && sent.tooLarge.length === 0 && sent.waiting.length === 0 ? reachedBy(sent) : undefined;
+
 const toRelayEvent = (row: Row, replayUntil: number, attempts = 0): RelayEvent => ({
   ...toEvent(row, row.position <= replayUntil),
   audience: row.audience,
@@ -139,26 +150,57 @@ export function openRelayLog(
   let wasParked = false;
   // Of a worker that did not give its lease up: it may have begun a batch just before its lease ended.
   let formerEndsAt = Number.NEGATIVE_INFINITY;
+  // Where this worker left the subscription if it relayed at the last turn.
+  let leftAt: number | undefined;
+
+  /** Asks for the lease, for the subscription and, if this worker has relayed, for the log from where it should be: in one round trip. */
+  async function ask(tx: Transaction, from: number | undefined) {
+    const lease = tx.run<RelayLease>(renewLease, [holder, leaseMs]);
+    if (from === undefined) {
+      // Only with the lease: a worker that stands by must not be in the way of the one that relays.
+      const [renewed] = await lease;
+      return { lease: renewed, held: renewed && (await hold(tx)) };
+    }
+    const [[renewed], held, rows] = await Promise.all([lease, hold(tx), readFrom(tx, from)]);
+    return { lease: renewed, held, read: { from, rows } };
+  }
+
+  const hold = async (tx: Transaction): Promise<Lease | undefined> =>
+    (await tx.run<Lease>(takeLease, [relayName, null]))[0];
+
+  const readFrom = (tx: Transaction, from: number): Promise<ReadRow[]> =>
+    tx.run<ReadRow>(readLog, [from, from + positionsMax, audiences]);
 
   async function turn(sent: Sent | undefined): Promise<Turn> {
-    return connection.transaction({}, async (tx) => {
-      const [lease] = await tx.run<{ lanes: number; took_over: boolean }>(renewLease, [holder, leaseMs]);
-      if (!lease) return { role: 'stands by' };
-      if (lease.took_over) formerEndsAt = performance.now() + callMs;
-      const [held] = await tx.run<Lease>(takeLease, [relayName, null]);
-      if (!held) {
-        if (performance.now() >= formerEndsAt) await tx.run(restNow, []);
-        return { role: 'paused' };
-      }
-      // Somebody may have rewound it meanwhile: what was sent is sent again then.
-      const position = sent && sent.work.from === held.position ? await writeDown(tx, sent) : held.position;
-      const restMs = held.retry_in_ms ?? undefined;
-      const isDue = restMs !== undefined && restMs <= 0;
-      const found = isDue && !wasParked ? await readParked(tx, held, position) : await readNext(tx, held, position);
-      wasParked = found?.of === 'parked';
-      const work = found && { ...found, lanes: lease.lanes };
-      return { role: 'relays', work, restMs: restMs === undefined ? undefined : Math.max(restMs, 1) };
-    });
+    const from = leftAt === undefined ? undefined : sent ? expectedAfter(sent) : leftAt;
+    leftAt = undefined;
+    try {
+      return await connection.transaction({ readsFirst: true }, async (tx) => {
+        const { lease, held, read } = await ask(tx, from);
+        if (!lease) return { role: 'stands by' };
+        if (lease.took_over) formerEndsAt = performance.now() + callMs;
+        if (!held) {
+          if (performance.now() >= formerEndsAt) await tx.run(restNow, []);
+          return { role: 'paused' };
+        }
+        // Somebody may have rewound it meanwhile: what was sent is sent again then.
+        const position = sent && sent.work.from === held.position ? await writeDown(tx, sent) : held.position;
+        const restMs = held.retry_in_ms ?? undefined;
+        const isDue = restMs !== undefined && restMs <= 0;
+        const rows = read?.from === position ? read.rows : undefined;
+        const found =
+          isDue && !wasParked ? await readParked(tx, held, position) : await readNext(tx, held, position, rows);
+        wasParked = found?.of === 'parked';
+        leftAt = position;
+        const work = found && { ...found, lanes: lease.lanes };
+        return { role: 'relays', work, restMs: restMs === undefined ? undefined : Math.max(restMs, 1) };
+      });
+    } catch (error) {
+      leftAt = undefined;
+      // The lease may have been taken over without an answer. (If the begin alone fails, it was renewed on its own, which keeps nothing false.)
+      formerEndsAt = performance.now() + callMs;
+      throw error;
+    }
   }
 
   /** @returns the position that the subscription has now */
@@ -182,8 +224,8 @@ export function openRelayLog(
       }
       return work.from;
     }
-    const until = settled === work.events.length ? work.until : (work.events[settled - 1]?.position ?? work.from);
-    if (until > work.from) await tx.run(move, [relayName, until]);
+    const until = reachedBy({ work, settled });
+    if (until > work.from) tx.endWith(move, [relayName, until]);
     return until;
   }
 
@@ -201,9 +243,15 @@ export function openRelayLog(
     return { of: 'parked', events, from, until: from, hasMore: true };
   }
 
-  async function readNext(tx: Transaction, held: Lease, from: number): Promise<Found | undefined> {
+  /** @param read what the log has after this position, if it was read already */
+  async function readNext(
+    tx: Transaction,
+    held: Lease,
+    from: number,
+    read: ReadRow[] | undefined,
+  ): Promise<Found | undefined> {
     const last = from + positionsMax;
-    const rows = await tx.run<ReadRow>(readLog, [from, last, audiences]);
+    const rows = read ?? (await readFrom(tx, from));
     const head = rows[0]?.head ?? from;
     const found = rows.filter((row) => row.position !== null).map((row) => toRelayEvent(row, held.replay_until));
     const isWhole = found.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
