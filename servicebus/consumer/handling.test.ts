@@ -1,4 +1,5 @@
 import { until } from '@aether/sync/testing';
+import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Effects, makeEvent, makeMessage, openEffects } from '../testing.ts';
 import { type BusEvent, toBusEvent } from '../wire.ts';
@@ -414,6 +415,25 @@ test('the inbox of an earlier version takes a batch as this version does', async
   );
   await inbox.prepare();
   expect(await source()).toEqual(present);
+});
+
+test('a new inbox that fills reads for a batch what the batch is about, not all that it knows', async () => {
+  const pool = new pg.Pool({ ...effects.pool.options, max: 1 }); // one connection, which keeps its plans
+  const inbox = openInbox(pool, { subscription: 'full', handlerTimeoutMs: 10_000, schema: 'inbox_full' });
+  await inbox.prepare();
+  const readFor = (events: BusEvent[]) =>
+    inbox.inBatch(events, async (tx) => {
+      const { rows } = await tx.query(
+        `select (seq_tup_read + idx_tup_fetch)::integer as rows from pg_stat_xact_user_tables
+         where schemaname = 'inbox_full' and relname = 'handled'`,
+      );
+      return rows[0].rows as number;
+    });
+  const customers = Array.from({ length: 50 }, () => crypto.randomUUID());
+  for (let version = 1; version <= 20; version++)
+    await readFor(customers.map((customer) => received({ customer, version })));
+  expect(await readFor(customers.map((customer) => received({ customer, version: 21 })))).toBeLessThanOrEqual(50);
+  await pool.end();
 });
 
 test('the inbox forgets all deliveries that are old enough, however many, and none that is not or is another subscription’s', async () => {
