@@ -5,7 +5,7 @@ import { within } from '../within.ts';
 import { createBell } from './bell.ts';
 import { type Lane, workLane } from './lane.ts';
 import type { Line } from './line.ts';
-import { mayAsk, type Peer, surplusOf } from './sharing.ts';
+import { createShare, mayAsk, type Peer } from './sharing.ts';
 
 /*
  * The lanes that this process holds. It asks for one after another, and keeps each open: what comes on an open lane is handled at once, while to
@@ -63,6 +63,7 @@ export function holdLanes(options: LanesOptions): Lanes {
   const bell = createBell();
   const lanes = new Set<Lane>();
   const calls = new Set<object>();
+  const share = createShare();
   let peers: Peer[] = [];
   let isBusy = false;
   // Whether the broker has answered the last call that asked for a lane; it has answered the consumer before the first one.
@@ -94,6 +95,7 @@ export function holdLanes(options: LanesOptions): Lanes {
     }
     isBusy = performance.now() - startedAt < soonMs;
     isAnswered = true;
+    share.noteTaken();
     hold(receiver, used);
   }
 
@@ -154,7 +156,7 @@ export function holdLanes(options: LanesOptions): Lanes {
     asks: () => !stopping.aborted && !isAtRest() && isAnswered && lanes.size < lanesMax,
     share(found) {
       peers = found;
-      for (let surplus = surplusOf(kept(), peers); surplus > 0; surplus--)
+      for (let surplus = share.surplus(kept(), peers); surplus > 0; surplus--)
         (longestIdle() ?? [...lanes].find((lane) => !lane.isLeaving()))?.leave();
       bell.ring();
     },

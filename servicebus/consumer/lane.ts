@@ -5,9 +5,9 @@ import { type BusEvent, toBusEvent, UnreadableMessage } from '../wire.ts';
 import { within } from '../within.ts';
 
 /*
- * The work on one lane. Messages stream in, in their order; what has come is a batch. It is completed when its effect is committed. A message
- * that cannot be read becomes a dead letter: nothing could be done with it, and it has no place in the order. Everything else stays the bus's
- * until it is handled or parked.
+ * The work on one lane. Messages stream in, in their order; what has come is a batch. It is completed when its effect is committed, while the next one
+ * is handled: what is lost between the two comes again, and the inbox knows it. A message that cannot be read becomes a dead letter: nothing could be
+ * done with it, and it has no place in the order. Everything else stays the bus's until it is handled or parked.
  */
 
 export type LaneWork = {
@@ -79,7 +79,7 @@ export function workLane(work: LaneWork): Lane {
   receiver.subscribe(
     {
       processMessage: (message) =>
-        // Settles when the message is completed: until then the SDK asks for no other in its place.
+        // Settles when the message is handled: until then the SDK asks for no other in its place.
         new Promise<void>((done) => {
           if (hasEnded) return done();
           queue.push({ message, done });
@@ -114,22 +114,37 @@ export function workLane(work: LaneWork): Lane {
     return queue.length > 0 && !isLeaving && !isOver();
   }
 
+  /** Completes a batch while the next one is handled. The broker sends others in its place from then on. */
+  async function settle(batch: Waiting[], readable: Waiting[]): Promise<void> {
+    const completed = Promise.all(readable.map(({ message }) => receiver.completeMessage(message)));
+    for (const { done } of batch) done();
+    try {
+      await Promise.race([within(completed, settleMs), gone.promise]);
+    } catch (error) {
+      lose(error);
+      throw error;
+    }
+  }
+
   async function run(): Promise<void> {
+    let settling: Promise<void> = Promise.resolve();
     try {
       while (await waitForOne()) {
         const batch = queue.splice(0, batchMax);
         const { events, readable } = await sortOut(batch, work);
         // What keeps it may last, and the lane may be lost meanwhile: then another process has it.
         if (events.length > 0) await Promise.race([work.handle(events, isOver), gone.promise]);
-        const completed = Promise.all(readable.map(({ message }) => receiver.completeMessage(message)));
-        await Promise.race([within(completed, settleMs), gone.promise]);
-        for (const { done } of batch) done();
+        await settling;
+        settling = settle(batch, readable);
+        settling.catch(() => {}); // awaited before the next batch is completed
         if (performance.now() > endsAt && isCrowded()) break;
       }
+      await settling;
     } finally {
       clearInterval(watch);
       hasEnded = true;
       for (const { done } of queue.splice(0)) done();
+      await settling.catch(() => {});
       // Gives what is not completed back to the broker; the inbox knows it if it is handled.
       await within(receiver.close(), closeMs).catch(() => {});
     }

@@ -1,5 +1,5 @@
 import type { ServiceBusClient } from '@azure/service-bus';
-import { openClient } from '../client.ts';
+import { onLineDropped, openClient } from '../client.ts';
 import { BusFailure, describeBusFailure, toBusFailure, toConfigurationError } from '../failures.ts';
 import type { ServiceBusSettings } from '../settings.ts';
 import { within } from '../within.ts';
@@ -38,10 +38,19 @@ export function openLine({
 }): Line {
   let client: ServiceBusClient | undefined;
 
-  const get = () => {
-    client ??= openClient(settings, { timeoutInMs: acceptMs });
+  function get(): ServiceBusClient {
+    client ??= openWatched();
     return client;
-  };
+  }
+
+  /** Its lanes are lost when its line drops, and nobody answers this process until there is another one: others must not give up lanes for it. */
+  function openWatched(): ServiceBusClient {
+    const opened = openClient(settings, { timeoutInMs: acceptMs });
+    onLineDropped(opened, () => {
+      if (client === opened) refuse(new BusFailure('unreachable', 'The line to Service Bus has dropped.'));
+    });
+    return opened;
+  }
 
   function throwAway(): void {
     const closing = client;
