@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -28,19 +28,21 @@ import { median, quantile } from './measure.ts';
  * order, inbox or outbox: what is lost between commit and send is lost, and what comes twice is handled twice.
  *
  *   npm run bench:bus
+ *   npm run bench:bus -- --brief
  *   npm run bench:bus -- --backlog 20000 --seconds 4 --rounds 3 --drains 3 --rates 20,200 --effects none,row --only latency,drain
  */
-const { values: options } = parseArgs({
+const whole = { backlog: '100000', seconds: '5', rounds: '2', drains: '1', rates: '20,200', effects: 'none,row' };
+/** About a minute. */
+const brief = { ...whole, backlog: '20000', rounds: '1', effects: 'none' };
+const text = { type: 'string' } as const;
+const { values: given } = parseArgs({
   options: {
-    backlog: { type: 'string', default: '100000' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '2' },
-    drains: { type: 'string', default: '1' },
-    rates: { type: 'string', default: '20,200' },
-    effects: { type: 'string', default: 'none,row' },
+    ...{ backlog: text, seconds: text, rounds: text, drains: text, rates: text, effects: text },
     only: { type: 'string', default: 'latency,drain' },
+    brief: { type: 'boolean', default: false },
   },
 });
+const options = { ...(given.brief ? brief : whole), ...given };
 const backlog = Number(options.backlog);
 const rounds = Number(options.rounds);
 const drains = Number(options.drains);
@@ -48,6 +50,8 @@ const drains = Number(options.drains);
 const lateMs = 30_000;
 const drainLimitMs = 120_000;
 const effects = options.effects.split(',');
+/** Of the last minute: the bench itself is about two. */
+const load = () => loadavg()[0]?.toFixed(1);
 const customersCount = 2_000;
 /** A change for which the worker makes no search for duplicates: that would keep a core busy beside the bus, and not beside the plain loop. */
 const changeTier = `update platform.customers set account_tier = case account_tier when 'standard' then 'premium' else 'standard' end
@@ -272,7 +276,7 @@ async function measureLatency(server: LocalServer, settings: ServiceBusSettings,
   }
 
   console.log(
-    `Commit → handled, in another process; medians of ${rounds} rounds of ${options.seconds} s, both ways by turns\n\n| writes/s | the handler | plain loop: p50 ms | p99 ms | over the bus: p50 ms | p99 ms | p50 | p99 |\n|--:|---|--:|--:|--:|--:|--:|--:|`,
+    `Commit → handled, in another process; medians of ${rounds} rounds of ${options.seconds} s, both ways by turns\n\n| writes/s | the handler | plain loop: p50 ms | p99 ms | over the bus: p50 ms | p99 ms | p50 | p99 | load |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|`,
   );
   for (const effect of effects)
     for (const rate of options.rates.split(',').map(Number)) {
@@ -286,7 +290,7 @@ async function measureLatency(server: LocalServer, settings: ServiceBusSettings,
       ];
       const cells = modes.flatMap((mode) => (['p50', 'p99'] as const).map((which) => of(mode, which).toFixed(1)));
       const does = effect === 'row' ? 'writes a row' : 'does nothing';
-      console.log(`| ${rate} | ${does} | ${cells.join(' | ')} | ${p50.toFixed(1)}× | ${p99.toFixed(1)}× |`);
+      console.log(`| ${rate} | ${does} | ${cells.join(' | ')} | ${p50.toFixed(1)}× | ${p99.toFixed(1)}× | ${load()} |`);
       goal(
         `at ${rate}/s, if the handler ${does}: p50 ≤ 3× and p99 ≤ 3×`,
         p50 <= 3 && p99 <= 3,
@@ -368,7 +372,7 @@ async function measureDrain(settings: ServiceBusSettings, url: string): Promise<
   }
   console.log(
     `\nDraining ${backlog.toLocaleString('en')} events of ${customersCount.toLocaleString('en')} customers; ` +
-      `medians of ${drains} rounds\n\n| the handler | plain loop: events/s | over the bus | |\n|---|--:|--:|--:|`,
+      `medians of ${drains} rounds\n\n| the handler | plain loop: events/s | over the bus | | load |\n|---|--:|--:|--:|--:|`,
   );
   for (const effect of effects) {
     const rates: Record<Mode, number[]> = { plain: [], ours: [] };
@@ -380,7 +384,7 @@ async function measureDrain(settings: ServiceBusSettings, url: string): Promise<
     const does = effect === 'row' ? 'writes a row' : 'does nothing';
     const figure = `${(ours / plain).toFixed(2)}×`;
     console.log(
-      `| ${does} | ${Math.round(plain).toLocaleString('en')} | ${Math.round(ours).toLocaleString('en')} | ${figure} |`,
+      `| ${does} | ${Math.round(plain).toLocaleString('en')} | ${Math.round(ours).toLocaleString('en')} | ${figure} | ${load()} |`,
     );
     goal(`drain ≥ 0.8× of the plain loop if the handler ${does}`, ours / plain >= 0.8, figure);
   }
