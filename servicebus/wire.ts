@@ -219,10 +219,9 @@ function storable(what: string, text: string): string {
 /** Both separators are allowed: `_` is for clients of JMS. */
 function binaryAttributes(properties: Record<string, unknown>): Record<string, unknown> {
   const attributes: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(properties)) {
-    const [, attribute] = /^cloudEvents[:_](.+)$/.exec(name) ?? [];
-    if (attribute) attributes[attribute] = value;
-  }
+  for (const name in properties)
+    if (name.length > 12 && name.startsWith('cloudEvents') && (name[11] === ':' || name[11] === '_'))
+      attributes[name.slice(12)] = properties[name];
   if (attributes.specversion === undefined)
     throw new UnreadableMessage(
       'The message is no CloudEvent: it has neither cloudEvents: properties nor the content type application/cloudevents+json.',

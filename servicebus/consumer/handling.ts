@@ -91,21 +91,33 @@ export function createHandling({
   /** Deliveries whose handler has not come back: the next time they are parked without another attempt. */
   const late = new Set<string>();
 
-  async function call(event: BusEvent, context: Handled): Promise<void> {
-    const { promise, reject } = Promise.withResolvers<never>();
+  /** Calls the handler for the events of a transaction, each with the whole limit: one timer that is wound again costs less than one for each. */
+  function openCalls() {
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    over.catch(() => {});
+    let called: BusEvent | undefined;
     const timer = setTimeout(() => {
-      late.add(event.deliveryId);
+      if (!called) return;
+      late.add(called.deliveryId);
       reject(new HandlerTimeout(handlerTimeoutMs));
     }, handlerTimeoutMs);
-    try {
-      await Promise.race([handler(event, context), promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return {
+      async call(event: BusEvent, context: Handled): Promise<void> {
+        called = event;
+        timer.refresh();
+        try {
+          await Promise.race([handler(event, context), over]);
+        } finally {
+          called = undefined;
+        }
+      },
+      end: () => clearTimeout(timer),
+    };
   }
+  type Calls = ReturnType<typeof openCalls>;
 
   /** @returns the error of the event alone; undefined if it was handled. @throws what is not the event's fault */
-  async function attempt(event: BusEvent, context: Handled): Promise<unknown> {
+  async function attempt({ call }: Calls, event: BusEvent, context: Handled): Promise<unknown> {
     const { tx } = context;
     if (late.delete(event.deliveryId)) return new HandlerTimeout(handlerTimeoutMs);
     await tx.query('savepoint event');
@@ -132,6 +144,15 @@ export function createHandling({
 
   /** @param isApart each event in a savepoint, so that one that fails is parked; otherwise it throws BatchFailed */
   async function handleBatch(events: BusEvent[], isApart: boolean): Promise<number> {
+    const calls = openCalls();
+    try {
+      return await handleWith(calls, events, isApart);
+    } finally {
+      calls.end();
+    }
+  }
+
+  async function handleWith(calls: Calls, events: BusEvent[], isApart: boolean): Promise<number> {
     const effects: (() => void)[] = [];
     const count = await inbox.inBatch(events, async (tx, taken) => {
       const { fresh, parked, busy } = taken;
@@ -150,7 +171,7 @@ export function createHandling({
           effects.push(() => onEffect(event, 'waiting', 1));
           continue;
         }
-        const error = isApart ? await attempt(event, context) : await attemptBare(event, context);
+        const error = isApart ? await attempt(calls, event, context) : await attemptBare(calls, event, context);
         if (error === undefined) {
           versions.note(event);
           effects.push(() => onEffect(event, 'handled', 1));
@@ -166,7 +187,7 @@ export function createHandling({
     return count;
   }
 
-  async function attemptBare(event: BusEvent, context: Handled): Promise<undefined> {
+  async function attemptBare({ call }: Calls, event: BusEvent, context: Handled): Promise<undefined> {
     try {
       await call(event, context);
     } catch (error) {
@@ -178,7 +199,8 @@ export function createHandling({
   /** Tries what is parked of a session from its first event on, until one fails, none is due or the turn is over: one transaction. */
   async function workTurn(session: string, isStopping: () => boolean): Promise<void> {
     const effects: (() => void)[] = [];
-    await inbox.inSession(
+    const calls = openCalls();
+    const work = inbox.inSession(
       session,
       async (tx) => {
         const endsAt = performance.now() + turnMs;
@@ -192,7 +214,7 @@ export function createHandling({
             effects.push(() => onEffect(due.event, 'outdated', number));
             continue;
           }
-          const error = await attempt(due.event, context);
+          const error = await attempt(calls, due.event, context);
           if (error !== undefined) {
             const { isDead } = await inbox.failAgain(tx, due, causeOf(error), policy);
             effects.push(() => onFailed(due.event, { attempt: number, isDead, error }));
@@ -204,6 +226,7 @@ export function createHandling({
       },
       { waits: false },
     );
+    await work.finally(calls.end);
     for (const tell of effects) tell();
   }
 
