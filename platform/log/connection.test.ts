@@ -225,7 +225,7 @@ test('numbers in JSON that JavaScript would round are given on as they are, and 
 });
 
 test('small numbers in JSON, which PostgreSQL writes without an exponent, come back as the numbers that they were', async () => {
-  const weights = [1.2345678901234566e-7, -3.0517578125012345e-12, 0.1 + 0.2];
+  const weights = [1.2345678901234566e-7, -3.0517578125012346e-12, 0.1 + 0.2];
   const [row] = await db.query<{ held: unknown }>('select $1::jsonb as held', [JSON.stringify(weights)]);
   expect(row?.held).toEqual(weights);
 });
