@@ -5943,12 +5943,12 @@ begin
       set customer_id = l.id, value = v.was -> 'value', updated_at = (v.was ->> 'updated_at')::timestamptz where t.id = v.id;
       insert into crm.custom_field_values as t (id, field_id, field_key, field_label, customer_id, value) overriding system value
       values (new_key::bigint, (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value);
-      -- It was edited while a later merge had it already, or before.
-      insert into platform.merge_moves (merge, reference, key, was)
-      select x.merge, x.reference, new_key, x.was || jsonb_build_object('id', new_key::bigint) from platform.merge_moves x
-      where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null
-        and x.was -> 'value' <> v.was -> 'value';
     end if;
+    -- It was edited while a later merge had it already, or before: that part of the ledger is of a row of its own from now on.
+    insert into platform.merge_moves (merge, reference, key, was)
+    select x.merge, x.reference, new_key, x.was || jsonb_build_object('id', new_key::bigint) from platform.merge_moves x
+    where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null
+      and x.was -> 'value' <> v.was -> 'value';
     if v.id is null then
       why := platform.write_row_back(r, v.was, l.id);
       if why is not null then kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why); end if;

@@ -628,6 +628,25 @@ describe('an unmerge', () => {
     },
   );
 
+  test.each([
+    ['removed from', [0, 1]],
+    ['put away by', [0, 2, 1]],
+  ])(
+    'of an inner merge leaves the customer in the middle the value that it edited before it was merged on, also when that was %s the last survivor',
+    async (how, order) => {
+      const [over, middle] = [await barefoot(), await barefoot()];
+      const inner = await customer({ values: { shoe: 'Inner' } });
+      const merges = [await merge(middle, inner)];
+      await editShoe(middle, 'Edited');
+      merges.push(await merge(over, middle));
+      if (how === 'removed from')
+        await superuser.query('delete from crm.custom_field_values where customer_id = $1', [over]);
+      else merges.push(await merge(await customer({ values: { shoe: 'Top' } }), over));
+      for (const at of order) await unmerge(merges[at] as string);
+      expect([await shoeOf(over), await shoeOf(middle), await shoeOf(inner)]).toEqual([undefined, 'Edited', 'Inner']);
+    },
+  );
+
   test('takes a call along whose number was written over before the customer in the middle was merged on', async () => {
     const [top, middle, inner] = [await customer(), await customer(), await customer()];
     const number = (await db.getCustomerById(inner))?.phone_key as string;

@@ -30,7 +30,7 @@ import { type UserCalls, userCalls } from './users.ts';
  * The newest migration that this package relies on; a database that lacks it is refused, and one with a migration that says
  * `-- aether: breaks-apps-below` a higher number.
  */
-export const requiredMigration = 47;
+export const requiredMigration = 48;
 
 /** A database that does not answer the connection check within this time counts as out of reach. */
 const checkTimeoutMs = 3_000;
