@@ -160,6 +160,11 @@ begin atomic
   order by e.id desc limit least(greatest(rows_max, 1), 1000);
 end;
 
+-- A task of an erased person reminds nobody of it, and does not come again: its next one would be a new row of somebody who takes none, so
+-- that nobody could tick it.
+update platform.inventory set becomes = 'null'
+where relation = 'crm.activities' and column_name in ('remind_at', 'repeats', 'repeat_day', 'time_zone');
+
 -- What made a job of ten thousand slow.
 --
 -- First, the plans. try_erase plans each statement for its values, and so did what it calls: more than half of a small erasure were plans

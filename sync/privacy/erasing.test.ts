@@ -697,6 +697,30 @@ test('who has acknowledged is kept when the log is cut, and who was made to lose
   expect(await acknowledged()).toEqual(before);
 });
 
+test('a task of an erased person says nothing, reminds nobody, does not come again, and can be ticked', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7task');
+  const foundation = await database.connect('foundation_app');
+  const { rows } = await foundation.query(
+    `insert into crm.activities (customer_id, type, description, due_at, assigned_to, remind_at, repeats, repeat_day, time_zone)
+     values ($1, 'task', 'Call xq7task', now(), 'tom', now(), 'weekly', current_date, 'Europe/Berlin') returning id`,
+    [survivor],
+  );
+  await numberEvents(superuser);
+  await eraseCustomer(privacy, survivor, 'They asked');
+  const task = `select description, assigned_to, done_at, remind_at, repeats, repeat_day, time_zone from crm.activities where id = $1`;
+  expect((await superuser.query(task, [rows[0].id])).rows).toEqual([
+    {
+      ...{ description: 'Erased', assigned_to: 'tom', done_at: null },
+      ...{ remind_at: null, repeats: null, repeat_day: null, time_zone: null },
+    },
+  ]);
+  expect((await findCanary(superuser, 'xq7task')).filter((found) => /activities|events|outbox/.test(found))).toEqual(
+    [],
+  );
+  const ticked = await foundation.query('update crm.activities set done_at = now() where id = $1', [rows[0].id]);
+  expect(ticked.rowCount).toBe(1);
+});
+
 test('a webhook that is disabled has not acknowledged an erasure, until it has gone on past it', async () => {
   const { survivor } = await makePerson(database, superuser, 'xq7hook');
   const { rows } = await superuser.query('select sync.head()::integer as head');
