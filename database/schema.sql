@@ -16000,6 +16000,7 @@ CREATE OR REPLACE FUNCTION sync.scrub_data(data jsonb, known text[], kept text[]
  LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'auto'
 AS $function$
 begin
   return (
