@@ -191,6 +191,7 @@ test('every captured table either captures or deliberately hides each of its col
     'last_message_at',
     'visitor_read_number',
     'agent_read_number',
+    'is_new_to_agent',
     'page',
     'client_id',
     'request_digest',
