@@ -5,6 +5,7 @@ import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import type { Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
+import type { Reads } from './reads.ts';
 
 /** One address of a customer: a row of platform.customer_emails. */
 export type Address = {
@@ -81,8 +82,13 @@ const prove: Statement = {
 export type AddressCalls = ReturnType<typeof addressCalls>;
 
 /** The calls of platformDb about the addresses of a customer. Each change counts as a change of the customer: see belongingsOf. */
-export function addressCalls(connection: Connection) {
-  const { list, change, changeOne } = belongingsOf<Address>(connection, 'address', listStatement);
+export function addressCalls(connection: Connection, reads: Reads) {
+  const { list, change, changeOne } = belongingsOf<Address>(
+    connection,
+    { ...reads, run: reads.find },
+    'address',
+    listStatement,
+  );
 
   async function listAddresses(customerId: string, { tx }: InTransaction = {}): Promise<Address[]> {
     const addresses = isUuid(customerId) ? await list(customerId, { tx }) : [];
@@ -92,7 +98,7 @@ export function addressCalls(connection: Connection) {
 
   async function listReviewCandidates(customerId: string, { tx }: InTransaction = {}): Promise<ReviewCandidate[]> {
     if (!isUuid(customerId)) return [];
-    return (tx ?? connection).run<ReviewCandidate>(candidatesStatement, [customerId]);
+    return (tx ?? reads).run<ReviewCandidate>(candidatesStatement, [customerId]);
   }
 
   async function addAddress(customerId: string, email: string, write: BelongingWrite = {}): Promise<ChangedAddresses> {

@@ -3,7 +3,7 @@ import { NotFound } from './errors.ts';
 import { isUuid } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
-import type { Statement } from './log/query.ts';
+import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Transaction, Write } from './log/transaction.ts';
 
 /** What the functions of the database answer that change an address or a telephone number of a customer. */
@@ -25,12 +25,18 @@ export type ChangedBelongings<Belonging> = {
  * Reads and changes what a customer has several of: addresses, telephone numbers. Each change counts as a change of the customer: it raises
  * the customer's version and can be given `expectedVersion`. A merged customer's id leads to the survivor.
  *
+ * @param reads where they are read outside of a transaction.
  * @param what the name of one, for a refusal.
  * @param listStatement lists those of the customer `$1`; of a merged one, those of the survivor.
  */
-export function belongingsOf<Belonging extends object>(connection: Connection, what: string, listStatement: Statement) {
+export function belongingsOf<Belonging extends object>(
+  connection: Connection,
+  reads: Queryable,
+  what: string,
+  listStatement: Statement,
+) {
   const list = (customerId: string, { tx }: InTransaction = {}): Promise<Belonging[]> =>
-    (tx ?? connection).run<Belonging>(listStatement, [customerId]);
+    (tx ?? reads).run<Belonging>(listStatement, [customerId]);
 
   /**
    * Runs a function of the database.

@@ -6,6 +6,7 @@ import { VersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Write } from './log/transaction.ts';
 import type { MergeCalls } from './merging.ts';
+import { fromPrimary } from './reads.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {
@@ -14,11 +15,11 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
     ...calls,
     async getCustomerByEmail(email, options = {}) {
       if (options.tx) return calls.getCustomerByEmail(email, options);
-      return cache.get(`address ${requireEmail(email).key}`, () => calls.getCustomerByEmail(email));
+      return cache.get(`address ${requireEmail(email).key}`, () => fromPrimary(() => calls.getCustomerByEmail(email)));
     },
     async getCustomerById(id, options = {}) {
       if (options.tx || !isUuid(id)) return calls.getCustomerById(id, options);
-      return cache.get(`id ${id.toLowerCase()}`, () => calls.getCustomerById(id));
+      return cache.get(`id ${id.toLowerCase()}`, () => fromPrimary(() => calls.getCustomerById(id)));
     },
     async updateCustomer(id, change, write = {}) {
       try {

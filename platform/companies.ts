@@ -6,7 +6,8 @@ import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
-import { coalesce, prepareLookup, runLookup } from './lookups.ts';
+import { coalesceReads, prepareLookup, runLookup } from './lookups.ts';
+import type { Reads } from './reads.ts';
 
 /** A row of platform.companies. */
 export type Company = {
@@ -36,10 +37,10 @@ const holdVersion: Statement = {
 export type CompanyCalls = ReturnType<typeof companyCalls>;
 
 /** The calls of platformDb about companies. */
-export function companyCalls(connection: Connection) {
+export function companyCalls(connection: Connection, reads: Reads) {
   const fetchMany = async (on: Queryable, ids: string[]) =>
     new Map((await runLookup<Company>(on, byId, ids)).map((company) => [company.id, company]));
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids), connection.lookupCounts);
+  const coalescedById = coalesceReads(fetchMany, reads, connection.lookupCounts);
 
   async function getCompanyById(id: string, { tx }: InTransaction = {}): Promise<Company | null> {
     if (!isUuid(id)) return null;
@@ -50,7 +51,7 @@ export function companyCalls(connection: Connection) {
   async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {
     const asked = canonicaliseDomain(domain);
     if (!asked) return null;
-    const [company] = await (tx ?? connection).run<Company>(byDomain, [asked]);
+    const [company] = await (tx?.run ?? reads.find)<Company>(byDomain, [asked]);
     return company ?? null;
   }
 

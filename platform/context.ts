@@ -4,7 +4,8 @@ import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction } from './log/transaction.ts';
-import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+import { coalesceReads, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+import type { Reads } from './reads.ts';
 
 /** The part of the CRM's knowledge about a customer that every app may see. */
 export type CrmContext = {
@@ -64,14 +65,12 @@ const contextByNumber: Statement = {
 export type ContextCalls = ReturnType<typeof contextCalls>;
 
 /** The calls of platformDb that return a customer with its CRM context: company, open deals, manager, last activity. Each is one query. */
-export function contextCalls(connection: Connection) {
+export function contextCalls(connection: Connection, reads: Reads) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
     new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row.asked, toContext(row)]));
-  const coalescedByEmail = coalesce(
-    (keys: string[]) => fetchMany(connection, contextByEmail, keys),
-    connection.lookupCounts,
-  );
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids), connection.lookupCounts);
+  const lookUp = (lookup: Lookup) =>
+    coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
+  const [coalescedByEmail, coalescedById] = [lookUp(contextByEmail), lookUp(contextById)];
 
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
@@ -89,7 +88,7 @@ export function contextCalls(connection: Connection) {
     number: number | string,
     { tx }: InTransaction = {},
   ): Promise<CustomerContext | null> {
-    const [row] = await (tx ?? connection).run<ContextRow>(contextByNumber, [app, String(number)]);
+    const [row] = await (tx?.run ?? reads.find)<ContextRow>(contextByNumber, [app, String(number)]);
     return row ? toContext(row) : null;
   }
 

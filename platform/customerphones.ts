@@ -4,6 +4,7 @@ import type { Connection } from './log/connection.ts';
 import type { Statement } from './log/query.ts';
 import type { InTransaction } from './log/transaction.ts';
 import { requirePhone } from './phone.ts';
+import type { Reads } from './reads.ts';
 
 /** One telephone number of a customer: a row of platform.customer_phones. */
 export type CustomerPhone = {
@@ -56,9 +57,14 @@ export type CustomerPhoneCalls = ReturnType<typeof customerPhoneCalls>;
  */
 export function customerPhoneCalls(
   connection: Connection,
-  { phoneCountry }: { phoneCountry?: string | undefined } = {},
+  { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
-  const { list, change, changeOne } = belongingsOf<CustomerPhone>(connection, 'telephone number', listStatement);
+  const { list, change, changeOne } = belongingsOf<CustomerPhone>(
+    connection,
+    reads,
+    'telephone number',
+    listStatement,
+  );
 
   async function listPhones(customerId: string, { tx }: InTransaction = {}): Promise<CustomerPhone[]> {
     return isUuid(customerId) ? list(customerId, { tx }) : [];

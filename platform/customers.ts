@@ -5,8 +5,9 @@ import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
-import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+import { coalesceReads, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 import { phoneColumns } from './phone.ts';
+import type { Reads } from './reads.ts';
 
 /** A row of platform.customers, but for the key of its address. */
 export type Customer = {
@@ -117,14 +118,15 @@ export type CustomerCalls = ReturnType<typeof customerCalls>;
  */
 export function customerCalls(
   connection: Connection<App>,
-  { phoneCountry }: { phoneCountry?: string | undefined } = {},
+  { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
     const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
     return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));
   };
-  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys), connection.lookupCounts);
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids), connection.lookupCounts);
+  const lookUp = (lookup: Lookup) =>
+    coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
+  const [coalescedByEmail, coalescedById] = [lookUp(byEmail), lookUp(byId)];
 
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     const { key } = requireEmail(email);
@@ -144,7 +146,7 @@ export function customerCalls(
     number: number | string,
     { tx }: InTransaction = {},
   ): Promise<Customer | null> {
-    const [customer] = await (tx ?? connection).run<Customer>(byNumber, [app, String(number)]);
+    const [customer] = await (tx?.run ?? reads.find)<Customer>(byNumber, [app, String(number)]);
     return customer ?? null;
   }
 

@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader';
 import type { LookupCounts } from './log/connection.ts';
 import type { Queryable, Statement } from './log/query.ts';
+import type { Reader } from './log/reader.ts';
+import { fromPrimary, type Reads } from './reads.ts';
 
 /** The most keys in one query. More keys become several queries on several connections, so that the server's cores share the work. */
 const keysMax = 32;
@@ -30,11 +32,12 @@ export function runLookup<Row extends object>(on: Queryable, { one, many }: Look
  * Turns a query for many keys into a lookup of one: lookups made in the same tick share a query, and each distinct key is
  * asked once. Nothing is remembered between ticks, so an answer is never older than its question. Each caller gets a copy of its own.
  *
- * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw.
+ * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw. `asked` is the number of
+ *   lookups that the query answers.
  * @param counts counts the lookups and their queries.
  */
 export function coalesce<Key, Value>(
-  fetch: (keys: Key[]) => Promise<Map<Key, Value>>,
+  fetch: (keys: Key[], asked: number) => Promise<Map<Key, Value>>,
   counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
   const loader = new DataLoader<Key, Value | null>(
@@ -44,7 +47,7 @@ export function coalesce<Key, Value>(
         counts.asked += keys.length;
         counts.queries += 1;
       }
-      const found = await fetch([...distinct]);
+      const found = await fetch([...distinct], keys.length);
       const answers = keys.map((key) => found.get(key) ?? null);
       if (distinct.size === keys.length) return answers;
       return answers.map((answer, index) => (distinct.delete(keys[index] as Key) ? answer : structuredClone(answer)));
@@ -52,4 +55,29 @@ export function coalesce<Key, Value>(
     { cache: false, maxBatchSize: keysMax },
   );
   return (key) => loader.load(key);
+}
+
+/**
+ * `coalesce` for lookups that may come from a replica. Those of a tick whose callers it may answer share a query there, which needs what any of
+ * them has seen; the others share one at the primary.
+ */
+export function coalesceReads<Key, Value>(
+  fetch: (on: Queryable, keys: Key[]) => Promise<Map<Key, Value>>,
+  reads: Reads,
+  counts?: LookupCounts,
+): (key: Key) => Promise<Value | null> {
+  const readers: Reader[] = []; // of the lookups that wait, in their order
+  const onPrimary = coalesce((keys: Key[]) => fetch(reads.primary, keys), counts);
+  const onReplica = coalesce(
+    (keys: Key[], asked) => fetch(reads.for([...new Set(readers.splice(0, asked))]), keys),
+    counts,
+  );
+  return async (key) => {
+    const reader = reads.admit();
+    if (!reader) return onPrimary(key);
+    readers.push(reader);
+    const found = await onReplica(key);
+    // A replica may not know yet what somebody has just made: that there is none, only the primary says.
+    return found ?? (reader.isPinned ? null : fromPrimary(() => onPrimary(key)));
+  };
 }

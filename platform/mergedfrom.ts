@@ -1,6 +1,5 @@
 import { isUuid } from './fields.ts';
-import type { Connection } from './log/connection.ts';
-import type { Statement } from './log/query.ts';
+import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction } from './log/transaction.ts';
 
 /** A customer that was merged into another one, and the merge that did it. */
@@ -33,10 +32,10 @@ export const goesOn = (id: string): string =>
 export type MergedFromCalls = ReturnType<typeof mergedFromCalls>;
 
 /** The call of platformDb about which customers a customer was merged from. */
-export function mergedFromCalls(connection: Connection) {
+export function mergedFromCalls(reads: Queryable) {
   async function listMergedFrom(customerId: string, { tx }: InTransaction = {}): Promise<MergedFrom[]> {
     if (!isUuid(customerId)) return [];
-    return (tx ?? connection).run<MergedFrom>(mergedFrom, [customerId]);
+    return (tx ?? reads).run<MergedFrom>(mergedFrom, [customerId]);
   }
 
   return {

@@ -12,16 +12,21 @@ import { type App, type Environment, readEnvironment, schemaSetting } from './en
 import { type AppHeartbeat, startAppHeartbeat } from './heartbeat.ts';
 import { type HolderCalls, holderCalls } from './holders.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
+import { becauseOf, readCause, withoutCause } from './log/cause.ts';
 import { openClient } from './log/client.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
+import type { Queryable } from './log/query.ts';
+import { parsePlace, type Reader } from './log/reader.ts';
 import { translateRefusal } from './log/refusals.ts';
+import { openReplica, type Replica, type ReplicaState } from './log/replica.ts';
 import { openSignals, type Signals } from './log/signals.ts';
 import { type MergedFromCalls, mergedFromCalls } from './mergedfrom.ts';
 import { type MergeCalls, mergeCalls } from './merging.ts';
 import { type MoveCalls, moveCalls } from './moves.ts';
 import { type PhoneCalls, phoneCalls } from './phone.ts';
+import { noting, readsOf } from './reads.ts';
 import { findWarnings } from './serverwarnings.ts';
 import { type TierCalls, tierCalls } from './tiers.ts';
 import { type UserCalls, userCalls } from './users.ts';
@@ -56,6 +61,22 @@ export type PlatformDb = Connection<App> &
     signals: Signals;
     /** Problems of the server that the operator should fix, as found when connecting. The app works nevertheless. */
     warnings: string[];
+    /**
+     * Where lists and searches run that may come from the replica, if there is one (PLATFORM_DB_REPLICA_URL), within `readAs`; else from the primary.
+     * A statement that fails there is run again on the primary. Lookups of customers and companies come from there by themselves.
+     */
+    reads: Queryable;
+    /**
+     * Runs `work` so that its reads may come from the replica: as far as that has all that `seen` says, and is not older than
+     * PLATFORM_DB_REPLICA_AGE_MAX_MS.
+     *
+     * @param seen what an earlier `readAs`, or `seenNow` after a change, returned for the same caller. Undefined, or a text that is none: nothing.
+     */
+    readAs<T>(seen: string | undefined, work: () => Promise<T>): Promise<ReadAs<T>>;
+    /** For `readAs`: all that has been committed so far. Undefined if there is no replica. */
+    seenNow(): Promise<string | undefined>;
+    /** The state of the replica; undefined if there is none. */
+    replicaState(): ReplicaState | undefined;
     /** The state of the cache; undefined if there is none. */
     cacheState(): CacheState | undefined;
     /** Counts reads in which this app gets what another one owns or wrote; lookups and contexts are counted already. */
@@ -65,6 +86,14 @@ export type PlatformDb = Connection<App> &
     /** Checks that the database answers, knows this login as the right app, and has the migrations that this package needs. @throws ConfigurationError, DatabaseUnavailable */
     check(): Promise<void>;
   };
+
+export type ReadAs<T> = {
+  result: T;
+  /** What the caller has seen by now, for the next `readAs`, in this process or another one; undefined: nothing newer than before. */
+  seen: string | undefined;
+  /** How old the oldest answer of the replica may be, in milliseconds; undefined if none came from there. */
+  ageMs: number | undefined;
+};
 
 /**
  * Connects an app to the platform database. It refuses at once everything that would only fail later: a database out of reach, the
@@ -94,11 +123,10 @@ export async function connectPlatform({
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const { schema } = environment;
-  const connection = openConnection(app, {
-    ...environment,
-    searchPath: `${schema},platform`,
-    refuseConstraint: refuseConstraints(constraints),
-  });
+  const options = { ...environment, searchPath: `${schema},platform`, refuseConstraint: refuseConstraints(constraints) };
+  const primary = openConnection(app, options);
+  const connection = environment.replicaUrl === undefined ? primary : noting(primary);
+  let replica: Replica | undefined;
   const check = () => checkDatabase(connection, environment);
   let warnings: string[];
   try {
@@ -111,19 +139,30 @@ export async function connectPlatform({
     });
     await checkListening(environment);
     warnings = await findWarnings(connection, checkTimeoutMs);
+    replica = await openReplicaOf(primary, options, warnings);
   } catch (error) {
     await connection.close(refusedCloseMs);
     throw error;
   }
+  const reads = readsOf(primary, replica);
   const events = openEventBus(connection, environment.listenUrl, payloads);
   const signals = openSignals(connection, environment.listenUrl);
   const crossAppReads = countCrossAppReads();
-  const customers = countedCustomerCalls(customerCalls(connection, environment), app, crossAppReads);
-  const addresses = addressCalls(connection);
-  const companies = companyCalls(connection);
-  const phones = customerPhoneCalls(connection, environment);
+  const customers = countedCustomerCalls(customerCalls(connection, { ...environment, reads }), app, crossAppReads);
+  const addresses = addressCalls(connection, reads);
+  const companies = companyCalls(connection, reads);
+  const phones = customerPhoneCalls(connection, { ...environment, reads });
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   const cacheState = () => cache?.state();
+  const seenNow = async () => {
+    if (!replica) return undefined;
+    const [row] = await primary.query<{ place: string }>(
+      'select pg_catalog.pg_current_wal_insert_lsn()::text as place',
+      [],
+      { timeoutMs: checkTimeoutMs, isShort: true },
+    );
+    return row?.place;
+  };
   const heartbeat = startAppHeartbeat(connection, {
     settings: environment,
     events,
@@ -140,15 +179,30 @@ export async function connectPlatform({
     ...holderCalls(customers, companies),
     ...(cache ? cachedMergeCalls(mergeCalls(connection), cache) : mergeCalls(connection)),
     ...userCalls(connection),
-    ...countedContextCalls(contextCalls(connection), app, crossAppReads),
+    ...countedContextCalls(contextCalls(connection, reads), app, crossAppReads),
     ...phoneCalls(environment),
-    ...mergedFromCalls(connection),
+    ...mergedFromCalls(reads),
     ...moveCalls(connection),
     ...tierCalls(connection),
     events,
     signals,
     warnings,
     check,
+    reads,
+    async readAs(seen, work) {
+      if (!replica) return { result: await work(), seen: undefined, ageMs: undefined };
+      const needs = parsePlace(seen ?? '') ?? 0;
+      const reader: Reader = { needs, hasReadPrimary: false, isPinned: false, ageMs: undefined, isOver: false };
+      try {
+        const result = await becauseOf({ ...readCause(), reader }, work);
+        // What the primary has shown must not be missing in the next answer.
+        return { result, seen: reader.hasReadPrimary ? await seenNow() : undefined, ageMs: reader.ageMs };
+      } finally {
+        reader.isOver = true;
+      }
+    },
+    seenNow,
+    replicaState: () => replica?.state(),
     cacheState,
     crossAppReads,
     report: heartbeat.report,
@@ -161,9 +215,44 @@ export async function connectPlatform({
         await events.close();
       })();
       await Promise.race([closing, sleep(withinMs, undefined, { ref: false })]);
+      await replica?.close(Math.max(endsAt - performance.now(), 0));
       await connection.close(Math.max(endsAt - performance.now(), 0));
     },
   };
+}
+
+/** How long a read may take at the replica, and how long it waits for a connection there, until the primary is asked. */
+const [replicaQueryMs, replicaConnectMs] = [5_000, 1_000];
+
+/**
+ * Opens the replica of the settings. One that is out of reach, or does not follow at present, is a warning: it is used as soon as it is well.
+ *
+ * @throws ConfigurationError for one that can never be right: another server, one that takes changes, another login.
+ */
+async function openReplicaOf(
+  primary: Connection<App>,
+  options: Environment & Parameters<typeof openConnection>[1],
+  warnings: string[],
+): Promise<Replica | undefined> {
+  const { replicaUrl: url, replicaAgeMaxMs: ageMaxMs, queryTimeoutMs, connectTimeoutMs } = options;
+  if (url === undefined) return undefined;
+  const connection = openConnection(primary.app, {
+    ...options,
+    url,
+    pooler: 'none',
+    queryTimeoutMs: Math.min(queryTimeoutMs, replicaQueryMs),
+    connectTimeoutMs: Math.min(connectTimeoutMs, replicaConnectMs),
+  });
+  const replica = openReplica(primary, connection, { url, ageMaxMs });
+  try {
+    // What begins here goes on for as long as the process: it is nobody's request.
+    const trouble = await withoutCause(() => replica.start());
+    if (trouble !== undefined) warnings.push(`The replica of PLATFORM_DB_REPLICA_URL is not used at present: ${trouble}.`);
+    return replica;
+  } catch (error) {
+    await replica.close(refusedCloseMs);
+    throw error;
+  }
 }
 
 async function checkDatabase(connection: Connection<App>, { role, schema, pooler }: Environment): Promise<void> {

@@ -46,6 +46,7 @@ export type { Happening } from './log/lifecycle.ts';
 export type { Place } from './log/log.ts';
 export type { EventPage, PageOptions } from './log/page.ts';
 export type { Queryable, QueryLimit, Statement } from './log/query.ts';
+export { type FallbackReason, fallbackReasons, type ReplicaState } from './log/replica.ts';
 export type { Signal } from './log/signals.ts';
 export type { Subscription, SubscriptionOptions } from './log/subscription.ts';
 export {
@@ -72,6 +73,6 @@ export type {
 export type { Move, MovedKind, MovePreview } from './moves.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export type { Phone } from './phone.ts';
-export { connectPlatform, type PlatformDb } from './platform.ts';
+export { connectPlatform, type PlatformDb, type ReadAs } from './platform.ts';
 export { type Tier, type TierColour, tierColours } from './tiers.ts';
 export type { Role, SignIn, User } from './users.ts';

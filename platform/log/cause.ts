@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Reader } from './reader.ts';
 
 /** Why something is done. The events of the changes carry it. */
 export type Cause = {
@@ -6,6 +7,8 @@ export type Cause = {
   actor?: string | undefined;
   /** W3C traceparent of the request that asked for it. */
   trace?: string | undefined;
+  /** Whose reads may come from a replica, and what it must have for them; by default all reads come from the primary. See `readAs`. */
+  reader?: Reader | undefined;
 };
 
 const causes = new AsyncLocalStorage<Cause>();

@@ -31,6 +31,21 @@ export type ConnectionOptions = Settings & {
 
 export type LookupCounts = { asked: number; queries: number };
 
+/**
+ * Says before a statement whether its connection may answer it. It sends its own question on the connection, which the server answers before the
+ * statement. Undefined: the connection may.
+ */
+export type Guard = (client: pg.PoolClient) => Verdict | undefined;
+export type Verdict = {
+  /** Rejects if the connection may not answer. */
+  passed: Promise<void>;
+  /** The statement is sent only after that, instead of together with the question. */
+  isDoubtful: boolean;
+};
+
+/** The guard's refusal: the connection is intact, and the statement belongs elsewhere. */
+export class Withheld extends Error {}
+
 export interface Connection<App extends string = string> extends Queryable {
   /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
   readonly app: App;
@@ -50,6 +65,8 @@ export interface Connection<App extends string = string> extends Queryable {
    * @returns its lines, for `readFields`.
    */
   copy(text: string): Promise<string[]>;
+  /** The same connections, each of which the guard examines before a statement. */
+  guarded(guard: Guard): Queryable;
   /** The connections of this process: in use, idle, and calls that wait for one. */
   poolState(): PoolState;
   /** Whether its connections use TLS, and when the server's certificate ends; undefined before the first one is open. */
@@ -67,6 +84,8 @@ export interface Connection<App extends string = string> extends Queryable {
 }
 
 export const closeWithinMs = 10_000;
+
+const isIntact = (error: unknown): boolean => error instanceof Withheld || isRefusedAlone(error);
 
 /** A pool of connections under the login of an app or of the worker. Nothing is opened until the first query. */
 export function openConnection<App extends string>(app: App, options: ConnectionOptions): Connection<App> {
@@ -108,7 +127,7 @@ export function openConnection<App extends string>(app: App, options: Connection
 
   const mayWrite = rememberingMayWrite();
   /** One statement on its own. Behind a pooler others have used the connection, so that even a read begins with clean settings. */
-  const ask = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
+  const askBare = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
     stopwatch.time(() =>
       pooled || mayWrite(query.text)
         ? queryCleanly(client, query, settingsFor(readCause()))
@@ -116,6 +135,15 @@ export function openConnection<App extends string>(app: App, options: Connection
           ? queryNamed(client, query)
           : client.query(query),
     );
+  const ask = async (client: pg.PoolClient, query: DriverQuery, guard?: Guard): Promise<pg.QueryResult> => {
+    const verdict = guard?.(client);
+    if (verdict?.isDoubtful) await verdict.passed;
+    if (!verdict || verdict.isDoubtful) return askBare(client, query);
+    const [passed, answer] = await Promise.allSettled([verdict.passed, askBare(client, query)]);
+    if (passed.status === 'rejected') throw passed.reason;
+    if (answer.status === 'rejected') throw answer.reason;
+    return answer.value;
+  };
 
   /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
   async function hold<T>(
@@ -227,28 +255,33 @@ export function openConnection<App extends string>(app: App, options: Connection
       try {
         return await work(client);
       } catch (error) {
-        if (!isRefusedAlone(error)) discard();
+        if (!isIntact(error)) discard();
         throw refuse(error, text);
       }
     }, wish);
 
-  return {
-    app,
-    transaction,
+  const queryable = (guard?: Guard): Queryable => ({
     query: (text, values, limit) =>
       hold(async (client, discard) => {
         try {
-          const rows = withCount(await ask(client, toQuery(text, values, limit)));
+          const rows = withCount(await ask(client, toQuery(text, values, limit), guard));
           if (client.getTransactionStatus() === 'I') return rows;
         } catch (error) {
-          if (!isRefusedAlone(error)) discard();
+          if (!isIntact(error)) discard();
           throw refuse(error, text);
         }
         discard();
         throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
       }, limit),
     run: (statement, values) =>
-      alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows, statement),
+      alone(statement.text, async (client) => (await ask(client, toRun(statement, values), guard)).rows, statement),
+  });
+
+  return {
+    app,
+    transaction,
+    ...queryable(),
+    guarded: queryable,
     copy: (text) => alone(text, (client) => stopwatch.time(() => copyLines(client, text))),
     poolState: pool.state,
     certificate: pool.certificate,

@@ -15,6 +15,10 @@ export type Settings = {
   queryTimeoutMs: number;
   /** How long a call waits for a connection: a new one, or one that another call gives back. */
   connectTimeoutMs: number;
+  /** A streaming replica of the same server, past any pooler; undefined: there is none. */
+  replicaUrl: string | undefined;
+  /** No read from the replica is older than this. */
+  replicaAgeMaxMs: number;
 };
 
 /**
@@ -26,7 +30,8 @@ export type Settings = {
  * parameters `pooler` and `direct` of the address, which say the same,
  * PLATFORM_DB_POOL_MAX (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer,
  * default 20,000: above the 15 seconds after which the server itself ends an app's statement), PLATFORM_DB_CONNECT_TIMEOUT_MS (how
- * long a call waits for a connection, default 5,000).
+ * long a call waits for a connection, default 5,000), PLATFORM_DB_REPLICA_URL (a streaming replica, from which an app's lookups and lists may
+ * come), PLATFORM_DB_REPLICA_AGE_MAX_MS (how old they may be, default 5,000).
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -59,7 +64,27 @@ export function readSettings(variables: Record<string, string | undefined>): Set
   const listenUrl = past
     ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables)
     : (way.direct ?? (pooler === 'none' ? url : undefined));
-  return { url, listenUrl, role: variables.DB_ROLE || undefined, pooler, poolMax, queryTimeoutMs, connectTimeoutMs };
+
+  const replica = variables.PLATFORM_DB_REPLICA_URL;
+  const replicaUrl = replica ? readUrl('PLATFORM_DB_REPLICA_URL', replica, variables) : undefined;
+  if (replicaUrl && wayOf(replicaUrl).pooler === 'transaction')
+    throw new ConfigurationError(
+      'PLATFORM_DB_REPLICA_URL must lead to the replica itself: behind a pooler nobody knows which server has answered.',
+    );
+  const replicaAgeMaxMs = Number(variables.PLATFORM_DB_REPLICA_AGE_MAX_MS ?? 5_000);
+  if (!Number.isInteger(replicaAgeMaxMs) || replicaAgeMaxMs < 500 || replicaAgeMaxMs > 60_000)
+    throw new ConfigurationError('PLATFORM_DB_REPLICA_AGE_MAX_MS must be a whole number from 500 to 60000.');
+  return {
+    url,
+    listenUrl,
+    role: variables.DB_ROLE || undefined,
+    pooler,
+    poolMax,
+    queryTimeoutMs,
+    connectTimeoutMs,
+    replicaUrl,
+    replicaAgeMaxMs,
+  };
 }
 
 const sources = {

@@ -1,0 +1,366 @@
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type LocalServer, migrate, startLocal } from '@aether/database';
+import { atEnd, createTestDatabase } from '@aether/database/testing';
+import { newTestFolder } from '@aether/database/testing.folder';
+import { startReplica, type TestReplica } from '@aether/database/testing.replica';
+import pg from 'pg';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  becauseOf,
+  ConfigurationError,
+  connectPlatform,
+  type Customer,
+  type PlatformDb,
+  type ReplicaState,
+  readCause,
+} from './index.ts';
+import { startTestLine } from './testing.line.ts';
+import { startTestPooler } from './testing.pooler.ts';
+
+const settings = { fsync: 'off', shared_buffers: '32MB', autovacuum: 'off', io_method: 'sync', jit: 'off' };
+const ageMaxMs = 700;
+
+let primary: LocalServer;
+let replica: TestReplica;
+let superuser: pg.Client;
+let db: PlatformDb;
+let ada: Customer;
+let before: ReplicaState;
+let unique = 0;
+
+beforeAll(async () => {
+  const folder = await newTestFolder('replica');
+  await chmod(folder, 0o755);
+  primary = await startLocal({
+    folder: join(folder, 'primary'),
+    database: 'platform',
+    port: 54660,
+    settings: { ...settings, wal_keep_size: '256MB', scram_iterations: '1', checkpoint_timeout: '1h' },
+  });
+  atEnd(async () => {
+    await primary.server.stop('immediate');
+    await rm(folder, { recursive: true, force: true });
+  });
+  await migrate(primary.urlOf('platform_migrator'));
+  replica = await startReplica(primary, {
+    folder: join(folder, 'replica'),
+    port: 54680,
+    settings: { ...settings, max_standby_streaming_delay: '50ms' },
+  });
+  atEnd(() => replica.close());
+  superuser = new pg.Client({ connectionString: primary.server.superuserUrl('platform') });
+  await superuser.connect();
+  atEnd(() => superuser.end());
+  db = await connect();
+  atEnd(() => db.close());
+});
+beforeEach(async () => {
+  await replica.resume();
+  ada = await db.createCustomer({ email: `ada${++unique}@example.com`, name: 'Ada' });
+  await replica.caughtUp();
+  await comesFromReplica();
+  before = structuredClone(db.replicaState() as ReplicaState);
+});
+
+const urlOf = () => primary.urlOf('foundation_app');
+const connect = (variables: Record<string, string> = {}) =>
+  connectPlatform({
+    app: 'foundation',
+    variables: {
+      PLATFORM_DB_URL: urlOf(),
+      PLATFORM_DB_REPLICA_URL: replica.urlOf(urlOf()),
+      PLATFORM_DB_REPLICA_AGE_MAX_MS: `${ageMaxMs}`,
+      ...variables,
+    },
+  });
+
+/** Somebody whose reads say what the earlier ones have shown. */
+function caller(of = () => db) {
+  let seen: string | undefined;
+  return {
+    async read<T>(work: () => Promise<T>): Promise<{ result: T; ageMs: number | undefined }> {
+      const { result, ageMs, seen: by } = await of().readAs(seen, work);
+      seen = by ?? seen;
+      return { result, ageMs };
+    },
+    async write(name: string, id = ada.id): Promise<number> {
+      const { version } = await of().updateCustomer(id, { name });
+      seen = await of().seenNow();
+      return version;
+    },
+    /** What another process is given. */
+    seen: () => seen,
+  };
+}
+
+/** How many reads the replica has answered in this test; and how many the primary instead, for this reason. */
+const answered = () => (db.replicaState() as ReplicaState).answered - before.answered;
+const fellBack = (reason: keyof ReplicaState['fellBack']) =>
+  (db.replicaState() as ReplicaState).fellBack[reason] - before.fellBack[reason];
+const read = (id = ada.id) => db.getCustomerById(id);
+const listed = () =>
+  db.reads.query<{ name: string; here: boolean }>(
+    'select name, pg_is_in_recovery() as here from platform.customers where id = $1',
+    [ada.id],
+  );
+
+/** Waits until a stranger's reads come from the replica. */
+const comesFromReplica = () =>
+  expect.poll(async () => (await caller().read(listed)).result[0]?.here, { interval: 20 }).toBe(true);
+
+describe('a caller', () => {
+  test('reads back what they have written, although the replica has not replayed it; another caller may see it a little later', async () => {
+    await replica.pause();
+    const [maya, tom] = [caller(), caller()];
+    const version = await maya.write('Ada Lovelace');
+    expect((await maya.read(read)).result).toMatchObject({ name: 'Ada Lovelace', version });
+    expect((await maya.read(listed)).result).toEqual([{ name: 'Ada Lovelace', here: false }]);
+    expect(fellBack('unseen')).toBe(2);
+    const late = await tom.read(read);
+    expect(late.result).toMatchObject({ name: 'Ada', version: version - 1 });
+    expect(late.ageMs).toBeLessThan(ageMaxMs);
+    expect(answered()).toBe(1);
+    await replica.resume();
+    await expect.poll(async () => (await maya.read(listed)).result, { interval: 20 }).toEqual([
+      { name: 'Ada Lovelace', here: true },
+    ]);
+  });
+
+  test('who goes on at another process is shown what the first one has shown', async () => {
+    const other = await connect();
+    await replica.pause();
+    const maya = caller();
+    const version = await maya.write('Countess');
+    const { result } = await other.readAs(maya.seen(), () => other.getCustomerById(ada.id));
+    expect(result).toMatchObject({ name: 'Countess', version });
+    await other.close();
+  });
+
+  test('who was shown something by the primary is not shown less by the replica', async () => {
+    await replica.pause();
+    await caller().write('Newer');
+    const tom = caller();
+    expect((await tom.read(() => db.query('select name from platform.customers where id = $1', [ada.id]))).result).toEqual([
+      { name: 'Newer' },
+    ]);
+    expect((await tom.read(read)).result?.name).toBe('Newer');
+  });
+
+  test('finds at once a customer whom somebody else has just made, as only the primary says that there is none', async () => {
+    await replica.pause();
+    const made = await db.createCustomer({ email: `new${++unique}@example.com`, name: 'New' });
+    for (const find of [
+      () => db.getCustomerById(made.id),
+      () => db.getCustomerByEmail(made.email),
+      async () => (await db.getCustomerContextById(made.id))?.customer,
+    ])
+      expect((await caller().read(find)).result?.id).toBe(made.id);
+    expect(await db.listAddresses(made.id)).toHaveLength(1);
+    expect((await caller().read(() => db.listAddresses(made.id))).result).toHaveLength(1);
+    expect((await caller().read(() => db.getCustomerByEmail('nobody@example.com'))).result).toBeNull();
+  });
+
+  test('who shares the query of a tick with somebody that has written gets an answer that suits both', async () => {
+    await replica.pause();
+    const [maya, tom] = [caller(), caller()];
+    await maya.write('Shared');
+    const [hers, his] = await Promise.all([maya.read(read), tom.read(read)]);
+    expect([hers.result?.name, his.result?.name]).toEqual(['Shared', 'Shared']);
+  });
+
+  test('outside of `readAs` reads from the primary', async () => {
+    await replica.pause();
+    await db.updateCustomer(ada.id, { name: 'Present' });
+    expect((await read())?.name).toBe('Present');
+    expect(await listed()).toEqual([{ name: 'Present', here: false }]);
+    expect(answered()).toBe(0);
+  });
+});
+
+describe('a read', () => {
+  test('is never older than the bound: then it comes from the primary', async () => {
+    await replica.pause();
+    await db.updateCustomer(ada.id, { name: 'Later' });
+    const writtenAt = performance.now();
+    for (let isLate = false; !isLate; ) {
+      const askedAt = performance.now();
+      const { result, ageMs } = await caller().read(read);
+      isLate = result?.name === 'Later';
+      if (isLate) expect(ageMs).toBeUndefined();
+      else {
+        expect(askedAt - writtenAt).toBeLessThan(ageMaxMs);
+        expect(ageMs).toBeLessThan(ageMaxMs);
+      }
+    }
+    expect(fellBack('old')).toBeGreaterThan(0);
+  });
+
+  test('comes from the replica of a primary where nothing happens: that is no lag', async () => {
+    const endsAt = performance.now() + 2 * ageMaxMs;
+    while (performance.now() < endsAt) {
+      const { result, ageMs } = await caller().read(listed);
+      expect(result).toMatchObject([{ here: true }]);
+      expect(ageMs).toBeLessThan(ageMaxMs);
+    }
+  });
+
+  test('that writes is run on the primary, and one that is wrong is refused in the primary’s words', async () => {
+    const take = () => db.reads.query(`select platform.next_customer_number('foundation') as number`);
+    expect((await caller().read(take)).result).toEqual([{ number: expect.any(Number) }]);
+    expect(fellBack('writes')).toBe(1);
+    await expect(caller().read(() => db.reads.query(`select 'x'::integer`))).rejects.toMatchObject({
+      code: 'invalid-field',
+    });
+    await expect(caller().read(() => db.reads.query('select nothing from nowhere'))).rejects.toMatchObject({
+      code: '42P01',
+    });
+    expect(db.replicaState()).toMatchObject({ isUp: true });
+  });
+
+  test('that is in the way of what the replica has to replay is answered by the primary', async () => {
+    const slow = () =>
+      db.reads.query(
+        `select (select count(*) from platform.customers)::integer > 0 as found, pg_sleep(case when pg_is_in_recovery() then 20 else 0 end)`,
+      );
+    const asked = caller().read(slow);
+    await using watcher = await onReplica();
+    await expect
+      .poll(async () => (await watcher.query(`select from pg_stat_activity where wait_event = 'PgSleep'`)).rowCount)
+      .toBe(1);
+    await superuser.query(`update platform.customers set name = name || '!' where id = '${ada.id}'`);
+    await superuser.query('vacuum platform.customers');
+    expect((await asked).result).toMatchObject([{ found: true }]);
+    expect(fellBack('conflict')).toBe(1);
+  });
+
+  test('carries its actor and its trace there as well', async () => {
+    const who = () =>
+      db.reads.query(`select platform.current_actor() as actor, platform.current_app() as app, pg_is_in_recovery() as here`);
+    const { result } = await caller().read(() => becauseOf({ ...readCause(), actor: 'maya' }, who));
+    expect(result).toEqual([{ actor: 'maya', app: 'foundation', here: true }]);
+  });
+});
+
+describe('a replica that fails', () => {
+  test('and comes back, again and again under load, costs no error, and nobody is shown less than before', async () => {
+    const customers = await Promise.all(
+      Array.from({ length: 4 }, () => db.createCustomer({ email: `load${++unique}@example.com`, name: 'Load' })),
+    );
+    const other = await connect();
+    let isOver = false;
+    let reads = 0;
+    const lost: string[] = [];
+    /** Reads and writes by turns at two processes, as a load balancer has it. */
+    async function work({ id, email }: Customer, isWriter: boolean): Promise<void> {
+      let at = db;
+      const own = caller(() => at);
+      let version = 0;
+      for (let n = 0; !isOver; n++) {
+        at = n % 3 ? db : other;
+        if (isWriter && n % 2) version = await own.write(`Load ${n}`, id);
+        const found = (await own.read(() => (n % 5 ? at.getCustomerById(id) : at.getCustomerByEmail(email)))).result;
+        reads += 1;
+        if (found && found.version < version) lost.push(`${found.version} after ${version}`);
+        version = Math.max(version, found?.version ?? 0);
+      }
+    }
+    const working = Promise.all(customers.flatMap((each) => [work(each, true), work(each, false), work(each, false)]));
+    working.catch(() => {});
+    for (const isSoft of [false, true, false]) {
+      await comesFromReplica();
+      if (isSoft) await replica.server.stop('fast');
+      else await replica.kill();
+      await replica.restart();
+    }
+    await comesFromReplica();
+    isOver = true;
+    await working;
+    expect(lost).toEqual([]);
+    expect(reads).toBeGreaterThan(200);
+    expect(answered()).toBeGreaterThan(50);
+    await other.close();
+  });
+
+  test('in silence holds nobody up for longer than its limit, and is used again when it answers', async () => {
+    const line = await startTestLine(replica.urlOf(urlOf()));
+    const behind = await connect({ PLATFORM_DB_REPLICA_URL: line.url });
+    const ask = () => behind.readAs(undefined, () => behind.getCustomerById(ada.id));
+    await expect.poll(async () => (await ask()).ageMs, { interval: 20 }).toBeDefined();
+    line.silence();
+    const startedAt = performance.now();
+    expect((await ask()).result?.id).toBe(ada.id);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    await expect.poll(() => behind.replicaState()).toMatchObject({ isUp: false });
+    const againAt = performance.now();
+    expect((await ask()).result?.id).toBe(ada.id);
+    expect(performance.now() - againAt).toBeLessThan(500);
+    line.restore();
+    await expect.poll(async () => (await ask()).ageMs, { interval: 20 }).toBeDefined();
+    await behind.close();
+    await line.close();
+  });
+
+  test('when the app starts is a warning, and is used as soon as it is there', async () => {
+    await replica.kill();
+    const early = await connect();
+    expect(early.warnings).toContainEqual(expect.stringMatching(/PLATFORM_DB_REPLICA_URL is not used.*ECONNREFUSED/));
+    const ask = () => early.readAs(undefined, () => early.getCustomerById(ada.id));
+    expect(await ask()).toMatchObject({ result: { id: ada.id }, ageMs: undefined });
+    await replica.restart();
+    await expect.poll(async () => (await ask()).ageMs, { interval: 20 }).toBeDefined();
+    await early.close();
+  });
+});
+
+describe('an address is refused, with what to do,', () => {
+  const refusal = async (url: string): Promise<string> => {
+    const error = await connect({ PLATFORM_DB_REPLICA_URL: url }).then(
+      (opened) => opened.close().then(() => 'taken'),
+      (error) => error,
+    );
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return error.message;
+  };
+  const changed = (change: Partial<URL>) => Object.assign(new URL(replica.urlOf(urlOf())), change).href;
+
+  test('that is the primary’s own', async () => {
+    expect(await refusal(urlOf())).toMatch(/PLATFORM_DB_REPLICA_URL leads to a server that takes changes itself/);
+  });
+  test('of a server with other data', async () => {
+    const { directUrl } = await createTestDatabase();
+    expect(await refusal(directUrl('foundation_app'))).toMatch(/other data \(system identifier \d+.*streaming replica/);
+  });
+  test('of another database, or another login', async () => {
+    expect(await refusal(replica.server.superuserUrl('platform'))).toMatch(/the login postgres.*foundation_app.*same login/);
+    expect(await refusal(replica.server.superuserUrl('template1'))).toMatch(/another database/);
+    expect(await refusal(changed({ password: 'wrong' }))).toMatch(/PLATFORM_DB_REPLICA_URL: .*refuses the login/);
+    expect(await refusal(changed({ pathname: '/nowhere' }))).toMatch(/no database of the name in PLATFORM_DB_REPLICA_URL/);
+  });
+  test('that leads through a pooler', async () => {
+    const pooler = await startTestPooler(replica.urlOf(urlOf()));
+    expect(await refusal(pooler.url)).toMatch(/a connection pooler.*the replica itself/);
+    expect(await refusal(changed({ search: '?pooler=transaction' }))).toMatch(/must lead to the replica itself/);
+    await pooler.close();
+  });
+  test('that is none, and so is a bound beyond its limits', async () => {
+    expect(await refusal('replica.example.com')).toMatch(/PLATFORM_DB_REPLICA_URL/);
+    await expect(connect({ PLATFORM_DB_REPLICA_AGE_MAX_MS: '10' })).rejects.toThrow(/from 500 to 60000/);
+  });
+});
+
+test('a replica that was promoted answers nothing any more, and the operator is told', async () => {
+  await using watcher = await onReplica();
+  await watcher.query('select pg_promote()');
+  await expect.poll(() => db.replicaState()).toMatchObject({ isUp: false, trouble: expect.stringMatching(/promoted/) });
+  const answers = answered();
+  expect((await caller().read(read)).result?.id).toBe(ada.id);
+  expect(answered()).toBe(answers);
+});
+
+async function onReplica(): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: replica.server.superuserUrl('platform') });
+  client.on('error', () => {});
+  await client.connect();
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
