@@ -2,6 +2,7 @@ import { becauseOf, readCause } from '@aether/platform';
 import type { MiddlewareHandler } from 'hono';
 import type { Caller } from './caller.ts';
 import { Problem } from './problem.ts';
+import type { Reading } from './serving/reading.ts';
 
 /** 401: the caller has not signed in, or the sign-in has ended. A web app then goes to /signin. */
 export function refuseStranger(headers: Record<string, string> = {}): Problem {
@@ -19,7 +20,8 @@ export const staffOnly: MiddlewareHandler = async (c, next) => {
   if (!caller) throw refuseStranger();
   c.set('caller', caller);
   c.set('actor', caller.actor);
-  await becauseOf({ ...readCause(), actor: caller.actor?.id }, next);
+  const reading: Reading | undefined = c.get('reading');
+  await becauseOf({ ...readCause(), actor: caller.actor?.id }, () => reading?.(c, caller, next) ?? next());
   for (const cookie of caller.cookies ?? []) c.res.headers.append('Set-Cookie', cookie);
 };
 

@@ -16,6 +16,7 @@ export {
   readList,
 } from './keyset.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+export { laterOf } from './log/reader.ts';
 export { goesOn } from './mergedfrom.ts';
 export { foldDigits } from './phone.ts';
 export * from './published.ts';

@@ -196,7 +196,7 @@ export async function connectPlatform({
       try {
         const result = await becauseOf({ ...readCause(), reader }, work);
         // What the primary has shown must not be missing in the next answer.
-        return { result, seen: reader.hasReadPrimary ? await seenNow() : undefined, ageMs: reader.ageMs };
+        return { result, seen: reader.hasReadPrimary ? await seenNow().catch(() => undefined) : undefined, ageMs: reader.ageMs };
       } finally {
         reader.isOver = true;
       }

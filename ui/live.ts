@@ -1,5 +1,6 @@
 import { askVersion } from './parts/version.ts';
 import { send } from './request.ts';
+import { seen } from './seen.ts';
 
 /** `live`: the screen is kept fresh. Otherwise it may be stale, and the page says so. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline';
@@ -58,6 +59,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
     for (const listener of listeners) listener();
   };
   const tell = (event: LiveEvent | undefined) => {
+    seen.tell(); // what is loaded because of it must have it
     for (const follower of followers) follower(event);
   };
 
@@ -81,6 +83,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
     for (const type of types)
       opened.addEventListener(type, (message) => tell(JSON.parse((message as MessageEvent<string>).data)));
     opened.addEventListener('signal', (message) => {
+      seen.tell();
       const signal: Signal = JSON.parse((message as MessageEvent<string>).data);
       for (const watcher of watchers) watcher(signal);
     });

@@ -2,6 +2,7 @@ import type { ClientResponse } from 'hono/client';
 import type { SuccessStatusCode } from 'hono/utils/http-status';
 import { version } from './parts/version.ts';
 import { readRefusal, unreachable } from './refusal.ts';
+import { seen } from './seen.ts';
 import { untilSignedInAgain } from './timedout.ts';
 
 let csrfToken = '';
@@ -28,12 +29,15 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
   headers.set('Accept', 'application/json');
   const isChange = init.method !== undefined && init.method !== 'GET';
   if (isChange) headers.set('X-CSRF-Token', csrfToken);
+  const known = seen.begin();
+  if (known.header) headers.set('Aether-Seen', known.header);
   const answer = await fetch(input, { ...init, headers }).catch((error) => {
     if (init.signal?.aborted) throw error;
     // A device without a network has sent nothing.
     throw unreachable({ isSentChange: isChange && globalThis.navigator?.onLine !== false });
   });
   version.hear(answer);
+  known.hear(answer);
   if (answer.status !== 401) return answer;
   const { code } = await readRefusal(answer);
   if (code === 'sign-in-timed-out' && csrfToken !== '') {

@@ -35,14 +35,14 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
     const { q } = c.req.valid('query');
     const [{ customers }, companies, deals] = await Promise.all([
-      listCustomers(db, {
+      listCustomers(db.reads, {
         filters: readSearch(db, { search: q }),
         sort: 'created',
         direction: 'desc',
         limit: shownMax,
       }),
-      listCompanies(db, { search: q, sort: 'created', direction: 'desc', limit: shownMax }),
-      listDeals(db, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
+      listCompanies(db.reads, { search: q, sort: 'created', direction: 'desc', limit: shownMax }),
+      listDeals(db.reads, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
     ]);
     return c.json(
       {

@@ -15,17 +15,19 @@ import { checkTarget } from '../input/target.ts';
 import { answerProblem, createErrorHandler, type FindHolder, Problem, refuseFields } from '../problem.ts';
 import { completeDocument } from './document.ts';
 import { addHealth, type Checks } from './health.ts';
+import type { Reading } from './reading.ts';
 import { callerOf, traceRequest } from './trace.ts';
 
 /**
  * The context of every handler. `actor` is the person who acts, undefined for a visitor or a machine. `problem` is the
- * code of the refusal, if the request was refused. `staffOnly` uses `authenticate` and sets `caller`; `readByteBody` sets `bytes`.
+ * code of the refusal, if the request was refused. `staffOnly` uses `authenticate` and `reading`, and sets `caller`; `readByteBody` sets `bytes`.
  */
 export type AppEnv = {
   Bindings: HttpBindings;
   Variables: {
     requestId: string;
     authenticate?: Authenticate;
+    reading?: Reading;
     caller?: Caller;
     actor?: User;
     problem?: string;

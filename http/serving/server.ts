@@ -12,6 +12,7 @@ import type { AppScopes } from '../scopes.ts';
 import { type AnsweredRequest, type App, createApp } from './app.ts';
 import { readListening, readPort, type Variables } from './listening.ts';
 import { createLog } from './log.ts';
+import { openReading } from './reading.ts';
 import { type Served, serve } from './serve.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
 import { addWeb } from './web.ts';
@@ -147,8 +148,10 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       metrics,
     };
     let authenticate: Authenticate | undefined;
+    const reading = openReading(db);
     app.use(async (c, next) => {
       c.set('authenticate', authenticate);
+      c.set('reading', reading);
       await next();
     });
     if (web) addWeb(app, web, webBuilt);

@@ -22,3 +22,10 @@ export function parsePlace(text: string): LogPlace | undefined {
   const [, high, low] = written.exec(text) ?? [];
   return high === undefined || low === undefined ? undefined : Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
+
+/** Which of two texts is the later place; a text that is none is earlier than every place. */
+export function laterOf(one: string | undefined, other: string | undefined): string | undefined {
+  const [first, second] = [parsePlace(one ?? ''), parsePlace(other ?? '')];
+  if (first === undefined) return second === undefined ? undefined : other;
+  return second === undefined || second <= first ? one : other;
+}

@@ -49,10 +49,10 @@ const search = createStaffRoute({
 export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
     const { q } = c.req.valid('query');
-    const customers = await findCustomers(db, q, readSearchedPhone(q, db.readPhone(q)));
+    const customers = await findCustomers(db.reads, q, readSearchedPhone(q, db.readPhone(q)));
     const ids = customers.map(({ id }) => id);
     const reader = await findReader(db, c.get('caller'));
-    const sessions = reader ? await findSessions(db, reader, q, ids) : [];
+    const sessions = reader ? await findSessions(db.reads, reader, q, ids) : [];
     return c.json({ customers: customers.slice(0, foundMax), sessions }, 200);
   });
 }

@@ -190,7 +190,7 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { kind: kinds, type: types, cursor, limit, ...filters } = c.req.valid('query');
       const { id } = await requireCustomer(db, c.req.valid('param').id);
       const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, async (paging) => {
-        const found = await readTimeline(db, id, { filters: { ...filters, kinds, types }, ...paging });
+        const found = await readTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging });
         if (found.some((entry) => entry.app !== db.app)) db.crossAppReads.count('timeline');
         return found.map(({ place, ...entry }) => ({ entry, place }));
       });

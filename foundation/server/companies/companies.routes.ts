@@ -225,7 +225,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       const { search, sort, dir, ...asked } = c.req.valid('query');
       const direction = dir ?? (sort === 'name' ? 'asc' : 'desc');
       const { page: companies, next_cursor } = await cursors.page(`companies ${sort} ${direction}`, asked, (paging) =>
-        listCompanies(db, { search, sort, direction, ...paging }),
+        listCompanies(db.reads, { search, sort, direction, ...paging }),
       );
       return c.json({ companies, next_cursor }, 200);
     })
@@ -254,7 +254,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       const { id } = c.req.valid('param');
       await getCompanyRecord(db, id);
       const { page: contacts, next_cursor } = await cursors.page(`contacts of ${id}`, c.req.valid('query'), (paging) =>
-        listContacts(db, id, paging),
+        listContacts(db.reads, id, paging),
       );
       return c.json({ contacts, next_cursor }, 200);
     })

@@ -44,7 +44,7 @@ export function addContextRoutes(app: App, db: PlatformDb): void {
     const found = await db.getCustomerContextById(c.req.valid('param').id);
     if (!found) throw new NotFound('customer');
     const { id } = found.customer;
-    return c.json({ customer: { id }, crm: found.crm, recent: await readRecent(db, id) }, 200);
+    return c.json({ customer: { id }, crm: found.crm, recent: await readRecent(db.reads, id) }, 200);
   });
 }
 

@@ -266,7 +266,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
 
   async function count(filters: CustomerFilters, shown: number, isFrequent: boolean, isAll: boolean) {
     if (isAll || isFrequent) return { total: shown, total_is_more: !isAll };
-    const total = await countCustomers(db, filters, totalMax);
+    const total = await countCustomers(db.reads, filters, totalMax);
     return { total: Math.min(total, totalMax), total_is_more: total > totalMax };
   }
 
@@ -277,7 +277,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
       const name = `customers ${sort} ${direction}`;
       const after = await cursors.open(name, cursor);
-      const found = await listCustomers(db, { filters: shown, sort, direction, after, limit: limit + 1 });
+      const found = await listCustomers(db.reads, { filters: shown, sort, direction, after, limit: limit + 1 });
       const { page: customers, next_cursor } = await cursors.cut(name, found.customers, limit);
       const counted =
         after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));

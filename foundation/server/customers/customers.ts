@@ -5,6 +5,7 @@ import {
   NotFound,
   type Placed,
   type PlatformDb,
+  type Queryable,
   type Transaction,
 } from '@aether/platform';
 import type { CustomValues } from '../customfields/customfields.ts';
@@ -22,10 +23,10 @@ type Row = Customer &
 
 /** @returns `isFrequent`: there are too many matches to count. */
 export async function listCustomers(
-  db: PlatformDb,
+  on: Queryable,
   list: CustomerList,
 ): Promise<{ customers: Placed<ListedCustomer>[]; isFrequent: boolean }> {
-  const { rows, isFrequent } = await findCustomers<Row>(db, list);
+  const { rows, isFrequent } = await findCustomers<Row>(on, list);
   const customers = rows.map(({ company_name, company_domain, manager_name, ...customer }) => ({
     ...customer,
     company:

@@ -374,7 +374,7 @@ export function addDealRoutes(app: App, db: PlatformDb) {
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
       const name = `deals ${sort} ${direction}`;
       const { page: deals, next_cursor } = await cursors.page(name, { cursor, limit }, (paging) =>
-        listDeals(db, { filters, sort, direction, ...paging }),
+        listDeals(db.reads, { filters, sort, direction, ...paging }),
       );
       return c.json({ deals, next_cursor }, 200);
     })
@@ -424,7 +424,7 @@ export function addDealRoutes(app: App, db: PlatformDb) {
     })
     .openapi(board, async (c) => {
       const { owner, search, per_stage } = c.req.valid('query');
-      const columns = await readBoard(db, c.req.valid('param').id, { owner, search, perStage: per_stage + 1 });
+      const columns = await readBoard(db.reads, c.req.valid('param').id, { owner, search, perStage: per_stage + 1 });
       const cut = columns.map(async ({ deals, ...column }) => {
         const { page, next_cursor } = await cursors.cut('deals close asc', deals, per_stage);
         return { ...column, deals: page, next_cursor };

@@ -75,7 +75,7 @@ export function addTaskRoutes(app: App, db: PlatformDb) {
       // A place in one order says nothing in the other.
       const name = shown === 'done' ? 'done tasks' : 'tasks';
       const { page: activities, next_cursor } = await cursors.page(name, { cursor, limit }, (paging) =>
-        listTasks(db, {
+        listTasks(db.reads, {
           person: mine ? (c.get('actor')?.id ?? '') : person,
           state: shown,
           customerId: customer_id,

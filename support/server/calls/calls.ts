@@ -241,7 +241,7 @@ export async function listCalls(
   db: PlatformDb,
   { customerId, ...paging }: { customerId?: string } & Paging,
 ): Promise<Placed<Call>[]> {
-  const calls = await readList<Call>(db, { ...newestFirst, ...paging }, (parameter) => {
+  const calls = await readList<Call>(db.reads, { ...newestFirst, ...paging }, (parameter) => {
     const customer = customerId && goesOn(parameter(customerId, 'uuid'));
     return {
       columns: callColumns,

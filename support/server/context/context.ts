@@ -73,7 +73,7 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
 }
 
 async function readRecent(db: PlatformDb, customerId: string): Promise<Recent[]> {
-  const recent = await db.query<Recent>(
+  const recent = await db.reads.query<Recent>(
     `select type, occurred_at, created_by_app as app, created_by_name as name from crm.recent_activities
      where customer_id = $1 order by occurred_at desc, id desc limit ${recentMax}`,
     [customerId],

@@ -87,7 +87,7 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
       const reader = await requireReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
-        listInbox(db, reader, { view, widgetId, search, phone, ...paging }),
+        listInbox(db.reads, reader, { view, widgetId, search, phone, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
     })
@@ -97,5 +97,5 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone }));
     })
-    .openapi(counts, async (c) => c.json(await countInbox(db, await requireReader(db, c.get('caller'))), 200));
+    .openapi(counts, async (c) => c.json(await countInbox(db.reads, await requireReader(db, c.get('caller'))), 200));
 }

@@ -213,7 +213,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const { customer_id: customerId, status, ...asked } = c.req.valid('query');
       const reader = await requireReader(db, c.get('caller'));
       const { page: sessions, next_cursor } = await cursors.page('sessions', asked, (paging) =>
-        listSessions(db, reader, { customerId, status, ...paging }),
+        listSessions(db.reads, reader, { customerId, status, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
     })

@@ -69,7 +69,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
     .openapi(list, async (c) => {
       await requireOne(c);
       const { page: customers, next_cursor } = await cursors.page('customers', c.req.valid('query'), (paging) =>
-        listCustomers(db, paging),
+        listCustomers(db.reads, paging),
       );
       return c.json({ customers, next_cursor }, 200);
     })

@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { createSeen } from './seen.ts';
+
+const answer = (place?: string, ok = true) => ({ ok, headers: new Headers(place ? { 'Aether-Seen': place } : {}) });
+
+test('a page sends back the farthest place that an answer has named, whatever order the answers come in', () => {
+  const seen = createSeen();
+  expect(seen.begin().header).toBeUndefined();
+  const [first, second] = [seen.begin(), seen.begin()];
+  second.hear(answer('1/0'));
+  first.hear(answer('0/FFFFFFFF'));
+  expect(seen.begin().header).toBe('1/0');
+  seen.begin().hear(answer());
+  seen.begin().hear(answer('not a place'));
+  expect(seen.begin().header).toBe('1/0');
+});
+
+test('a page that the stream has told of a change asks for the present until an answer that was asked for later is there', () => {
+  const seen = createSeen();
+  const early = seen.begin();
+  seen.tell();
+  early.hear(answer('0/10'));
+  const late = seen.begin();
+  expect(late.header).toBe('now');
+  seen.begin().hear(answer(undefined, false));
+  expect(seen.begin().header).toBe('now');
+  late.hear(answer('0/20'));
+  expect(seen.begin().header).toBe('0/20');
+});
+
+test('a place is forgotten when no replica can be older, so that the place of a former primary is not asked for ever', () => {
+  let time = 0;
+  const seen = createSeen(() => time);
+  seen.begin().hear(answer('5/0'));
+  time = 61_000;
+  expect(seen.begin().header).toBeUndefined();
+  seen.begin().hear(answer('1/0'));
+  expect(seen.begin().header).toBe('1/0');
+});

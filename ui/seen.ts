@@ -1,0 +1,45 @@
+/*
+ * What this page has been shown, for servers that read from a replica (docs/replicas.md). An answer may say in `Aether-Seen` how far the
+ * database's log was; the page sends back the farthest, so that no later answer is older. A page that was told of a change by the stream asks for
+ * the present once, with `now`.
+ */
+
+/** No replica is ever older. What is older than that needs no word, and is forgotten: another server may have taken the primary's place. */
+const keptMs = 60_000;
+
+/** A place in the log as a number; undefined for another text. */
+function placeOf(text: string | null): number | undefined {
+  const [, high, low] = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text ?? '') ?? [];
+  return high && low ? Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16) : undefined;
+}
+
+export function createSeen(now: () => number = () => performance.now()) {
+  let latest: { text: string; place: number; at: number } | undefined;
+  let told = 0;
+  let loaded = 0;
+  return {
+    /** The page was told of a change: the next answers must have it. */
+    tell(): void {
+      told += 1;
+    },
+    /** For one request: its header, and whom to give the answer. */
+    begin(): { header: string | undefined; hear(answer: Pick<Response, 'headers' | 'ok'>): void } {
+      const toldBefore = told;
+      const isKnown = latest && now() - latest.at < keptMs;
+      return {
+        header: told > loaded ? 'now' : isKnown ? latest?.text : undefined,
+        hear({ headers, ok }) {
+          if (ok) loaded = Math.max(loaded, toldBefore);
+          const text = headers.get('Aether-Seen');
+          const place = placeOf(text);
+          if (text === null || place === undefined) return;
+          const isOld = !latest || now() - latest.at >= keptMs;
+          if (isOld || place >= (latest?.place ?? 0)) latest = { text, place, at: now() };
+        },
+      };
+    },
+  };
+}
+
+/** What this page has been shown. */
+export const seen = createSeen();
