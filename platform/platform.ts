@@ -170,6 +170,13 @@ export async function connectPlatform({
     crossAppReads,
     everyMs: heartbeatMs,
   });
+  const known = replica;
+  if (known)
+    heartbeat.report('replica', () => {
+      const { isUp, kind, ageMs, ageMaxMs } = known.state();
+      const age = ageMs === undefined ? {} : { age_seconds: Math.round(ageMs) / 1_000 };
+      return { says: { state: isUp ? 'up' : 'down', ...(kind && { kind }), ...age, age_max_seconds: ageMaxMs / 1_000 } };
+    });
   return {
     ...connection,
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),

@@ -23,9 +23,10 @@ export function doctorCommand(): Command {
     )
     .option('--processes <number>', 'how many processes of each app, and workers, run at once', parseCount, 1)
     .option('--pool-max <number>', 'PLATFORM_DB_POOL_MAX of the apps', parseCount, 10)
+    .option('--replica <host:port>', 'a streaming replica, tried as each app: PLATFORM_DB_REPLICA_URL', parsePlace)
     .option('--json', 'one JSON object')
-    .action(async ({ logins, processes, poolMax, json }) => {
-      const findings = await examine(await readAddresses(logins), { processes, poolMax });
+    .action(async ({ logins, processes, poolMax, replica, json }) => {
+      const findings = await examine(await readAddresses(logins), { processes, poolMax, replica });
       const worst = worstOf(findings);
       process.exitCode = exitCodes[worst];
       console.log(json ? JSON.stringify({ worst, findings }) : describe(findings));
@@ -70,6 +71,11 @@ function describe(findings: Finding[]): string {
     remedy ? `${found}. To do: ${remedy}.` : `${found}.`,
   ]);
   return `${sentence}\n\n${formatTable(['state', 'check', 'of', 'what it found'], rows)}`;
+}
+
+function parsePlace(text: string): string {
+  if (/^[^\s/@?#]+$/.test(text) && URL.canParse(`postgresql://${text}/`)) return text;
+  throw new InvalidArgumentError('must be a host, or host:port.');
 }
 
 function parseCount(text: string): number {

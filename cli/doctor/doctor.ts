@@ -5,6 +5,7 @@ import { examineConnections } from './connections.ts';
 import { arrange, type Finding } from './findings.ts';
 import { describeRefusal, examineLogin } from './login.ts';
 import { examineMigrations } from './migrations.ts';
+import { examineReplica } from './replica.ts';
 import { examineServer } from './server.ts';
 import { examineLogOf } from './serverlog.ts';
 
@@ -15,10 +16,14 @@ export type DoctorOptions = {
   processes?: number;
   /** PLATFORM_DB_POOL_MAX of the apps. */
   poolMax?: number;
+  /** The host, or host:port, of a streaming replica from which the apps read. */
+  replica?: string;
   /** This machine's clock, in milliseconds since 1970. */
   now?: () => number;
 };
 
+/** Whose lookups and lists may come from a replica. */
+const readers: readonly Login[] = ['foundation_app', 'support_app'];
 /** How long a connection, and each answer, may take. */
 const answerMs = 10_000;
 
@@ -30,7 +35,7 @@ const answerMs = 10_000;
  */
 export async function examine(
   addresses: Addresses,
-  { processes = 1, poolMax = 10, now = Date.now }: DoctorOptions = {},
+  { processes = 1, poolMax = 10, replica, now = Date.now }: DoctorOptions = {},
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const pooled = new Set<Login>();
@@ -45,6 +50,7 @@ export async function examine(
       const { found, lending } = await examineLogin(client, login, url);
       findings.push(...found, ...(await examineLogOf(client, login)));
       if (lending === 'transaction') pooled.add(login);
+      if (replica && readers.includes(login)) findings.push(await examineReplica(login, url, replica));
       if (isServerExamined) return;
       isServerExamined = true;
       findings.push(...(await examineServer(client, now)));

@@ -125,6 +125,24 @@ export function describeDashboard(): object {
         },
       ]),
     )
+    .withPanel(
+      panel(
+        'Reads that a replica may answer, a second',
+        'ops',
+        [
+          {
+            expr: rate(m.reads, ['aether.app', 'aether.read.place', 'aether.read.reason']),
+            legend: '{{aether_app}} {{aether_read_place}} {{aether_read_reason}}',
+          },
+        ],
+        'Only with PLATFORM_DB_REPLICA_URL.',
+      ),
+    )
+    .withPanel(
+      panel('Age of the replica', 's', [
+        { expr: `max by (aether_app) (${nameOf(m.replicaAge)})`, legend: '{{aether_app}}' },
+      ]),
+    )
     .withRow(new RowBuilder('Events'))
     .withPanel(
       panel('Events a second', 'ops', [

@@ -41,6 +41,17 @@ export function measurePlatform(metrics: Metrics, db: PlatformDb): () => void {
       tell(state.hits, { ...app, 'aether.lookup.result': 'hit' });
       tell(state.misses, { ...app, 'aether.lookup.result': 'miss' });
     }),
+    metrics.observe('reads', (tell) => {
+      const state = db.replicaState();
+      if (!state) return;
+      tell(state.answered, { ...app, 'aether.read.place': 'replica' });
+      for (const [reason, reads] of Object.entries(state.fellBack))
+        tell(reads, { ...app, 'aether.read.place': 'primary', 'aether.read.reason': reason });
+    }),
+    metrics.observe('replicaAge', (tell) => {
+      const age = db.replicaState()?.ageMs;
+      if (age !== undefined) tell(age / 1_000, app);
+    }),
     metrics.observe('feedLive', (tell) => {
       const state = db.events.feedState();
       if (state !== 'idle') tell(state === 'live' ? 1 : 0, app); // nobody follows: there is no feed to judge

@@ -18,6 +18,8 @@ test('the names of the metrics are fixed, because dashboards and alerts elsewher
     'aether_feed_live_ratio',
     'aether_lookups_asked_total',
     'aether_lookups_queries_total',
+    'aether_reads_total',
+    'aether_replica_age_seconds',
     'aether_sequencer_batches_total',
     'aether_sequencer_events_total',
     'aether_sequencer_head',

@@ -34,11 +34,15 @@ import { isRefusedAlone, translateRefusal } from './refusals.ts';
 export const fallbackReasons = ['unseen', 'old', 'down', 'failed', 'conflict', 'busy', 'writes'] as const;
 export type FallbackReason = (typeof fallbackReasons)[number];
 
+export type TroubleKind = 'out of reach' | 'primary out of reach' | 'no replica' | 'on another timeline' | 'failing';
+
 export type ReplicaState = {
   /** Whether reads may go there at present. */
   isUp: boolean;
   /** What is wrong, in words for the operator. */
   trouble: string | undefined;
+  /** The same as a kind. */
+  kind: TroubleKind | undefined;
   /** How old its data may be, in milliseconds; undefined while nobody knows. */
   ageMs: number | undefined;
   ageMaxMs: number;
@@ -100,7 +104,7 @@ export function openReplica(
   const saidBy = new WeakMap<pg.PoolClient, Said>();
   /** The farthest that this server has said since it was found well. */
   let best: LogPlace = 0;
-  let trouble: string | undefined = 'nobody has asked it yet';
+  let trouble: Trouble | undefined = new Trouble('out of reach', 'nobody has asked it yet');
   /** Reads need a place of the primary that is not older. */
   let since = 0;
   let failures = 0;
@@ -114,13 +118,12 @@ export function openReplica(
   let againMs = lookEveryMs;
   let isClosed = false;
 
-  function shut(why: string): void {
+  function shut(why: Trouble): void {
     trouble = why;
     since = performance.now();
     best = 0;
     failures = 0;
-    const lost = new Error(why);
-    for (const giveUp of underWay) giveUp(lost);
+    for (const giveUp of underWay) giveUp(why);
     dismiss();
   }
 
@@ -145,7 +148,7 @@ export function openReplica(
       },
     });
     const onLost = () => {
-      if (watcher === opened) shut('its connection was cut');
+      if (watcher === opened) shut(new Trouble('out of reach', 'its connection was cut'));
     };
     opened.on('error', onLost);
     opened.on('end', onLost);
@@ -163,20 +166,19 @@ export function openReplica(
     watcher = client;
     const [[first], { rows }] = await Promise.all([
       primary.query<PrimarySays>(askPrimary, [], { timeoutMs: lookAnswerMs, isShort: true }).catch((error) => {
-        throw new Trouble('the primary does not answer, so that nobody knows how old it is', { cause: error });
+        throw new Trouble('primary out of reach', 'the primary does not answer, so that nobody knows how old it is', error);
       }),
       client.query<ReplicaSays>(askReplica),
     ]);
-    if (watcher !== client) throw new Trouble('its connection was cut');
+    if (watcher !== client) throw new Trouble('out of reach', 'its connection was cut');
     const [there, here] = [first as PrimarySays, rows[0] as ReplicaSays];
     requirePair(there, here, (client as unknown as { processID: number }).processID);
     const place = parsePlace(there.place) as LogPlace;
     while (asked[1] && asked[1].at < at - rememberedMs) asked.shift();
     asked.push({ place, at });
     if (there.timeline !== here.timeline) {
-      shut(
-        `it is on timeline ${Number.parseInt(here.timeline, 16)} and the primary on ${Number.parseInt(there.timeline, 16)}: it follows another server, or has made no restartpoint since`,
-      );
+      const words = `it is on timeline ${Number.parseInt(here.timeline, 16)} and the primary on ${Number.parseInt(there.timeline, 16)}: it follows another server, or has made no restartpoint since`;
+      shut(new Trouble('on another timeline', words));
       return;
     }
     best = Math.max(best, parsePlace(here.place ?? '0/0') as LogPlace);
@@ -188,7 +190,7 @@ export function openReplica(
       await look();
       againMs = trouble ? Math.min(againMs * 2, lookAgainMaxMs) : lookEveryMs;
     } catch (error) {
-      shut(wordsOf(error));
+      shut(troubleOf(error));
       againMs = Math.min(againMs * 2, lookAgainMaxMs);
     }
     if (!isClosed) timer = next(againMs);
@@ -206,6 +208,12 @@ export function openReplica(
     const bound = asked[asked.findLastIndex(({ at }) => at < from) + 1];
     if (!bound || best < bound.place) return 'old';
     return Math.max(bound.place, ...readers.map(({ needs }) => needs));
+  }
+
+  /** All connections to the replica are in use, and one to the primary is free. */
+  function isFull(): boolean {
+    const [there, here] = [replica.poolState(), primary.poolState()];
+    return there.inUse >= there.max && here.inUse < here.max;
   }
 
   /** How old an answer of a server that had replayed so much may be. */
@@ -236,8 +244,9 @@ export function openReplica(
 
   async function read<Rows>(readers: readonly Reader[], ask: (on: Queryable) => Promise<Rows>): Promise<Rows> {
     const need = needOf(readers);
-    if (typeof need === 'string') {
-      fallBack(need, readers);
+    const elsewhere = typeof need === 'string' ? need : isFull() ? 'busy' : undefined;
+    if (typeof need === 'string' || elsewhere) {
+      fallBack(elsewhere as FallbackReason, readers);
       return ask(primary);
     }
     let age = Infinity;
@@ -262,7 +271,7 @@ export function openReplica(
     } catch (error) {
       const reason = error instanceof Withheld ? 'unseen' : reasonOf(error);
       if (reason === 'failed' && trouble === undefined && !isOwnFault(error) && ++failures >= failuresMax)
-        shut(`reads fail there (${codeOf(error)})`);
+        shut(new Trouble('failing', `reads fail there (${codeOf(error)})`));
       fallBack(reason, readers);
       return ask(primary);
     } finally {
@@ -276,7 +285,7 @@ export function openReplica(
         await look();
       } catch (error) {
         const refusal = translateRefusal(error);
-        shut(wordsOf(refusal));
+        shut(troubleOf(refusal));
         if (refusal instanceof ConfigurationError)
           throw refusal.message.startsWith('PLATFORM_DB_REPLICA_URL')
             ? refusal
@@ -286,7 +295,7 @@ export function openReplica(
               );
       }
       timer = next(lookEveryMs);
-      return trouble;
+      return trouble?.message;
     },
     admit(reader) {
       if (reader.isOver || reader.isPinned) return false;
@@ -302,7 +311,8 @@ export function openReplica(
       const age = ageOf(best);
       return {
         isUp: trouble === undefined,
-        trouble,
+        trouble: trouble?.message,
+        kind: trouble?.kind,
         ageMs: trouble === undefined && age < Infinity ? age : undefined,
         ageMaxMs,
         answered,
@@ -319,10 +329,20 @@ export function openReplica(
 }
 
 /** What is wrong, in words of ours. */
-class Trouble extends Error {}
+class Trouble extends Error {
+  readonly kind: TroubleKind;
+  constructor(kind: TroubleKind, words: string, cause?: unknown) {
+    super(words, { cause });
+    this.kind = kind;
+  }
+}
 
-const wordsOf = (error: unknown): string =>
-  error instanceof Trouble || error instanceof ConfigurationError ? error.message : `it does not answer (${codeOf(error)})`;
+function troubleOf(error: unknown): Trouble {
+  if (error instanceof Trouble) return error;
+  return error instanceof ConfigurationError
+    ? new Trouble('no replica', error.message, error)
+    : new Trouble('out of reach', `it does not answer (${codeOf(error)})`, error);
+}
 
 /** @param process the server's process, as it said at login. @throws ConfigurationError */
 function requirePair(primary: PrimarySays, replica: ReplicaSays, process: number): void {

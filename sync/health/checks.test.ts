@@ -424,6 +424,20 @@ describe.concurrent('of apps and subscriptions', () => {
       () => ({ cache: { mode: 'serving' }, counters: { cache_hits: 9, cache_misses: 1 } }),
     ],
     [
+      'a replica out of reach',
+      'replica:console',
+      () => ({ replica: { state: 'down', kind: 'out of reach', age_max_seconds: 5 } }),
+      'warning',
+      () => ({ replica: { state: 'up', age_seconds: 0.2, age_max_seconds: 5 } }),
+    ],
+    [
+      'a replica that is too old',
+      'replica:console',
+      () => ({ replica: { state: 'up', age_seconds: 90, age_max_seconds: 5 } }),
+      'warning',
+      () => ({ replica: { state: 'up', age_seconds: 0.2, age_max_seconds: 5 } }),
+    ],
+    [
       'a certificate that ends soon',
       'certificate:console',
       () => ({ tls: true, certificate_until: seconds() + 10 * day }),

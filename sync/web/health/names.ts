@@ -16,6 +16,7 @@ const nouns: Record<string, (subject: string) => string> = {
   process: (app) => `Processes of ${nameApp(app)}`,
   feed: (app) => `Live feed of ${nameApp(app)}`,
   pool: (app) => `Connections of ${nameApp(app)}`,
+  replica: (app) => `Replica that ${nameApp(app)} reads from`,
   cache: (app) => `Cache of ${nameApp(app)}`,
   clock: (app) => `Clock of ${nameApp(app)}`,
   certificate: (app) => `Certificate, as ${nameApp(app)} sees it`,

@@ -4,8 +4,8 @@ import { type LocalServer, migrate, startLocal } from '@aether/database';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
 import { startReplica, type TestReplica } from '@aether/database/testing.replica';
-import pg from 'pg';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createLog } from '@aether/http';
+import { callerOf } from '@aether/http/testing';
 import {
   becauseOf,
   ConfigurationError,
@@ -14,9 +14,13 @@ import {
   type PlatformDb,
   type ReplicaState,
   readCause,
-} from './index.ts';
-import { startTestLine } from './testing.line.ts';
-import { startTestPooler } from './testing.pooler.ts';
+} from '@aether/platform';
+import { startTestLine } from '@aether/platform/testing.line';
+import { startTestPooler } from '@aether/platform/testing.pooler';
+import { type SignedCalls, signCalls, startTestIssuer, testTenant } from '@aether/signin/testing';
+import pg from 'pg';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startFoundation } from './index.ts';
 
 const settings = { fsync: 'off', shared_buffers: '32MB', autovacuum: 'off', io_method: 'sync', jit: 'off' };
 const ageMaxMs = 700;
@@ -239,6 +243,79 @@ describe('a read', () => {
       db.reads.query(`select platform.current_actor() as actor, platform.current_app() as app, pg_is_in_recovery() as here`);
     const { result } = await caller().read(() => becauseOf({ ...readCause(), actor: 'maya' }, who));
     expect(result).toEqual([{ actor: 'maya', app: 'foundation', here: true }]);
+  });
+});
+
+describe('over HTTP', () => {
+  let one: SignedCalls;
+  let other: SignedCalls;
+  beforeAll(async () => {
+    for (const name of ['maya', 'tom'])
+      await db.signInUser({
+        subject: name,
+        email: `${name}@aether.example`,
+        name,
+        tenantId: testTenant,
+        objectId: name,
+      });
+    const issuer = await startTestIssuer();
+    const log = createLog('test');
+    log.level = 'silent';
+    const serve = async () => {
+      const server = await startFoundation({
+        variables: {
+          PLATFORM_DB_URL: urlOf(),
+          PLATFORM_DB_REPLICA_URL: replica.urlOf(urlOf()),
+          PLATFORM_DB_REPLICA_AGE_MAX_MS: '20000',
+          ...issuer.variables,
+        },
+        port: 0,
+        log,
+        withoutSubscriptions: true,
+      });
+      atEnd(() => server.close());
+      return signCalls(issuer, callerOf(server.url));
+    };
+    [one, other] = await Promise.all([serve(), serve()]);
+  });
+
+  const rename = (name: string) => one.call('PATCH', `/api/customers/${ada.id}`, { name });
+  const find = async (by: SignedCalls, who: string, headers = {}) => {
+    const { status, body, headers: given } = await by.callAs(who)(
+      'GET',
+      `/api/customers?search=${encodeURIComponent(ada.email)}`,
+      undefined,
+      headers,
+    );
+    expect(status).toBe(200);
+    return { name: body.customers[0]?.name, seen: given.get('aether-seen'), age: given.get('aether-age') };
+  };
+
+  test('a person finds what they have changed, by the header at every process, and at the same process without it; others may a little later', async () => {
+    await replica.pause();
+    const changed = await rename('Ada Lovelace');
+    const seen = changed.headers.get('aether-seen') as string;
+    expect(seen).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/);
+    expect(await find(other, 'maya', { 'Aether-Seen': seen })).toMatchObject({ name: 'Ada Lovelace' });
+    expect(await find(one, 'maya')).toMatchObject({ name: 'Ada Lovelace' });
+    expect(await find(one, 'tom')).toMatchObject({ name: 'Ada', seen: null });
+    expect(await find(other, 'tom', { 'Aether-Seen': 'nonsense' })).toMatchObject({ name: 'Ada' });
+  });
+
+  test('whoever was told of a change asks for the present, and is not shown less afterwards', async () => {
+    await replica.pause();
+    await rename('Told');
+    const told = await find(other, 'tom', { 'Aether-Seen': 'now' });
+    expect(told).toMatchObject({ name: 'Told', seen: expect.any(String) });
+    expect(await find(other, 'tom')).toMatchObject({ name: 'Told' });
+  });
+
+  test('an answer says how old it may be once that is more than a second', async () => {
+    expect(await find(one, 'tom')).toMatchObject({ age: null });
+    await replica.pause();
+    await rename('Aged');
+    await expect.poll(async () => (await find(other, 'nora')).age, { interval: 50 }).toMatch(/^[12]$/);
+    expect((await find(other, 'nora')).name).toBe('Ada');
   });
 });
 
