@@ -29,7 +29,8 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
   headers.set('Accept', 'application/json');
   const isChange = init.method !== undefined && init.method !== 'GET';
   if (isChange) headers.set('X-CSRF-Token', csrfToken);
-  const known = seen.begin();
+  const address = input instanceof Request ? input.url : String(input);
+  const known = seen.begin(globalThis.location?.pathname, address.replace(/\?.*/, ''));
   if (known.header) headers.set('Aether-Seen', known.header);
   const answer = await fetch(input, { ...init, headers }).catch((error) => {
     if (init.signal?.aborted) throw error;

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createSeen } from './seen.ts';
 
 const answer = (place?: string, ok = true) => ({ ok, headers: new Headers(place ? { 'Aether-Seen': place } : {}) });
+const aged = (seconds?: number) => ({ ok: true, headers: new Headers(seconds ? { 'Aether-Age': `${seconds}` } : {}) });
 
 test('a page sends back the farthest place that an answer has named, whatever order the answers come in', () => {
   const seen = createSeen();
@@ -36,4 +37,20 @@ test('a place is forgotten when no replica can be older, so that the place of a 
   expect(seen.begin().header).toBeUndefined();
   seen.begin().hear(answer('1/0'));
   expect(seen.begin().header).toBe('1/0');
+});
+
+test('a page says how old the oldest of what it shows is, until that is loaded again, and says nothing of what another page has loaded', () => {
+  const seen = createSeen();
+  let told = 0;
+  seen.subscribe(() => {
+    told += 1;
+  });
+  seen.begin('/customers', '/api/customers').hear(aged(3));
+  seen.begin('/customers', '/api/users').hear(aged());
+  expect([seen.ageOf('/customers'), seen.ageOf('/deals'), told]).toEqual([3, 0, 1]);
+  seen.begin('/customers', '/api/tiers').hear(aged(4));
+  expect(seen.ageOf('/customers')).toBe(4);
+  seen.begin('/customers', '/api/tiers').hear(aged());
+  seen.begin('/customers', '/api/customers').hear(aged());
+  expect([seen.ageOf('/customers'), told]).toEqual([0, 4]);
 });

@@ -1,7 +1,7 @@
 /*
  * What this page has been shown, for servers that read from a replica (docs/replicas.md). An answer may say in `Aether-Seen` how far the
  * database's log was; the page sends back the farthest, so that no later answer is older. A page that was told of a change by the stream asks for
- * the present once, with `now`.
+ * the present once, with `now`. An answer that is older than a second says so in `Aether-Age`, and the page shows it.
  */
 
 /** No replica is ever older. What is older than that needs no word, and is forgotten: another server may have taken the primary's place. */
@@ -17,19 +17,36 @@ export function createSeen(now: () => number = () => performance.now()) {
   let latest: { text: string; place: number; at: number } | undefined;
   let told = 0;
   let loaded = 0;
+  /** How old the last answer of an address may be, in seconds, and the page that asked. */
+  const ages = new Map<string, { page: string; seconds: number; at: number }>();
+  const listeners = new Set<() => void>();
   return {
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    /** How old something that this page has loaded was, in seconds; 0 if all of it was fresh. */
+    ageOf(page: string): number {
+      const shown = [...ages.values()].filter((each) => each.page === page && now() - each.at < keptMs);
+      return Math.max(0, ...shown.map(({ seconds }) => seconds));
+    },
     /** The page was told of a change: the next answers must have it. */
     tell(): void {
       told += 1;
     },
-    /** For one request: its header, and whom to give the answer. */
-    begin(): { header: string | undefined; hear(answer: Pick<Response, 'headers' | 'ok'>): void } {
+    /** For one request of a page to an address: its header, and whom to give the answer. */
+    begin(page = '', address = ''): { header: string | undefined; hear(answer: Pick<Response, 'headers' | 'ok'>): void } {
       const toldBefore = told;
       const isKnown = latest && now() - latest.at < keptMs;
       return {
         header: told > loaded ? 'now' : isKnown ? latest?.text : undefined,
         hear({ headers, ok }) {
           if (ok) loaded = Math.max(loaded, toldBefore);
+          const seconds = Number(headers.get('Aether-Age') ?? 0);
+          const isNews = (ages.get(address)?.seconds ?? 0) !== seconds;
+          if (seconds > 0) ages.set(address, { page, seconds, at: now() });
+          else ages.delete(address);
+          if (isNews) for (const listener of listeners) listener();
           const text = headers.get('Aether-Seen');
           const place = placeOf(text);
           if (text === null || place === undefined) return;

@@ -20,6 +20,7 @@ export const sections: Section[] = [
       'docs/azure',
       'docs/doctor',
       'docs/pgbouncer',
+      'docs/replicas',
       'docs/backup',
       'docs/signin',
       'docs/widget',

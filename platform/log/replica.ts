@@ -64,7 +64,7 @@ export type Replica = {
 };
 
 const lookEveryMs = 200;
-const lookAgainMaxMs = 2_000;
+const lookAgainMaxMs = 1_000;
 const lookAnswerMs = 1_000;
 const goodbyeMs = 1_000;
 /** How old a replica may be so that its age is still told. */
