@@ -10910,6 +10910,36 @@ BEGIN ATOMIC
             FROM sync.quality_scans q) s;
 END;
 
+CREATE OR REPLACE FUNCTION sync.check_replicas()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH found AS (
+          SELECT p.app,
+             count(*) AS processes,
+             count(*) FILTER (WHERE (sync.word_in(p.report, '{replica,state}'::text[]) IS DISTINCT FROM 'up'::text)) AS down,
+             max(sync.word_in(p.report, '{replica,kind}'::text[])) AS kind,
+             count(*) FILTER (WHERE (sync.number_in(p.report, '{replica,age_seconds}'::text[]) > sync.number_in(p.report, '{replica,age_max_seconds}'::text[]))) AS old,
+             max(sync.number_in(p.report, '{replica,age_seconds}'::text[])) AS age_seconds
+            FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+           WHERE ((p.state = 'live'::text) AND (p.report ? 'replica'::text))
+           GROUP BY p.app
+         )
+  SELECT ('replica:'::text || f.app),
+     'replica'::text,
+         CASE
+             WHEN ((f.down + f.old) > 0) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (f.down > 0) THEN (((((('Reads come from the primary in '::text || f.down) || ' of '::text) || f.processes) || ' processes: the replica is '::text) || COALESCE(f.kind, 'out of reach'::text)) || '.'::text)
+             WHEN (f.old > 0) THEN (((((('Reads come from the primary in '::text || f.old) || ' of '::text) || f.processes) || ' processes: the replica is '::text) || sync.say_seconds(f.age_seconds)) || ' behind.'::text)
+             ELSE 'Lookups and lists come from the replica.'::text
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('processes', f.processes, 'down', f.down, 'age_seconds', f.age_seconds)) AS jsonb_strip_nulls
+    FROM found f;
+END;
+
 CREATE OR REPLACE FUNCTION sync.check_reports()
  RETURNS SETOF sync.check_row
  LANGUAGE sql
