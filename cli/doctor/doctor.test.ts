@@ -2,6 +2,7 @@ import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LocalServer, type Login, loginNames, migrate, startLocal } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { startReplica } from '@aether/database/testing.replica';
 import { testCertificate } from '@aether/database/testing.tls';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import pg from 'pg';
@@ -380,6 +381,31 @@ describe('the server', () => {
     ]);
     expect(await whileSet({ max_slot_wal_keep_size: '1GB' }, only('support_app'))).toEqual([]);
     await superuser.query(`select pg_drop_replication_slot('forgotten')`);
+  });
+
+  test('is tried together with its replica; another server, or nobody, in its place is said to be so', async () => {
+    const replica = await startReplica(local, {
+      folder: join(folder, 'replica'),
+      port: 54490,
+      settings: { max_connections: '200', shared_buffers: '32MB' },
+    });
+    const look = async (place: string) =>
+      (await examine(only('support_app'), { replica: place })).filter(({ check }) => check === 'replica').map(toLine);
+    const place = `127.0.0.1:${replica.server.port}`;
+    try {
+      expect(await look(place)).toEqual([
+        `ok replica support_app: the replica at ${place} follows this server, and lets support_app in`,
+      ]);
+      expect(await look(`127.0.0.1:${local.server.port}`)).toEqual([
+        expect.stringMatching(/^wrong replica support_app: .*a server that takes changes itself/),
+      ]);
+    } finally {
+      await replica.close();
+    }
+    expect(await look(place)).toEqual([expect.stringMatching(/^wrong replica .* is not used: .*ECONNREFUSED/)]);
+    expect((await examine(only('platform_migrator'), { replica: place })).map(({ check }) => check)).not.toContain(
+      'replica',
+    );
   });
 
   test('with fewer connections than the processes open is told the numbers', async () => {

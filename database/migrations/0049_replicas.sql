@@ -1,5 +1,5 @@
--- Replicas: each process that may read from a streaming replica says in its heartbeat whether it does, and how old the replica may be. While it is
--- down or too old, reads come from the primary, so that nothing fails, and somebody should look.
+-- Replicas: each process that may read from a streaming replica says in its heartbeat whether it does, and how old the replica may be.
+-- While it is down or too old, reads come from the primary, so that nothing fails, and somebody should look.
 create function sync.check_replicas() returns setof sync.check_row
 language sql volatile
 begin atomic

@@ -225,7 +225,8 @@ describe('a read', () => {
   test('that is in the way of what the replica has to replay is answered by the primary', async () => {
     const slow = () =>
       db.reads.query(
-        `select (select count(*) from platform.customers)::integer > 0 as found, pg_sleep(case when pg_is_in_recovery() then 20 else 0 end)`,
+        `select (select count(*) from platform.customers)::integer > 0 as found,
+           pg_sleep(case when pg_is_in_recovery() then 20 else 0 end)`,
       );
     const asked = caller().read(slow);
     await using watcher = await onReplica();
