@@ -9,7 +9,7 @@ import { countCustomers, listCustomers } from '@aether/foundation';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import pg from 'pg';
 import { fillLists } from './lists.fill.ts';
-import { median, measure } from './measure.ts';
+import { measure, median } from './measure.ts';
 import { printTable } from './tables.ts';
 
 /*
@@ -69,7 +69,9 @@ try {
 
   const writers = await startWriters(primary);
   const rows: string[][] = [];
-  for (const placed of (await mayPlace(primary, replica)) ? ['both cores for all', 'a core for each server'] : ['both cores for all'])
+  for (const placed of (await mayPlace(primary, replica))
+    ? ['both cores for all', 'a core for each server']
+    : ['both cores for all'])
     for (const [kind, read] of Object.entries(kinds)) {
       if (placed === 'a core for each server') await place([primary.server.folder, replica.server.folder]);
       const sides = { one: [] as number[], two: [] as number[] };
@@ -106,12 +108,22 @@ try {
   );
   console.log(
     printTable({
-      columns: ['reads a second', 'one server', 'with a replica', 'ratio', 'changes a second beside', 'statements at the replica', 'at the primary, and why'],
+      columns: [
+        'reads a second',
+        'one server',
+        'with a replica',
+        'ratio',
+        'changes a second beside',
+        'statements at the replica',
+        'at the primary, and why',
+      ],
       rows,
     }),
   );
   const best = Math.max(...rows.map(([, , , ratio]) => Number(ratio)));
-  console.log(`\n${best >= goal ? 'reached' : 'MISSED'}: ${best.toFixed(2)} times the reads of one server (goal: ${goal})`);
+  console.log(
+    `\n${best >= goal ? 'reached' : 'MISSED'}: ${best.toFixed(2)} times the reads of one server (goal: ${goal})`,
+  );
   await Promise.all([one.close(), two.close()]);
 } finally {
   await replica?.close().catch(() => {});
@@ -160,9 +172,7 @@ async function startWriters(local: LocalServer): Promise<{ count(): Promise<numb
   const superuser = new pg.Client({ connectionString: local.server.superuserUrl(database) });
   await superuser.connect();
   const count = async () =>
-    Number(
-      (await superuser.query(`select sum(version) as changes from platform.customers`)).rows[0].changes,
-    );
+    Number((await superuser.query(`select sum(version) as changes from platform.customers`)).rows[0].changes);
   let failure: Error | undefined;
   for (const [n, client] of clients.entries())
     client

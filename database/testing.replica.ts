@@ -3,13 +3,16 @@ import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import type { LocalServer } from './embedded/local.ts';
 import { type EmbeddedServer, startEmbedded } from './embedded/embedded.ts';
+import type { LocalServer } from './embedded/local.ts';
 
 export type TestReplica = {
   server: EmbeddedServer;
   /** The address of the same login and database on the replica. */
   urlOf(primaryUrl: string): string;
+  /** Runs one statement as the superuser, in this database of the primary or of the replica. @returns its rows */
+  askPrimary(database: string, sql: string): Promise<Record<string, unknown>[]>;
+  askReplica(database: string, sql: string): Promise<Record<string, unknown>[]>;
   /** What the primary writes from now on arrives, and is not replayed until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -59,6 +62,9 @@ export async function startReplica(
   return {
     server,
     urlOf: (primaryUrl) => Object.assign(new URL(primaryUrl), { port: `${server.port}` }).href,
+    askPrimary: (database, sql) =>
+      asSuperuser(primary.server, async (client) => (await client.query(sql)).rows, database),
+    askReplica: (database, sql) => asSuperuser(server, async (client) => (await client.query(sql)).rows, database),
     pause: () =>
       asSuperuser(server, async (superuser) => {
         await superuser.query('select pg_wal_replay_pause()');
@@ -78,7 +84,8 @@ export async function startReplica(
       });
       await asSuperuser(server, async (superuser) => {
         const look = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as is_there';
-        while (!(await superuser.query(look, [at])).rows[0]?.is_there) await new Promise((next) => setTimeout(next, 10));
+        while (!(await superuser.query(look, [at])).rows[0]?.is_there)
+          await new Promise((next) => setTimeout(next, 10));
       });
     },
     kill: () => server.stop('immediate'),
@@ -98,8 +105,12 @@ async function copyFolder(from: string, to: string): Promise<void> {
   await promisify(execFile)('sh', ['-c', script], { env: { ...process.env, FROM: from, TO: to } });
 }
 
-async function asSuperuser<T>(server: EmbeddedServer, work: (superuser: pg.Client) => Promise<T>): Promise<T> {
-  const superuser = new pg.Client({ connectionString: server.superuserUrl('postgres') });
+async function asSuperuser<T>(
+  server: EmbeddedServer,
+  work: (superuser: pg.Client) => Promise<T>,
+  database = 'postgres',
+): Promise<T> {
+  const superuser = new pg.Client({ connectionString: server.superuserUrl(database) });
   superuser.on('error', () => {});
   await superuser.connect();
   try {

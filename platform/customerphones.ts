@@ -59,12 +59,7 @@ export function customerPhoneCalls(
   connection: Connection,
   { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
-  const { list, change, changeOne } = belongingsOf<CustomerPhone>(
-    connection,
-    reads,
-    'telephone number',
-    listStatement,
-  );
+  const { list, change, changeOne } = belongingsOf<CustomerPhone>(connection, reads, 'telephone number', listStatement);
 
   async function listPhones(customerId: string, { tx }: InTransaction = {}): Promise<CustomerPhone[]> {
     return isUuid(customerId) ? list(customerId, { tx }) : [];

@@ -15,8 +15,8 @@ export {
   placeColumn,
   readList,
 } from './keyset.ts';
-export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { laterOf } from './log/reader.ts';
+export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { goesOn } from './mergedfrom.ts';
 export { foldDigits } from './phone.ts';
 export * from './published.ts';

@@ -123,7 +123,11 @@ export async function connectPlatform({
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const { schema } = environment;
-  const options = { ...environment, searchPath: `${schema},platform`, refuseConstraint: refuseConstraints(constraints) };
+  const options = {
+    ...environment,
+    searchPath: `${schema},platform`,
+    refuseConstraint: refuseConstraints(constraints),
+  };
   const primary = openConnection(app, options);
   const connection = environment.replicaUrl === undefined ? primary : noting(primary);
   let replica: Replica | undefined;
@@ -175,7 +179,9 @@ export async function connectPlatform({
     heartbeat.report('replica', () => {
       const { isUp, kind, ageMs, ageMaxMs } = known.state();
       const age = ageMs === undefined ? {} : { age_seconds: Math.round(ageMs) / 1_000 };
-      return { says: { state: isUp ? 'up' : 'down', ...(kind && { kind }), ...age, age_max_seconds: ageMaxMs / 1_000 } };
+      return {
+        says: { state: isUp ? 'up' : 'down', ...(kind && { kind }), ...age, age_max_seconds: ageMaxMs / 1_000 },
+      };
     });
   return {
     ...connection,
@@ -203,7 +209,11 @@ export async function connectPlatform({
       try {
         const result = await becauseOf({ ...readCause(), reader }, work);
         // What the primary has shown must not be missing in the next answer.
-        return { result, seen: reader.hasReadPrimary ? await seenNow().catch(() => undefined) : undefined, ageMs: reader.ageMs };
+        return {
+          result,
+          seen: reader.hasReadPrimary ? await seenNow().catch(() => undefined) : undefined,
+          ageMs: reader.ageMs,
+        };
       } finally {
         reader.isOver = true;
       }
@@ -254,7 +264,8 @@ async function openReplicaOf(
   try {
     // What begins here goes on for as long as the process: it is nobody's request.
     const trouble = await withoutCause(() => replica.start());
-    if (trouble !== undefined) warnings.push(`The replica of PLATFORM_DB_REPLICA_URL is not used at present: ${trouble}.`);
+    if (trouble !== undefined)
+      warnings.push(`The replica of PLATFORM_DB_REPLICA_URL is not used at present: ${trouble}.`);
     return replica;
   } catch (error) {
     await replica.close(refusedCloseMs);

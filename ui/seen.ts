@@ -35,7 +35,10 @@ export function createSeen(now: () => number = () => performance.now()) {
       told += 1;
     },
     /** For one request of a page to an address: its header, and whom to give the answer. */
-    begin(page = '', address = ''): { header: string | undefined; hear(answer: Pick<Response, 'headers' | 'ok'>): void } {
+    begin(
+      page = '',
+      address = '',
+    ): { header: string | undefined; hear(answer: Pick<Response, 'headers' | 'ok'>): void } {
       const toldBefore = told;
       const isKnown = latest && now() - latest.at < keptMs;
       return {

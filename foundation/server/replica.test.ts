@@ -9,8 +9,8 @@ import { callerOf } from '@aether/http/testing';
 import {
   becauseOf,
   ConfigurationError,
-  connectPlatform,
   type Customer,
+  connectPlatform,
   type PlatformDb,
   type ReplicaState,
   readCause,
@@ -18,7 +18,6 @@ import {
 import { startTestLine } from '@aether/platform/testing.line';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import { type SignedCalls, signCalls, startTestIssuer, testTenant } from '@aether/signin/testing';
-import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startFoundation } from './index.ts';
 
@@ -27,7 +26,6 @@ const ageMaxMs = 700;
 
 let primary: LocalServer;
 let replica: TestReplica;
-let superuser: pg.Client;
 let db: PlatformDb;
 let ada: Customer;
 let before: ReplicaState;
@@ -53,9 +51,6 @@ beforeAll(async () => {
     settings: { ...settings, max_standby_streaming_delay: '50ms' },
   });
   atEnd(() => replica.close());
-  superuser = new pg.Client({ connectionString: primary.server.superuserUrl('platform') });
-  await superuser.connect();
-  atEnd(() => superuser.end());
   db = await connect();
   atEnd(() => db.close());
 });
@@ -126,9 +121,9 @@ describe('a caller', () => {
     expect(late.ageMs).toBeLessThan(ageMaxMs);
     expect(answered()).toBe(1);
     await replica.resume();
-    await expect.poll(async () => (await maya.read(listed)).result, { interval: 20 }).toEqual([
-      { name: 'Ada Lovelace', here: true },
-    ]);
+    await expect
+      .poll(async () => (await maya.read(listed)).result, { interval: 20 })
+      .toEqual([{ name: 'Ada Lovelace', here: true }]);
   });
 
   test('who goes on at another process is shown what the first one has shown', async () => {
@@ -145,9 +140,9 @@ describe('a caller', () => {
     await replica.pause();
     await caller().write('Newer');
     const tom = caller();
-    expect((await tom.read(() => db.query('select name from platform.customers where id = $1', [ada.id]))).result).toEqual([
-      { name: 'Newer' },
-    ]);
+    expect(
+      (await tom.read(() => db.query('select name from platform.customers where id = $1', [ada.id]))).result,
+    ).toEqual([{ name: 'Newer' }]);
     expect((await tom.read(read)).result?.name).toBe('Newer');
   });
 
@@ -229,19 +224,20 @@ describe('a read', () => {
            pg_sleep(case when pg_is_in_recovery() then 20 else 0 end)`,
       );
     const asked = caller().read(slow);
-    await using watcher = await onReplica();
     await expect
-      .poll(async () => (await watcher.query(`select from pg_stat_activity where wait_event = 'PgSleep'`)).rowCount)
-      .toBe(1);
-    await superuser.query(`update platform.customers set name = name || '!' where id = '${ada.id}'`);
-    await superuser.query('vacuum platform.customers');
+      .poll(() => replica.askReplica('platform', `select from pg_stat_activity where wait_event = 'PgSleep'`))
+      .toHaveLength(1);
+    await db.updateCustomer(ada.id, { name: 'Ada the second' });
+    await replica.askPrimary('platform', 'vacuum platform.customers');
     expect((await asked).result).toMatchObject([{ found: true }]);
     expect(fellBack('conflict')).toBe(1);
   });
 
   test('carries its actor and its trace there as well', async () => {
     const who = () =>
-      db.reads.query(`select platform.current_actor() as actor, platform.current_app() as app, pg_is_in_recovery() as here`);
+      db.reads.query(
+        `select platform.current_actor() as actor, platform.current_app() as app, pg_is_in_recovery() as here`,
+      );
     const { result } = await caller().read(() => becauseOf({ ...readCause(), actor: 'maya' }, who));
     expect(result).toEqual([{ actor: 'maya', app: 'foundation', here: true }]);
   });
@@ -282,12 +278,11 @@ describe('over HTTP', () => {
 
   const rename = (name: string) => one.call('PATCH', `/api/customers/${ada.id}`, { name });
   const find = async (by: SignedCalls, who: string, headers = {}) => {
-    const { status, body, headers: given } = await by.callAs(who)(
-      'GET',
-      `/api/customers?search=${encodeURIComponent(ada.email)}`,
-      undefined,
-      headers,
-    );
+    const {
+      status,
+      body,
+      headers: given,
+    } = await by.callAs(who)('GET', `/api/customers?search=${encodeURIComponent(ada.email)}`, undefined, headers);
     expect(status).toBe(200);
     return { name: body.customers[0]?.name, seen: given.get('aether-seen'), age: given.get('aether-age') };
   };
@@ -410,10 +405,14 @@ describe('an address is refused, with what to do,', () => {
     expect(await refusal(directUrl('foundation_app'))).toMatch(/other data \(system identifier \d+.*streaming replica/);
   });
   test('of another database, or another login', async () => {
-    expect(await refusal(replica.server.superuserUrl('platform'))).toMatch(/the login postgres.*foundation_app.*same login/);
+    expect(await refusal(replica.server.superuserUrl('platform'))).toMatch(
+      /the login postgres.*foundation_app.*same login/,
+    );
     expect(await refusal(replica.server.superuserUrl('template1'))).toMatch(/another database/);
     expect(await refusal(changed({ password: 'wrong' }))).toMatch(/PLATFORM_DB_REPLICA_URL: .*refuses the login/);
-    expect(await refusal(changed({ pathname: '/nowhere' }))).toMatch(/no database of the name in PLATFORM_DB_REPLICA_URL/);
+    expect(await refusal(changed({ pathname: '/nowhere' }))).toMatch(
+      /no database of the name in PLATFORM_DB_REPLICA_URL/,
+    );
   });
   test('that leads through a pooler', async () => {
     const pooler = await startTestPooler(replica.urlOf(urlOf()));
@@ -428,17 +427,9 @@ describe('an address is refused, with what to do,', () => {
 });
 
 test('a replica that was promoted answers nothing any more, and the operator is told', async () => {
-  await using watcher = await onReplica();
-  await watcher.query('select pg_promote()');
+  await replica.askReplica('platform', 'select pg_promote()');
   await expect.poll(() => db.replicaState()).toMatchObject({ isUp: false, trouble: expect.stringMatching(/promoted/) });
   const answers = answered();
   expect((await caller().read(read)).result?.id).toBe(ada.id);
   expect(answered()).toBe(answers);
 });
-
-async function onReplica(): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({ connectionString: replica.server.superuserUrl('platform') });
-  client.on('error', () => {});
-  await client.connect();
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
-}

@@ -25,9 +25,7 @@ export type Reading = (c: Context, caller: Caller, next: Next) => Promise<void>;
 type Remembered = { seen: string; at: number };
 
 /** Lets the reads of requests that change nothing come from the replica. @returns undefined if there is none */
-export function openReading(
-  db: Pick<PlatformDb, 'readAs' | 'seenNow' | 'replicaState'>,
-): Reading | undefined {
+export function openReading(db: Pick<PlatformDb, 'readAs' | 'seenNow' | 'replicaState'>): Reading | undefined {
   const replica = db.replicaState();
   if (!replica) return undefined;
   const keptMs = replica.ageMaxMs;

@@ -13,7 +13,7 @@ export { type Lease, move, takeLease } from './lease.ts';
 export { findLending, type Lending, SecondSessionRefused } from './ownsession.ts';
 export { type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 export * from './published.ts';
-export { openReplica } from './replica.ts';
 export { isDatabaseUnknown, translateRefusal } from './refusals.ts';
 export { register } from './registration.ts';
+export { openReplica } from './replica.ts';
 export type { Subscription } from './subscription.ts';

@@ -20,7 +20,9 @@ const written = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;
 /** Reads a place as PostgreSQL writes it, 0/16B3748. @returns undefined for anything else */
 export function parsePlace(text: string): LogPlace | undefined {
   const [, high, low] = written.exec(text) ?? [];
-  return high === undefined || low === undefined ? undefined : Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
+  return high === undefined || low === undefined
+    ? undefined
+    : Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
 
 /** Which of two texts is the later place; a text that is none is earlier than every place. */

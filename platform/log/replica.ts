@@ -166,7 +166,11 @@ export function openReplica(
     watcher = client;
     const [[first], { rows }] = await Promise.all([
       primary.query<PrimarySays>(askPrimary, [], { timeoutMs: lookAnswerMs, isShort: true }).catch((error) => {
-        throw new Trouble('primary out of reach', 'the primary does not answer, so that nobody knows how old it is', error);
+        throw new Trouble(
+          'primary out of reach',
+          'the primary does not answer, so that nobody knows how old it is',
+          error,
+        );
       }),
       client.query<ReplicaSays>(askReplica),
     ]);
@@ -348,7 +352,9 @@ function troubleOf(error: unknown): Trouble {
 function requirePair(primary: PrimarySays, replica: ReplicaSays, process: number): void {
   const refuse = (what: string) => new ConfigurationError(`PLATFORM_DB_REPLICA_URL leads to ${what}`);
   if (replica.process !== process)
-    throw refuse('a connection pooler, behind which nobody knows which server has answered: give the address of the replica itself.');
+    throw refuse(
+      'a connection pooler, behind which nobody knows which server has answered: give the address of the replica itself.',
+    );
   if (primary.system !== replica.system)
     throw refuse(
       `a server with other data (system identifier ${replica.system}; that of PLATFORM_DB_URL is ${primary.system}): give the address ` +
