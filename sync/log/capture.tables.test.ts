@@ -106,7 +106,15 @@ const tables: Record<string, Table> = {
     make: `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}',
       'v@example.com', 'New', sha256('new') from support.widgets`,
     column: 'visitor_name',
-    hidden: ['token_hash', 'message_count', 'last_message_at', 'visitor_read_number', 'agent_read_number', 'page', 'is_new_to_agent'],
+    hidden: [
+      'token_hash',
+      'message_count',
+      'last_message_at',
+      'visitor_read_number',
+      'agent_read_number',
+      'page',
+      'is_new_to_agent',
+    ],
     customer: () => ids.customer,
   },
   'support.messages': {
