@@ -85,7 +85,10 @@ function expectInQuery(c: Context, version: number): void {
   const asked = url.searchParams.get('expected_version');
   if (asked !== null) requireSame(Number(asked), version);
   url.searchParams.set('expected_version', String(version));
-  c.req.raw = new Request(url, c.req.raw);
+  const { raw } = c.req;
+  // A body that was sent along has been read and is kept: a copy of the request would want to read it again.
+  const { method, headers, signal } = raw;
+  c.req.raw = new Request(url, raw.bodyUsed ? { method, headers, signal } : raw);
 }
 
 /** @throws Problem 422 */
