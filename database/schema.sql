@@ -3196,6 +3196,24 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.marks_in(line text)
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT array_agg(DISTINCT hashtext(m.found[1])) AS array_agg FROM regexp_matches(lower(marks_in.line), '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[[:alnum:]]*@[[:alnum:]]+(?:(?:\.|-+)[[:alnum:]]+)*|\+[0-9]+'::text, 'g'::text) m(found));
+grant execute on function platform.marks_in(line text) to app_role;
+grant execute on function platform.marks_in(line text) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.marks_in(result json)
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN platform.marks_in((result)::text);
+grant execute on function platform.marks_in(result json) to app_role;
+grant execute on function platform.marks_in(result json) to erase_role;
+
 CREATE OR REPLACE FUNCTION platform.members_of(person jsonb, kind text)
  RETURNS text[]
  LANGUAGE sql
@@ -6937,6 +6955,7 @@ comment on column platform.idempotency_keys.client is 'A machine, as its tokens 
 comment on column platform.idempotency_keys.key_hash is 'SHA-256: a client may make a key out of an address.';
 comment on column platform.idempotency_keys.request_hash is 'SHA-256 of method, address and body: the key with anything else is a mistake.';
 comment on column platform.idempotency_keys.result is 'What the transaction gave, from which the server makes the same answer. Not jsonb, which loses the order.';
+CREATE INDEX idempotency_keys_by_mark ON platform.idempotency_keys USING gin (platform.marks_in(result));
 CREATE INDEX idempotency_keys_created_at_idx ON platform.idempotency_keys USING btree (created_at);
 alter table platform.idempotency_keys enable row level security, force row level security;
 create policy apps_own on platform.idempotency_keys for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
