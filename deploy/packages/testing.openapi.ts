@@ -62,7 +62,9 @@ beforeAll(async () => {
     }),
   );
   const [FOUNDATION_URL = '', , CONSOLE_URL = ''] = urls;
-  env = { FOUNDATION_URL, CONSOLE_URL, TOKEN: await issuer.tokenFor('service', { roles: [...scopes, 'events.read'] }) };
+  const tokenWith = (roles: string[]) => issuer.tokenFor('service', { roles });
+  const CONSOLE_TOKEN = await tokenWith(['events.read', 'customers.read']);
+  env = { FOUNDATION_URL, CONSOLE_URL, TOKEN: await tokenWith(scopes), CONSOLE_TOKEN };
 });
 
 test.each(apps)('the OpenAPI document of %s is clean under Redocly with its recommended rules', async (app) => {

@@ -22,7 +22,16 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
   await sql.connect();
   const foundation = await app.database.connect('foundation_app');
   await foundation.query(`insert into platform.customers (name, email) values ('Ada', 'ada@example.com')`);
-  await foundation.query(`insert into crm.pipelines (name) values ('Sales')`);
+  await foundation.query(`with made as (insert into crm.pipelines (name) values ('Sales') returning id)
+    insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
+    select id, s.name, s.position, s.outcome from made, (values ('Open', 1, 'open'), ('Won', 2, 'won')) s (name, position, outcome)`);
+  // Of deals it is told what it was granted, for its audience alone; here without the amounts.
+  await owner.query(`insert into platform.app_events (app, type) values ($1, 'deal.closed')`, [name]);
+  await foundation.query(`with made as (
+      insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount)
+      select c.id, s.pipeline_id, s.id, 'Secret', 1200.5 from platform.customers c, crm.pipeline_stages s
+      where c.email = 'ada@example.com' and s.name = 'Open' returning id)
+    insert into crm.deal_closings (deal_id, outcome) select id, 'won' from made`);
   for (const [type, to] of [
     ['paid', 'platform'],
     ['noted', 'own'],
@@ -46,6 +55,9 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
   expect(body.events.map(({ position }: { position: number }) => position)).toEqual(
     rows.map(({ position }) => Number(position)),
   );
+  const deals = body.events.filter(({ type }: { type: string }) => type.startsWith('deal.'));
+  expect(deals).toMatchObject([{ type: 'deal.closed', data: { outcome: 'won', tier: null } }]);
+  expect(JSON.stringify(deals)).not.toMatch(/amount|1200|Secret/);
   // Without a row in platform.app_clients it is any machine, to which the console shows what every app may see.
   const other = await app.issuer.tokenFor('service', { azp: 'other', roles: ['events.read', 'customers.read'] });
   const shown = await read('after=0&limit=1000', { Authorization: `Bearer ${other}` });
