@@ -13762,13 +13762,20 @@ CREATE OR REPLACE FUNCTION sync.kept_columns(OUT entity text, OUT known text[], 
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
- SELECT t.entity,
-     array_agg(i.column_name) AS array_agg,
-     array_agg(i.column_name) FILTER (WHERE (((i.class = 'technical'::text) AND (i.becomes IS NULL)) OR i.stays OR (i.column_name = ANY (ARRAY['version'::text, 'updated_at'::text, 'erased_at'::text, 'status'::text, 'resolved'::text, 'ended_at'::text, 'waiting_since'::text, 'snoozed_until'::text])))) AS array_agg
-    FROM (platform.inventory_tables t
-      JOIN platform.inventory i ON ((i.relation = t.relation)))
-   WHERE (t.entity IS NOT NULL)
-   GROUP BY t.entity;
+ SELECT c.entity,
+     array_agg(c.column_name) AS array_agg,
+     array_agg(c.column_name) FILTER (WHERE c.stays) AS array_agg
+    FROM ( SELECT t.entity,
+             i.column_name,
+             (((i.class = 'technical'::text) AND (i.becomes IS NULL)) OR i.stays OR (i.column_name = ANY (ARRAY['version'::text, 'updated_at'::text, 'erased_at'::text, 'status'::text, 'resolved'::text, 'ended_at'::text, 'waiting_since'::text, 'snoozed_until'::text]))) AS stays
+            FROM (platform.inventory_tables t
+              JOIN platform.inventory i ON ((i.relation = t.relation)))
+           WHERE (t.entity IS NOT NULL)
+         UNION ALL
+          SELECT 'deal'::text,
+             unnest('{outcome,tier,previous_tier}'::text[]) AS unnest,
+             true) c
+   GROUP BY c.entity;
 END;
 grant execute on function sync.kept_columns(OUT entity text, OUT known text[], OUT kept text[]) to erase_role;
 

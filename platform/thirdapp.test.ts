@@ -164,7 +164,8 @@ test('a third app is told of closed deals if it was granted that, of their amoun
       `update crm.deals set status = 'open', stage_id = (select id from crm.pipeline_stages where name = 'Open') where id = $1`,
       [deal],
     );
-  let place = await billing.events.place();
+  const begin = await billing.events.place();
+  let place = begin;
   const told = async () => {
     await sync.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
     const page = await billing.events.page({ after: place, types: [...types] });
@@ -224,6 +225,14 @@ test('a third app is told of closed deals if it was granted that, of their amoun
   await setEvents(database.url('platform_migrator'), app, []);
   await reopen();
   expect(await told()).toEqual([]);
+  // The books keep closings of an erased customer, and so does an app that reads of them later.
+  const privacy = await database.connect('privacy_app');
+  await privacy.query(`begin; set local aether.actor = 'maya'`);
+  await privacy.query('select platform.erase_customer($1, $2)', [id, 'A request']);
+  await privacy.query('commit');
+  place = begin;
+  const [, kept] = await told();
+  expect(kept?.data).toEqual(closing);
   await expect(setEvents(database.url('platform_migrator'), 'support', [])).rejects.toThrow('belongs to the house');
 });
 

@@ -18,3 +18,17 @@ update platform.inventory_tables set belongs = 'platform.marks_in(r.result)
     or platform.fold(r.result ->> ''name'') = any (platform.names_of($1))
       and exists (select from unnest($3::text[]) n where strpos(r.result::text, n) > 0))'
 where relation = 'platform.idempotency_keys';
+
+-- The books keep how a deal was closed, and the tier that it gave (crm.deal_closings). So do the events that tell other apps of it: an app
+-- that reads one after the erasure could not tell a won deal from a lost one.
+create or replace function sync.kept_columns(out entity text, out known text[], out kept text[]) returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select c.entity, array_agg(c.column_name), array_agg(c.column_name) filter (where c.stays)
+  from (select t.entity, i.column_name, i.class = 'technical' and i.becomes is null or i.stays
+      or i.column_name in ('version', 'updated_at', 'erased_at', 'status', 'resolved', 'ended_at', 'waiting_since', 'snoozed_until')
+      as stays
+    from platform.inventory_tables t join platform.inventory i on i.relation = t.relation where t.entity is not null
+    union all select 'deal', unnest('{outcome,tier,previous_tier}'::text[]), true) c
+  group by c.entity;
+end;

@@ -36,7 +36,7 @@ export type MergeEventData = CustomerEventData & {
   record?: RowChange;
 };
 
-/** What deal.closed carries, for an app that was granted it (`aether app events`). Of an erased customer the values are gone. */
+/** What deal.closed carries, for an app that was granted it (`aether app events`). It stays of an erased customer: the books keep closings. */
 export type DealClosedData = {
   /** The deal’s number. */
   id: number;
