@@ -1,7 +1,7 @@
 import net from 'node:net';
 import type pg from 'pg';
 import { Client } from './client.ts';
-import { type Connection, type Guard, Withheld } from './connection.ts';
+import { type Connection, type Guard, type Verdict, Withheld } from './connection.ts';
 import { ConfigurationError, DatabaseBusy, DatabaseReadOnly, PlatformError, TransactionConflict } from './errors.ts';
 import { keptAlive } from './pool.ts';
 import type { Queryable } from './query.ts';
@@ -226,20 +226,19 @@ export function openReplica(
     return last ? performance.now() - last.at : Infinity;
   }
 
-  const guardFor =
-    (need: LogPlace): Guard =>
-    (client) => {
-      const said = saidBy.get(client);
-      if (said && said.place >= need && performance.now() - said.at < freshMs) return undefined;
-      const passed = client.query<{ place: string | null }>(askPlace).then(({ rows: [row] }) => {
-        const place = parsePlace(row?.place ?? '0/0') as LogPlace;
-        saidBy.set(client, { place, at: performance.now() });
-        best = Math.max(best, place);
-        if (place < need) throw new Withheld(`The replica is at ${place}, and ${need} is needed.`);
-      });
-      passed.catch(() => {}); // whoever waits for it hears of it
-      return { passed, isDoubtful: best < need };
-    };
+  /** Whether the server of this connection has replayed so much; undefined: it has said so. */
+  function examine(client: pg.PoolClient, need: LogPlace): Verdict | undefined {
+    const said = saidBy.get(client);
+    if (said && said.place >= need && performance.now() - said.at < freshMs) return undefined;
+    const passed = client.query<{ place: string | null }>(askPlace).then(({ rows: [row] }) => {
+      const place = parsePlace(row?.place ?? '0/0') as LogPlace;
+      saidBy.set(client, { place, at: performance.now() });
+      best = Math.max(best, place);
+      if (place < need) throw new Withheld(`The replica is at ${place}, and ${need} is needed.`);
+    });
+    passed.catch(() => {}); // whoever waits for it hears of it
+    return { passed, isDoubtful: best < need };
+  }
 
   function fallBack(reason: FallbackReason, readers: readonly Reader[]): void {
     fellBack[reason] += 1;
@@ -249,13 +248,20 @@ export function openReplica(
   async function read<Rows>(readers: readonly Reader[], ask: (on: Queryable) => Promise<Rows>): Promise<Rows> {
     const need = needOf(readers);
     const elsewhere = typeof need === 'string' ? need : isFull() ? 'busy' : undefined;
-    if (typeof need === 'string' || elsewhere) {
-      fallBack(elsewhere as FallbackReason, readers);
+    if (elsewhere) {
+      fallBack(elsewhere, readers);
       return ask(primary);
     }
     let age = Infinity;
+    let withheld: FallbackReason = 'unseen';
     const guard: Guard = (client) => {
-      const verdict = guardFor(need)(client);
+      // The call may have waited for its connection: the bound counts from now.
+      const needed = needOf(readers);
+      if (typeof needed === 'string') {
+        withheld = needed;
+        throw new Withheld(`The replica is ${needed}.`);
+      }
+      const verdict = examine(client, needed);
       const note = () => {
         age = ageOf((saidBy.get(client) as Said).place);
       };
@@ -273,7 +279,7 @@ export function openReplica(
       for (const reader of readers) reader.ageMs = Math.max(reader.ageMs ?? 0, age);
       return rows;
     } catch (error) {
-      const reason = error instanceof Withheld ? 'unseen' : reasonOf(error);
+      const reason = error instanceof Withheld ? withheld : reasonOf(error);
       if (reason === 'failed' && trouble === undefined && !isOwnFault(error) && ++failures >= failuresMax)
         shut(new Trouble('failing', `reads fail there (${codeOf(error)})`));
       fallBack(reason, readers);
@@ -378,9 +384,11 @@ function reasonOf(error: unknown): FallbackReason {
   return 'failed';
 }
 
-/** A refusal of the statement, which the primary repeats in its own words. */
+/** A refusal of the statement, which the primary repeats in its own words; or what no standby can read (0A000: an unlogged table). */
 const isOwnFault = (error: unknown): boolean =>
-  (error instanceof PlatformError && error.httpStatus < 500) || isRefusedAlone(error);
+  (error instanceof PlatformError && error.httpStatus < 500) ||
+  isRefusedAlone(error) ||
+  (error as { code?: string }).code === '0A000';
 
 function codeOf(error: unknown): string {
   const { code, cause, message } = (error ?? {}) as { code?: string; cause?: unknown; message?: string };
