@@ -316,13 +316,17 @@ describe('over HTTP', () => {
 });
 
 describe('a replica that fails', () => {
-  test('and comes back, again and again under load, costs no error, and nobody is shown less than before', async () => {
+  test('or is behind, and comes back, again and again under load, costs no error, and nobody is shown less than before', async () => {
     const customers = await Promise.all(
       Array.from({ length: 4 }, () => db.createCustomer({ email: `load${++unique}@example.com`, name: 'Load' })),
     );
     const other = await connect();
     let isOver = false;
-    let reads = 0;
+    let [reads, fromReplica] = [0, 0];
+    const moreOf = async (count: () => number) => {
+      const enough = count() + 40;
+      await expect.poll(count, { interval: 10 }).toBeGreaterThan(enough);
+    };
     const lost: string[] = [];
     /** Reads and writes by turns at two processes, as a load balancer has it. */
     async function work({ id, email }: Customer, isWriter: boolean): Promise<void> {
@@ -332,7 +336,10 @@ describe('a replica that fails', () => {
       for (let n = 0; !isOver; n++) {
         at = n % 3 ? db : other;
         if (isWriter && n % 2) version = await own.write(`Load ${n}`, id);
-        const found = (await own.read(() => (n % 5 ? at.getCustomerById(id) : at.getCustomerByEmail(email)))).result;
+        const { result: found, ageMs } = await own.read(() =>
+          n % 5 ? at.getCustomerById(id) : at.getCustomerByEmail(email),
+        );
+        if (ageMs !== undefined) fromReplica += 1;
         reads += 1;
         if (found && found.version < version) lost.push(`${found.version} after ${version}`);
         version = Math.max(version, found?.version ?? 0);
@@ -340,18 +347,21 @@ describe('a replica that fails', () => {
     }
     const working = Promise.all(customers.flatMap((each) => [work(each, true), work(each, false), work(each, false)]));
     working.catch(() => {});
-    for (const isSoft of [false, true, false]) {
-      await comesFromReplica();
+    for (const isSoft of [false, true]) {
+      await moreOf(() => fromReplica);
       if (isSoft) await replica.server.stop('fast');
       else await replica.kill();
+      await moreOf(() => reads);
       await replica.restart();
+      await moreOf(() => fromReplica);
+      await replica.pause();
+      await moreOf(() => reads);
+      await replica.resume();
     }
-    await comesFromReplica();
+    await moreOf(() => fromReplica);
     isOver = true;
     await working;
     expect(lost).toEqual([]);
-    expect(reads).toBeGreaterThan(200);
-    expect(answered()).toBeGreaterThan(50);
     await other.close();
   });
 
