@@ -8,18 +8,22 @@ import type { Write } from './log/transaction.ts';
 import type { MergeCalls } from './merging.ts';
 import { fromPrimary } from './reads.ts';
 
-/** The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. */
+/**
+ * The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. What
+ * the cache knows comes from the primary, and counts as read there: a replica may be older.
+ */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {
   const forgetAfter = (write: Write, { id }: Customer) => forgetWritten(cache, write, id);
   return {
     ...calls,
     async getCustomerByEmail(email, options = {}) {
       if (options.tx) return calls.getCustomerByEmail(email, options);
-      return cache.get(`address ${requireEmail(email).key}`, () => fromPrimary(() => calls.getCustomerByEmail(email)));
+      const { key } = requireEmail(email);
+      return fromPrimary(() => cache.get(`address ${key}`, () => calls.getCustomerByEmail(email)));
     },
     async getCustomerById(id, options = {}) {
       if (options.tx || !isUuid(id)) return calls.getCustomerById(id, options);
-      return cache.get(`id ${id.toLowerCase()}`, () => fromPrimary(() => calls.getCustomerById(id)));
+      return fromPrimary(() => cache.get(`id ${id.toLowerCase()}`, () => calls.getCustomerById(id)));
     },
     async updateCustomer(id, change, write = {}) {
       try {

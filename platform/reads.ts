@@ -26,9 +26,8 @@ export function readsOf(primary: Queryable, replica: Replica | undefined): Reads
     async find<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
       const from = on();
       const rows = await from.run<Row & unknown[]>(statement, values);
-      return rows.length > 0 || from === primary || readCause().reader?.isPinned
-        ? rows
-        : fromPrimary(() => primary.run<Row & unknown[]>(statement, values));
+      if (rows.length > 0 || from === primary || readCause().reader?.isPinned) return rows;
+      return fromPrimary(() => primary.run<Row & unknown[]>(statement, values));
     },
     query: (text, values, limit) => on().query(text, values, limit),
     run: (statement, values) => on().run(statement, values),
@@ -40,11 +39,14 @@ export function readsOf(primary: Queryable, replica: Replica | undefined): Reads
   };
 }
 
-/** Runs `work` so that all that it reads comes from the primary, and notes that for the reader. */
+/**
+ * Runs `work` so that all that it reads comes from the primary, and what the reader reads after it as well: the parts of a record must not be
+ * older than the version that was found there, which the reader could then change as if they had seen it.
+ */
 export function fromPrimary<T>(work: () => Promise<T>): Promise<T> {
   const cause = readCause();
   if (!cause.reader) return work();
-  cause.reader.hasReadPrimary = true;
+  cause.reader.hasReadPrimary = cause.reader.isPinned = true;
   return becauseOf({ ...cause, reader: undefined }, work);
 }
 

@@ -8,6 +8,7 @@ import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
 import {
   becauseOf,
+  type CacheOptions,
   ConfigurationError,
   type Customer,
   connectPlatform,
@@ -18,6 +19,8 @@ import {
 import { startTestLine } from '@aether/platform/testing.line';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import { type SignedCalls, signCalls, startTestIssuer, testTenant } from '@aether/signin/testing';
+import { startSync } from '@aether/sync';
+import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startFoundation } from './index.ts';
 
@@ -63,9 +66,10 @@ beforeEach(async () => {
 });
 
 const urlOf = () => primary.urlOf('foundation_app');
-const connect = (variables: Record<string, string> = {}) =>
+const connect = (variables: Record<string, string> = {}, cache?: CacheOptions) =>
   connectPlatform({
     app: 'foundation',
+    ...(cache && { cache }),
     variables: {
       PLATFORM_DB_URL: urlOf(),
       PLATFORM_DB_REPLICA_URL: replica.urlOf(urlOf()),
@@ -98,10 +102,10 @@ const answered = () => (db.replicaState() as ReplicaState).answered - before.ans
 const fellBack = (reason: keyof ReplicaState['fellBack']) =>
   (db.replicaState() as ReplicaState).fellBack[reason] - before.fellBack[reason];
 const read = (id = ada.id) => db.getCustomerById(id);
-const listed = () =>
+const listed = (id = ada.id) =>
   db.reads.query<{ name: string; here: boolean }>(
     'select name, pg_is_in_recovery() as here from platform.customers where id = $1',
-    [ada.id],
+    [id],
   );
 
 /** Waits until a stranger's reads come from the replica. */
@@ -158,6 +162,51 @@ describe('a caller', () => {
     expect(await db.listAddresses(made.id)).toHaveLength(1);
     expect((await caller().read(() => db.listAddresses(made.id))).result).toHaveLength(1);
     expect((await caller().read(() => db.getCustomerByEmail('nobody@example.com'))).result).toBeNull();
+  });
+
+  test('who is shown a customer by the primary, as the replica knows none, is shown no older parts of that customer', async () => {
+    await replica.pause();
+    const made = await db.createCustomer({ email: `parts${++unique}@example.com`, name: 'Parts' });
+    await db.addPhone(made.id, '+49 30 123456');
+    const open = async () => {
+      const found = await db.getCustomerContextById(made.id);
+      return [found?.customer.version, (await db.listPhones(made.id)).length];
+    };
+    const present = await open();
+    expect(present).toEqual([expect.any(Number), 1]);
+    expect((await caller().read(open)).result).toEqual(present);
+    expect(
+      (await caller().read(async () => [(await db.listAddresses(made.id)).length, (await listed(made.id)).length]))
+        .result,
+    ).toEqual([1, 1]);
+  });
+
+  test('who is shown a customer by the cache is shown nothing older, neither in that answer nor in the next one', async () => {
+    const worker = await startSync({ variables: { PLATFORM_DB_URL: primary.urlOf('sync_app') } });
+    const cached = await connect({ PLATFORM_DB_REPLICA_AGE_MAX_MS: '60000' }, { maxAgeMs: 60_000 });
+    const place = async () =>
+      (await cached.readAs(undefined, () => cached.reads.query('select pg_is_in_recovery() as here'))).result;
+    await expect.poll(place, { interval: 20 }).toEqual([{ here: true }]);
+    await replica.pause();
+    await db.addPhone(ada.id, '+49 30 654321');
+    const { version } = (await db.getCustomerById(ada.id)) as Customer;
+    const hitsOf = async () => {
+      await cached.getCustomerById(ada.id);
+      return cached.cacheState()?.hits as number;
+    };
+    await expect.poll(hitsOf, { interval: 20 }).toBeGreaterThan(0);
+    const open = async () => [
+      (await cached.getCustomerById(ada.id))?.version,
+      (await cached.listPhones(ada.id)).length,
+    ];
+    const stranger = await cached.readAs(undefined, () => cached.listPhones(ada.id));
+    expect(stranger.result).toHaveLength(0);
+    const hits = cached.cacheState()?.hits as number;
+    const tom = caller(() => cached);
+    expect((await tom.read(open)).result).toEqual([version, 1]);
+    expect(cached.cacheState()?.hits).toBe(hits + 1);
+    expect((await tom.read(() => cached.listPhones(ada.id))).result).toHaveLength(1);
+    await Promise.all([cached.close(), worker.close()]);
   });
 
   test('who shares the query of a tick with somebody that has written gets an answer that suits both', async () => {
