@@ -11,7 +11,7 @@ import {
   type SearchedPhone,
   wordsOf,
 } from '@aether/platform';
-import { findReader, mayRead, type Reader } from './conversations/readers.ts';
+import { findListReader, mayList, type Reader } from './conversations/readers.ts';
 
 const foundMax = 6;
 /** The conversations in which to search. */
@@ -51,7 +51,7 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
     const { q } = c.req.valid('query');
     const customers = await findCustomers(db.reads, q, readSearchedPhone(q, db.readPhone(q)));
     const ids = customers.map(({ id }) => id);
-    const reader = await findReader(db, c.get('caller'));
+    const reader = await findListReader(db, c.get('caller'));
     const sessions = reader ? await findSessions(db.reads, reader, q, ids) : [];
     return c.json({ customers: customers.slice(0, foundMax), sessions }, 200);
   });
@@ -96,15 +96,10 @@ async function findCustomers(on: Queryable, search: string, phone: SearchedPhone
 type FoundSession = { id: string; visitor_name: string | null; status: 'active' | 'ended'; started_at: string };
 
 /** The given customers' conversations, and open ones of visitors who gave such a name; only those that the reader may read. */
-function findSessions(
-  on: Queryable,
-  { agentId, readsAll }: Reader,
-  search: string,
-  customerIds: string[],
-): Promise<FoundSession[]> {
+function findSessions(on: Queryable, reader: Reader, search: string, customerIds: string[]): Promise<FoundSession[]> {
   const { values, parameter } = collectValues();
   const isTheirs = `s.customer_id = any (${parameter(customerIds)})`;
-  const reader = mayRead(parameter(agentId), parameter(readsAll));
+  const isReadable = mayList(reader, parameter(reader.agentId), parameter);
   const everyWord = wordsOf(search).map((word) =>
     matchName(`coalesce(s.visitor_name, '')`, word, parameter, {
       also: `lower(coalesce(s.visitor_email, '') collate pg_c_utf8)`,
@@ -112,7 +107,7 @@ function findSessions(
   );
   return on.query<FoundSession>(
     `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s
-     where s.asked_at is not null and ${reader}
+     where s.asked_at is not null and ${isReadable}
        and (${isTheirs} or (s.status = 'active' ${everyWord.map((matches) => `and ${matches}`).join(' ')}))
      order by s.started_at desc limit ${foundMax}`,
     values,

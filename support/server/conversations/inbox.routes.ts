@@ -15,7 +15,7 @@ import {
 import { type PlatformDb, readSearchedPhone } from '@aether/platform';
 import { conversationsFile } from './conversations.csv.ts';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
-import { requireReader } from './readers.ts';
+import { requireListReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
 
 const list = createStaffRoute({
@@ -84,7 +84,7 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
   return app
     .openapi(list, async (c) => {
       const { view, widget: widgetId, search, ...asked } = c.req.valid('query');
-      const reader = await requireReader(db, c.get('caller'));
+      const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
         listInbox(db.reads, reader, { view, widgetId, search, phone, ...paging }),
@@ -93,9 +93,11 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
     })
     .openapi(file, async (c) => {
       const { view, widget: widgetId, search } = c.req.valid('query');
-      const reader = await requireReader(db, c.get('caller'));
+      const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone }));
     })
-    .openapi(counts, async (c) => c.json(await countInbox(db.reads, await requireReader(db, c.get('caller'))), 200));
+    .openapi(counts, async (c) =>
+      c.json(await countInbox(db.reads, await requireListReader(db, c.get('caller'))), 200),
+    );
 }

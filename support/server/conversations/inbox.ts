@@ -10,7 +10,7 @@ import {
   type SearchedPhone,
   wordsOf,
 } from '@aether/platform';
-import { mayRead, type Reader } from './readers.ts';
+import { mayList, type Reader } from './readers.ts';
 import { type Session, sessionColumns, sessionTables } from './sessions.ts';
 
 /** An agent's views. They hold only conversations in which a visitor has asked something. */
@@ -63,12 +63,12 @@ export type InboxFilters = {
 
 /** The conditions that a reader may see a session `s`, of a customer `c`, and that the filters let it through. */
 export function matchConversations(
-  { agentId, readsAll }: Reader,
+  reader: Reader,
   { view, widgetId, search = '', phone }: InboxFilters,
   parameter: Parameter,
 ): string[] {
-  const [agent, all] = [parameter(agentId, 'uuid'), parameter(readsAll, 'boolean')];
-  const where = ['s.asked_at is not null', mayRead(agent, all)];
+  const agent = parameter(reader.agentId, 'uuid');
+  const where = ['s.asked_at is not null', mayList(reader, agent, parameter)];
   if (view) where.push(conditionsOf(agent)[view]);
   if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
   const names = `concat_ws(' ', s.visitor_name, c.name)`;
@@ -80,18 +80,15 @@ export function matchConversations(
 }
 
 /** The number of conversations in each view except the ended one. */
-export async function countInbox(
-  on: Queryable,
-  { agentId, readsAll }: Reader,
-): Promise<Record<Exclude<InboxView, 'ended'>, number>> {
+export async function countInbox(on: Queryable, reader: Reader): Promise<Record<Exclude<InboxView, 'ended'>, number>> {
   const counted = inboxViews.filter((view) => view !== 'ended');
   const { values, parameter } = collectValues();
-  const [agent, all] = [parameter(agentId, 'uuid'), parameter(readsAll, 'boolean')];
+  const agent = parameter(reader.agentId, 'uuid');
   const conditions = conditionsOf(agent);
   const [counts] = await on.query<Record<Exclude<InboxView, 'ended'>, number>>(
     `select ${counted.map((view) => `count(*) filter (where ${conditions[view]})::integer as ${view}`).join(', ')}
      from support.sessions s
-     where s.status = 'active' and s.asked_at is not null and ${mayRead(agent, all)}`,
+     where s.status = 'active' and s.asked_at is not null and ${mayList(reader, agent, parameter)}`,
     values,
   );
   return counts as Record<Exclude<InboxView, 'ended'>, number>;

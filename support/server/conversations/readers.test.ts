@@ -1,8 +1,13 @@
 import { atEnd } from '@aether/database/testing';
+import type { Caller } from '@aether/http';
+import type { ReplicaState, User } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
 import { listenTo, type TestVisitor, type VisitorEar, visit } from '../visitors/testing.visitor.ts';
+import { countInbox, listInbox } from './inbox.ts';
+import { findListReader, type Reader } from './readers.ts';
+import { listSessions } from './sessions.ts';
 
 let app: TestSupport;
 let customerId: string;
@@ -75,6 +80,29 @@ describe('a conversation', () => {
       expect([path, ids.includes(ofTeam.id), ids.includes(ofAll.id)]).toEqual([path, false, true]);
     }
     expect(await idsIn(asPriya, `/api/sessions/${ofAll.id}/context`)).toEqual([]);
+  });
+
+  test('of a team that an agent has left is in no list or count of a replica that does not know it yet; their own are', async () => {
+    const counted = async (reader: Reader) => (await countInbox(app.support, reader)).all;
+    const at = async (reader: Reader) => [
+      (await listInbox(app.support, reader, { view: 'all', limit: 100 })).some(({ id }) => id === ofTeam.id),
+      (await listSessions(app.support, reader, { limit: 100 })).some(({ id }) => id === ofTeam.id),
+    ];
+    // The tables of this database stand for those of the replica: Tom is still of the team there.
+    const tom = { agentId: tomId, readsAll: false };
+    const [known, left] = [tom, { ...tom, barred: [teamWidget] }];
+    expect([await at(known), await at(left)]).toEqual([
+      [true, true],
+      [false, false],
+    ]);
+    expect(await counted(left)).toBe((await counted(known)) - 1);
+
+    const besideReplica = { ...app.support, replicaState: () => ({}) as ReplicaState };
+    const callerOf = (id: string, role: User['role'] = 'user') => ({ actor: { id, role } }) as Caller;
+    expect(await findListReader(besideReplica, callerOf('priya'))).toMatchObject({ barred: [teamWidget] });
+    expect(await findListReader(besideReplica, callerOf('tom'))).toEqual({ ...tom, barred: [] });
+    expect(await findListReader(app.support, callerOf('priya'))).not.toHaveProperty('barred');
+    expect(await findListReader(besideReplica, callerOf('maya'))).toBeUndefined();
   });
 
   test('is open to the agents of its team and to an administrator who is an agent', async () => {

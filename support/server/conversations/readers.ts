@@ -1,5 +1,5 @@
 import { type Caller, Problem } from '@aether/http';
-import { NotFound, prepareLookup, type Queryable, runLookup } from '@aether/platform';
+import { NotFound, type Parameter, type PlatformDb, prepareLookup, type Queryable, runLookup } from '@aether/platform';
 import { findAgent, refuseNonAgent } from '../agents/agents.ts';
 
 /**
@@ -12,6 +12,8 @@ export type Reader = {
   /** Null for a machine. */
   agentId: string | null;
   readsAll: boolean;
+  /** The widgets of other teams, as the primary knows them: for a list that a replica answers. See `findListReader`. */
+  barred?: string[];
 };
 
 /** The reader for a caller, if the caller may read conversations at all. */
@@ -28,6 +30,45 @@ export async function requireReader(on: Queryable, caller: Caller | undefined): 
   const reader = await findReader(on, caller);
   if (!reader) throw refuseNonAgent();
   return reader;
+}
+
+/**
+ * As `findReader`, for a list. A replica may not know yet who has left a team, or that a widget has one now; so where there is one, the primary is
+ * asked which widgets are closed to the agent.
+ */
+export async function findListReader(
+  db: Pick<PlatformDb, 'query' | 'run' | 'replicaState'>,
+  caller: Caller | undefined,
+): Promise<Reader | undefined> {
+  const reader = await findReader(db, caller);
+  if (!reader || reader.readsAll || !db.replicaState()) return reader;
+  const others = await db.query<{ id: string }>(
+    `select distinct t.widget_id as id from support.widget_agents t
+     where not exists (select from support.widget_agents o where o.widget_id = t.widget_id and o.agent_id = $1)`,
+    [reader.agentId],
+  );
+  return { ...reader, barred: others.map(({ id }) => id) };
+}
+
+/** As `findListReader`, for routes that are about conversations. @throws Problem 403 */
+export async function requireListReader(
+  db: Pick<PlatformDb, 'query' | 'run' | 'replicaState'>,
+  caller: Caller | undefined,
+): Promise<Reader> {
+  const reader = await findListReader(db, caller);
+  if (!reader) throw refuseNonAgent();
+  return reader;
+}
+
+/**
+ * The condition in SQL that a session `s` of a list may be read.
+ *
+ * @param agent the parameter with the reader's `agentId`.
+ */
+export function mayList({ readsAll, barred = [] }: Reader, agent: string, parameter: Parameter): string {
+  const may = mayRead(agent, parameter(readsAll, 'boolean'));
+  if (barred.length === 0) return may;
+  return `${may} and (s.agent_id = ${agent}::uuid or s.widget_id <> all (${parameter(barred, 'uuid[]')}))`;
 }
 
 /**

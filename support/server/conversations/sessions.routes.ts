@@ -20,7 +20,7 @@ import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
-import { requireReader, requireReaderOf } from './readers.ts';
+import { requireListReader, requireReaderOf } from './readers.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
 import { getSession, listSessions } from './sessions.ts';
 
@@ -211,7 +211,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
   return app
     .openapi(list, async (c) => {
       const { customer_id: customerId, status, ...asked } = c.req.valid('query');
-      const reader = await requireReader(db, c.get('caller'));
+      const reader = await requireListReader(db, c.get('caller'));
       const { page: sessions, next_cursor } = await cursors.page('sessions', asked, (paging) =>
         listSessions(db.reads, reader, { customerId, status, ...paging }),
       );

@@ -8,7 +8,7 @@ import {
   readList,
   type Transaction,
 } from '@aether/platform';
-import { mayRead, type Reader } from './readers.ts';
+import { mayList, type Reader } from './readers.ts';
 
 /** A conversation of a visitor with Support, as agents see it. */
 export type Session = {
@@ -92,11 +92,11 @@ const newestFirst = {
 /** The conversations that the reader may read, newest first. */
 export function listSessions(
   on: Queryable,
-  { agentId, readsAll }: Reader,
+  reader: Reader,
   { customerId, status, ...paging }: { customerId?: string; status?: Session['status'] } & Paging,
 ): Promise<Placed<Session>[]> {
   return readList<Session>(on, { ...newestFirst, ...paging }, (parameter) => {
-    const where = [mayRead(parameter(agentId, 'uuid'), parameter(readsAll, 'boolean'))];
+    const where = [mayList(reader, parameter(reader.agentId, 'uuid'), parameter)];
     if (customerId) where.push(`s.customer_id = ${goesOn(parameter(customerId))}`);
     if (status) where.push(`s.status = ${parameter(status)}`);
     return { columns: sessionColumns, from: sessionTables, where };
