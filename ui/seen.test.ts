@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSeen } from './seen.ts';
 
 const answer = (place?: string, ok = true) => ({ ok, headers: new Headers(place ? { 'Aether-Seen': place } : {}) });
@@ -23,7 +23,7 @@ test('a page that the stream has told of a change asks for the present until an 
   early.hear(answer('0/10'));
   const late = seen.begin();
   expect(late.header).toBe('now');
-  seen.begin().hear(answer(undefined, false));
+  for (const other of [answer(undefined, false), answer('0/18', false), answer()]) seen.begin().hear(other);
   expect(seen.begin().header).toBe('now');
   late.hear(answer('0/20'));
   expect(seen.begin().header).toBe('0/20');
@@ -53,4 +53,38 @@ test('a page says how old the oldest of what it shows is, until that is loaded a
   seen.begin('/customers', '/api/tiers').hear(aged());
   seen.begin('/customers', '/api/customers').hear(aged());
   expect([seen.ageOf('/customers'), told]).toEqual([0, 4]);
+});
+
+describe('a page that is loaded again, or opened in another tab,', () => {
+  const store = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => store.get(key) ?? null,
+    setItem: (key: string, text: string) => void store.set(key, text),
+  };
+  let time = 1_000_000;
+  const open = () => createSeen(() => time, storage);
+
+  test('sends back what the pages of its browser have been shown, until no replica can be older', () => {
+    const first = open();
+    first.begin().hear(answer('1/0'));
+    const second = open();
+    expect(second.begin().header).toBe('1/0');
+    second.begin().hear(answer('0/10'));
+    expect(first.begin().header).toBe('1/0');
+    second.begin().hear(answer('2/0'));
+    expect(first.begin().header).toBe('2/0');
+    time += 61_000;
+    expect(open().begin().header).toBeUndefined();
+  });
+
+  test('asks for nothing if what is kept is none, or nothing may be kept', () => {
+    store.set('aether-seen', 'nonsense');
+    expect(open().begin().header).toBeUndefined();
+    const refuse = () => {
+      throw new DOMException('The operation is insecure.', 'SecurityError');
+    };
+    const barred = createSeen(() => time, { getItem: refuse, setItem: refuse });
+    barred.begin().hear(answer('1/0'));
+    expect(barred.begin().header).toBe('1/0');
+  });
 });
