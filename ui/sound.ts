@@ -6,12 +6,28 @@ const notes = [
 ];
 const noteSeconds = 0.24;
 const loudness = 0.12;
+const answerMs = 500;
 
-/** Plays two short notes. A browser plays nothing before the person has used the page once: then it stays silent. Never fails. */
-export async function playNotes(): Promise<void> {
+/**
+ * Whether this page may sound. A browser plays nothing before the person has used the page once: until then it leaves the question open, so that
+ * it is given up after a moment, and the sound does not come later, at the first click. Never fails.
+ */
+export async function maySound(): Promise<boolean> {
   try {
     context ??= new AudioContext();
-    await context.resume();
+    const asked = context;
+    await Promise.race([asked.resume(), new Promise((resolve) => setTimeout(resolve, answerMs))]);
+    if (asked.state === 'running') return true;
+    if (context === asked) context = undefined;
+    await asked.close();
+  } catch {} // a device without sound, or another call has closed it
+  return false;
+}
+
+/** Plays two short notes, if the page may sound. Never fails. */
+export async function playNotes(): Promise<void> {
+  if (!(await maySound()) || !context) return;
+  try {
     const now = context.currentTime;
     for (const { hertz, atSeconds } of notes) {
       const oscillator = new OscillatorNode(context, { frequency: hertz });

@@ -1,6 +1,6 @@
 import { showBadge } from '@aether/ui/badge.ts';
 import { notifyDesktop } from '@aether/ui/desktop.ts';
-import { playNotes } from '@aether/ui/sound.ts';
+import { maySound, playNotes } from '@aether/ui/sound.ts';
 import { inOneTab, isInSight, markInSight } from '@aether/ui/tabs.ts';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -14,6 +14,11 @@ import { isQuiet, useWishes } from './wishes.ts';
 const noticesShownMax = 3;
 /** Several tabs hear of the same event within this time, and one of them sounds. */
 const soundRestMs = 1_500;
+
+/** A tab that was never used is silent, and must not take the turn of one that is not. */
+async function sound(): Promise<void> {
+  if (await maySound()) await inOneTab('sound', soundRestMs, playNotes);
+}
 
 /** Tells an agent of what waits: a sound, a notification if no tab of Support is in sight, and a number in the tab's title and icon. */
 export function useAttention(personId: string, agent: OwnAgent | null): void {
@@ -39,7 +44,7 @@ export function useAttention(personId: string, agent: OwnAgent | null): void {
     const isSeen = document.visibilityState === 'visible';
     const rest = wanted.filter(({ session }) => !(isSeen && location.pathname.endsWith(`/sessions/${session}`)));
     if (rest.length === 0 || isQuiet(wishes, new Date())) return;
-    if (wishes.sound) void inOneTab('sound', soundRestMs, playNotes);
+    if (wishes.sound) void sound();
     if (!wishes.desktop || (await isInSight())) return;
     if (rest.length > noticesShownMax)
       return notifyDesktop({
