@@ -5,9 +5,10 @@
 /** Pure. */
 export const mailTo = (email: string): string => `mailto:${encodeURIComponent(email).replaceAll('%40', '@')}`;
 
-/** `+49 30 1234567 ext. 12` → `tel:+49301234567;ext=12` (RFC 3966). A number without a country is dialled as it is. Pure. */
-export function callTo(phone: string): string {
-  const [, number = '', extension] = /^([^a-z#;]*)(?:[a-z#;][^\d]*(\d+))?/i.exec(phone.trim()) ?? [];
-  const dialled = number.replaceAll(/[^\d+]/g, '');
-  return `tel:${dialled}${extension ? `;ext=${extension}` : ''}`;
-}
+/**
+ * `tel:+49301234567;ext=12` (RFC 3966). Pure.
+ *
+ * @param key the number in E.164, as the server has read it: what was written may have a zero that is not dialled, `+49 (0)30`, or no country.
+ */
+export const callTo = (key: string, extension: string | null): string =>
+  `tel:${key}${extension ? `;ext=${encodeURIComponent(extension)}` : ''}`;

@@ -15,7 +15,7 @@ export function Numbers({ record: { customer, phones } }: { record: CustomerReco
       items={phones}
       calls={phoneCalls}
       describe={({ phone }) => phone}
-      reach={({ phone }) => callTo(phone)}
+      reach={({ phone_key, phone_extension }) => callTo(phone_key, phone_extension)}
       removed=""
       mayRemove={({ is_primary }) => !is_primary || phones.length === 1}
       marks={(phone) => (

@@ -8,13 +8,13 @@ export function Numbers({ phones }: { phones: Context['phones'] }) {
   if (phones.length === 0) return null;
   return (
     <ul className={classes.addresses} aria-label="Telephone numbers">
-      {phones.map(({ id, phone, is_primary, added_at }) => (
+      {phones.map(({ id, phone, phone_key, phone_extension, is_primary, added_at }) => (
         <li
           key={id}
           className={is_primary ? classes.mail : classes.otherMail}
           title={`Added ${formatMoment(added_at)}`}
         >
-          <a href={callTo(phone)}>{phone}</a>
+          <a href={callTo(phone_key, phone_extension)}>{phone}</a>
         </li>
       ))}
     </ul>
