@@ -631,8 +631,11 @@ describe('an unmerge', () => {
   test.each([
     ['removed from', [0, 1]],
     ['put away by', [0, 2, 1]],
+    ['put away by', [0, 1, 2]],
+    ['put away by', [1, 0, 2]],
+    ['put away by', [2, 0, 1]],
   ])(
-    'of an inner merge leaves the customer in the middle the value that it edited before it was merged on, also when that was %s the last survivor',
+    'of an inner merge leaves the customer in the middle the value that it edited before it was merged on, also when that was %s the last survivor: taken back in the order %j',
     async (how, order) => {
       const [over, middle] = [await barefoot(), await barefoot()];
       const inner = await customer({ values: { shoe: 'Inner' } });
