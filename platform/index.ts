@@ -15,7 +15,7 @@ export {
   placeColumn,
   readList,
 } from './keyset.ts';
-export { laterOf } from './log/reader.ts';
+export { laterOf, present } from './log/reader.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { goesOn } from './mergedfrom.ts';
 export { foldDigits } from './phone.ts';

@@ -18,7 +18,7 @@ import { type Connection, closeWithinMs, openConnection } from './log/connection
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import type { Queryable } from './log/query.ts';
-import { parsePlace, type Reader } from './log/reader.ts';
+import { parsePlace, present, type Reader } from './log/reader.ts';
 import { translateRefusal } from './log/refusals.ts';
 import { openReplica, type Replica, type ReplicaState } from './log/replica.ts';
 import { openSignals, type Signals } from './log/signals.ts';
@@ -71,6 +71,7 @@ export type PlatformDb = Connection<App> &
      * PLATFORM_DB_REPLICA_AGE_MAX_MS.
      *
      * @param seen what an earlier `readAs`, or `seenNow` after a change, returned for the same caller. Undefined, or a text that is none: nothing.
+     *   `now`: all that there is, so that everything comes from the primary.
      */
     readAs<T>(seen: string | undefined, work: () => Promise<T>): Promise<ReadAs<T>>;
     /** For `readAs`: all that has been committed so far. Undefined if there is no replica. */
@@ -89,7 +90,10 @@ export type PlatformDb = Connection<App> &
 
 export type ReadAs<T> = {
   result: T;
-  /** What the caller has seen by now, for the next `readAs`, in this process or another one; undefined: nothing newer than before. */
+  /**
+   * What the caller has seen by now, for the next `readAs`, in this process or another one; undefined: nothing newer than before. `now` if the primary
+   * has shown something and does not say how far it is.
+   */
   seen: string | undefined;
   /** How old the oldest answer of the replica may be, in milliseconds; undefined if none came from there. */
   ageMs: number | undefined;
@@ -205,13 +209,14 @@ export async function connectPlatform({
     async readAs(seen, work) {
       if (!replica) return { result: await work(), seen: undefined, ageMs: undefined };
       const needs = parsePlace(seen ?? '') ?? 0;
-      const reader: Reader = { needs, hasReadPrimary: false, isPinned: false, ageMs: undefined, isOver: false };
+      const isPinned = seen === present;
+      const reader: Reader = { needs, hasReadPrimary: isPinned, isPinned, ageMs: undefined, isOver: false };
       try {
         const result = await becauseOf({ ...readCause(), reader }, work);
         // What the primary has shown must not be missing in the next answer.
         return {
           result,
-          seen: reader.hasReadPrimary ? await seenNow().catch(() => undefined) : undefined,
+          seen: reader.hasReadPrimary ? await seenNow().catch(() => present) : undefined,
           ageMs: reader.ageMs,
         };
       } finally {

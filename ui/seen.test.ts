@@ -27,6 +27,8 @@ test('a page that the stream has told of a change asks for the present until an 
   expect(seen.begin().header).toBe('now');
   late.hear(answer('0/20'));
   expect(seen.begin().header).toBe('0/20');
+  seen.begin().hear(answer('now'));
+  expect(seen.begin().header).toBe('now');
 });
 
 test('a place is forgotten when no replica can be older, so that the place of a former primary is not asked for ever', () => {

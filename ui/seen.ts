@@ -92,6 +92,7 @@ export function createSeen(now: () => number = Date.now, storage?: SeenStorage) 
           if (isNews) for (const listener of listeners) listener();
           const text = headers.get('Aether-Seen');
           const place = placeOf(text);
+          if (text === 'now') told += 1; // the server does not know how far it was
           if (text === null || place === undefined) return;
           // An answer that names no place, such as that of a version, did not ask the database for the present.
           if (ok) loaded = Math.max(loaded, toldBefore);

@@ -130,6 +130,13 @@ describe('a caller', () => {
       .toEqual([{ name: 'Ada Lovelace', here: true }]);
   });
 
+  test('who asks for the present is answered by the primary, and told how far it was', async () => {
+    await replica.pause();
+    await caller().write('Present');
+    const { result, seen } = await db.readAs('now', async () => [(await read())?.name, (await listed())[0]?.here]);
+    expect([result, seen]).toEqual([['Present', false], expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/)]);
+  });
+
   test('who goes on at another process is shown what the first one has shown', async () => {
     const other = await connect();
     await replica.pause();

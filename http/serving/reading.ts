@@ -1,4 +1,4 @@
-import { laterOf, type PlatformDb } from '@aether/platform';
+import { laterOf, type PlatformDb, present } from '@aether/platform';
 import type { Context, Next } from 'hono';
 import type { Caller } from '../caller.ts';
 
@@ -10,7 +10,8 @@ import type { Caller } from '../caller.ts';
  * nothing, each process remembers what it has told them last: enough for one process. It is forgotten when it is as old as the bound on age,
  * which covers it from then on.
  *
- * `Aether-Seen: now` asks for the primary: somebody was told of a change in another way, as by the stream of events.
+ * `Aether-Seen: now` asks for the primary: somebody was told of a change in another way, as by the stream of events. An answer says so if the primary
+ * has not said how far it was: what comes next is to ask for the present.
  */
 
 export const seenHeader = 'Aether-Seen';
@@ -33,7 +34,7 @@ export function openReading(db: Pick<PlatformDb, 'readAs' | 'seenNow' | 'replica
 
   function remember(who: string, seen: string): void {
     const now = performance.now();
-    const latest = laterOf(seen, remembered.get(who)?.seen) as string;
+    const latest = seen === present ? present : (laterOf(seen, remembered.get(who)?.seen) as string);
     for (const [each, { at }] of remembered) {
       if (now - at < keptMs) break;
       remembered.delete(each);
@@ -50,13 +51,14 @@ export function openReading(db: Pick<PlatformDb, 'readAs' | 'seenNow' | 'replica
       remember(who, seen);
       c.res.headers.set(seenHeader, seen);
     };
-    if (!safeMethods.has(c.req.method) || sent === 'now') {
+    if (!safeMethods.has(c.req.method)) {
       await next();
       // A request that has changed something is answered, whatever becomes of this.
-      tell(await db.seenNow().catch(() => undefined));
+      tell(await db.seenNow().catch(() => present));
       return;
     }
-    const { seen, ageMs } = await db.readAs(laterOf(sent, remembered.get(who)?.seen), next);
+    const known = remembered.get(who)?.seen;
+    const { seen, ageMs } = await db.readAs([sent, known].includes(present) ? present : laterOf(sent, known), next);
     tell(seen);
     if (ageMs !== undefined && ageMs >= ageSaidMs) c.res.headers.set(ageHeader, `${Math.round(ageMs / 1_000)}`);
   };

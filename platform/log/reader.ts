@@ -25,6 +25,9 @@ export function parsePlace(text: string): LogPlace | undefined {
     : Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16);
 }
 
+/** In the stead of a place: all that there is. What such a reader reads comes from the primary. */
+export const present = 'now';
+
 /** Which of two texts is the later place; a text that is none is earlier than every place. */
 export function laterOf(one: string | undefined, other: string | undefined): string | undefined {
   const [first, second] = [parsePlace(one ?? ''), parsePlace(other ?? '')];
