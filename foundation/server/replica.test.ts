@@ -20,7 +20,6 @@ import { startTestLine } from '@aether/platform/testing.line';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import { type SignedCalls, signCalls, startTestIssuer, testTenant } from '@aether/signin/testing';
 import { startSync } from '@aether/sync';
-import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startFoundation } from './index.ts';
 
