@@ -6,9 +6,12 @@ import type { View } from './records.ts';
 
 export type InboxFilters = { view: View; search?: string; widget?: string };
 
+/** So many rows of a view are read at a time. */
+export const pageSize = 50;
+
 export const inboxQuery = (filters: InboxFilters) => ({
   ...listOptions(['inbox', filters] as const, (cursor, signal) =>
-    read(inbox.$get({ query: { ...filters, cursor, limit: '50' } }, { init: { signal } })),
+    read(inbox.$get({ query: { ...filters, cursor, limit: String(pageSize) } }, { init: { signal } })),
   ),
   placeholderData: undefined, // the rows of another view would look like those of this one
 });

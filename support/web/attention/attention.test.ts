@@ -50,6 +50,19 @@ test('an agent is told once that a conversation waits for anybody, and not of on
   expect(findNotices({ mine: [session('a')], unassigned: [] }, { mine: [], unassigned: [free] }, me)).toEqual([]);
 });
 
+test('of a list that is cut, one that comes up because another one was claimed is no news, and one that was written since is', () => {
+  const at = (minute: number) => new Date(Date.UTC(2026, 10, 29, 9, minute)).toISOString();
+  const free = (n: number) => session(`s${n}`, { agent: null, last_message_at: at(n) });
+  const all = Array.from({ length: 52 }, (_, n) => free(n));
+  const before = { mine: [], unassigned: all.slice(1, 51) };
+  const later = session('late', { agent: null, last_message_at: at(59) });
+  const old = session('old', { agent: null, last_message_at: at(3) });
+  expect(findNotices(before, { mine: [], unassigned: [...all.slice(2, 51), old] }, me)).toEqual([]);
+  expect(findNotices(before, { mine: [], unassigned: [...all.slice(2, 51), later] }, me)).toMatchObject([
+    { session: 'late' },
+  ]);
+});
+
 test('the number in the title counts what is unread and what nobody has, and is shortened beyond 99', () => {
   const waiting = {
     mine: [session('a', { message_count: 3 }), session('b'), session('c', { is_new_to_agent: true })],

@@ -1,3 +1,4 @@
+import { pageSize } from '../api/inbox.ts';
 import type { Session } from '../api/records.ts';
 import { isNewTo, isUnread, nameVisitor } from '../desk/order.ts';
 
@@ -5,6 +6,8 @@ import { isNewTo, isUnread, nameVisitor } from '../desk/order.ts';
 export type Waiting = { mine: Session[]; unassigned: Session[] };
 
 export type Notice = { kind: 'handed' | 'message' | 'waiting'; session: string; title: string; body: string };
+
+const writtenAt = ({ last_message_at }: Session) => (last_message_at === null ? 0 : Date.parse(last_message_at));
 
 /** What is new between two states: handed on by a colleague, written by a visitor, or waiting for anybody. Pure. */
 export function findNotices(before: Waiting, now: Waiting, ownAgentId: string): Notice[] {
@@ -24,8 +27,11 @@ export function findNotices(before: Waiting, now: Waiting, ownAgentId: string): 
       ? tell('message', session, `${nameVisitor(session)} writes`)
       : [];
   });
+  // Of a list that is cut, one that was there all the time comes up when another one goes: then only what was written since is news.
+  const isCut = before.unassigned.length >= pageSize;
+  const latest = Math.max(...[...known.values()].map(writtenAt));
   const others = now.unassigned
-    .filter(({ id }) => !known.has(id))
+    .filter((session) => !known.has(session.id) && (!isCut || writtenAt(session) > latest))
     .map((session) => tell('waiting', session, `${nameVisitor(session)} waits for an agent`));
   return [...own, ...others];
 }
