@@ -1,6 +1,7 @@
 import { openConnection, readSettings } from '@aether/platform/log';
 import { evaluateHealth, skip, startSync } from '@aether/sync';
 import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
+import type { ServiceBusReceivedMessage } from '@azure/service-bus';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openClient } from '../client.ts';
@@ -36,18 +37,24 @@ beforeAll(async () => {
   return () => relay.stop();
 });
 
-/** Takes what has come, in the order of each session. @param session of the customer, or of the row */
-async function take(session: string, count: number, lanes = lanesDefault) {
+type Taken = { message: ServiceBusReceivedMessage; event: ReturnType<typeof toBusEvent> };
+/** Of others in the same lane, and not asked for yet: two customers share one by chance. */
+const left: Taken[] = [];
+
+/** Takes what has come of a customer, in its order. */
+async function take(customer: string, count: number, lanes = lanesDefault): Promise<Taken[]> {
+  const found: Taken[] = [];
+  const put = (taken: Taken) => void (taken.event.customer === customer ? found : left).push(taken);
+  for (const taken of left.splice(0)) put(taken);
   const client = openClient(bus.settings);
-  const receiver = await client.acceptSession(bus.settings.topic, subscription, laneOf(session, lanes), {
+  const receiver = await client.acceptSession(bus.settings.topic, subscription, laneOf(customer, lanes), {
     skipParsingBodyAsJson: true,
   });
-  const found = [];
   while (found.length < count) {
     const messages = await receiver.receiveMessages(count - found.length, { maxWaitTimeInMs: 5_000 });
     if (messages.length === 0) break;
     for (const message of messages) {
-      found.push({ message, event: toBusEvent(message) });
+      put({ message, event: toBusEvent(message) });
       await receiver.completeMessage(message);
     }
   }
