@@ -57,7 +57,10 @@ export async function openBrowser(): Promise<Browser> {
 /** The address of a page and its words, as a person reads them. */
 async function read(page: Page): Promise<string> {
   if (page.url() === 'about:blank') return '';
-  const words = await page.evaluate<string>(`document.body.innerText.replaceAll(/\\n+/g, ' | ').slice(0, 1500)`);
+  const words = await page.evaluate<string>(`{
+    const widget = document.querySelector('aether-widget')?.shadowRoot?.textContent ?? '';
+    (document.body.innerText + widget).replaceAll(/\\s*\\n\\s*/g, ' | ').slice(0, 1500);
+  }`);
   return `${page.url()}\n  ${words}\n`;
 }
 
