@@ -174,6 +174,7 @@ async function startWriters(local: LocalServer): Promise<{ count(): Promise<numb
   const count = async () =>
     Number((await superuser.query(`select sum(version) as changes from platform.customers`)).rows[0].changes);
   let failure: Error | undefined;
+  let isEnding = false;
   for (const [n, client] of clients.entries())
     client
       .query(
@@ -189,9 +190,10 @@ async function startWriters(local: LocalServer): Promise<{ count(): Promise<numb
          end $$`,
       )
       .catch((error) => {
-        if (error.code !== '57P01') failure ??= error; // ended below
+        if (!isEnding) failure ??= error;
       });
   const end = async () => {
+    isEnding = true;
     await superuser.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where query like 'do $$%' and pid <> pg_backend_pid()`,
     );
