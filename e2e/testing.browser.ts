@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { atEnd, atFailure } from '@aether/database/testing';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page, type Request } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
 let shared: Promise<Browser> | undefined;
@@ -54,14 +54,28 @@ export async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** The address of a page and its words, as a person reads them. */
+/** What each page has asked for and not been answered, and since when. */
+const open = new WeakMap<Page, Map<Request, number>>();
+
+function watch(page: Page): void {
+  const asked = new Map<Request, number>();
+  open.set(page, asked);
+  page.on('request', (request) => void asked.set(request, Date.now()));
+  page.on('requestfinished', (request) => void asked.delete(request));
+  page.on('requestfailed', (request) => void asked.delete(request));
+}
+
+/** The address of a page, its words as a person reads them, and what it waits for. */
 async function read(page: Page): Promise<string> {
   if (page.url() === 'about:blank') return '';
   const words = await page.evaluate<string>(`{
     const widget = document.querySelector('aether-widget')?.shadowRoot?.textContent ?? '';
     (document.body.innerText + widget).replaceAll(/\\s*\\n\\s*/g, ' | ').slice(0, 1500);
   }`);
-  return `${page.url()}\n  ${words}\n`;
+  const waits = [...(open.get(page) ?? [])].map(
+    ([request, since]) => `\n  waits for ${Date.now() - since} ms: ${request.method()} ${request.url()}`,
+  );
+  return `${page.url()}\n  ${words}${waits.join('')}\n`;
 }
 
 /** Closes the browser if there is one. */
@@ -77,13 +91,14 @@ export async function endBrowser(): Promise<void> {
  * with cold scripts, which costs three times as much as loading an app again.
  */
 export async function takePage({ kind, make, still, isNew = false }: Kind): Promise<OwnPage> {
-  const own = (!isNew && free.get(kind)?.pop()) || (await open());
+  const own = (!isNew && free.get(kind)?.pop()) || (await opened());
   taken.add(own);
   return own;
 
-  async function open(): Promise<OwnPage> {
+  async function opened(): Promise<OwnPage> {
     const context = await make();
     const page = await context.newPage();
+    watch(page);
     const made: OwnPage = {
       page,
       context,
