@@ -276,7 +276,12 @@ async function measureLatency(server: LocalServer, settings: ServiceBusSettings,
   }
 
   console.log(
-    `Commit → handled, in another process; medians of ${rounds} rounds of ${options.seconds} s, both ways by turns\n\n| writes/s | the handler | plain loop: p50 ms | p99 ms | over the bus: p50 ms | p99 ms | p50 | p99 | load |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|`,
+    [
+      `Commit → handled, in another process; medians of ${rounds} rounds of ${options.seconds} s, both ways by turns`,
+      '',
+      '| writes/s | the handler | plain loop: p50 ms | p99 ms | over the bus: p50 ms | p99 ms | p50 | p99 | load |',
+      '|--:|---|--:|--:|--:|--:|--:|--:|--:|',
+    ].join('\n'),
   );
   for (const effect of effects)
     for (const rate of options.rates.split(',').map(Number)) {

@@ -91,7 +91,7 @@ grant execute on function platform.run_erasure_job(uuid), platform.stop_erasure_
     platform.name_in_job(uuid, integer[], integer[], text[], text[], text[])
   to privacy_role;
 
--- A webhook that is disabled has no subscription, and nobody has told it: it stands among the subscribers all the same.
+-- A disabled webhook has no subscription, so nothing tells it of an erasure. The receipt lists it as one that has not acknowledged.
 create or replace function platform.acknowledgements_of(
   people uuid[], out kind text, out name text, out told boolean, out acknowledged boolean, out "position" bigint) returns setof record
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -176,8 +176,8 @@ alter function platform.runs_of_person(uuid[], text[], text[]) set plan_cache_mo
 -- As for the events: of a person with a thousand entries, each of them was scrubbed by two plans of its own.
 alter function sync.scrub_data(jsonb, text[], text[]) set plan_cache_mode = auto;
 
--- Second, the stored files, which were read anew for each person of a job: when it was looked at, and when it was cleaned up. Now the files
--- are read once for all open erasures, and the dry run of a list leaves them out.
+-- Second, the stored files: a job read them again for each person, in the dry run and in the clean-up. A clean-up now reads them once for
+-- all open erasures, and the dry run of a list leaves them out.
 
 -- Which of these addresses the stored files have, as platform.uploads_naming does. To look for thousands of addresses one by one in each
 -- file would take hours: a text is split where an @ is, and what is beside it is looked up.

@@ -1,4 +1,4 @@
--- What apps are told of another app's records, if they were granted it: that a deal was closed or opened again. Nobody else sees a deal.
+-- Each row grants one app one type of event about another app's records: that a deal was closed, or opened again.
 -- The database writes an event for each app with the grant, for the audience of that app, when it happens. So every way in (SQL, HTTP,
 -- webhooks, Service Bus) shows it by the rule that there is, and an app with the right to amounts gets another event than one without.
 create table platform.app_events (
