@@ -116,6 +116,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     throw error;
   });
   for (const warning of db.warnings) log.warn(warning);
+  const closing = new AbortController();
   try {
     let isClosing = false;
     let ownUrl = publicUrl?.origin ?? '';
@@ -132,7 +133,6 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       isClosing: () => isClosing,
       onRequest: metrics && watchRequests(metrics, name),
     });
-    const closing = new AbortController();
     const measured = metrics && [measurePlatform(metrics, db), measureStreams(metrics, name, closing.signal)];
     if (metrics?.spans) measured?.push(traceWork(metrics.spans, db));
     if (metrics?.token !== undefined) addMetricsRoute(app, metrics);
@@ -187,6 +187,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       },
     };
   } catch (error) {
+    closing.abort(); // routes that were added have begun to follow the events
     await Promise.all([metrics?.close(), db.close()]);
     throw error;
   }

@@ -260,6 +260,23 @@ test('a connection that the server has ended is not used again', async () => {
   await one.close();
 });
 
+test('a query that comes while the connections close is refused at once, and the process is not held up', async () => {
+  // Whoever tried again until then would hold up the process beyond the time of this test.
+  const limit = { PLATFORM_DB_CONNECT_TIMEOUT_MS: '120000' };
+  const settings = readSettings({ PLATFORM_DB_URL: database.url('foundation_app'), ...limit });
+  const closing = openConnection('foundation', { ...settings, searchPath: 'crm' });
+  const order: string[] = [];
+  const answered = closing.query('select pg_sleep(0.3)').then(() => order.push('the query under way is answered'));
+  await closing.query('select 1');
+  const closed = closing.close();
+  const refused = closing.query('select 2').catch((error) => void order.push(error.message));
+  await Promise.all([answered, closed, refused]);
+  expect(order).toEqual([
+    'This process closes its connections to the database. Try again in a moment.',
+    'the query under way is answered',
+  ]);
+});
+
 test('a statement whose plan no longer fits its table is prepared again on a new connection', async () => {
   const owner = await database.connect('platform_migrator');
   await owner.query(

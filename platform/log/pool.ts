@@ -3,7 +3,7 @@ import pg from 'pg';
 import { hasPasswordSource } from './address.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { createPool, isLoginRefused } from './client.ts';
-import { DatabaseBusy } from './errors.ts';
+import { DatabaseBusy, DatabaseUnavailable } from './errors.ts';
 import { type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
 
@@ -106,6 +106,11 @@ export function parseTimestamp(text: string): Date | number {
 
 export type PoolOptions = Settings & { searchPath: string; refuseConstraint?: RefuseConstraint };
 
+const closing = {
+  code: 'database-unavailable',
+  message: 'This process closes its connections to the database. Try again in a moment.',
+};
+
 /** The driver has waited in vain, for a free connection or for a new one. */
 const isTimeout = (error: unknown): boolean => error instanceof Error && /timeout/.test(error.message);
 
@@ -158,7 +163,10 @@ export function openPool(
     return new DatabaseBusy(new Error(inUse, { cause: error }));
   }
 
+  let isClosing = false;
+
   async function connectTo(from: pg.Pool): Promise<pg.PoolClient> {
+    if (isClosing) throw new DatabaseUnavailable(undefined, closing);
     const endsAt = performance.now() + connectTimeoutMs;
     for (let isAgain = false; ; isAgain = true) {
       try {
@@ -166,7 +174,7 @@ export function openPool(
       } catch (error) {
         // A password that was replaced meanwhile is read again.
         if (!isAgain && isReread && isLoginRefused(error)) continue;
-        if (performance.now() > endsAt || isTimeout(error) || !makeDo(from)) throw refuse(error);
+        if (isClosing || performance.now() > endsAt || isTimeout(error) || !makeDo(from)) throw refuse(error);
       }
     }
   }
@@ -199,6 +207,7 @@ export function openPool(
     }),
     certificate: () => certificate,
     async close(withinMs) {
+      isClosing = true;
       const cut = Promise.withResolvers<void>();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();

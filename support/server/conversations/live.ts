@@ -63,8 +63,9 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
         const types = ['message.created', 'session.updated'] as ('message.created' | 'session.updated')[];
         for await (const event of db.events.follow({ types, after, signal: closing })) await pass(event);
       } catch {
-        await wait(retryMs, undefined, { signal: closing }).catch(() => {});
+        // The feed is cut, or too far behind.
       }
+      await wait(retryMs, undefined, { signal: closing }).catch(() => {});
     }
   }
 
