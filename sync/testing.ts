@@ -61,7 +61,14 @@ export async function replayPaused(client: pg.Client, wish: Replay): Promise<{ e
   return { events };
 }
 
-/** Waits for a fact. The longer it takes, the rarer are the looks: each costs processor time that the others need to bring the fact about. */
+/**
+ * Waits for a fact. The longer it takes, and the longer a look takes, the rarer are the looks: each costs processor time that the others
+ * need to bring the fact about.
+ */
 export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
-  for (let pauseMs = 2; !(await fact()); pauseMs = Math.min(pauseMs * 1.4, 15)) await wait(pauseMs);
+  for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 1.4, 15)) {
+    const lookedAt = performance.now();
+    if (await fact()) return;
+    await wait(Math.max(pauseMs, 2 * (performance.now() - lookedAt)));
+  }
 }

@@ -40,7 +40,7 @@ async function startLook() {
   }
   /** Looks until the check has this status. @throws with the status that it has instead */
   async function turned(slug: string, status: Status): Promise<Check> {
-    for (const endsAt = performance.now() + turnsWithinMs; ; await wait(50)) {
+    for (const endsAt = performance.now() + turnsWithinMs; ; await wait(150)) {
       const check = (await look()).get(slug);
       if (check?.status === status) return check;
       if (performance.now() > endsAt)
