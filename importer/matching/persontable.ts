@@ -1,6 +1,7 @@
+import { AddressNumbers } from './addressnumbers.ts';
 import { keysOf, type Matchable } from './keys.ts';
 import { isProvider, isRoleMailbox } from './mailboxes.ts';
-import { grow, mix, NumberList, none, Texts } from './texts.ts';
+import { Column, grow, mix, NumberList, none, Texts } from './texts.ts';
 
 const startRows = 1 << 10;
 
@@ -21,22 +22,22 @@ export type RowFacts = {
 export class PersonTable {
   /** Names, cities, companies, local parts and domains. */
   readonly texts = new Texts();
-  readonly addresses = new Texts();
+  readonly addresses = new AddressNumbers(this.texts);
   readonly phones = new Texts();
   /** Each with the number of its source: ids mean something only within one. */
   readonly externalIds = new Texts();
   size = 0;
 
-  /** By row; all have the same room. */
-  #given = new Uint32Array(startRows);
-  #family = new Uint32Array(startRows);
-  #others = new Uint32Array(startRows);
-  #generation = new Uint32Array(startRows);
-  #city = new Uint32Array(startRows);
-  #company = new Uint32Array(startRows);
-  #birth = new Uint32Array(startRows);
-  #externalId = new Uint32Array(startRows);
-  #customer = new Uint32Array(startRows);
+  /** By row. */
+  readonly #given = new Column();
+  readonly #family = new Column();
+  readonly #others = new Column();
+  readonly #generation = new Column();
+  readonly #city = new Column();
+  readonly #company = new Column();
+  readonly #birth = new Column();
+  readonly #externalId = new Column();
+  readonly #customer = new Column();
   #isVerified = new Uint8Array(startRows);
   #content = new Float64Array(startRows);
   /** Where the addresses of a row begin in `addressOf`; those of row r end where those of r + 1 begin. */
@@ -45,13 +46,11 @@ export class PersonTable {
   readonly #addressOf = new NumberList(Uint32Array);
   readonly #phoneOf = new NumberList(Uint32Array);
   /** By the number of an address. */
-  readonly #local = new NumberList(Uint32Array);
-  readonly #domain = new NumberList(Uint32Array);
   readonly #isRole = new NumberList(Uint8Array);
   readonly #isProvided = new NumberList(Uint8Array);
 
   constructor() {
-    for (const list of [this.#local, this.#domain, this.#isRole, this.#isProvided]) list.push(none);
+    for (const list of [this.#isRole, this.#isProvided]) list.push(none);
   }
 
   /** @returns the number of the row */
@@ -66,16 +65,16 @@ export class PersonTable {
     const company = texts.numberOf(keys.company);
     const externalId = this.externalIds.numberOf(keys.externalId && `${source}:${keys.externalId}`);
     const row = this.size;
-    if (row + 1 >= this.#given.length) this.#grow();
-    this.#given[row] = given;
-    this.#family[row] = family;
-    this.#others[row] = others;
-    this.#generation[row] = generation;
-    this.#city[row] = city;
-    this.#company[row] = company;
-    this.#externalId[row] = externalId;
-    this.#customer[row] = customer;
-    this.#birth[row] = keys.birth;
+    if (row + 1 >= this.#content.length) this.#grow();
+    this.#given.set(row, given);
+    this.#family.set(row, family);
+    this.#others.set(row, others);
+    this.#generation.set(row, generation);
+    this.#city.set(row, city);
+    this.#company.set(row, company);
+    this.#externalId.set(row, externalId);
+    this.#customer.set(row, customer);
+    this.#birth.set(row, keys.birth);
     this.#isVerified[row] = hasVerifiedAddress ? 1 : 0;
     let content = mix(texts.hashOf(given), texts.hashOf(family));
     content = mix(mix(content, texts.hashOf(others)), texts.hashOf(generation));
@@ -94,15 +93,6 @@ export class PersonTable {
   }
 
   #grow(): void {
-    this.#given = grow(this.#given, Uint32Array);
-    this.#family = grow(this.#family, Uint32Array);
-    this.#others = grow(this.#others, Uint32Array);
-    this.#generation = grow(this.#generation, Uint32Array);
-    this.#city = grow(this.#city, Uint32Array);
-    this.#company = grow(this.#company, Uint32Array);
-    this.#birth = grow(this.#birth, Uint32Array);
-    this.#externalId = grow(this.#externalId, Uint32Array);
-    this.#customer = grow(this.#customer, Uint32Array);
     this.#isVerified = grow(this.#isVerified, Uint8Array);
     this.#content = grow(this.#content, Float64Array);
     this.#addressStart = grow(this.#addressStart, Uint32Array);
@@ -110,13 +100,11 @@ export class PersonTable {
   }
 
   #addAddress(email: string): number {
-    const number = this.addresses.numberOf(email);
-    if (number === this.#local.length) {
-      const at = email.lastIndexOf('@');
-      const local = email.slice(0, at);
-      const domain = email.slice(at + 1);
-      this.#local.push(this.texts.numberOf(local));
-      this.#domain.push(this.texts.numberOf(domain));
+    const at = email.lastIndexOf('@');
+    const local = email.slice(0, at);
+    const domain = email.slice(at + 1);
+    const number = this.addresses.numberOf(local, domain);
+    if (number === this.#isRole.length) {
       this.#isRole.push(isRoleMailbox(local) ? 1 : 0);
       this.#isProvided.push(isProvider(domain) ? 1 : 0);
     }
@@ -124,26 +112,27 @@ export class PersonTable {
     return number;
   }
 
-  /** The columns, for reading; they are valid until the next row is added. */
+  /** The columns, for reading; they are valid until the next row is added. What only adding needs is given back. */
   columns() {
+    for (const numbers of [this.texts, this.addresses, this.phones, this.externalIds]) numbers.rest();
     return {
-      given: this.#given.subarray(0, this.size),
-      family: this.#family.subarray(0, this.size),
-      others: this.#others.subarray(0, this.size),
-      generation: this.#generation.subarray(0, this.size),
-      city: this.#city.subarray(0, this.size),
-      company: this.#company.subarray(0, this.size),
-      birth: this.#birth.subarray(0, this.size),
-      externalId: this.#externalId.subarray(0, this.size),
-      customer: this.#customer.subarray(0, this.size),
+      given: this.#given.values.subarray(0, this.size),
+      family: this.#family.values.subarray(0, this.size),
+      others: this.#others.values.subarray(0, this.size),
+      generation: this.#generation.values.subarray(0, this.size),
+      city: this.#city.values.subarray(0, this.size),
+      company: this.#company.values.subarray(0, this.size),
+      birth: this.#birth.values.subarray(0, this.size),
+      externalId: this.#externalId.values.subarray(0, this.size),
+      customer: this.#customer.values.subarray(0, this.size),
       isVerified: this.#isVerified.subarray(0, this.size),
       content: this.#content.subarray(0, this.size),
       addressStart: this.#addressStart.subarray(0, this.size + 1),
       phoneStart: this.#phoneStart.subarray(0, this.size + 1),
       addressOf: this.#addressOf.taken,
       phoneOf: this.#phoneOf.taken,
-      local: this.#local.taken,
-      domain: this.#domain.taken,
+      local: this.addresses.local,
+      domain: this.addresses.domain,
       isRole: this.#isRole.taken,
       isProvided: this.#isProvided.taken,
     };

@@ -1,7 +1,6 @@
 /** The number of a text that is not there. */
 export const none = 0;
 
-const minSlots = 1 << 10;
 const dot = 0x2e;
 const plus = 0x2b;
 export const hasPlus = 1 << 30;
@@ -29,7 +28,7 @@ export class Texts {
   #used = 0;
   #starts = new Uint32Array(1 << 10);
   #hashes = new Int32Array(1 << 10);
-  #slots = new Int32Array(minSlots);
+  #slots = new Slots();
   /** One more than the largest number. */
   size = 1;
 
@@ -53,14 +52,13 @@ export class Texts {
       sum = Math.imul(sum ^ code, hashPrime);
     }
     const hash = mix(sum, 0) || 1;
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (let found = this.#slots[slot] as number; found !== 0; found = this.#slots[slot] as number) {
-      if (this.#hashes[found] === hash && this.#isSame(found, end - start)) return found;
-      slot = (slot + 1) & mask;
-    }
+    this.#slots.require(this.size, this.#hashAt);
+    let found = this.#slots.first(hash);
+    while (found !== none && !(this.#hashes[found] === hash && this.#isSame(found, end - start)))
+      found = this.#slots.next();
+    if (found !== none) return found;
     const number = this.size++;
-    this.#slots[slot] = number;
+    this.#slots.take(number);
     if (number + 1 >= this.#starts.length) {
       this.#starts = grow(this.#starts, Uint32Array);
       this.#hashes = grow(this.#hashes, Int32Array);
@@ -69,8 +67,12 @@ export class Texts {
     this.#hashes[number] = hash;
     this.#used = end;
     this.#starts[number + 1] = end;
-    if (this.size * 2 > this.#slots.length) this.#rehash();
     return number;
+  }
+
+  /** Gives back the memory that only `numberOf` needs; its next call builds it again. */
+  rest(): void {
+    this.#slots.clear();
   }
 
   textOf(number: number): string {
@@ -127,15 +129,46 @@ export class Texts {
     return true;
   }
 
-  #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let number = 1; number < this.size; number++) {
-      let slot = (this.#hashes[number] as number) & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = number;
+  #hashAt = (number: number): number => this.#hashes[number] as number;
+}
+
+const minSlots = 1 << 10;
+
+/** Where what is numbered from 1 is found by its hash: an open table, at most three quarters full. */
+export class Slots {
+  #numbers = new Int32Array(0);
+  #at = 0;
+
+  /** Makes room for one more than there are. @param size one more than the largest number @param hashAt the hash of a number */
+  require(size: number, hashAt: (number: number) => number): void {
+    if (size * 4 <= this.#numbers.length * 3) return;
+    let length = minSlots;
+    while (length * 3 < size * 4) length *= 2;
+    this.#numbers = new Int32Array(length);
+    for (let number = 1; number < size; number++) {
+      let found = this.first(hashAt(number));
+      while (found !== none) found = this.next();
+      this.take(number);
     }
-    this.#slots = slots;
+  }
+
+  /** @returns the first number that may have this hash; `none`: there is none, and `take` gives the place away */
+  first(hash: number): number {
+    this.#at = hash & (this.#numbers.length - 1);
+    return this.#numbers[this.#at] as number;
+  }
+
+  next(): number {
+    this.#at = (this.#at + 1) & (this.#numbers.length - 1);
+    return this.#numbers[this.#at] as number;
+  }
+
+  take(number: number): void {
+    this.#numbers[this.#at] = number;
+  }
+
+  clear(): void {
+    this.#numbers = new Int32Array(0);
   }
 }
 
@@ -154,9 +187,28 @@ type Numbers = Uint8Array | Int16Array | Uint32Array | Int32Array | Float64Array
 
 /** The same numbers with more room: twice, and for millions of them half as much again. */
 export function grow<T extends Numbers>(numbers: T, kind: new (length: number) => T): T {
-  const grown = new kind(numbers.length < 1 << 20 ? numbers.length * 2 : Math.ceil(numbers.length * 1.5));
+  const grown = new kind(grownLength(numbers.length));
   (grown as Uint8Array).set(numbers as Uint8Array);
   return grown;
+}
+
+const grownLength = (length: number): number => (length < 1 << 20 ? length * 2 : Math.ceil(length * 1.5));
+
+/** A number for each row, 0 unless it is set. As long as none is set it costs no memory: nobody has touched what the system has promised. */
+export class Column {
+  values = new Uint32Array(1 << 10);
+  #isUsed = false;
+
+  set(row: number, value: number): void {
+    if (row >= this.values.length) this.#grow();
+    if (value === 0) return;
+    this.#isUsed = true;
+    this.values[row] = value;
+  }
+
+  #grow(): void {
+    this.values = this.#isUsed ? grow(this.values, Uint32Array) : new Uint32Array(grownLength(this.values.length));
+  }
 }
 
 /** A list of whole numbers that grows, up to 2³² or, as `Float64Array`, 2⁵³. */

@@ -7,6 +7,7 @@ import { type MatchResult, matchTable } from '../matching/matching.ts';
 import { PersonTable } from '../matching/persontable.ts';
 import { TooManyRows } from '../matching/preparing.ts';
 import type { MatchSettings } from '../matching/rules.ts';
+import { NumberList } from '../matching/texts.ts';
 import type { Place } from './places.ts';
 import { type ImportClient, ImportRefused } from './records.ts';
 
@@ -20,7 +21,7 @@ import { type ImportClient, ImportRefused } from './records.ts';
 export type Grouping = {
   table: PersonTable;
   /** The line of each row of the table; customers come behind all lines. */
-  lineOf: number[];
+  lineOf: NumberList<Uint32Array>;
 };
 
 const customersPerFetch = 5_000;
@@ -37,7 +38,7 @@ const heldMessages: Record<HeldReason, string> = {
   'external-id': 'Another line of this source has the same id and another name.',
 };
 
-export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: [] });
+export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: new NumberList(Uint32Array) });
 
 export function addLine({ table, lineOf }: Grouping, n: number, person: Matchable, source: number): void {
   table.add(person, { source });
@@ -92,7 +93,7 @@ export function refuseTooMany<Result>(match: () => Result): Result {
 }
 
 export const placeOf = ({ lineOf }: Grouping, customers: string[], row: number): Place =>
-  row < lineOf.length ? { n: lineOf[row] as number } : { customer: customers[row - lineOf.length] as string };
+  row < lineOf.length ? { n: lineOf.values[row] as number } : { customer: customers[row - lineOf.length] as string };
 
 /** What people have answered, by the rows of the table. What is about somebody who is not in it says nothing about this plan. */
 export async function readDecisions(
@@ -113,7 +114,7 @@ export async function readDecisions(
   const asked = new Set(
     rows.flatMap(({ n, other_n, customer, other_customer }) => [n, other_n, customer, other_customer]),
   );
-  for (const [row, n] of lineOf.entries()) if (asked.has(n)) rowsOf.set(n, [row]);
+  for (const [row, n] of lineOf.taken.entries()) if (asked.has(n)) rowsOf.set(n, [row]);
   for (const [at, id] of customers.entries())
     if (asked.has(id)) rowsOf.set(id, [...(rowsOf.get(id) ?? []), lineOf.length + at]);
   return rows.flatMap(({ n, other_n, customer, other_customer, answer }) => {
@@ -203,7 +204,7 @@ async function copyGroups(
     if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
   };
   for (const group of groups) {
-    const own = group.filter((row) => row < lines && !heldRows.has(row)).map((row) => lineOf[row] as number);
+    const own = group.filter((row) => row < lines && !heldRows.has(row)).map((row) => lineOf.values[row] as number);
     const customer = group.find((row) => row >= lines);
     const id = customer === undefined ? '\\N' : customers[customer - lines];
     if (own.length === 0 || (own.length === 1 && customer === undefined)) continue;
@@ -211,7 +212,7 @@ async function copyGroups(
     for (const n of own) await write(`${run}\t${n}\t${lead}\t${id}\t\\N\t\\N\n`);
   }
   for (const [row, reason] of heldRows)
-    if (row < lines) await write(`${run}\t${lineOf[row]}\t\\N\t\\N\t${reason}\t${heldMessages[reason]}\n`);
+    if (row < lines) await write(`${run}\t${lineOf.values[row]}\t\\N\t\\N\t${reason}\t${heldMessages[reason]}\n`);
   const finished = once(stream, 'finish');
   stream.end(text);
   await Promise.race([finished, failed]);
