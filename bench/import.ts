@@ -31,6 +31,7 @@ import { printTable } from './tables.ts';
  *
  *   npm run bench:import
  *   npm run bench:import -- --rows 2000000 --step 2000
+ *   npm run bench:import -- --rows 6000000 --only import
  */
 const { values: options } = parseArgs({
   options: {
@@ -256,6 +257,9 @@ async function* rowsOf(path: string) {
   yield* readPersons(source, { recognition: await recognise(source) });
 }
 
+/** The script may have been left out. */
+const beside = (each: number, script: number): string => (script === 0 ? '' : `${(each / script).toFixed(2)}×`);
+
 function report(): void {
   const sum = (of: Map<string, number>, beginning: string) =>
     [...of].filter(([name]) => name.startsWith(beginning)).reduce((all, [, each]) => all + each, 0);
@@ -279,10 +283,12 @@ function report(): void {
             name,
             each.toFixed(1),
             Math.round(rows / each).toLocaleString('en'),
-            `${(each / plain).toFixed(2)}×`,
+            beside(each, plain),
             cpu.toFixed(1),
-            `${(cpu / plainCpu).toFixed(2)}×`,
-            place === 0 || goal === 0 ? '' : `≤ ${goal}×: ${each / plain <= goal ? 'reached' : 'MISSED'}`,
+            beside(cpu, plainCpu),
+            place === 0 || goal === 0 || plain === 0
+              ? ''
+              : `≤ ${goal}×: ${each / plain <= goal ? 'reached' : 'MISSED'}`,
           ];
         }),
     })}\n`,
