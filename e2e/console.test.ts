@@ -6,7 +6,7 @@ import { atEnd } from '@aether/database/testing';
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
-import { openBrowser } from './testing.browser.ts';
+import { intercept, openBrowser } from './testing.browser.ts';
 import { removeConsumers, showConsumers } from './testing.bus.ts';
 import { measure, narrow, settled, wide } from './testing.measure.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
@@ -334,7 +334,7 @@ test('two records of one person are merged from Foundation, both apps follow at 
   await dialog.getByRole('combobox', { name: 'The other customer' }).fill('ida.twofold@mail');
   await crm.getByRole('option', { name: /I\. Twofold/ }).click();
   // An answer without content leaves the page where it is: the person of this test is signed in to the console elsewhere.
-  await crm.route(`${stack.console}/**`, (route) => route.fulfill({ status: 204 }));
+  await intercept(crm, `${stack.console}/**`, (route) => route.fulfill({ status: 204 }));
   const leads = crm.waitForRequest(`${stack.console}/**`);
   await dialog.getByRole('button', { name: 'Compare' }).click();
   const compared = (await leads).url();
@@ -659,7 +659,7 @@ test('duplicates are decided by keyboard, the next pair is there before the answ
 
   await maya.setViewportSize(wide);
   // Pairs of the demo's own customers may be there as well. However many there are, the choice of a state fits.
-  await maya.route(/\/api\/duplicates\?/, async (route) => {
+  await intercept(maya, /\/api\/duplicates\?/, async (route) => {
     const response = await route.fetch();
     const counts = { open: 10_001, unsure: 10_001, merged: 10_001, different: 10_001 };
     await route.fulfill({ response, json: { ...(await response.json()), counts } });
@@ -678,7 +678,7 @@ test('duplicates are decided by keyboard, the next pair is there before the answ
   await check('duplicate');
   // The answer to the first decision is held back until the next pair is on the screen.
   const isShown = Promise.withResolvers<void>();
-  await maya.route('**/api/duplicates/decisions', async (route) => {
+  await intercept(maya, '**/api/duplicates/decisions', async (route) => {
     await isShown.promise;
     await route.continue();
   });

@@ -1,6 +1,6 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type OwnPage, openBrowser, undoLast } from './testing.browser.ts';
+import { intercept, type OwnPage, openBrowser, undoLast } from './testing.browser.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -401,7 +401,7 @@ describe('on every page', () => {
     await maya.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().fill('Half a thought');
     expect(await maya.getByText('A new version is here').isVisible()).toBe(false);
     await maya.evaluate(`document.documentElement.dataset.same = 'page'`);
-    await maya.route('**/api/companies?*', async (route) => {
+    await intercept(maya, '**/api/companies?*', async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, headers: { ...response.headers(), 'aether-build': 'newer' } });
     });

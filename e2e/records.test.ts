@@ -181,7 +181,14 @@ describe('what is half-written', () => {
     const customer = await newCustomer('Two Tabs');
     const other = await maya.context().newPage();
     await other.route(/\/activities$/, (route) => route.abort());
+    const lines: string[] = [];
+    other.on('request', (request) => void (/\/api\/events/.test(request.url()) && lines.push(request.url())));
     await open(`/customers/${customer.id}`, other);
+    // Of two tabs one has the line, and both show what happens.
+    await seen(other.getByText('Live', { exact: true }));
+    await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0077' }, 'jonas');
+    await seen(other.getByText('+44 20 7946 0077'));
+    expect(lines).toEqual([]);
     await other.getByRole('textbox', { name: 'What should others know?' }).fill('Left behind');
     await other.keyboard.press('Control+Enter');
     await seen(other.getByRole('list', { name: 'Not sent yet' }).getByText('Left behind'));

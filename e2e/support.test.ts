@@ -1,7 +1,7 @@
 import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
-import { openBrowser, undoLast } from './testing.browser.ts';
+import { intercept, openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -68,7 +68,7 @@ describe('the inbox', () => {
       await came.promise;
       await route.fulfill({ response });
     };
-    await tom.route(new RegExp(`/api/sessions/${visitor.id}(\\?|$)`), hold, { times: 1 });
+    await intercept(tom, new RegExp(`/api/sessions/${visitor.id}(\\?|$)`), hold);
     const opening = open(`/sessions/${visitor.id}?view=unassigned`, tom);
     await asked.promise;
     const told = priya.waitForResponse(/\/presence$/);
@@ -357,7 +357,7 @@ describe('beside the conversation', () => {
     const visitor = await visit('Paul Partial');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('link', { name: 'Paul Partial' }).first().waitFor();
-    await priya.route(/\/api\/sessions\/.*\/context/, async (route) => {
+    await intercept(priya, /\/api\/sessions\/.*\/context/, async (route) => {
       const answer = await route.fetch();
       const context = { ...(await answer.json()), crm: null, partial: true, reason: 'Foundation does not answer.' };
       await route.fulfill({ response: answer, json: context });

@@ -78,6 +78,26 @@ async function read(page: Page): Promise<string> {
   return `${page.url()}\n  ${words}${waits.join('')}\n`;
 }
 
+/**
+ * Like `page.route`, for a page that is shown already: returns when its requests really go that way. A page learns of it some time after the browser
+ * has said that it is so, and a busy one long after; a request that it makes until then is not held, and no event tells of its answer.
+ */
+export async function intercept(
+  page: Page,
+  url: string | RegExp,
+  handler: Parameters<Page['route']>[1],
+): Promise<void> {
+  let isSeen = false;
+  await page.route(url, handler);
+  await page.route('**/is-intercepted', async (route) => {
+    isSeen = true;
+    await route.fulfill({ status: 204 });
+  });
+  while (!isSeen) await page.evaluate(`fetch('/is-intercepted').then(() => {}, () => {})`);
+  // One of the two stays, so that the way stays open.
+  await page.unroute('**/is-intercepted');
+}
+
 /** Closes the browser if there is one. */
 export async function endBrowser(): Promise<void> {
   const ending = shared;

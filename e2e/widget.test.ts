@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { atEnd } from '@aether/database/testing';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
-import { type OwnPage, openBrowser } from './testing.browser.ts';
+import { intercept, type OwnPage, openBrowser } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, startStack } from './testing.stack.ts';
 import { conversationOf, takeVisitor, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
@@ -177,15 +177,14 @@ describe('a visitor', () => {
 });
 
 describe('no message is lost or doubled', () => {
-  const theirs = (context: BrowserContext) => context.route(/\/messages$/, (route) => route.abort());
+  const theirs = (page: Page) => intercept(page, /\/messages$/, (route) => route.abort());
 
   test('if the tab dies before it is sent: the next page sends it', async () => {
     const { context, leave, visitor, email } = await begin('Before');
-    await theirs(context);
+    await theirs(visitor.page);
     await visitor.say('Written as the tab died');
     await visitor.sees('Not sent yet; trying again').waitFor();
     await visitor.page.close();
-    await context.unroute(/\/messages$/);
     const next = await host(await context.newPage());
     await expect
       .poll(async () => (await conversationOf(stack, email))?.bodies)
@@ -209,9 +208,9 @@ describe('no message is lost or doubled', () => {
   });
 
   test('if the answer is lost, and the message is sent again', async () => {
-    const { context, leave, visitor, email } = await begin('Before');
+    const { leave, visitor, email } = await begin('Before');
     let lost = 0;
-    await context.route(/\/messages$/, async (route) => {
+    await intercept(visitor.page, /\/messages$/, async (route) => {
       if (lost++ > 2) return route.continue();
       await route.fetch();
       await route.abort();
@@ -338,6 +337,24 @@ describe('by the keyboard alone', () => {
     await panel.waitFor({ state: 'hidden' });
     await page.keyboard.press('Enter');
     await panel.waitFor();
+    await leave();
+  });
+
+  test('on a busy device the chat has the focus as it opens, and does not take it from the field that a visitor has gone to', async () => {
+    const { page: own, leave } = await takeVisitor(browser, site);
+    const { page, panel, open } = await host(own);
+    // What waits for a frame or for a time comes late.
+    await page.evaluate(`
+      const { setTimeout: wait, requestAnimationFrame: frame } = window;
+      window.setTimeout = (work, ms = 0, ...given) => wait(work, ms + 250, ...given);
+      window.requestAnimationFrame = (work) => frame(() => wait(work, 250))`);
+    const focused = () => page.evaluate(`document.querySelector('aether-widget').shadowRoot.activeElement?.name`);
+    await open();
+    await panel.getByLabel('Your name').waitFor();
+    expect(await focused()).toBe('name');
+    await panel.getByLabel('Your e-mail address').focus();
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))');
+    expect(await focused()).toBe('email');
     await leave();
   });
 

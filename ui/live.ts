@@ -1,6 +1,8 @@
 import { askVersion } from './parts/version.ts';
 import { send } from './request.ts';
 import { seen } from './seen.ts';
+import { type Line, shareLine } from './sharedline.ts';
+import { signedIn } from './signin.ts';
 
 /** `live`: the screen is kept fresh. Otherwise it may be stale, and the page says so. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline';
@@ -39,67 +41,98 @@ export type LiveFeed<Signal extends LiveSignal = LiveSignal> = {
 const retryMsMin = 1_000;
 const retryMsMax = 30_000;
 
+/** What the tabs of an app tell each other. */
+type Said<Signal> = { state: LiveState } | { event: LiveEvent | undefined } | { signal: Signal };
+
 /**
- * One connection for the whole page. After a cut the browser continues by itself from the last event. Only if it gives up, or
- * was offline, a new connection is opened, and followers get `undefined`.
+ * One connection for all tabs of the app in which a person is signed in. After a cut the browser continues by itself from the last event. Only if it
+ * gives up, was offline, or another tab had the connection before, a new one is opened, and followers get `undefined`.
  */
 export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFeed<Signal> {
   const listeners = new Set<() => void>();
   const followers = new Set<(event: LiveEvent | undefined) => void>();
   const watchers = new Set<(signal: Signal) => void>();
   let state: LiveState = 'connecting';
-  let source: EventSource | undefined;
-  let retryMs = retryMsMin;
-  let retry: ReturnType<typeof setTimeout> | undefined;
+  let shared: Line | undefined;
   let wasOpen = false;
 
   const become = (next: LiveState) => {
     if (next === state) return;
+    if (next === 'live' && state !== 'connecting') void askVersion(); // what cut the line may have been a deployment
     state = next;
     for (const listener of listeners) listener();
   };
-  const tell = (event: LiveEvent | undefined) => {
+  function hear(said: Said<Signal>): void {
+    if ('state' in said) {
+      become(said.state);
+      return;
+    }
     seen.tell(); // what is loaded because of it must have it
-    for (const follower of followers) follower(event);
-  };
-
-  function connect(): void {
-    clearTimeout(retry);
-    source?.close();
-    const opened = new EventSource(`/api/events?types=${types.join(',')}`);
-    source = opened;
-    opened.onopen = () => {
-      retryMs = retryMsMin;
-      if (state !== 'connecting') void askVersion(); // what cut the line may have been a deployment
-      become('live');
-    };
-    opened.onerror = () => {
-      become(navigator.onLine ? 'reconnecting' : 'offline');
-      if (opened.readyState !== EventSource.CLOSED) return;
-      retry = setTimeout(() => void connectAnew(), retryMs);
-      retryMs = Math.min(retryMs * 2, retryMsMax);
-    };
-    opened.addEventListener('reset', () => tell(undefined));
-    for (const type of types)
-      opened.addEventListener(type, (message) => tell(JSON.parse((message as MessageEvent<string>).data)));
-    opened.addEventListener('signal', (message) => {
-      seen.tell();
-      const signal: Signal = JSON.parse((message as MessageEvent<string>).data);
-      for (const watcher of watchers) watcher(signal);
-    });
+    if ('signal' in said) for (const watcher of watchers) watcher(said.signal);
+    else for (const follower of followers) follower(said.event);
   }
 
-  /** The browser gives up after a refusal. If a missing sign-in is the reason, asking for the person leads to the sign-in page. */
-  async function connectAnew(): Promise<void> {
-    await send('/signin/me').catch(() => undefined);
+  function openLine(say: (said: Said<Signal>) => void, isAfter: boolean): Line {
+    let source: EventSource | undefined;
+    let retryMs = retryMsMin;
+    let retry: ReturnType<typeof setTimeout> | undefined;
+    let isGap = isAfter;
+    let isClosed = false;
+
+    function connect(): void {
+      clearTimeout(retry);
+      source?.close();
+      if (isClosed) return;
+      const opened = new EventSource(`/api/events?types=${types.join(',')}`);
+      source = opened;
+      opened.onopen = () => {
+        retryMs = retryMsMin;
+        say({ state: 'live' });
+        if (isGap) say({ event: undefined });
+        isGap = false;
+      };
+      opened.onerror = () => {
+        say({ state: navigator.onLine ? 'reconnecting' : 'offline' });
+        if (opened.readyState !== EventSource.CLOSED) return;
+        retry = setTimeout(() => void connectAnew(), retryMs);
+        retryMs = Math.min(retryMs * 2, retryMsMax);
+      };
+      opened.addEventListener('reset', () => say({ event: undefined }));
+      for (const type of types)
+        opened.addEventListener(type, (message) => say({ event: JSON.parse((message as MessageEvent<string>).data) }));
+      opened.addEventListener('signal', (message) =>
+        say({ signal: JSON.parse((message as MessageEvent<string>).data) }),
+      );
+    }
+
+    /** The browser gives up after a refusal. If a missing sign-in is the reason, asking for the person leads to the sign-in page. */
+    async function connectAnew(): Promise<void> {
+      isGap = true;
+      await send('/signin/me').catch(() => undefined);
+      connect();
+    }
+
     connect();
-    source?.addEventListener('open', () => tell(undefined), { once: true });
+    return {
+      again: () => void connectAnew(),
+      close() {
+        isClosed = true;
+        clearTimeout(retry);
+        source?.close();
+      },
+    };
+  }
+
+  async function share(): Promise<void> {
+    // Of this person alone: somebody else who signs in with this browser may hear other events.
+    const name = `aether.live ${await signedIn} ${types.join(' ')}`;
+    shared = shareLine({ name, open: openLine, hear, latest: (): Said<Signal> => ({ state }) });
   }
 
   window.addEventListener('offline', () => become('offline'));
   window.addEventListener('online', () => {
     become('reconnecting');
-    void connectAnew();
+    shared?.again();
   });
 
   const join = <Each>(all: Set<Each>, one: Each) => {
@@ -109,7 +142,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
   return {
     getState: () => state,
     subscribe(listener) {
-      if (!wasOpen) connect();
+      if (!wasOpen) void share();
       wasOpen = true;
       return join(listeners, listener);
     },

@@ -13,6 +13,9 @@ type Me = {
 type SignedOut = { ended: number; provider_sign_out_url: string | null };
 
 let me: string | undefined;
+const known = Promise.withResolvers<string>();
+/** The id of the person for whom this page was loaded; settles when it is known. */
+export const signedIn: Promise<string> = known.promise;
 /** The app's tabs tell each other that somebody has signed in. */
 const tabs = new BroadcastChannel('aether-sign-in');
 tabs.onmessage = () => void takeNewSignIn();
@@ -25,6 +28,7 @@ export const meQuery = queryOptions({
     const { user, csrf_token, apps } = await readJson<Me>(await send('/signin/me', { signal }));
     setCsrfToken(csrf_token ?? '');
     me = user.id;
+    known.resolve(user.id);
     tabs.postMessage('signed-in');
     return { ...user, apps };
   },

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../chat/chat.ts';
 import type { Words } from '../chat/words.ts';
 
@@ -25,7 +25,7 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   const toldAt = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isLong = [...text].length > charactersMax;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isEdited) field.current?.focus();
   }, [isEdited]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has become so

@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 const fields = 'input, textarea';
 /** On a device without a mouse, a focused text field shows the keyboard over half of the screen. */
@@ -11,7 +11,8 @@ const touch = '(pointer: coarse)';
  * focused then.
  */
 export function useFocus(root: RefObject<HTMLElement | null>, isOpen: boolean): void {
-  useEffect(() => {
+  // With the panel, not after it was painted: on a busy device that is later than the first letters, which would then go into another field.
+  useLayoutEffect(() => {
     const panel = root.current;
     if (!panel || !isOpen) return;
     const place = panel.getRootNode() as ShadowRoot;
