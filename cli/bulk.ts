@@ -47,7 +47,10 @@ export function addBulkCommands(add: (name: string, description: string) => Comm
     'redrive',
     'try again all that failed and fits: the set is fixed first, and the worker goes through it; ends with 1 when something failed again',
   );
-  addBulk('skip', 'give up all that failed and fits: the set is fixed first, and the worker goes through it');
+  addBulk(
+    'skip',
+    'give up all that failed and fits: the set is fixed first, and the worker goes through it; ends with 1 when some was left',
+  );
   add('runs', 'bulk work, of the console and of the command: what is under way, and what came of the last').action(
     (options) => asSync(options, async (client) => printRuns(await listRuns(client), options)),
   );

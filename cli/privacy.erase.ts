@@ -46,7 +46,7 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'erase',
-    'erase a person, or a list of people, everywhere; ends when nothing is left in files and indexes either',
+    'erase a person, or a list of people, everywhere; ends when nothing is left in files and indexes either, and with 1 when somebody is or would be refused, or the clean-up has to wait',
     'one JSON object; of a list one for each line',
   )
     .argument('[who]', 'an address, a number or an id')
@@ -77,7 +77,11 @@ export function addErasing(privacy: Command): Command {
       }),
     );
 
-  addWho('hold', 'keep a person from being erased, for a legal reason', 'one JSON object')
+  addWho(
+    'hold',
+    'keep a person from being erased, for a legal reason; a release ends with 1 when nothing was held',
+    'one JSON object',
+  )
     .requiredOption('--reason <text>', 'kept with the hold')
     .option('--release', 'end every hold on this person instead')
     .action((who, options: Options & { reason: string; release?: boolean }) =>
@@ -115,7 +119,7 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'lift',
-    'let a person come back who was erased: an address, a number, an id of a source, or all of a receipt',
+    'let a person come back who was erased: an address, a number, an id of a source, or all of a receipt; ends with 1 when nobody is kept away by it',
     'one JSON object',
   )
     .argument('[who]', 'an address or a number; with --source its id there')
@@ -140,7 +144,11 @@ export function addErasing(privacy: Command): Command {
       for (const each of await listErased(client)) console.log(JSON.stringify(each));
     }),
   );
-  add('repeat', 'after a restore, before anything else: erase again whom a file of `keep` names', 'one JSON object')
+  add(
+    'repeat',
+    'after a restore, before anything else: erase again whom a file of `keep` names; ends with 1 when a hold keeps somebody, or the clean-up has to wait',
+    'one JSON object',
+  )
     .argument('<file>', 'what `keep` printed')
     .action((file, options: Common) =>
       asPrivacy(options, async (client) => {
@@ -160,7 +168,7 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'clean-up',
-    'go on with what erasures that were cut off have left in files and indexes',
+    'go on with what erasures that were cut off have left in files and indexes; ends with 1 when some has to wait',
     'one JSON object',
   ).action((options: Common) =>
     asPrivacy(options, async (client) => {

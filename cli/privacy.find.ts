@@ -11,7 +11,7 @@ import {
   readWho,
   requirePerson,
 } from '@aether/sync/privacy';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { actorOf } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -22,7 +22,11 @@ const who = 'an address, a telephone number, or an id or number of a customer';
 
 /** `aether privacy find WHO`: everything that is held about a person, by table, with why. */
 export function findCommand(open: (options: PrivacyOptions) => Promise<Privacy>): Command {
-  return withPrivacy(new Command('find').description('everything that is held about a person: where, how much and why'))
+  return withPrivacy(
+    new Command('find').description(
+      'everything that is held about a person: where, how much and why; ends with 1 when several are meant',
+    ),
+  )
     .argument('<who>', who)
     .action(async (text: string, options: PrivacyOptions) => {
       const privacy = await open(options);
@@ -79,7 +83,9 @@ export function withPrivacy(command: Command): Command {
   return command
     .option('--url <url>', 'as privacy_app (or PRIVACY_APP_URL); by default what npm start runs')
     .option('--actor <who>', 'who does it, for the record (or AETHER_ACTOR); by default the user of this machine')
-    .option('--country <code>', 'of a number without + and its country, such as DE', process.env.PLATFORM_PHONE_COUNTRY)
+    .addOption(
+      new Option('--country <code>', 'of a number without + and its country, such as DE').env('PLATFORM_PHONE_COUNTRY'),
+    )
     .option('--json', 'one JSON object');
 }
 

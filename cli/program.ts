@@ -30,7 +30,8 @@ export async function runCommand(args: string[]): Promise<void> {
   }
 }
 
-function createProgram(): Command {
+/** The command with all that it knows. */
+export function createProgram(): Command {
   const program = new Command('aether')
     .description('One customer record for every app, on one PostgreSQL.')
     .version(packageJson.version)
@@ -82,14 +83,14 @@ function createProgram(): Command {
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
   onDatabase(
     'restored',
-    'after a restore: give the functions of other roles back to them; exit 1 when a sequence would give a number again',
+    'after a restore: give the functions of other roles back to them; ends with 1 when a sequence would give a number again',
   ).action(async ({ url }) => {
     if (!(await completeRestore(migratorUrl(url)))) process.exitCode = 1;
   });
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
   onDatabase(
     'check',
-    'exit 1 when something is pending, edited, not as database/schema.sql says, or a login can do too much',
+    'ends with 1 when something is pending, edited, not as database/schema.sql says, or a login can do too much',
   ).action(async ({ url }) => {
     if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
   });

@@ -105,7 +105,10 @@ export function serviceBusCommand(): Command {
     .option('--within <seconds>', 'how long consumers may take to handle what waits', parseWhole, 60)
     .action((wanted, options) => lanes(wanted, options));
   const order = (act: ConsumerAct, description: string) =>
-    withCommon(bus.command(act).description(description), 'one JSON object').argument('<consumer>');
+    withCommon(
+      bus.command(act).description(`${description}; ends with 1 when it refuses, or does not answer`),
+      'one JSON object',
+    ).argument('<consumer>');
   withCommon(
     bus
       .command('parked')

@@ -15,8 +15,49 @@ type Source = {
   wholes: string[];
 };
 
+/** A declaration as a reader meets it. */
+export type Declared = {
+  name: string;
+  /** What the comment before it says, in Markdown; '' if there is none. */
+  words: string;
+  /** The declaration, with the comments inside of it. */
+  text: string;
+};
+
 /** @returns the report of one door, and the calls in it that have no documentation */
 export function reportDoor(library: string, door: string): { text: string; undocumented: string[] } {
+  const { own, others } = reachFrom(library, door);
+  const lines = (statements: Statement[]) => statements.map(({ text }) => text).join('\n\n');
+  return {
+    text: `// Exported\n\n${lines(own)}\n\n// Named by these\n\n${lines(others)}\n`,
+    undocumented: [...own, ...others].flatMap(findUndocumented).sort(),
+  };
+}
+
+/** @returns what a door exports, and what these name without exporting it, each by name */
+export function readDoor(library: string, door: string): { exported: Declared[]; named: Declared[] } {
+  const { own, others } = reachFrom(library, door);
+  return { exported: own.map(declare), named: others.map(declare) };
+}
+
+function declare({ name, documented }: Statement): Declared {
+  const [, comment = ''] = /^\/\*\*([\s\S]*?)\*\/\n/.exec(documented) ?? [];
+  const words = comment.replace(/^[ \t]*\* ?/gm, '').trim();
+  const text = documented
+    .slice(comment === '' ? 0 : documented.indexOf('*/\n') + 3)
+    .replace(/^(?:export )?(?:declare )?/, '')
+    .trim();
+  return {
+    name,
+    words: words
+      .replace(/^@(param|returns|throws)\b/gm, '\n- **$1**')
+      .replace(/ @(param|returns|throws)\b/g, '\n- **$1**'),
+    text,
+  };
+}
+
+/** What a door exports, and everything that these name. */
+function reachFrom(library: string, door: string): { own: Statement[]; others: Statement[] } {
   const sources = new Map<string, Source>();
   const open = (file: string): Source => {
     const known = sources.get(file);
@@ -48,11 +89,7 @@ export function reportDoor(library: string, door: string): { text: string; undoc
     }
   }
   const others = [...reached].filter((statement) => !own.has(statement)).sort(byName);
-  const lines = (statements: Iterable<Statement>) => [...statements].map(({ text }) => text).join('\n\n');
-  return {
-    text: `// Exported\n\n${lines([...own].sort(byName))}\n\n// Named by these\n\n${lines(others)}\n`,
-    undocumented: [...reached].flatMap(findUndocumented).sort(),
-  };
+  return { own: [...own].sort(byName), others };
 }
 
 const byName = (one: Statement, other: Statement): number =>

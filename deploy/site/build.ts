@@ -2,8 +2,9 @@ import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from
 import { dirname, join, posix } from 'node:path';
 import MiniSearch from 'minisearch';
 import { root } from '../production/lock.ts';
-import { runbooks, sections } from './contents.ts';
+import { reference, runbooks, sections } from './contents.ts';
 import { readOutline, readParts, renderPage } from './markdown.ts';
+import type { ReferencePage } from './reference/text.ts';
 
 /*
  * The documents as a site: files that any web server gives out, with a search that runs in the browser. Nothing is asked of another host.
@@ -17,8 +18,10 @@ export const searchOptions = { fields: ['title', 'heading', 'text'], storeFields
 
 type Page = { path: string; address: string; title: string; text: string };
 
+export type Chapter = { title: string; about: string; pages: Page[] };
+
 /** The pages by their sections. Paths from the root. @throws Error for a page that is not there */
-export function readPages(): { title: string; about: string; pages: Page[] }[] {
+export function readPages(): Chapter[] {
   const names = globSync(`${runbooks.folder}/*.md`, { cwd: root }).map((path) =>
     path.replaceAll('\\', '/').replace(/\.md$/, ''),
   );
@@ -45,10 +48,11 @@ const addressOf = (path: string): string =>
 /**
  * Builds the site into a folder, which is made anew.
  *
+ * @param made the pages of the reference
  * @returns how many pages it has.
  */
-export function buildSite(into: string): number {
-  const chapters = readPages();
+export function buildSite(into: string, made: ReferencePage[]): number {
+  const chapters = withReference(readPages(), made);
   const pages = chapters.flatMap((chapter) => chapter.pages);
   const known = new Map(pages.map(({ path, address }) => [path, address]));
   rmSync(into, { recursive: true, force: true });
@@ -76,9 +80,19 @@ export function buildSite(into: string): number {
   return pages.length;
 }
 
-type Chapters = ReturnType<typeof readPages>;
+/** Behind what is looked up. */
+function withReference(chapters: Chapter[], made: ReferencePage[]): Chapter[] {
+  const pages = made.map(({ path, text }) => ({
+    path,
+    address: addressOf(path),
+    title: readOutline(text).title,
+    text,
+  }));
+  const at = chapters.findIndex(({ title }) => title === 'Look up') + 1;
+  return chapters.toSpliced(at, 0, { ...reference, pages });
+}
 
-function describePage({ path, address, title, text }: Page, chapters: Chapters, known: Map<string, string>): string {
+function describePage({ path, address, title, text }: Page, chapters: Chapter[], known: Map<string, string>): string {
   const top = '../'.repeat(address.split('/').length - 1);
   const resolve = (link: string): string | undefined => {
     if (/^(?:https?:|mailto:|#)/.test(link)) return link;

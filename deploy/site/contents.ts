@@ -61,5 +61,11 @@ export const sections: Section[] = [
   },
 ];
 
+/** The pages that are made from the code: reference/pages.ts. */
+export const reference = {
+  title: 'Reference',
+  about: 'Made from the code: every command, setting, route, event and export.',
+};
+
 /** Where runbooks are: each has the name of a check. */
 export const runbooks = { title: 'Runbooks', about: 'What to do when a check is not well.', folder: 'docs/runbooks' };

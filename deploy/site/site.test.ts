@@ -1,21 +1,39 @@
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
+import { createTestDatabase } from '@aether/database/testing';
+import { startFoundation } from '@aether/foundation';
+import { createLog } from '@aether/http';
+import { startSupport } from '@aether/support';
+import { startConsole } from '@aether/sync/console';
 import MiniSearch from 'minisearch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root } from '../production/lock.ts';
 import { animate, readChunks } from './animation.ts';
 import { buildSite, searchOptions } from './build.ts';
 import { anchorOf, readOutline, readParts, renderPage } from './markdown.ts';
+import { listCommands } from './reference/command.ts';
+import { readReference } from './reference/pages.ts';
+import { type Process, processes, readProcess } from './reference/settings.ts';
+import type { ReferencePage } from './reference/text.ts';
 
 let folder: string;
 let count: number;
-beforeAll(() => {
+let made: ReferencePage[];
+beforeAll(async () => {
+  const database = await createTestDatabase();
+  const catalogue = await database.connect('platform_migrator');
+  made = await readReference({ url: database.url, query: (text) => catalogue.query(text) });
   folder = mkdtempSync(join(tmpdir(), 'aether-site-'));
-  count = buildSite(folder);
-});
+  count = buildSite(folder, made);
+}, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const read = (path: string) => readFileSync(join(folder, path), 'utf8');
+const texts = new Map<string, string>();
+const read = (path: string) => {
+  const text = texts.get(path) ?? readFileSync(join(folder, path), 'utf8');
+  texts.set(path, text);
+  return text;
+};
 
 test('every link and picture of the site leads to a file of it, and asks no other host for anything but a page', () => {
   const files = globSync('**/*.html', { cwd: folder });
@@ -45,6 +63,100 @@ test('the search finds a page by its words, by the beginning of a word and with 
   expect(addresses('qwrtzpsd')).toEqual([]);
   for (const { address } of search.search(MiniSearch.wildcard))
     expect(existsSync(join(folder, address.split('#')[0]))).toBe(true);
+});
+
+const pageOf = (path: string) => made.find((page) => page.path === `reference/${path}.md`)?.text ?? '';
+const headsOf = (path: string) => readOutline(pageOf(path)).headings.map(({ text }) => text);
+
+test('the reference has every command with its options and what they are without being given, and no other command', () => {
+  const commands = listCommands();
+  expect(commands).toEqual(expect.arrayContaining(['aether start', 'aether migrate up', 'aether privacy erase']));
+  const heads = new Set(headsOf('command'));
+  expect(commands.filter((name) => !heads.has(name))).toEqual([]);
+  const [, add = ''] = /\n### aether app add\n(.*?)\n### /s.exec(pageOf('command')) ?? [];
+  expect(add).toMatch(/aether app add \[options\] <name>/);
+  expect(add).toMatch(/\| `--scopes <scopes>` \| .* \| `customers\.read,companies\.read/);
+  expect(pageOf('command')).toMatch(/\| `--as <who>` \| .* \| refused \|/);
+  expect(heads).not.toContain('aether help');
+});
+
+test('the reference has every setting that a server asks for, with what it is otherwise and what is refused', async () => {
+  const of = (name: string) => readProcess(processes.find((each) => each.name === name) as Process);
+  expect(of('Support')).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        name: 'PLATFORM_DB_POOL_MAX',
+        without: '10',
+        isRequired: false,
+        refusals: ['PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.'],
+      }),
+      expect.objectContaining({ name: 'SIGNIN_ISSUER', isRequired: true }),
+      expect.objectContaining({ name: 'SUPPORT_RATE_FACTOR', without: '1' }),
+      expect.objectContaining({ name: 'DB_PASSWORD_FILE' }),
+    ]),
+  );
+  expect(of('Foundation').map(({ name }) => name)).not.toContain('SUPPORT_RATE_FACTOR');
+  expect(of('The worker').map(({ name }) => name)).toContain('SERVICEBUS_CONNECTION_STRING');
+  const database = await createTestDatabase();
+  for (const [name, start] of Object.entries({
+    Foundation: startFoundation,
+    Support: startSupport,
+    Console: startConsole,
+  })) {
+    const asked = new Set<string>();
+    const given: Record<string, string> = {
+      PLATFORM_DB_URL: database.url(`${name.toLowerCase() as 'support'}_app`),
+      SIGNIN_ISSUER: 'https://login.example.com',
+      SIGNIN_CLIENT_ID: 'aether',
+    };
+    const variables = new Proxy(given, {
+      get(target, setting: string) {
+        asked.add(setting);
+        return target[setting];
+      },
+    });
+    await (await start({ variables, port: 0, log: Object.assign(createLog('test'), { level: 'silent' }) })).close();
+    const known = of(name).map((each) => each.name);
+    expect([name, [...asked].filter((setting) => !known.includes(setting))]).toEqual([name, []]);
+  }
+  // What people read about them is elsewhere, and complete.
+  const told = ['configuration', 'signin', 'metrics']
+    .map((page) => readFileSync(join(root, `docs/${page}.md`), 'utf8'))
+    .join();
+  const names = processes.flatMap((process) => readProcess(process).map((setting) => setting.name));
+  expect(
+    names.filter(
+      (name) => !told.includes(name.replace(/(?<=^PLATFORM_DB_SCHEMA_).*|^(?:FOUNDATION|CONSOLE)_(?=PROXY_HOPS$)/, '')),
+    ),
+  ).toEqual([]);
+});
+
+test('the reference has the routes of each server with who may use them, the types of events with their columns, and all exports', () => {
+  expect(headsOf('http-foundation')).toEqual(
+    expect.arrayContaining(['POST /api/customers', 'Shape Customer', 'Refusals']),
+  );
+  const [, create = ''] = /\n### POST \/api\/customers\n(.*?)\n### /s.exec(pageOf('http-foundation')) ?? [];
+  expect(create).toContain('the scope `customers.write`');
+  expect(create).toContain('[NewCustomer](#shape-newcustomer)');
+  expect(pageOf('http-foundation')).toMatch(/\n### Shape NewCustomer\n.*?\| `email` \|/s);
+  expect(pageOf('http-foundation')).toMatch(/\| 409 \| .*`deal-closed`/);
+  expect(headsOf('events')).toEqual(
+    expect.arrayContaining([
+      'customer.created, customer.updated, customer.deleted',
+      'customer.merged, customer.unmerged',
+    ]),
+  );
+  const [, customer = ''] = /\n### customer\.created.*?\n(.*?)\n### /s.exec(pageOf('events')) ?? [];
+  expect(customer).toMatch(/\| `account_tier` \| text or null \|/);
+  expect(customer).not.toContain('email_key'); // it is in no event
+  expect(pageOf('events')).toContain('Rows of `support.messages`. Key: `session_id`.');
+  for (const room of ['platform', 'servicebus']) {
+    const report = readFileSync(join(root, `deploy/packages/api/${room}.txt`), 'utf8').split('// Named by these')[0];
+    const exported = [...(report ?? '').matchAll(/^(?:abstract )?(?:type|interface|class|const|function) ([\w$]+)/gm)];
+    expect(exported.length).toBeGreaterThan(5);
+    const heads = new Set(headsOf(`package-${room}`));
+    expect(exported.map(([, name]) => name).filter((name) => !heads.has(name as string))).toEqual([]);
+  }
 });
 
 test('a heading has the anchor that GitHub gives it; the second of a name has a number', () => {

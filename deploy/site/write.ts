@@ -1,14 +1,18 @@
 /**
- * `npm run docs`: builds the documents as a site into dist/site, for any web server. `npm run docs -- --serve` gives it out on this machine, at port 4700 or
+ * `npm run docs`: builds the documents as a site into dist/site, for any web server, with a reference that the code of this checkout makes, on a database
+ * of its own. `npm run docs -- --serve` gives it out on this machine, at port 4700 or
  * that of `--port`.
  */
 
-import { readFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
+import { migrate, startLocal, withMigrator } from '@aether/database';
 import { root } from '../production/lock.ts';
 import { buildSite } from './build.ts';
+import { readReference } from './reference/pages.ts';
 
 const { values: options } = parseArgs({
   options: { serve: { type: 'boolean' }, port: { type: 'string', default: '4700' } },
@@ -22,7 +26,7 @@ const kinds: Record<string, string> = {
   '.png': 'image/png',
 };
 
-console.log(`${buildSite(folder)} pages in ${folder}.`);
+console.log(`${buildSite(folder, await madeFromCode())} pages in ${folder}.`);
 if (options.serve) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
@@ -36,4 +40,23 @@ if (options.serve) {
     process.exitCode = 1;
   });
   server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${options.port}`));
+}
+
+/** The pages of the reference, from a PostgreSQL that ends with this. */
+async function madeFromCode() {
+  const data = await mkdtemp(join(tmpdir(), 'aether-docs-'));
+  await chmod(data, 0o755); // as root the server runs as the user postgres
+  try {
+    const { server, urlOf } = await startLocal({ folder: data, database: 'aether_docs', port: 54395 });
+    try {
+      await migrate(urlOf('platform_migrator'));
+      return await withMigrator(urlOf('platform_migrator'), (client) =>
+        readReference({ url: urlOf, query: (text) => client.query(text) }),
+      );
+    } finally {
+      await server.stop('immediate');
+    }
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
 }

@@ -41,12 +41,8 @@ const levelsMax = 3;
  * parts that cannot hold a value.
  */
 export function createLog(app: string, destination?: DestinationStream): Logger {
-  const level = process.env.LOG_LEVEL || 'info';
-  if (level !== 'silent' && !(level in pino.levels.values)) {
-    throw new Error(`LOG_LEVEL is "${level}"; set it to one of ${Object.keys(pino.levels.values).join(', ')}, silent.`);
-  }
   const options = {
-    level,
+    level: readLogLevel(process.env),
     base: { app, pid: process.pid },
     serializers: { err: serializeError },
     formatters: { log: (entry: Record<string, unknown>) => hidePersonal(entry) },
@@ -64,6 +60,13 @@ export function createLog(app: string, destination?: DestinationStream): Logger 
     setBindings.call(this, hidePersonal(bindings));
   };
   return log;
+}
+
+/** Reads LOG_LEVEL. Pure. @throws Error naming the variable */
+export function readLogLevel(variables: Record<string, string | undefined>): string {
+  const level = variables.LOG_LEVEL || 'info';
+  if (level === 'silent' || level in pino.levels.values) return level;
+  throw new Error(`LOG_LEVEL is "${level}"; set it to one of ${Object.keys(pino.levels.values).join(', ')}, silent.`);
 }
 
 /**

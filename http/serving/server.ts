@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
+import { type App as AppName, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
 import type { ProblemCodes } from '../codes.ts';
@@ -10,10 +10,11 @@ import { addMetricsRoute } from '../metrics/route.ts';
 import { traceRequests, traceWork } from '../metrics/spans.ts';
 import type { AppScopes } from '../scopes.ts';
 import { type AnsweredRequest, type App, createApp } from './app.ts';
-import { readListening, readPort, type Variables } from './listening.ts';
+import type { Variables } from './listening.ts';
 import { createLog } from './log.ts';
 import { openReading } from './reading.ts';
 import { type Served, serve } from './serve.ts';
+import { type Neighbours, readServerSettings } from './settings.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
 import { addWeb } from './web.ts';
 
@@ -32,9 +33,6 @@ export type ServerOptions = {
   /** The addresses of the other apps, as far as they run. <APP>_PUBLIC_URL goes before them. */
   neighbours?: () => Neighbours;
 };
-
-/** Where people reach the apps of this house, for links from one to another. */
-export type Neighbours = { foundation?: string; support?: string; console?: string };
 
 type ServerParts = {
   app: AppName;
@@ -101,15 +99,9 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     openHearing,
   } = parts;
   const { variables = process.env, log = createLog(name), ownProcess = false, webBuilt = Promise.resolve() } = options;
-  const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
-  const listening = ownProcess
-    ? readListening(name, variables, publicUrl)
-    : { port: readPort(`${name.toUpperCase()}_PORT`, variables), host: '127.0.0.1' };
+  const settings = readServerSettings(name, variables, { ownProcess });
+  const { publicUrl, listening, neighbours: named, streamsMax, streamsPerPersonMax, closeAfterMs } = settings;
   const port = options.port ?? listening.port ?? portDefault;
-  const named = readNeighbours(name, variables);
-  const streamsMax = readNumber('STREAMS_MAX', variables, 500, 1, 100_000);
-  const streamsPerPersonMax = readNumber('STREAMS_PER_PERSON_MAX', variables, 30, 1, 100_000);
-  const closeAfterMs = readNumber('CLOSE_AFTER_MS', variables, 0, 0, 600_000);
   const metrics = await openMetrics(`aether-${name}`, variables, log);
   const db = await connectPlatform({ app: name, variables }).catch(async (error) => {
     await metrics?.close();
@@ -219,30 +211,4 @@ export async function runServer(start: (options: ServerOptions) => Promise<Serve
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
-}
-
-function readPublicUrl(setting: string, variables: Variables): URL | undefined {
-  const given = variables[setting];
-  if (!given) return undefined;
-  const url = URL.canParse(given) ? new URL(given) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
-    throw new ConfigurationError(`${setting} must be an address without a path, such as https://crm.example.com.`);
-  return url;
-}
-
-/** The other apps whose <APP>_PUBLIC_URL is set. @throws ConfigurationError */
-function readNeighbours(own: AppName, variables: Variables): Neighbours {
-  const others = (['foundation', 'support', 'console'] as const).filter((app) => app !== own);
-  return Object.fromEntries(
-    others.flatMap((app) => {
-      const url = readPublicUrl(`${app.toUpperCase()}_PUBLIC_URL`, variables);
-      return url ? [[app, url.origin]] : [];
-    }),
-  );
-}
-
-function readNumber(setting: string, variables: Variables, byDefault: number, min: number, max: number): number {
-  const number = Number(variables[setting] || byDefault);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new ConfigurationError(`${setting} must be a whole number from ${min} to ${max}.`);
 }

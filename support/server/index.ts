@@ -19,7 +19,7 @@ import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCallMoveRoutes, addSessionMoveRoutes } from './moves/moves.routes.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
-import { readNumber } from './visitors/limits.ts';
+import { readSupportSettings } from './settings.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
 import { openVisitorDoor } from './visitors/visitordoor.ts';
 import { addVisitorMessageRoutes } from './visitors/visitormessages.routes.ts';
@@ -62,11 +62,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         const door = openVisitorDoor(app, db, context);
         const streams = openVisitorStreams(db, live, {
           closing: context.closing,
-          streamsMax: readNumber('SUPPORT_VISITOR_STREAMS_MAX', context.variables, {
-            fallback: 5_000,
-            min: 1,
-            max: 1_000_000,
-          }),
+          streamsMax: readSupportSettings(context.variables, context.publicUrl).visitorStreamsMax,
         });
         addVisitorRoutes(app, db, { door, live });
         addVisitorMessageRoutes(app, db, { door, live, streams });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type AppEnv, isLoopbackHost, Problem, readProxyHops, type ServerContext } from '@aether/http';
-import { ConfigurationError, type PlatformDb } from '@aether/platform';
+import { type AppEnv, Problem, type ServerContext } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { readSupportSettings } from '../settings.ts';
 
 /** Limits per kind of request: so many times in so many seconds, over all processes of Support. */
 const rules = {
@@ -41,8 +42,7 @@ export function openLimits(
   db: PlatformDb,
   { variables, publicUrl, closing, log }: Pick<ServerContext, 'variables' | 'publicUrl' | 'closing' | 'log'>,
 ) {
-  const factor = readNumber('SUPPORT_RATE_FACTOR', variables, { fallback: 1, min: 0.01, max: 1e6 });
-  const hops = readHops(variables, publicUrl);
+  const { rateFactor: factor, proxyHops: hops } = readSupportSettings(variables, publicUrl);
   const timesMax = (name: LimitName) => Math.max(1, Math.round(rules[name][0] * factor));
   /** The end of each refusal, by key in hexadecimal. */
   const blocked = new Map<string, number>();
@@ -174,28 +174,4 @@ function tooMany(ms: number): Problem {
     detail: `There were too many requests. Try again in ${seconds} seconds.`,
     headers: { 'Retry-After': String(seconds) },
   });
-}
-
-/** A server with a public name that still listens on loopback has a proxy before it. */
-function readHops(variables: Record<string, string | undefined>, publicUrl: URL | undefined): number {
-  const hops = readProxyHops('support', variables) ?? 0;
-  if (hops === 0 && publicUrl && !isLoopbackHost(publicUrl.host))
-    throw new ConfigurationError(
-      'PROXY_HOPS must say how many proxies are in front of Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
-    );
-  return hops;
-}
-
-/** @throws ConfigurationError naming the setting */
-export function readNumber(
-  setting: string,
-  variables: Record<string, string | undefined>,
-  { fallback, min, max }: { fallback: number; min: number; max: number },
-): number {
-  const given = variables[setting];
-  if (!given) return fallback;
-  const value = Number(given);
-  if (!Number.isFinite(value) || value < min || value > max)
-    throw new ConfigurationError(`${setting} must be a number from ${min} to ${max}.`);
-  return value;
 }

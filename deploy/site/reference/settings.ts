@@ -1,0 +1,303 @@
+import { readLogLevel, readMetricsSettings, readServerSettings } from '@aether/http/settings';
+import { readEnvironment } from '@aether/platform/environment';
+import { readServiceBusSettings } from '@aether/servicebus/settings';
+import { readSignInSettings } from '@aether/signin/settings';
+import { readSupportSettings } from '@aether/support/settings';
+import { readAlertSettings, readSyncSettings, readWebhookNetworks } from '@aether/sync/settings';
+import { code, paragraphs, plain, type ReferencePage, table } from './text.ts';
+
+/*
+ * The settings of each process, got by reading them: the functions that a process calls at its start are given environments here, and tell by what they
+ * ask for, give back and refuse which settings there are.
+ */
+
+export type Variables = Record<string, string | undefined>;
+type Read = (variables: Variables) => unknown;
+
+export type Setting = {
+  name: string;
+  /** A value that is taken. */
+  example: string;
+  /** What the process has without it; undefined if there is no such value. */
+  without: string | undefined;
+  isRequired: boolean;
+  /** What it says to values that it does not take. */
+  refusals: string[];
+};
+
+export type Process = {
+  name: string;
+  words: string;
+  read: Read;
+  /** The least with which it starts. */
+  least: Variables;
+  /** Environments with everything that it knows; what excludes each other is in different ones. */
+  whole: Variables[];
+};
+
+const database = {
+  PLATFORM_DB_URL: 'postgresql://user@db.example.com:5432/platform',
+  DB_USER: 'user',
+  DB_PASSWORD: 'secret',
+  DB_ROLE: 'support_role',
+  PLATFORM_DB_POOLER: 'transaction',
+  PLATFORM_DB_LISTEN_URL: 'postgresql://user@db.example.com:5433/platform',
+  PLATFORM_DB_POOL_MAX: '20',
+  PLATFORM_DB_QUERY_TIMEOUT_MS: '30000',
+  PLATFORM_DB_CONNECT_TIMEOUT_MS: '3000',
+  PLATFORM_DB_REPLICA_URL: 'postgresql://user@replica.example.com:5432/platform',
+  PLATFORM_DB_REPLICA_AGE_MAX_MS: '2000',
+};
+/** Instead of DB_PASSWORD. */
+const sources = [
+  { DB_PASSWORD: undefined, DB_PASSWORD_FILE: '/run/secrets/db' },
+  { DB_PASSWORD: undefined, DB_PASSWORD_COMMAND: 'get-password' },
+  { DB_PASSWORD: undefined, DB_PASSWORD_MODULE: '/etc/aether/password.mjs' },
+];
+const metrics = {
+  METRICS_PORT: '9400',
+  METRICS_HOST: '127.0.0.1',
+  METRICS_TOKEN: 'sixteen-characters',
+  APPLICATIONINSIGHTS_CONNECTION_STRING: 'InstrumentationKey=…',
+  TRACES_PERCENT: '10',
+};
+const signIn = {
+  SIGNIN_ISSUER: 'https://login.example.com/v2.0',
+  SIGNIN_CLIENT_ID: 'aether',
+  SIGNIN_CLIENT_SECRET: 'secret',
+  SIGNIN_AUDIENCE: 'api://aether',
+  SIGNIN_ADMIN_ROLE: 'Admin',
+  SIGNIN_FIRST_ADMIN: '00000000-0000-0000-0000-000000000001',
+  SIGNIN_SCOPE: 'use',
+  SIGNIN_ALLOWED_DOMAINS: 'example.com',
+  SIGNIN_ALLOWED_GROUPS: 'staff',
+  SIGNIN_GROUPS_CLAIM: 'roles',
+  SIGNIN_ALLOWED_TENANTS: '00000000-0000-0000-0000-000000000002',
+  SIGNIN_IDLE_MINUTES: '60',
+  SIGNIN_MAX_HOURS: '10',
+};
+const alerts = {
+  ALERTS_WEBHOOK_URL: 'https://alerts.example.com/aether',
+  ALERTS_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+  ALERTS_SMTP_URL: 'smtps://user:secret@mail.example.com',
+  ALERTS_MAIL_FROM: 'aether@example.com',
+  ALERTS_MAIL_TO: 'operators@example.com',
+  CONSOLE_PUBLIC_URL: 'https://console.example.com',
+};
+const least = { PLATFORM_DB_URL: database.PLATFORM_DB_URL };
+
+/** A server is a process of its own here. */
+function server(app: 'foundation' | 'support' | 'console', own: { read: Read; whole: Variables }): Process {
+  const name = app.toUpperCase();
+  const signedIn = { SIGNIN_ISSUER: signIn.SIGNIN_ISSUER, SIGNIN_CLIENT_ID: signIn.SIGNIN_CLIENT_ID };
+  const whole = {
+    ...database,
+    ...metrics,
+    ...signIn,
+    [`PLATFORM_DB_SCHEMA_${name}`]: 'mine',
+    PLATFORM_PHONE_COUNTRY: 'DE',
+    LOG_LEVEL: 'warn',
+    [`${name}_PORT`]: '8080',
+    LISTEN_HOST: '0.0.0.0',
+    FOUNDATION_PUBLIC_URL: 'https://crm.example.com',
+    SUPPORT_PUBLIC_URL: 'https://support.example.com',
+    CONSOLE_PUBLIC_URL: 'https://console.example.com',
+    [`${name}_PROXY_HOPS`]: '1',
+    STREAMS_MAX: '1000',
+    STREAMS_PER_PERSON_MAX: '10',
+    CLOSE_AFTER_MS: '10000',
+    ...own.whole,
+  };
+  return {
+    name: app.charAt(0).toUpperCase() + app.slice(1),
+    words: `The server of ${app === 'console' ? 'the console' : app.charAt(0).toUpperCase() + app.slice(1)}, as a process of its own.`,
+    read: (variables) => ({
+      database: readEnvironment(app, variables),
+      server: readServerSettings(app, variables, { ownProcess: true }),
+      metrics: readMetricsSettings(variables),
+      signIn: readSignInSettings(variables),
+      log: readLogLevel(variables),
+      own: own.read(variables),
+    }),
+    least: { ...least, ...signedIn },
+    whole: [
+      whole,
+      { ...whole, [`${name}_PORT`]: undefined, PORT: '8080', [`${name}_PROXY_HOPS`]: undefined, PROXY_HOPS: '1' },
+      ...sources.map((source) => ({ ...whole, ...source })),
+    ],
+  };
+}
+
+const bus = {
+  SERVICEBUS_NAMESPACE: 'example.servicebus.windows.net',
+  SERVICEBUS_CREDENTIAL: 'default',
+  SERVICEBUS_CLIENT_ID: '00000000-0000-0000-0000-000000000003',
+  SERVICEBUS_TOPIC: 'events',
+  SERVICEBUS_TRANSPORT: 'websockets',
+  SERVICEBUS_AUDIENCES: 'platform,billing',
+  SERVICEBUS_ADMIN_URL: 'http://127.0.0.1:5300',
+};
+const key = {
+  SERVICEBUS_NAMESPACE: undefined,
+  SERVICEBUS_CREDENTIAL: undefined,
+  SERVICEBUS_CLIENT_ID: undefined,
+  SERVICEBUS_CONNECTION_STRING:
+    'Endpoint=sb://example.servicebus.windows.net/;SharedAccessKeyName=aether;SharedAccessKey=…',
+};
+const worker = {
+  ...database,
+  ...metrics,
+  ...alerts,
+  ...bus,
+  SYNC_KEEP_DAYS: '30',
+  SYNC_PORT: '8081',
+  LISTEN_HOST: '0.0.0.0',
+  SYNC_WEBHOOK_NETWORKS: '10.20.0.0/16',
+  PRIVACY_APP_URL: 'postgresql://privacy_app@db.example.com:5432/platform',
+  LOG_LEVEL: 'warn',
+};
+
+export const processes: Process[] = [
+  server('foundation', { read: () => undefined, whole: {} }),
+  server('support', {
+    read: (variables) => ({
+      ...readSupportSettings(variables, readServerSettings('support', variables, { ownProcess: true }).publicUrl),
+      context: [variables.FOUNDATION_API_URL, variables.FOUNDATION_API_SCOPE],
+    }),
+    whole: {
+      SUPPORT_RATE_FACTOR: '2',
+      SUPPORT_VISITOR_STREAMS_MAX: '2000',
+      FOUNDATION_API_URL: 'https://crm.example.com',
+      FOUNDATION_API_SCOPE: 'api://foundation/.default',
+    },
+  }),
+  server('console', {
+    read: (variables) => ({
+      alerts: readAlertSettings(variables),
+      networks: readWebhookNetworks(variables),
+      logins: [variables.SIMULATOR_DB_URL, variables.PRIVACY_APP_URL],
+    }),
+    whole: {
+      ...alerts,
+      SYNC_WEBHOOK_NETWORKS: worker.SYNC_WEBHOOK_NETWORKS,
+      PRIVACY_APP_URL: worker.PRIVACY_APP_URL,
+      SIMULATOR_DB_URL: 'postgresql://simulator_app@db.example.com:5432/platform',
+    },
+  }),
+  {
+    name: 'The worker',
+    words: 'It numbers events, delivers webhooks, tells alerts, runs imports and keeps what is kept for so long.',
+    read: (variables) => ({
+      worker: readSyncSettings(variables, { ownProcess: true }),
+      alerts: readAlertSettings(variables),
+      bus: readServiceBusSettings(variables),
+      networks: readWebhookNetworks(variables),
+      metrics: readMetricsSettings(variables),
+      log: readLogLevel(variables),
+      logins: [variables.PRIVACY_APP_URL],
+    }),
+    least,
+    whole: [
+      worker,
+      { ...worker, ...key },
+      { ...worker, SYNC_PORT: undefined, PORT: '8081' },
+      ...sources.map((source) => ({ ...worker, ...source })),
+    ],
+  },
+];
+
+/** What somebody might write by mistake. */
+const mistakes = ['', 'x', '-1', '1.5', '99999999999', 'http://example.com', 'ftp://example.com/x?y'];
+
+/** All settings of a process. @throws what it refuses of its own examples */
+export function readProcess({ read, least, whole }: Process): Setting[] {
+  const withLeast = leavesOf(read(least));
+  const settings = new Map<string, Setting>();
+  for (const variables of whole) {
+    for (const name of askedFor(read, variables)) {
+      const example = variables[name];
+      if (example === undefined || settings.has(name)) continue;
+      settings.set(name, {
+        name,
+        example,
+        without: withoutIt(read, { least, name, example, withLeast }),
+        isRequired: name in least && refusalOf(read, { ...least, [name]: undefined }) !== undefined,
+        refusals: [
+          ...new Set(mistakes.flatMap((mistake) => refusalOf(read, { ...variables, [name]: mistake }) ?? [])),
+        ].filter((words) => words.includes(name)),
+      });
+    }
+  }
+  return [...settings.values()];
+}
+
+function askedFor(read: Read, variables: Variables): Set<string> {
+  const asked = new Set<string>();
+  read(
+    new Proxy(variables, {
+      get(target, name) {
+        if (typeof name === 'string') asked.add(name);
+        return target[name as string];
+      },
+    }),
+  );
+  return asked;
+}
+
+/** What there is instead of what the example changes, if the example alone is taken. */
+function withoutIt(
+  read: Read,
+  {
+    least,
+    name,
+    example,
+    withLeast,
+  }: { least: Variables; name: string; example: string; withLeast: Map<string, string> },
+): string | undefined {
+  if (refusalOf(read, { ...least, [name]: example }) !== undefined) return undefined;
+  const changed = [...leavesOf(read({ ...least, [name]: example }))].filter(
+    ([path, value]) => withLeast.get(path) !== value && withLeast.has(path),
+  );
+  const [first] = changed;
+  return changed.length === 1 && first && withLeast.get(first[0]) !== '' ? withLeast.get(first[0]) : undefined;
+}
+
+function refusalOf(read: Read, variables: Variables): string | undefined {
+  try {
+    read(variables);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** The values of what was read, by their paths. */
+function leavesOf(value: unknown, path = ''): Map<string, string> {
+  if (value === null || typeof value !== 'object' || value instanceof URL || Buffer.isBuffer(value))
+    return new Map([[path, value === undefined ? '' : String(value)]]);
+  return new Map(Object.entries(value).flatMap(([name, each]) => [...leavesOf(each, `${path}.${name}`)]));
+}
+
+/** Pure. */
+export function describeSettings(): ReferencePage {
+  return {
+    path: 'reference/settings.md',
+    text: paragraphs(
+      '# Settings of each process',
+      'Environment variables. These tables come from the functions that a process reads its settings with: what they ask for, what they give without it, and what they say to a value that they do not take. [Configuration](../docs/configuration.md), [sign-in](../docs/signin.md) and [metrics](../docs/metrics.md) say what each is for.',
+      ...processes.flatMap((process) => [
+        `## ${process.name}`,
+        process.words,
+        table(
+          ['variable', 'such as', 'without it', 'refused'],
+          readProcess(process).map(({ name, example, without, isRequired, refusals }) => [
+            code(name),
+            code(example),
+            isRequired ? '**refused**' : without === undefined ? '' : code(without),
+            refusals.slice(0, 2).map(plain).join(' · '),
+          ]),
+        ),
+      ]),
+    ),
+  };
+}
