@@ -60,6 +60,8 @@ test('the search finds a page by its words, by the beginning of a word and with 
   expect(addresses('PgBouncer port 6432')[0]).toMatch(/^(azure|pgbouncer)\.html#/);
   expect(addresses('erasur')).toEqual(expect.arrayContaining([expect.stringMatching(/^privacy\.html/)]));
   expect(addresses('sequencr')).toEqual(expect.arrayContaining([expect.stringMatching(/^runbooks\/sequencer\.html/)]));
+  expect(addresses('createCustomer')[0]).toMatch(/^reference\/http-foundation\.html#/);
+  expect(addresses('SIGNIN_GROUPS_CLAIM')).toEqual(expect.arrayContaining(['reference/settings.html#foundation']));
   expect(addresses('qwrtzpsd')).toEqual([]);
   for (const { address } of search.search(MiniSearch.wildcard))
     expect(existsSync(join(folder, address.split('#')[0]))).toBe(true);
@@ -90,6 +92,7 @@ test('the reference has every setting that a server asks for, with what it is ot
         isRequired: false,
         refusals: ['PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.'],
       }),
+      expect.objectContaining({ name: 'PLATFORM_DB_POOLER', without: 'none' }),
       expect.objectContaining({ name: 'SIGNIN_ISSUER', isRequired: true }),
       expect.objectContaining({ name: 'SUPPORT_RATE_FACTOR', without: '1' }),
       expect.objectContaining({ name: 'DB_PASSWORD_FILE' }),

@@ -37,7 +37,7 @@ function describe(command: Command, level: number): string {
     sentence(command.description()),
     usage,
     table(
-      ['argument', ''],
+      ['argument', 'meaning'],
       help
         .visibleArguments(command)
         .map((argument) => [code(help.argumentTerm(argument)), help.argumentDescription(argument)]),
@@ -51,7 +51,7 @@ function describeOptions(command: Command): string {
   const help = command.createHelp();
   const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');
   return table(
-    ['option', '', 'without it'],
+    ['option', 'meaning', 'without it'],
     options.map((option) => [
       code(help.optionTerm(option)),
       option.argChoices ? `${option.description}: ${option.argChoices.join(', ')}` : option.description,

@@ -98,7 +98,7 @@ function describeTable({ entity, relation, key, customer, naming, columns }: Cap
     `### ${['created', 'updated', 'deleted'].map((verb) => `${entity}.${verb}`).join(', ')}`,
     `Rows of ${code(relation)}. Key: ${code(key)}. Customer: ${customer === undefined ? 'none' : code(customer)}.`,
     table(
-      ['column', 'type', ''],
+      ['column', 'type', 'note'],
       columns.map(({ name, type, isNullable, comment }) => [
         code(name),
         `${type}${isNullable ? ' or null' : ''}`,

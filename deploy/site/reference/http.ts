@@ -102,7 +102,7 @@ function describeOperation({
     description === summary ? undefined : description,
     `${openTo(operation)} ${operationId ? `In generated clients: ${code(operationId)}.` : ''}`,
     table(
-      ['parameter', 'in', 'value', ''],
+      ['parameter', 'in', 'value', 'meaning'],
       parameters.map(({ name, in: place, required, description: words, schema }) => [
         `${code(name)}${required ? '' : ' (optional)'}`,
         place,
@@ -117,7 +117,7 @@ function describeOperation({
       ),
     ),
     table(
-      ['answer', '', 'body'],
+      ['answer', 'meaning', 'body'],
       Object.entries(responses).map(([status, { description: words = '', content = {} }]) => [
         status,
         words,
@@ -153,7 +153,7 @@ function describeShape(name: string, schema: Schema): string {
 
 /** The fields of an object, those of objects within it by their path. */
 function describeFields(schema: Schema): string {
-  return table(['field', 'value', ''], rowsOf(schema, ''));
+  return table(['field', 'value', 'meaning'], rowsOf(schema, ''));
 }
 
 function rowsOf(schema: Schema, before: string): string[][] {

@@ -258,8 +258,9 @@ function withoutIt(
   const changed = [...leavesOf(read({ ...least, [name]: example }))].filter(
     ([path, value]) => withLeast.get(path) !== value && withLeast.has(path),
   );
-  const [first] = changed;
-  return changed.length === 1 && first && withLeast.get(first[0]) !== '' ? withLeast.get(first[0]) : undefined;
+  // One setting may change several values: its own is the one that became what was given.
+  const own = changed.find(([, value]) => value === example) ?? (changed.length === 1 ? changed[0] : undefined);
+  return (own && withLeast.get(own[0])) || undefined;
 }
 
 function refusalOf(read: Read, variables: Variables): string | undefined {

@@ -12,9 +12,14 @@ export const code = (text: string): string => {
   return fence.length > 1 ? `${fence} ${text} ${fence}` : `${fence}${text}${fence}`;
 };
 
-/** A table; cells are Markdown. Nothing for no rows. Pure. */
-export function table(heads: string[], rows: string[][]): string {
-  if (rows.length === 0) return '';
+/** A table, without the columns that are empty in every row; cells are Markdown. Nothing for no rows. Pure. */
+export function table(allHeads: string[], allRows: string[][]): string {
+  if (allRows.length === 0) return '';
+  const isFull = (column: number) => allRows.some((cells) => cells[column] !== '');
+  const [heads, ...rows] = [allHeads, ...allRows].map((cells) => cells.filter((_, column) => isFull(column))) as [
+    string[],
+    ...string[][],
+  ];
   const line = (cells: string[]) =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ')).join(' | ')} |`;
   return `${[line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n')}\n`;
