@@ -20,11 +20,14 @@ export type Database = {
   query: Parameters<typeof readCapturedTables>[0]['query'];
 };
 
+/** Told of each setting that a server asks for. */
+type OnSetting = (app: keyof typeof apps, name: string) => void;
+
 const apps = { foundation: startFoundation, support: startSupport, console: startConsole };
 
 /** @throws ConfigurationError, DatabaseUnavailable */
-export async function readReference(database: Database): Promise<ReferencePage[]> {
-  const [tables, documents] = await Promise.all([readCapturedTables(database), readDocuments(database)]);
+export async function readReference(database: Database, onSetting: OnSetting = () => {}): Promise<ReferencePage[]> {
+  const [tables, documents] = await Promise.all([readCapturedTables(database), readDocuments(database, onSetting)]);
   return [
     describeCommand(),
     describeSettings(),
@@ -35,16 +38,22 @@ export async function readReference(database: Database): Promise<ReferencePage[]
 }
 
 /** The OpenAPI documents that the servers give out. */
-async function readDocuments(database: Database): Promise<Record<keyof typeof apps, OpenApi>> {
+async function readDocuments(database: Database, onSetting: OnSetting): Promise<Record<keyof typeof apps, OpenApi>> {
   const log = createLog('reference');
   log.level = 'silent';
   const read = async (app: keyof typeof apps) => {
-    const variables = {
+    const given: Record<string, string> = {
       PLATFORM_DB_URL: database.url(`${app}_app`),
       PLATFORM_DB_POOL_MAX: '2',
       SIGNIN_ISSUER: 'https://login.example.com',
       SIGNIN_CLIENT_ID: 'reference',
     };
+    const variables = new Proxy(given, {
+      get(target, name: string) {
+        onSetting(app, name);
+        return target[name];
+      },
+    });
     const server = await apps[app]({ variables, port: 0, log, withoutSubscriptions: true });
     try {
       return [app, await (await fetch(`${server.url}/openapi.json`)).json()] as const;
