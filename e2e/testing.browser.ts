@@ -80,7 +80,8 @@ async function read(page: Page): Promise<string> {
 
 /**
  * Like `page.route`, for a page that is shown already: returns when its requests really go that way. A page learns of it some time after the browser
- * has said that it is so, and a busy one long after; a request that it makes until then is not held, and no event tells of its answer.
+ * has said that it is so, and a busy one long after; a request that it makes until then is not held, and no event tells of its answer
+ * (findings/playwright-routes-late.sh).
  */
 export async function intercept(
   page: Page,
