@@ -1,4 +1,4 @@
-import { type OpenApi, typeOf } from './http.ts';
+import { type OpenApi, type Schema, typeOf } from './http.ts';
 import { code, paragraphs, plain, type ReferencePage, table } from './text.ts';
 
 /* The events of captured rows, from the database that the migrations make: from the triggers that write them. */
@@ -62,8 +62,8 @@ export function describeEvents(tables: CapturedTable[], document: OpenApi): Refe
   const shapes = document.components?.schemas ?? {};
   const others = Object.entries(shapes).flatMap(([name, { allOf = [], properties: own, description }]) => {
     // What an event has is that of every event, and its own.
-    const properties = Object.assign({}, own, ...allOf.map((part) => part.properties));
-    const types = (properties.type?.enum ?? []).map(String).filter((type: string) => !known.has(type));
+    const properties: Record<string, Schema> = Object.assign({}, own, ...allOf.map((part) => part.properties));
+    const types = (properties.type?.enum ?? []).map(String).filter((type) => !known.has(type));
     return name.endsWith('Event') && types.length > 0 ? [{ types, data: properties.data, description }] : [];
   });
   const ofAll = tables.filter(({ audience }) => audience === 'platform');

@@ -2,7 +2,7 @@ import { code, paragraphs, plain, type ReferencePage, table } from './text.ts';
 
 /* The HTTP interface of an app, from the OpenAPI document that its server gives out. */
 
-type Schema = {
+export type Schema = {
   $ref?: string;
   type?: string | string[];
   format?: string;
