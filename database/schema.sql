@@ -326,6 +326,35 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.tell_of_task()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  doer constant text := coalesce(new.assigned_to, new.created_by);
+  -- A reminder at the very time at which the task is due says nothing more.
+  reminds constant timestamptz := case when new.remind_at is distinct from new.due_at then new.remind_at end;
+begin
+  if tg_op = 'UPDATE' then
+    delete from platform.notices n
+    where n.record = 'activity' and n.record_id = new.id::text and n.kind = 'task'
+      and (new.done_at is not null or n.user_id is distinct from doer
+        or n.at is distinct from case when n.is_reminder then reminds else new.due_at end);
+  end if;
+  if new.done_at is not null or doer is null then return null; end if;
+  insert into platform.notices (user_id, kind, is_reminder, record, record_id, customer_id, cause, at)
+  select doer, 'task', w.is_reminder, 'activity', new.id::text, c.id,
+    case when w.is_reminder then 'reminder:' else 'due:' end || new.id, w.at
+  from (values (false, new.due_at), (true, reminds)) w (is_reminder, at)
+    join platform.customers c on c.id = new.customer_id and c.erased_at is null and c.merged_into is null
+  where w.at is not null
+  on conflict (user_id, cause) do nothing;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.tie_status_to_stage()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -433,7 +462,15 @@ CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'i
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE INDEX activities_todo ON crm.activities USING btree (COALESCE(assigned_to, created_by), COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE UNIQUE INDEX activities_repeated_from_key ON crm.activities USING btree (repeated_from) WHERE (repeated_from IS NOT NULL);
+CREATE TRIGGER forget_notices AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id <> old.customer_id))) EXECUTE FUNCTION platform.follow_record('activity');
+CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS DISTINCT FROM old.assigned_to))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
+CREATE TRIGGER tell_of_changed_mentions AFTER UPDATE OF description ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description <> old.description) AND ((new.description ~~ '%<@%'::text) OR (old.description ~~ '%<@%'::text)))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
+CREATE TRIGGER tell_of_changed_task AFTER UPDATE OF due_at, remind_at, done_at, assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.type = 'task'::text) AND ((((new.due_at IS DISTINCT FROM old.due_at) OR (new.remind_at IS DISTINCT FROM old.remind_at)) OR (new.done_at IS DISTINCT FROM old.done_at)) OR (new.assigned_to IS DISTINCT FROM old.assigned_to)))) EXECUTE FUNCTION crm.tell_of_task();
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS NOT NULL) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
+CREATE TRIGGER tell_of_mentions AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
+CREATE TRIGGER tell_of_task AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.type = 'task'::text) AND ((new.due_at IS NOT NULL) OR (new.remind_at IS NOT NULL)))) EXECUTE FUNCTION crm.tell_of_task();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy erase_all on crm.activities for all to erase_role using (true) with check (true);
@@ -781,6 +818,8 @@ CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURR
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
+CREATE TRIGGER tell_of_assignment AFTER UPDATE OF owner_id ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS DISTINCT FROM old.owner_id))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy erase_all on crm.deals for all to erase_role using (true) with check (true);
@@ -1042,6 +1081,27 @@ begin
   end if;
 end $function$;
 grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.add_notice(told text, kind text, record text, record_id text, customer uuid, cause text, entry uuid DEFAULT NULL::uuid, again boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  if told is null or told = platform.current_actor() then return; end if;
+  insert into platform.notices as n (user_id, kind, record, record_id, entry_id, customer_id, actor, cause)
+  select u.id, add_notice.kind, add_notice.record, add_notice.record_id, entry, customer, platform.current_actor(), add_notice.cause
+  from platform.users u
+  where u.id = told
+    and (customer is null
+      or exists (select from platform.customers c where c.id = customer and c.erased_at is null and c.merged_into is null))
+  on conflict (user_id, cause) do update
+  set at = clock_timestamp(), actor = excluded.actor, read_at = null, done_at = null
+  where add_notice.again;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
  RETURNS record
@@ -2105,6 +2165,44 @@ begin
   perform platform.refresh_candidates(array_remove(array[new.id, new.merged_into, old.merged_into], null));
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.follow_record()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  if tg_op = 'DELETE' then
+    delete from platform.notices n where n.record = tg_argv[0] and n.record_id = old.id::text;
+  else
+    update platform.notices n set customer_id = new.customer_id where n.record = tg_argv[0] and n.record_id = new.id::text;
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.forget_notices(rows_max integer DEFAULT 10000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  gone bigint;
+begin
+  with old as (
+    (select n.id from platform.notices n where n.done_at < clock_timestamp() - interval '30 days' order by n.done_at limit rows_max)
+    union all
+    (select n.id from platform.notices n
+     where n.kind <> 'task' and n.at < clock_timestamp() - interval '1 year' order by n.at limit rows_max)
+    limit rows_max)
+  delete from platform.notices n using old where n.id = old.id;
+  get diagnostics gone = row_count;
+  return gone;
+end $function$;
+grant execute on function platform.forget_notices(rows_max integer) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.forget_phones()
  RETURNS trigger
@@ -3278,6 +3376,14 @@ begin
     is distinct from (e.email, e.email_key, p.phone, p.phone_key, p.phone_extension);
 end $function$;
 grant execute on function platform.mend_primary(of_customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.mentions_in(words text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT COALESCE(array_agg(DISTINCT m.found[1]), '{}'::text[]) AS "coalesce" FROM regexp_matches(mentions_in.words, '<@([^<>\s]{1,255})>'::text, 'g'::text) m(found));
+grant execute on function platform.mentions_in(words text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.merge_customers(survivor uuid, losers uuid[], choices jsonb DEFAULT '{}'::jsonb, reason text DEFAULT NULL::text, evidence jsonb DEFAULT '{}'::jsonb, expected jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -5036,6 +5142,18 @@ begin
 end $function$;
 grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.ring_notices()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_notify(a.name || '_signals', jsonb_build_object('kind', 'notices', 'user_id', c.user_id)::text)
+  from (select distinct d.user_id from changed d) c cross join (values ('foundation'), ('support')) a (name);
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.roots_of_merges(merges uuid[])
  RETURNS uuid[]
  LANGUAGE sql
@@ -5425,6 +5543,17 @@ CREATE OR REPLACE FUNCTION platform.suppression_hash(kind text, value text)
 RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(((suppression_hash.kind || ':'::text) || suppression_hash.value), 'UTF8'::name))))) AS sha256 FROM platform.suppression_key k);
 grant execute on function platform.suppression_hash(kind text, value text) to erase_role;
 
+CREATE OR REPLACE FUNCTION platform.take_back_notice(told text, cause text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  delete from platform.notices n where n.user_id = told and n.cause = take_back_notice.cause and n.read_at is null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[])
  RETURNS bigint
  LANGUAGE plpgsql
@@ -5481,6 +5610,59 @@ begin
     else
       update crm.activities a set customer_id = customer where a.id = record;
   end case;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.tell_of_assignment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  present constant jsonb := to_jsonb(new);
+  customer constant uuid := case tg_argv[0] when 'customer' then present ->> 'id' else present ->> 'customer_id' end;
+  named constant text := 'assignment:' || tg_argv[0] || ':' || new.id;
+begin
+  if platform.current_app() <> all ('{foundation,support}') then return null; end if;
+  if tg_op = 'UPDATE' then
+    perform platform.take_back_notice(to_jsonb(old) ->> tg_argv[1], named);
+  end if;
+  perform platform.add_notice(present ->> tg_argv[1], 'assignment', tg_argv[0], new.id::text, customer, named, again => true);
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.tell_of_mentions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  named text[];
+  former text[] := '{}';
+  told text;
+begin
+  if platform.current_app() <> all ('{foundation,support}') then return null; end if;
+  if tg_argv[0] = 'session' then
+    foreach told in array platform.mentions_in(new.body) loop
+      perform platform.add_notice(told, 'mention', 'session', new.session_id::text,
+        (select s.customer_id from support.sessions s where s.id = new.session_id), 'mention:' || new.id, entry => new.id);
+    end loop;
+    return null;
+  end if;
+  named := platform.mentions_in(new.description);
+  if tg_op = 'UPDATE' then former := platform.mentions_in(old.description); end if;
+  foreach told in array named loop
+    if told <> all (former) then
+      perform platform.add_notice(told, 'mention', 'activity', new.id::text, new.customer_id, 'mention:' || new.id);
+    end if;
+  end loop;
+  foreach told in array former loop
+    if told <> all (named) then perform platform.take_back_notice(told, 'mention:' || new.id); end if;
+  end loop;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.tier_hint()
@@ -6798,6 +6980,8 @@ CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EA
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
 CREATE TRIGGER forget_match_keys AFTER UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION sync.forget_match_keys();
+CREATE TRIGGER tell_of_assignment AFTER UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.account_manager_id IS DISTINCT FROM old.account_manager_id))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.account_manager_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
 CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
@@ -7267,6 +7451,73 @@ grant select on platform.moves to erase_role;
 grant select on platform.moves to foundation_role;
 grant select on platform.moves to support_role;
 grant update on platform.moves to erase_role;
+
+create table platform.notices (
+  id uuid default uuidv7() not null,
+  user_id text collate "C" not null,
+  kind text collate "C" not null,
+  is_reminder boolean default false not null,
+  record text collate "C" not null,
+  record_id text collate "C" not null,
+  entry_id uuid,
+  customer_id uuid,
+  actor text collate "C",
+  cause text collate "C" not null,
+  at timestamp with time zone default clock_timestamp() not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  read_at timestamp with time zone,
+  done_at timestamp with time zone,
+  constraint notices_pkey PRIMARY KEY (id),
+  constraint notices_user_id_cause_key UNIQUE (user_id, cause),
+  constraint notices_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint notices_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
+  constraint notices_at_time CHECK (platform.is_time(at)),
+  constraint notices_cause_check CHECK (((octet_length(cause) >= 1) AND (octet_length(cause) <= 100))),
+  constraint notices_check CHECK (((kind = 'task'::text) OR (NOT is_reminder))),
+  constraint notices_done_at_time CHECK (platform.is_time(done_at)),
+  constraint notices_kind_check CHECK ((kind = ANY (ARRAY['mention'::text, 'assignment'::text, 'handover'::text, 'task'::text]))),
+  constraint notices_read_at_time CHECK (platform.is_time(read_at)),
+  constraint notices_record_check CHECK ((record = ANY (ARRAY['customer'::text, 'deal'::text, 'activity'::text, 'session'::text]))),
+  constraint notices_record_id_check CHECK (((octet_length(record_id) >= 1) AND (octet_length(record_id) <= 40)))
+);
+comment on table platform.notices is 'What people of staff are told of. Triggers write it; a person sees, reads and puts away only their own.';
+comment on column platform.notices.record_id is 'No reference: the records are in the schemas of the apps. Triggers there keep it true.';
+comment on column platform.notices.entry_id is 'The note of the conversation that mentions the person.';
+comment on column platform.notices.actor is 'Who mentioned or assigned; null: nobody that the app named. No reference, so that the notice outlives the user.';
+comment on column platform.notices.cause is 'The same cause tells a person once, also if it is written again.';
+comment on column platform.notices.at is 'From when on it counts. That of a task is there before, so that nothing has to run when the task is due.';
+comment on column platform.notices.done_at is 'When the person put it away.';
+CREATE INDEX notices_by_time ON platform.notices USING btree (at) WHERE (kind <> 'task'::text);
+CREATE INDEX notices_customer_id_idx ON platform.notices USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+CREATE INDEX notices_of_record ON platform.notices USING btree (record, record_id);
+CREATE INDEX notices_open ON platform.notices USING btree (user_id, at DESC, id DESC) WHERE (done_at IS NULL);
+CREATE INDEX notices_open_of_kind ON platform.notices USING btree (user_id, kind, at DESC, id DESC) WHERE (done_at IS NULL);
+CREATE INDEX notices_past ON platform.notices USING btree (done_at) WHERE (done_at IS NOT NULL);
+CREATE INDEX notices_put_away ON platform.notices USING btree (user_id, done_at DESC, id DESC) WHERE (done_at IS NOT NULL);
+CREATE INDEX notices_put_away_of_kind ON platform.notices USING btree (user_id, kind, done_at DESC, id DESC) WHERE (done_at IS NOT NULL);
+CREATE INDEX notices_unread ON platform.notices USING btree (user_id, at) WHERE ((done_at IS NULL) AND (read_at IS NULL));
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.notices FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER ring_of_changed AFTER UPDATE ON platform.notices REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION platform.ring_notices();
+CREATE TRIGGER ring_of_gone AFTER DELETE ON platform.notices REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION platform.ring_notices();
+CREATE TRIGGER ring_of_new AFTER INSERT ON platform.notices REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION platform.ring_notices();
+alter table platform.notices enable row level security, force row level security;
+create policy erase_all on platform.notices for all to erase_role using (true) with check (true);
+create policy merge_all on platform.notices for all to merge_role using (true) with check (true);
+create policy own_mark on platform.notices for update to foundation_role, support_role using ((user_id = platform.current_actor())) with check ((user_id = platform.current_actor()));
+create policy own_read on platform.notices for select to foundation_role, support_role using ((user_id = platform.current_actor()));
+create policy owner_all on platform.notices for all to platform_owner using (true) with check (true);
+grant delete on platform.notices to erase_role;
+grant delete on platform.notices to merge_role;
+grant insert on platform.notices to merge_role;
+grant maintain on platform.notices to privacy_role;
+grant select on platform.notices to erase_role;
+grant select on platform.notices to foundation_role;
+grant select on platform.notices to merge_role;
+grant select on platform.notices to support_role;
+grant update (read_at, done_at) on platform.notices to foundation_role;
+grant update (read_at, done_at) on platform.notices to support_role;
+grant update on platform.notices to erase_role;
+grant update on platform.notices to merge_role;
 
 create table platform.person_sources (
   relation text collate "C" not null,
@@ -7865,6 +8116,29 @@ begin
     hint = 'platform.move_record moves it, and keeps a record.';
 end $function$;
 
+CREATE OR REPLACE FUNCTION support.tell_of_handover()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  named constant text := 'handover:' || new.id;
+begin
+  if new.agent_id is distinct from old.agent_id then
+    perform platform.take_back_notice((select a.user_id from support.agents a where a.id = old.agent_id), named);
+  end if;
+  if new.is_new_to_agent then
+    perform platform.add_notice(a.user_id, 'handover', 'session', new.id::text, new.customer_id, named, again => true)
+    from support.agents a where a.id = new.agent_id;
+  else
+    update platform.notices n set read_at = clock_timestamp()
+    from support.agents a where a.id = new.agent_id and n.user_id = a.user_id and n.cause = named and n.read_at is null;
+  end if;
+  return null;
+end $function$;
+
 create table support.agents (
   id uuid default uuidv7() not null,
   user_id text collate "C" not null,
@@ -8061,6 +8335,7 @@ create table support.session_entries (
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
+CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
 create policy erase_all on support.session_entries for all to erase_role using (true) with check (true);
@@ -8137,6 +8412,8 @@ CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_em
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
+CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy erase_all on support.sessions for all to erase_role using (true) with check (true);

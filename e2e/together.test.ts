@@ -167,6 +167,68 @@ test('a conversation and a note of the wrong person move to the right one, both 
   expect(found).toEqual([]);
 }, 60_000);
 
+test('a colleague who is mentioned by keyboard finds it in the inbox of the other app, puts it away, takes it back, and opens what was given to them', async () => {
+  const api = (method: string, path: string, body?: unknown, as = 'maya') =>
+    stack.call(method, `${stack.foundation}${path}`, { as, body });
+  const { body: customer } = await api('POST', '/api/customers', { name: 'Inga Inbox', email: 'inga@inbox.example' });
+  const unread = async (page: Page) =>
+    Number(
+      await page.getByRole('navigation').getByRole('link', { name: 'Inbox' }).locator('[title$=unread]').innerText(),
+    );
+
+  // Maya mentions Priya, whom the list finds by a few letters. The address beside her is no mention.
+  await follow(desk, `${stack.support}/notices`);
+  await desk.getByRole('heading', { name: 'Inbox' }).waitFor();
+  const before = await unread(desk);
+  await follow(crm, `${stack.foundation}/customers/${customer.id}`);
+  await crm.getByRole('heading', { name: 'Inga Inbox' }).waitFor();
+  await crm.keyboard.press('n');
+  await crm.keyboard.type('Write to inga@inbox.example, @pri');
+  await crm.getByRole('option', { name: /Priya Nair/ }).waitFor();
+  const found = await look(crm, 'mention-list');
+  await crm.keyboard.press('Enter');
+  await crm.keyboard.type('please');
+  await crm.keyboard.press('ControlOrMeta+Enter');
+  await crm.getByText('Write to inga@inbox.example, @Priya Nair please').waitFor();
+
+  // It comes into Priya's open inbox, and leads to Foundation.
+  const row = desk.getByRole('listitem').filter({ hasText: '@Priya Nair please' });
+  await row.waitFor();
+  await expect.poll(() => unread(desk)).toBe(before + 1);
+  expect(await row.getByRole('link').getAttribute('href')).toBe(`${stack.foundation}/customers/${customer.id}`);
+  found.push(...(await look(desk, 'notices')));
+  await desk.keyboard.press('j');
+  await expect.poll(() => row.getByRole('link').evaluate((link) => link.matches(':focus'))).toBe(true);
+  await desk.keyboard.press('u');
+  await expect.poll(() => unread(desk)).toBe(before);
+  await desk.keyboard.press('u');
+  await expect.poll(() => unread(desk)).toBe(before + 1);
+  await desk.keyboard.press('e');
+  await row.waitFor({ state: 'detached' });
+  await expect.poll(() => unread(desk)).toBe(before);
+  await desk.keyboard.press('ControlOrMeta+z');
+  await row.waitFor();
+  await expect.poll(() => unread(desk)).toBe(before + 1);
+
+  // What Tom gives to Maya comes into her inbox, and Enter opens it there.
+  await crm.keyboard.press('Escape');
+  await crm.keyboard.press('g');
+  await crm.keyboard.press('i');
+  await crm.getByRole('heading', { name: 'Inbox' }).waitFor();
+  const deal = { customer_id: customer.id, name: 'Inga’s lamps', owner_id: 'demo-maya' };
+  expect((await api('POST', '/api/deals', deal, 'tom')).status).toBe(201);
+  const given = crm.getByRole('listitem').filter({ hasText: 'Inga’s lamps' });
+  await given.getByText('Tom Berglund gave you a deal').waitFor();
+  found.push(...(await look(crm, 'inbox')));
+  await crm.keyboard.press('j');
+  await crm.keyboard.press('Enter');
+  await crm.getByRole('heading', { name: 'Inga’s lamps' }).waitFor();
+  await follow(crm, `${stack.foundation}/inbox?kind=handover`);
+  await crm.getByText('Nothing of this kind').waitFor();
+  found.push(...(await look(crm, 'inbox-empty')));
+  expect(found).toEqual([]);
+}, 60_000);
+
 /** What does not fit, at three widths. Takes pictures if AETHER_LOOK is set. */
 async function look(page: Page, name: string): Promise<string[]> {
   const before = page.viewportSize() ?? narrow;

@@ -22,6 +22,7 @@ export { isLoopbackHost } from './loopback.ts';
 export { type Metrics, openMetrics } from './metrics/metrics.ts';
 export { addMetricsRoute } from './metrics/route.ts';
 export { addMovesOf, MoveSchema, movesOf } from './moves.ts';
+export { addNoticeRoutes, hearsNotice, MentionsSchema, mentionable } from './notices.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
 export {

@@ -17,7 +17,20 @@ export {
 } from './keyset.ts';
 export { laterOf, present } from './log/reader.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+export { findMentionable, mentionsMax, mentionsOf, nameUsers, requireMentions, withMentions } from './mentioning.ts';
 export { goesOn } from './mergedfrom.ts';
+export {
+  countNotices,
+  type DescribeNotices,
+  listNotices,
+  markAllRead,
+  markNotice,
+  type Notice,
+  type NoticeWords,
+  noticeKinds,
+  noticeRecords,
+  unmarkRead,
+} from './notices.ts';
 export { foldDigits } from './phone.ts';
 export * from './published.ts';
 export { IdempotencyKeyReused, type KeyedRequest, onlyOnce, RequestUnderWay } from './repeats.ts';

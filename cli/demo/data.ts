@@ -134,6 +134,24 @@ const activities = [
   ['elena@olivegrove.example', 18, 'email', 'Sent references from two food wholesalers.'],
 ] as const;
 
+/** What colleagues tell each other: by whom, about which customer, what, and for whom a task is. */
+const told: [by: string, email: string, type: string, text: string, to?: string][] = [
+  [
+    'demo-jonas',
+    'henri.roy@maplerow.example',
+    'note',
+    '<@demo-maya> Henri asks for twelve months at last year’s price. May I?',
+  ],
+  ['demo-jonas', 'henri.roy@maplerow.example', 'task', 'Sign the bilingual contract', 'demo-maya'],
+  [
+    'demo-maya',
+    'elena@olivegrove.example',
+    'note',
+    '<@demo-jonas> Elena likes the portal. Please send her the references again.',
+  ],
+  ['demo-maya', 'elena@olivegrove.example', 'task', 'Send the references again', 'demo-jonas'],
+];
+
 /**
  * Loads a few hundred believable customers with a year of history, in the way the apps write: each part by its own
  * login, once. An interrupted part is rolled back, and loaded at the next start.
@@ -217,7 +235,20 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
     );
   }
   await loadWorld(tx, makeWorld(), pipelineId);
+  await tellColleagues(tx, customerIds);
   await loadSettings(tx);
+}
+
+/** What the people of the demo find in their inboxes. */
+async function tellColleagues(tx: Transaction, customerIds: Map<string, string>): Promise<void> {
+  for (const [by, email, type, description, to] of told) {
+    await actAs(tx, by);
+    await tx.query(
+      `insert into crm.activities (customer_id, type, description, assigned_to, due_at)
+       values ($1, $2, $3, $4, case when $2 = 'task' then date_trunc('day', now()) + interval '3 days 12 hours' end)`,
+      [customerIds.get(email), type, description, to],
+    );
+  }
 }
 
 async function scalar(tx: Transaction, text: string, values: unknown[] = []): Promise<unknown> {

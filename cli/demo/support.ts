@@ -11,7 +11,7 @@ import {
   openSession,
   updateChatbot,
 } from '@aether/support';
-import { loadWorldChats } from './history.ts';
+import { actAs, loadWorldChats } from './history.ts';
 import { makeWorld } from './world.ts';
 
 export const demoWidgetKey = 'aether-demo-shop';
@@ -199,8 +199,20 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
     await logCall(db, tx, given, agentIds.get(agent) as string);
   }
   await loadWorldChats(tx, makeWorld(), widget.id, agentIds);
+  await mentionPriya(tx, agentIds.get('demo-tom') as string);
   const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });
   await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
+}
+
+/** Tom mentions Priya in a note of a conversation. */
+async function mentionPriya(tx: Transaction, tom: string): Promise<void> {
+  await actAs(tx, 'demo-tom');
+  await tx.query(
+    `insert into support.session_entries (session_id, kind, agent_id, client_id, body)
+     select s.id, 'note', $1, 'demo-note', '<@demo-priya> Finland is in the Nordic tariff since May. Three to five days.'
+     from support.sessions s where s.visitor_email = 'hanna.virtanen@post.example' and s.status = 'active'`,
+    [tom],
+  );
 }
 
 /** The secret with which the demo shop signs the identity of its customers; undefined if its widget is gone. */

@@ -36,6 +36,7 @@ export const sections: Section[] = [
       'docs/snippets',
       'docs/webhooks',
       'docs/tasks',
+      'docs/inbox',
       'CONTRIBUTING',
     ],
   },

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
@@ -13,6 +14,7 @@ import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addPhoneRoutes } from './customers/phones.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
+import { addNoticeRoutes, openHearing } from './notices.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { foundationScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
@@ -36,6 +38,7 @@ const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
 
 /** Starts Foundation's server on port 4100, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startFoundation(options: ServerOptions = {}): Promise<Served> {
+  let rings: PlatformDb['signals'] | undefined;
   return startServer(
     {
       app: 'foundation',
@@ -52,7 +55,10 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       },
       addSignIn,
       web: webFolder,
+      openHearing,
+      signals: (listener) => rings?.listen(listener) ?? (() => {}),
       addRoutes(app, db) {
+        rings = db.signals;
         addContextRoutes(app, db);
         addCustomerRoutes(app, db);
         addAddressRoutes(app, db);
@@ -60,6 +66,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addActivityRoutes(app, db);
         addActivityMoveRoutes(app, db);
         addTaskRoutes(app, db);
+        addNoticeRoutes(app, db);
         addDealRoutes(app, db);
         addPipelineRoutes(app, db);
         addCompanyRoutes(app, db);

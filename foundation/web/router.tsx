@@ -1,5 +1,6 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
+import { readInboxSearch } from '@aether/ui/inbox/search.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
@@ -63,6 +64,11 @@ const routes = [
     ...route('/tasks'),
     validateSearch: readTaskSearch,
     component: lazyPage(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
+  }),
+  createRoute({
+    ...route('/inbox'),
+    validateSearch: readInboxSearch,
+    component: lazyPage(() => import('./shell/InboxPage.tsx'), 'InboxPage'),
   }),
   createRoute({
     ...route('/settings/fields'),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addAgentRoutes } from './agents/agents.routes.ts';
@@ -17,6 +18,7 @@ import { type Live, openLive } from './conversations/live.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCallMoveRoutes, addSessionMoveRoutes } from './moves/moves.routes.ts';
+import { addNoticeRoutes } from './notices.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { readSupportSettings } from './settings.ts';
@@ -43,6 +45,7 @@ export const widgetFolder = join(import.meta.dirname, '..', 'widget');
 /** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startSupport(options: ServerOptions = {}): Promise<Served> {
   let live: Live | undefined;
+  let rings: PlatformDb['signals'] | undefined;
   return startServer(
     {
       app: 'support',
@@ -56,8 +59,17 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       addSignIn,
       web: join(webFolder, 'dist'),
       openHearing,
-      signals: (listener) => live?.listen(listener) ?? (() => {}),
+      signals(listener) {
+        const leave = live?.listen(listener);
+        // Those of conversations come with names, by `live`.
+        const unlisten = rings?.listen((signal) => signal.kind === 'notices' && listener(signal));
+        return () => {
+          leave?.();
+          unlisten?.();
+        };
+      },
       addRoutes(app, db, context) {
+        rings = db.signals;
         live = openLive(db, context.closing);
         const door = openVisitorDoor(app, db, context);
         const streams = openVisitorStreams(db, live, {
@@ -69,6 +81,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
         addSessionRoutes(app, db, live);
         addInboxRoutes(app, db);
+        addNoticeRoutes(app, db);
         addChatbotRoutes(app, db);
         addAgentRoutes(app, db);
         addWidgetRoutes(app, db, context);

@@ -1,5 +1,6 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
+import { readInboxSearch } from '@aether/ui/inbox/search.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
@@ -58,6 +59,11 @@ const routes = [
   createRoute({
     ...route('/customers/$id'),
     component: lazyPage(() => import('./customers/CustomerPage.tsx'), 'CustomerPage'),
+  }),
+  createRoute({
+    ...route('/notices'),
+    validateSearch: readInboxSearch,
+    component: lazyPage(() => import('./shell/NoticesPage.tsx'), 'NoticesPage'),
   }),
   createRoute({
     ...route('/calls'),

@@ -1,4 +1,5 @@
 import { isUuid } from '@aether/platform';
+import { renameMentions } from '@aether/platform/mentions';
 import type { Person } from './person.ts';
 
 /*
@@ -46,5 +47,5 @@ function redactValue(name: string, value: unknown, known: Known): unknown {
   if (staff.test(name)) return known.person.users.includes(value) ? value : staffWord;
   if (agent.test(name) && isUuid(value)) return known.agents.get(value) ?? staffWord;
   if (customer.test(name)) return known.person.customers.includes(value) ? value : otherCustomerWord;
-  return value;
+  return renameMentions(value, (id) => (known.person.users.includes(id) ? undefined : `@${staffWord}`));
 }

@@ -33,7 +33,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
   const worker = await database.connect('sync_app');
   for (const client of [foundation, worker]) await client.query(`select set_config('aether.actor', 'tom', false)`);
   await superuser.query(`
-    insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'admin') on conflict do nothing;
+    insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'admin'), ('ann', 'ann@example.com', 'Ann', 'user')
+      on conflict do nothing;
     insert into crm.custom_fields (record, key, label, type) select r, 'colour', 'Colour', 'text' from unnest('{customer,deal}'::text[]) r
     where not exists (select from crm.custom_fields);
     insert into crm.pipelines (name) select 'Sales' where not exists (select from crm.pipelines);
@@ -100,7 +101,7 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
     await foundation.query(
       `insert into crm.activities (customer_id, deal_id, type, description, metadata, idempotency_key, request_digest)
        values ($1, $2, 'note', $3, jsonb_build_object('said', $3::text), 'client:' || gen_random_uuid(), sha256('b'))`,
-      [customer, deal, `${name} likes houses`],
+      [customer, deal, `${name} likes houses, says <@ann>`],
     );
     await foundation.query(
       `insert into crm.contacts (company_id, customer_id, name, title, email, phone, phone_key) values ($1, $2, $3, $3, $4, $5, $5)`,

@@ -51,6 +51,8 @@ export async function dropOldEvents(client: Sql, options: RetentionOptions): Pro
   await rowsOf(client, 'select platform.keep_acknowledgements()', []);
   // Of requests with an Idempotency-Key, which count for a day.
   await rowsOf(client, 'select platform.forget_results()', []);
+  // Of the inboxes of staff what was put away a month ago.
+  while ((await forgetNotices(client)) >= noticesMax);
   const dropped: Gone[] = [];
   const partitions = () =>
     attempt(
@@ -78,6 +80,18 @@ export async function dropOldEvents(client: Sql, options: RetentionOptions): Pro
   }
   const left = deleting.outcome === 'young' && dropping.outcome !== 'open' ? dropping : deleting;
   return { dropped, stays: left.outcome as Retention['stays'], holders: left.holders ?? [] };
+}
+
+/** Notices deleted in one transaction. */
+const noticesMax = 10_000;
+
+async function forgetNotices(client: Sql): Promise<number> {
+  const [{ gone } = { gone: 0 }] = await rowsOf<{ gone: number }>(
+    client,
+    'select platform.forget_notices($1)::integer as gone',
+    [noticesMax],
+  );
+  return gone;
 }
 
 const toGone = ({ first, last, holders }: Attempt): Gone => ({ first, last, cut: holders ?? [] });

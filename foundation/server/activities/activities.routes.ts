@@ -8,6 +8,7 @@ import {
   cursor,
   cursorsOf,
   jsonBody,
+  MentionsSchema,
   MoveSchema,
   object,
   pageSize,
@@ -38,6 +39,7 @@ const ActivityEntrySchema = z
     ...head,
     type: z.string().openapi({ example: 'support_chat' }),
     description: z.string(),
+    mentions: MentionsSchema,
     metadata: z.record(z.string(), z.any()),
     due_at: moment().nullable(),
     done_at: moment().nullable(),
@@ -124,7 +126,10 @@ const add = createStaffRoute({
     body: jsonBody(
       object({
         type: z.enum(['call', 'email', 'meeting', 'note', 'task']),
-        description: text({ charactersMax: 4_000 }),
+        description: text({ charactersMax: 4_000 }).openapi({
+          description:
+            'It mentions people of staff as `<@id>` with the id of a user: each of them is told, at most 50.',
+        }),
         occurred_at: time().optional(),
         ...taskInput,
         deal_id: bigintId().optional(),

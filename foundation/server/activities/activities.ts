@@ -1,9 +1,11 @@
 import {
   type App,
   type Attempt,
+  mentionsOf,
   NotFound,
   PlatformError,
   ReferenceNotFound,
+  requireMentions,
   requireSameRequest,
   type Transaction,
 } from '@aether/platform';
@@ -28,6 +30,8 @@ export type Activity = {
   app: App;
   created_by: { id: string; name: string } | null;
   deal_id: number | null;
+  /** The people whom the description mentions, with their names now. */
+  mentions: { id: string; name: string }[];
 } & TaskPart;
 
 export type NewActivity = {
@@ -45,13 +49,13 @@ export type NewActivity = {
 export type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
 
 export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occurred_at, a.due_at, a.done_at, a.created_by_app as app, a.deal_id,
-  a.created_by, u.name as created_by_name, ${taskColumns}`;
+  a.created_by, u.name as created_by_name, ${mentionsOf('a.description')}, ${taskColumns}`;
 
 /**
  * Adds an activity to the timeline as Foundation. An activity with a known cause or from a repeated attempt is not added; the call returns
  * the first one.
  *
- * @throws ClientIdReused; InvalidField for what only a task has; ReferenceNotFound if the deal belongs neither to this customer nor to a
+ * @throws ClientIdReused; InvalidField for what only a task has, and for a mention of nobody; ReferenceNotFound if the deal belongs neither to this customer nor to a
  *   customer who was merged into it, or if nobody is who is to do a task.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
@@ -65,6 +69,7 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
     );
     if (deals.length === 0) throw new ReferenceNotFound('deal_id');
   }
+  await requireMentions(tx, description, { field: 'description' });
   const task = await newTaskValues(tx, activity);
   const added = await tx.query<{ id: string }>(
     `insert into crm.activities
@@ -85,10 +90,10 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
 }
 
 export function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {
-  const { id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id } = row;
+  const { id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id, mentions } = row;
   const { assigned_to, remind_at, repeats, time_zone } = row;
   return {
-    ...{ id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id },
+    ...{ id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id, mentions },
     ...{ assigned_to, remind_at, repeats, time_zone },
     created_by: created_by && created_by_name ? { id: created_by, name: created_by_name } : null,
   };
@@ -117,14 +122,16 @@ export async function updateActivity(
   { description, ...task }: { description?: string } & TaskChange,
   editor: { id?: string; isAdmin: boolean },
 ): Promise<Activity & { next?: { id: string; due_at: Date } }> {
-  const [known] = await tx.query<{ type: string; created_by: string | null }>(
-    `select type, created_by from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
+  const [known] = await tx.query<{ type: string; created_by: string | null; description: string }>(
+    `select type, created_by, description from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
     [id, typedByPeople],
   );
   if (!known) throw new NotFound('activity that a person wrote');
   if (description !== undefined && !editor.isAdmin && known.created_by !== (editor.id ?? null)) throw new NotYours();
-  if (description !== undefined)
+  if (description !== undefined) {
+    await requireMentions(tx, description, { field: 'description', former: known.description });
     await tx.query('update crm.activities set description = $2 where id = $1', [id, description]);
+  }
   const next = await changeTask(tx, { id, type: known.type }, task);
   const [row] = await tx.query<ActivityRow>(
     `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by where a.id = $1`,

@@ -1,4 +1,4 @@
-import { time, z } from '@aether/http';
+import { MentionsSchema, time, z } from '@aether/http';
 import { repetitions } from './repeating.ts';
 
 /* What only a task has, as HTTP carries it. */
@@ -46,6 +46,7 @@ export const TaskSchema = z
     id: z.string().openapi({ format: 'uuid' }),
     type: z.string(),
     description: z.string(),
+    mentions: MentionsSchema,
     occurred_at: moment(),
     due_at: moment().nullable(),
     done_at: moment().nullable(),

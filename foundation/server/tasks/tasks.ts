@@ -1,6 +1,7 @@
 import {
   goesOn,
   InvalidField,
+  mentionsOf,
   type Paging,
   type Placed,
   type Queryable,
@@ -164,6 +165,7 @@ export type Task = TaskPart & {
   occurred_at: Date;
   due_at: Date | null;
   done_at: Date | null;
+  mentions: { id: string; name: string }[];
   customer: { id: string; name: string };
   created_by: { id: string; name: string } | null;
 };
@@ -177,7 +179,7 @@ const byDoneTime = {
   direction: 'desc',
 } as const;
 
-const columns = `a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, ${taskColumns},
+const columns = `a.id, a.type, a.description, ${mentionsOf('a.description')}, a.occurred_at, a.due_at, a.done_at, ${taskColumns},
   jsonb_build_object('id', c.id, 'name', c.name) as customer,
   (select jsonb_build_object('id', w.id, 'name', w.name) from platform.users w where w.id = a.created_by) as created_by`;
 const from = 'crm.activities a join platform.customers c on c.id = a.customer_id';

@@ -9,6 +9,7 @@ import type { addCustomerRoutes } from '../../server/customers/customers.routes.
 import type { addPhoneRoutes } from '../../server/customers/phones.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
+import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addTaskRoutes } from '../../server/tasks/tasks.routes.ts';
@@ -30,6 +31,7 @@ export const { customers: phoneBooks } = hc<ReturnType<typeof addPhoneRoutes>>('
 export const { customers } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomFieldRoutes>>('/', options).api;
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;
+export const { users: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { activities, tasks } = hc<ReturnType<typeof addTaskRoutes>>('/', options).api;

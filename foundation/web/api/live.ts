@@ -1,3 +1,4 @@
+import { followInbox } from '@aether/ui/inbox/useInbox.ts';
 import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
 import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
@@ -69,4 +70,5 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
 /** Refreshes the data on the screen when they changed elsewhere. */
 export function refreshByEvents(client: QueryClient): void {
   refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['timeline', 'me'] });
+  followInbox(client, liveFeed);
 }

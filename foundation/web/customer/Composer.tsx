@@ -1,11 +1,13 @@
 import { KeyName } from '@aether/ui/KeyName.tsx';
 import { sendOnModEnter, useKeys } from '@aether/ui/Keys.tsx';
+import { MentionTextarea } from '@aether/ui/mentions/MentionTextarea.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
-import { Button, Text, Textarea, TextInput } from '@mantine/core';
+import { Button, Text, TextInput } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useRef } from 'react';
 import { dealsQuery } from '../api/deals.ts';
+import { staffToMention } from '../api/people.ts';
 import type { NewActivity } from '../api/records.ts';
 import { activityTypes } from './activitytypes.tsx';
 import { useOutbox } from './sending.ts';
@@ -96,15 +98,16 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             </button>
           ))}
         </fieldset>
-        <Textarea
-          ref={input}
+        <MentionTextarea
+          input={input}
+          people={staffToMention}
           aria-label={prompts[type]}
           placeholder={prompts[type]}
           autosize
           minRows={1}
           maxRows={10}
-          value={description}
-          onChange={(event) => draft.change({ description: event.currentTarget.value })}
+          draft={description}
+          onDraft={(description) => draft.change({ description })}
           onKeyDown={(event) => {
             if (event.key === 'Escape') event.currentTarget.blur();
           }}

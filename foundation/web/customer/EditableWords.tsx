@@ -1,10 +1,15 @@
+import { nameMentions } from '@aether/platform/mentions';
 import { sendOnModEnter } from '@aether/ui/Keys.tsx';
+import { toDraft, toText } from '@aether/ui/mentions/drafts.ts';
+import { MentionTextarea } from '@aether/ui/mentions/MentionTextarea.tsx';
+import { Words } from '@aether/ui/mentions/Words.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
-import { ActionIcon, Button, Textarea } from '@mantine/core';
+import { ActionIcon, Button } from '@mantine/core';
 import { IconEdit } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
+import { staffToMention } from '../api/people.ts';
 import type { ActivityEntry } from '../api/records.ts';
 import { changeActivity } from '../api/timeline.ts';
 import { useMe } from '../shell/person.ts';
@@ -19,7 +24,8 @@ type EditableWordsProps = { entry: ActivityEntry; onChanged: () => void };
 export function EditableWords({ entry, onChanged }: EditableWordsProps) {
   const me = useMe();
   /** A correction that was begun earlier is open again. */
-  const draft = useDraft(`activity:${entry.id}`, entry.description);
+  const written = toDraft(entry.description, entry.mentions);
+  const draft = useDraft(`activity:${entry.id}`, written);
   const edited = draft.value;
   const [isOpen, setOpen] = useState(draft.isThere);
   const [wasAsked, setAsked] = useState(false);
@@ -41,14 +47,16 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
   if (!isOpen || !mayEdit)
     return (
       <div className={classes.editable}>
-        <p className={classes.words}>{entry.description}</p>
+        <p className={classes.words}>
+          <Words text={entry.description} mentions={entry.mentions} />
+        </p>
         {mayEdit && (
           <ActionIcon
             size="sm"
             className={classes.edit}
-            aria-label={`Edit: ${entry.description.slice(0, 40)}`}
+            aria-label={`Edit: ${nameMentions(entry.description, entry.mentions).slice(0, 40)}`}
             onClick={() => {
-              draft.set(entry.description);
+              draft.set(written);
               setAsked(true);
               setOpen(true);
             }}
@@ -62,24 +70,26 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
     draft.discard();
     setOpen(false);
   };
-  const canSave = edited.trim() !== '' && edited.trim() !== entry.description;
+  const text = toText(edited).trim();
+  const canSave = text !== '' && text !== entry.description;
   return (
     <form
       className={classes.editing}
       onKeyDown={sendOnModEnter}
       onSubmit={(event) => {
         event.preventDefault();
-        if (canSave) saving.mutate(edited.trim());
+        if (canSave) saving.mutate(text);
       }}
     >
-      <Textarea
+      <MentionTextarea
+        people={staffToMention}
         aria-label="What was written"
         autosize
         data-autofocus={wasAsked}
         autoFocus={wasAsked}
         maxLength={charactersMax}
-        value={edited}
-        onChange={(event) => draft.set(event.currentTarget.value)}
+        draft={edited}
+        onDraft={draft.set}
         onKeyDown={(event) => {
           if (event.key === 'Escape') cancel();
         }}

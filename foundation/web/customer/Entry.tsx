@@ -1,3 +1,4 @@
+import { nameMentions } from '@aether/platform/mentions';
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
 import { MovedHere } from '@aether/ui/MovedHere.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
@@ -69,7 +70,7 @@ function ActivityItem({ entry, onChanged, onMoved }: EntryProps & { entry: Activ
           <ActionIcon
             size="sm"
             className={classes.edit}
-            aria-label={`Move to another customer: ${entry.description.slice(0, 40)}`}
+            aria-label={`Move to another customer: ${nameMentions(entry.description, entry.mentions).slice(0, 40)}`}
             onClick={() => setMoving(true)}
           >
             <IconArrowsExchange size={14} />

@@ -1,4 +1,5 @@
 import { formatWhen } from '@aether/ui/formats.ts';
+import { show } from '@aether/ui/mentions/drafts.ts';
 import { Button, Group } from '@mantine/core';
 import { IconAlertCircle, IconClock } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
@@ -31,7 +32,7 @@ export function UnsentEntry({ unsent, onRetry, onEdit }: UnsentEntryProps) {
         )}
         {label} of {formatWhen(created_at)}: {describeState(unsent)}
       </div>
-      <p className={classes.words}>{activity.description}</p>
+      <p className={classes.words}>{show(activity.description)}</p>
       {state === 'failed' && (
         <>
           {!isOffline && <p className={classes.fact}>{problem}</p>}

@@ -1,8 +1,10 @@
+import { UnreadCount } from '@aether/ui/inbox/UnreadCount.tsx';
 import classes from '@aether/ui/Navigation.module.css';
 import {
   IconAdjustments,
   IconBuilding,
   IconChecklist,
+  IconInbox,
   IconLayoutKanban,
   IconLayoutList,
   IconStars,
@@ -14,6 +16,7 @@ import { useWaiting } from '../tasks/Reminders.tsx';
 
 /** The places of the navigation, in order. */
 export const places = [
+  { to: '/inbox', label: 'Inbox', keys: 'g i', icon: IconInbox, isForAdmins: false },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isForAdmins: false },
   { to: '/deals', label: 'Deals', keys: 'g d', icon: IconLayoutKanban, isForAdmins: false },
   { to: '/companies', label: 'Companies', keys: 'g o', icon: IconBuilding, isForAdmins: false },
@@ -33,6 +36,7 @@ export function Navigation({ isAdmin }: { isAdmin: boolean }) {
         <Link key={to} to={to} className={classes.place}>
           <Icon size={17} stroke={1.7} />
           {label}
+          {to === '/inbox' && <UnreadCount />}
           {to === '/tasks' && waiting !== undefined && waiting.due > 0 && (
             <span className={classes.count} data-strong title={`${sayCount(waiting.due)} of your tasks are due`}>
               {sayCount(waiting.due)}

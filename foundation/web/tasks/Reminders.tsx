@@ -1,3 +1,4 @@
+import { nameMentions } from '@aether/platform/mentions';
 import { notifyDesktop } from '@aether/ui/desktop.ts';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { showRefusal } from '@aether/ui/toasts.tsx';
@@ -25,9 +26,9 @@ export function Reminders() {
   const reminders = data?.reminders ?? [];
   const names = reminders.map(({ id, remind_at }) => `${id} ${remind_at}`).join('\n');
   const notify = useEffectEvent(() => {
-    for (const { id, description, remind_at, customer } of reminders)
+    for (const { id, description, mentions, remind_at, customer } of reminders)
       notifyDesktop({
-        title: `${description.slice(0, 80)} · ${customer.name}`,
+        title: `${nameMentions(description, mentions).slice(0, 80)} · ${customer.name}`,
         tag: `task ${id} ${remind_at}`,
         onOpen: () => void navigate({ to: '/customers/$id', params: { id: customer.id } }),
       });
@@ -50,7 +51,7 @@ export function Reminders() {
   );
 }
 
-function Reminder({ task: { id, description, due_at, remind_at, customer } }: { task: Task }) {
+function Reminder({ task: { id, description, mentions, due_at, remind_at, customer } }: { task: Task }) {
   const client = useQueryClient();
   const answer = useMutation({
     mutationFn: (change: Parameters<typeof changeActivity>[1]) => changeActivity(id, change),
@@ -65,7 +66,7 @@ function Reminder({ task: { id, description, due_at, remind_at, customer } }: { 
         <Group gap={8} wrap="nowrap" align="start">
           <IconBell size={16} className={classes.bell} aria-hidden />
           <div className={classes.words}>
-            <Text size="sm">{description}</Text>
+            <Text size="sm">{nameMentions(description, mentions)}</Text>
             <Text size="xs" c="dimmed">
               <Link to="/customers/$id" params={{ id: customer.id }}>
                 {customer.name}

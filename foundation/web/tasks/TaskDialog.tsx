@@ -2,11 +2,14 @@ import { Dialog } from '@aether/ui/Dialog.tsx';
 import { askForDesktop } from '@aether/ui/desktop.ts';
 import { findMissing } from '@aether/ui/faults.ts';
 import { dayOf } from '@aether/ui/formats.ts';
+import { toDraft, toText } from '@aether/ui/mentions/drafts.ts';
+import { MentionTextarea } from '@aether/ui/mentions/MentionTextarea.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { showDone, showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
-import { Group, Textarea, TextInput } from '@mantine/core';
+import { Group, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
+import { staffToMention } from '../api/people.ts';
 import type { Repetition, Task } from '../api/records.ts';
 import { addActivity, changeActivity } from '../api/timeline.ts';
 import { CustomerPicker, PersonPicker } from '../inputs/Picker.tsx';
@@ -28,7 +31,7 @@ const charactersMax = 4_000;
 const repetitions = Object.entries(repetitionWords).map(([value, label]) => ({ value, label }));
 
 const valuesOf = (task: Task): Values => ({
-  description: task.description,
+  description: toDraft(task.description, task.mentions),
   due: task.due_at ? dayOf(task.due_at) : '',
   person: task.assigned_to?.id ?? task.created_by?.id ?? null,
   remind: task.remind_at ? inputOf(task.remind_at) : '',
@@ -66,7 +69,7 @@ export function TaskDialog({ task, customer, onClose }: TaskDialogProps) {
   const make = () => {
     const { due_at, remind_at, repeats, time_zone } = timesOf(values);
     return addActivity(values.customer_id ?? '', {
-      ...{ type: 'task' as const, description: values.description ?? '', client_id: draft.id },
+      ...{ type: 'task' as const, description: toText(values.description ?? ''), client_id: draft.id },
       ...(values.person && values.person !== me.id && { assigned_to: values.person }),
       ...(due_at && { due_at }),
       ...(remind_at && { remind_at }),
@@ -75,7 +78,7 @@ export function TaskDialog({ task, customer, onClose }: TaskDialogProps) {
   };
   const edit = (to: Values, from: Values) =>
     changeActivity(task?.id ?? '', {
-      ...(to.description !== from.description && { description: to.description }),
+      ...(to.description !== from.description && { description: toText(to.description ?? '') }),
       ...timesOf(to, task),
       ...(to.person !== from.person && { assigned_to: to.person ?? null }),
     });
@@ -107,7 +110,8 @@ export function TaskDialog({ task, customer, onClose }: TaskDialogProps) {
     >
       {(errors) => (
         <>
-          <Textarea
+          <MentionTextarea
+            people={staffToMention}
             label="What is to be done"
             name="description"
             withAsterisk
@@ -117,9 +121,9 @@ export function TaskDialog({ task, customer, onClose }: TaskDialogProps) {
             maxLength={charactersMax}
             disabled={!mayEditWords}
             description={mayEditWords ? undefined : 'Only who wrote it, or an administrator, changes the words.'}
-            value={values.description ?? ''}
+            draft={values.description ?? ''}
             error={errors.description}
-            onChange={(event) => change({ description: event.currentTarget.value })}
+            onDraft={(description) => change({ description })}
           />
           {!task && (
             <CustomerPicker

@@ -1,4 +1,6 @@
+import { nameMentions } from '@aether/platform/mentions';
 import { dayOf, formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { Words } from '@aether/ui/mentions/Words.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { IconBell, IconRepeat } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -32,14 +34,16 @@ export function TaskList({ tasks, isOfOne = false }: TaskListProps) {
 function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
   const me = useMe();
   const [isEditing, setEditing] = useState(false);
-  const { id, description, due_at, done_at, remind_at, repeats, customer } = task;
+  const { id, description, mentions, due_at, done_at, remind_at, repeats, customer } = task;
   const person = task.assigned_to ?? task.created_by;
   const isLate = due_at !== null && done_at === null && dayOf(due_at) < dayOf(new Date());
   return (
     <li className={classes.task}>
-      <TickBox id={id} isDone={done_at !== null} aria-label={`Done: ${description}`} />
+      <TickBox id={id} isDone={done_at !== null} aria-label={`Done: ${nameMentions(description, mentions)}`} />
       <div className={classes.text}>
-        <span>{description}</span>
+        <span>
+          <Words text={description} mentions={mentions} />
+        </span>
         <span className={classes.detail}>
           {!isOfOne && customer && (
             <Link to="/customers/$id" params={{ id: customer.id }}>

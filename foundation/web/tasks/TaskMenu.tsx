@@ -1,3 +1,4 @@
+import { nameMentions } from '@aether/platform/mentions';
 import { formatDay } from '@aether/ui/formats.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Menu } from '@mantine/core';
@@ -34,7 +35,7 @@ export function TaskMenu({ task, onEdit }: { task: Task; onEdit: () => void }) {
   return (
     <Menu position="bottom-end" width={210} trapFocus>
       <Menu.Target>
-        <ActionIcon aria-label={`Change: ${task.description.slice(0, 40)}`}>
+        <ActionIcon aria-label={`Change: ${nameMentions(task.description, task.mentions).slice(0, 40)}`}>
           <IconEdit size={16} />
         </ActionIcon>
       </Menu.Target>

@@ -1,13 +1,16 @@
 import {
   NotFound,
   type PlatformDb,
+  type Queryable,
   repeatIfGone,
+  requireMentions,
   requireSameContent,
   type Transaction,
   type Write,
 } from '@aether/platform';
 import { readSummary, writeEndings } from './endings.ts';
 import { addEntry, type Entry } from './entries.ts';
+import { listReaders } from './readers.ts';
 import {
   AgentInactive,
   getSession,
@@ -84,7 +87,7 @@ async function nameOf(tx: Transaction, agentId: string): Promise<string> {
  * Assigns the conversation to an agent, or returns it to everybody. For an agent who gets it from a colleague it is unread.
  *
  * @param note for the agent who gets it.
- * @throws NotFound, SessionEnded, AgentInactive
+ * @throws NotFound, SessionEnded, AgentInactive; InvalidField for a mention of somebody who may not read it
  */
 export async function assignSession(
   tx: Transaction,
@@ -100,6 +103,8 @@ export async function assignSession(
        waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
     [id, toAgentId, agentId],
   );
+  // Who gets it may read it from now on.
+  if (note !== undefined) await requireReadersIn(tx, id, 'note', note);
   await addEntry(tx, id, toAgentId === null ? 'released' : 'assigned', {
     agentId,
     toAgentId: toAgentId ?? undefined,
@@ -125,13 +130,33 @@ export async function snoozeSession(
   return getSession(tx, id);
 }
 
-/** A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing. @throws NotFound, ClientIdReused */
+/** Only people who may read a conversation are mentioned in it: its text is not for the others. @throws InvalidField */
+async function requireReadersIn(tx: Transaction, id: string, field: string, words: string): Promise<void> {
+  await requireMentions(tx, words, { field, findReaders: () => listReaderIds(tx, id) });
+}
+
+/** The users who may read it at this moment. */
+export async function listReaderIds(on: Queryable, id: string): Promise<string[]> {
+  const readers = (await listReaders(on, [id])).get(id);
+  return readers ? [...readers.team, ...readers.administrators] : [];
+}
+
+/**
+ * A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing.
+ *
+ * @throws NotFound, ClientIdReused; InvalidField for a mention of somebody who may not read it
+ */
 export async function noteOn(
   tx: Transaction,
   id: string,
   { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
 ): Promise<Entry> {
   await lockSession(tx, id);
+  const [known] = await tx.query('select from support.session_entries where session_id = $1 and client_id = $2', [
+    id,
+    clientId,
+  ]);
+  if (!known) await requireReadersIn(tx, id, 'body', body);
   const noted = await addEntry(tx, id, 'note', { agentId, clientId, body });
   requireSameContent({ body: noted.body, agentId: noted.agent?.id }, { body, agentId });
   return noted;

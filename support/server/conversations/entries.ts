@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '@aether/platform';
+import { mentionsOf, type Queryable, type Transaction } from '@aether/platform';
 
 /** An agent's note or action in a conversation, or a finding about the visitor. The visitor sees none of it. */
 export type Entry = {
@@ -19,6 +19,8 @@ export type Entry = {
   agent: { id: string; name: string } | null;
   to_agent: { id: string; name: string } | null;
   body: string | null;
+  /** The people whom a note mentions, with their names now. */
+  mentions: { id: string; name: string }[];
   created_at: Date;
   /** Of a move to another customer. `is_latest`: it can be taken back. The name of an erased customer is null. */
   move?: {
@@ -30,7 +32,8 @@ export type Entry = {
 };
 
 const entryColumns = `e.id, e.kind, case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
-  case when b.id is not null then jsonb_build_object('id', b.id, 'name', v.name) end as to_agent, e.body, e.created_at`;
+  case when b.id is not null then jsonb_build_object('id', b.id, 'name', v.name) end as to_agent, e.body, ${mentionsOf('e.body')},
+  e.created_at`;
 const entryTables = `support.session_entries e left join support.agents a on a.id = e.agent_id
   left join platform.users u on u.id = a.user_id
   left join support.agents b on b.id = e.to_agent_id left join platform.users v on v.id = b.user_id`;
@@ -75,7 +78,7 @@ export async function listEntries(on: Queryable, sessionId: string): Promise<Ent
 const movesOfSession = `
   select case x.kind when 'moved' then m.id else md5('undo of ' || m.id)::uuid end as id, x.kind,
     case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent, null as to_agent,
-    x.body, x.at as created_at, jsonb_build_object('id', m.id,
+    x.body, '[]'::jsonb as mentions, x.at as created_at, jsonb_build_object('id', m.id,
       'from', jsonb_build_object('id', f.id, 'name', case when f.erased_at is null then f.name end),
       'to', jsonb_build_object('id', t.id, 'name', case when t.erased_at is null then t.name end),
       'is_latest', x.kind = 'moved' and m.undone_at is null and not exists (

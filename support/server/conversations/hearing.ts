@@ -1,4 +1,4 @@
-import { allows, type Caller, type Hearing, scopesOfSharedEvents } from '@aether/http';
+import { allows, type Caller, type Hearing, hearsNotice, scopesOfSharedEvents } from '@aether/http';
 import { type AppEvent, coalesce, isUuid, type PlatformDb } from '@aether/platform';
 import { supportScopes } from '../scopes.ts';
 import { listReaders, type Readers } from './readers.ts';
@@ -48,7 +48,10 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
   return (caller) => {
     // The scopes of a machine were checked before: they allow the events of every conversation or of none.
     if (!caller.actor)
-      return { hears: async () => true, hearsSignal: async () => allows(caller, 'conversations.read') };
+      return {
+        hears: async () => true,
+        hearsSignal: async ({ kind }) => kind !== 'notices' && allows(caller, 'conversations.read'),
+      };
     const { id } = caller.actor;
     return {
       async hears(event) {
@@ -61,6 +64,8 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
         return isReader(caller, await once(`${session} ${event.position}`, () => readReaders(session)));
       },
       async hearsSignal(signal) {
+        const isForInbox = hearsNotice(caller, signal);
+        if (isForInbox !== undefined) return isForInbox;
         if (!allows(caller, 'conversations.read')) return false;
         const session = signal.session_id;
         if (typeof session !== 'string' || !isUuid(session)) return false;

@@ -1,4 +1,4 @@
-import { z } from '@aether/http';
+import { MentionsSchema, z } from '@aether/http';
 
 const named = z.object({ id: z.string().openapi({ format: 'uuid' }), name: z.string() });
 const moment = z.string().openapi({ format: 'date-time' });
@@ -63,6 +63,7 @@ export const EntrySchema = z
     agent: named.nullable(),
     to_agent: named.nullable(),
     body: z.string().nullable(),
+    mentions: MentionsSchema,
     created_at: moment,
     move: z
       .object({ id: z.string(), from: movedNamed, to: movedNamed, is_latest: z.boolean() })

@@ -10,6 +10,7 @@ import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts'
 import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
 import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves/moves.routes.ts';
+import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
@@ -25,6 +26,7 @@ export const { sessions: movedSessions } = hc<ReturnType<typeof addSessionMoveRo
 export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api;
 export const { customers: customerList } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
+export const { sessions: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;

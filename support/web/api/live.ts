@@ -4,6 +4,7 @@ import type { Named } from './records.ts';
 type Signal =
   | { kind: 'typing'; session_id: string; author: 'visitor' | 'agent'; agent: Named | null; is_typing: boolean }
   | { kind: 'read'; session_id: string; author: 'visitor' | 'agent'; number: number }
+  | { kind: 'notices'; user_id: string }
   | { kind: 'viewing'; session_id: string; agents: (Named & { is_typing: boolean })[] };
 
 const types = [

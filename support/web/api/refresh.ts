@@ -1,3 +1,4 @@
+import { followInbox } from '@aether/ui/inbox/useInbox.ts';
 import type { LiveEvent } from '@aether/ui/live.ts';
 import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
@@ -53,6 +54,7 @@ function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
 /** Refreshes the data on the screen when it changed elsewhere. */
 export function refreshByEvents(client: QueryClient): void {
   refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['me', 'session'] });
+  followInbox(client, liveFeed);
   liveFeed.follow((event) => {
     if (!event || /^customer\.(un)?merged$/.test(event.type)) {
       for (const query of client.getQueryCache().findAll({ queryKey: ['session'], type: 'active' }))

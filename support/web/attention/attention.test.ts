@@ -1,8 +1,8 @@
+import { isQuiet, readWishes } from '@aether/ui/attention/wishes.ts';
 import { titleWith } from '@aether/ui/badge.ts';
 import { expect, test } from 'vitest';
 import type { Session } from '../api/records.ts';
 import { countWaiting, findNotices } from './notices.ts';
-import { isQuiet, readWishes } from './wishes.ts';
 
 const me = 'agent-1';
 const mine = { id: me, name: 'Priya Nair' };

@@ -1,27 +1,20 @@
+import { isQuiet, useWishes } from '@aether/ui/attention/wishes.ts';
 import { showBadge } from '@aether/ui/badge.ts';
 import { notifyDesktop } from '@aether/ui/desktop.ts';
-import { maySound, playNotes } from '@aether/ui/sound.ts';
-import { inOneTab, isInSight, markInSight } from '@aether/ui/tabs.ts';
+import { type Apps, openNotice } from '@aether/ui/inbox/places.ts';
+import { soundOnce, useInboxNews, useUnread } from '@aether/ui/inbox/useInbox.ts';
+import { isInSight, markInSight } from '@aether/ui/tabs.ts';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useMemo, useRef } from 'react';
 import { inboxQuery } from '../api/inbox.ts';
 import type { OwnAgent } from '../api/records.ts';
 import { countWaiting, findNotices, type Notice, type Waiting } from './notices.ts';
-import { isQuiet, useWishes } from './wishes.ts';
 
 /** More than these at once are one notification. */
 const noticesShownMax = 3;
-/** Several tabs hear of the same event within this time, and one of them sounds. */
-const soundRestMs = 1_500;
-
-/** A tab that was never used is silent, and must not take the turn of one that is not. */
-async function sound(): Promise<void> {
-  if (await maySound()) await inOneTab('sound', soundRestMs, playNotes);
-}
-
-/** Tells an agent of what waits: a sound, a notification if no tab of Support is in sight, and a number in the tab's title and icon. */
-export function useAttention(personId: string, agent: OwnAgent | null): void {
+/** Tells a person of what waits: a sound, a notification if no tab of Support is in sight, and a number in the tab's title and icon. */
+export function useAttention({ id: personId, agent, apps }: { id: string; agent: OwnAgent | null; apps: Apps }): void {
   const [wishes] = useWishes(personId);
   const navigate = useNavigate();
   const isAgent = agent !== null;
@@ -44,7 +37,7 @@ export function useAttention(personId: string, agent: OwnAgent | null): void {
     const isSeen = document.visibilityState === 'visible';
     const rest = wanted.filter(({ session }) => !(isSeen && location.pathname.endsWith(`/sessions/${session}`)));
     if (rest.length === 0 || isQuiet(wishes, new Date())) return;
-    if (wishes.sound) void sound();
+    if (wishes.sound) void soundOnce();
     if (!wishes.desktop || (await isInSight())) return;
     if (rest.length > noticesShownMax)
       return notifyDesktop({
@@ -62,9 +55,19 @@ export function useAttention(personId: string, agent: OwnAgent | null): void {
   });
 
   useEffect(markInSight, []);
+  // A handed conversation is unread itself, and is not counted and told of twice.
+  const unread = useUnread();
+  const notices = unread ? unread.unread - unread.handed_over : 0;
+  useInboxNews({
+    wishes,
+    isTold: ({ kind }) => kind === 'handover' && isAgent,
+    onOpen: (notice) => openNotice(notice, { own: 'support', apps, go: (path) => void navigate({ to: path }) }),
+    onOpenInbox: () => void navigate({ to: '/notices' }),
+  });
   useEffect(() => {
-    if (waiting && agent) showBadge(countWaiting(waiting, agent.id, wishes.unassigned));
-  }, [waiting, agent, wishes.unassigned]);
+    if (agent && !waiting) return;
+    showBadge(notices + (waiting && agent ? countWaiting(waiting, agent.id, wishes.unassigned) : 0));
+  }, [waiting, agent, wishes.unassigned, notices]);
   useEffect(() => {
     const before = former.current;
     former.current = waiting;

@@ -1,9 +1,13 @@
 import { KeyName } from '@aether/ui/KeyName.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
+import { toText } from '@aether/ui/mentions/drafts.ts';
+import { MentionMenu } from '@aether/ui/mentions/MentionMenu.tsx';
+import { useMentioning } from '@aether/ui/mentions/useMentioning.ts';
 import { type Drafting, describeDraft } from '@aether/ui/useDraft.ts';
 import { Button, Group, Textarea } from '@mantine/core';
 import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';
-import { type KeyboardEvent, useRef, useState } from 'react';
+import { type KeyboardEvent, useMemo, useRef, useState } from 'react';
+import { readersToMention } from '../api/people.ts';
 import type { Named, Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
@@ -36,7 +40,16 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
   const text = draft[mode];
   const visitor = nameVisitor(session);
   const canned = useCanned(mode === 'reply' && !isMenuOff && text.startsWith('/') ? text.slice(1) : undefined);
-  const isTooLong = text.trim().length > charactersMax;
+  // Only agents read a note, and only in a note somebody is mentioned.
+  const people = useMemo(() => readersToMention(session.id), [session.id]);
+  const mentioning = useMentioning({
+    input,
+    draft: text,
+    onChange: (value) => change({ [mode]: value, mode }),
+    people: mode === 'note' ? people : undefined,
+  });
+  const length = toText(text).trim().length;
+  const isTooLong = length > charactersMax;
   const open = mode === 'reply' ? findOpen(text) : undefined;
   const canSend = text.trim() !== '' && !isTooLong && !open;
   const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
@@ -68,6 +81,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
     // While an input method composes letters, as in Japanese, Enter chooses a word; Safari shows that only by this code.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     if (canned.isOpen && canned.press(event, insert)) return;
+    if (mentioning.press(event)) return;
     if (event.key === 'Escape') {
       if (text.startsWith('/') && !isMenuOff) setMenuOff(true);
       else event.currentTarget.blur();
@@ -142,6 +156,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
       </div>
       <div className={classes.field}>
         {canned.isOpen && <CannedMenu canned={canned} onChoose={insert} />}
+        <MentionMenu mentioning={mentioning} isAbove />
         <Textarea
           ref={input}
           aria-label={mode === 'note' ? 'Note for the other agents' : `Answer to ${visitor}`}
@@ -150,22 +165,24 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
           minRows={2}
           maxRows={10}
           variant="unstyled"
-          value={text}
+          value={mentioning.shown}
           role={canned.isOpen ? 'combobox' : undefined}
           aria-expanded={canned.isOpen || undefined}
           aria-controls={canned.isOpen ? canned.listId : undefined}
           aria-activedescendant={canned.isOpen ? canned.activeId : undefined}
+          {...mentioning.aria}
           error={
             isTooLong
-              ? `${text.trim().length - charactersMax} characters too many.`
+              ? `${length - charactersMax} characters too many.`
               : open && `Write something in place of ${open}: the visitor would read it.`
           }
           onChange={(event) => {
             const { value } = event.currentTarget;
             if (!value.startsWith('/')) setMenuOff(false);
-            change({ [mode]: value, mode });
+            mentioning.type(event.currentTarget);
             if (mode === 'reply' && value !== '' && !value.startsWith('/')) onTyping();
           }}
+          onBlur={mentioning.close}
           onKeyDown={press}
         />
       </div>
@@ -175,7 +192,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
         </span>
         {text.length > charactersTold && (
           <span className={classes.hint}>
-            {text.trim().length} of {charactersMax}
+            {length} of {charactersMax}
           </span>
         )}
         <span className={classes.keys}>

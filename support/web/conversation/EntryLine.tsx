@@ -1,5 +1,6 @@
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
 import { MoveBack } from '@aether/ui/MovedHere.tsx';
+import { Words } from '@aether/ui/mentions/Words.tsx';
 import { IconNote } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { movesOfSession, refreshMoved } from '../api/moves.ts';
@@ -28,7 +29,9 @@ export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: strin
           <span>note, unseen by the visitor</span>
           {time}
         </div>
-        <div className={classes.words}>{entry.body}</div>
+        <div className={classes.words}>
+          <Words text={entry.body ?? ''} mentions={entry.mentions} />
+        </div>
       </article>
     );
   return (
@@ -36,7 +39,11 @@ export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: strin
       <span>
         {describeEntry(entry)} {time}
       </span>
-      {entry.body && entry.kind !== 'snoozed' && <span className={classes.doneBody}>{entry.body}</span>}
+      {entry.body && entry.kind !== 'snoozed' && (
+        <span className={classes.doneBody}>
+          <Words text={entry.body} mentions={entry.mentions} />
+        </span>
+      )}
       {entry.move?.is_latest && <MoveBack undo={moveBack} />}
     </div>
   );

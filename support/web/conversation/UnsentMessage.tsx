@@ -1,3 +1,4 @@
+import { show } from '@aether/ui/mentions/drafts.ts';
 import { Button, Group } from '@mantine/core';
 import { IconAlertCircle, IconClock } from '@tabler/icons-react';
 import type { Named } from '../api/records.ts';
@@ -36,7 +37,7 @@ export function UnsentMessage({ unsent, onRetry, onEdit, onNote, onDiscard, onTa
           </span>
         )}
       </div>
-      <div className={kind === 'note' ? classes.words : classes.bubble}>{body}</div>
+      <div className={kind === 'note' ? classes.words : classes.bubble}>{kind === 'note' ? show(body) : body}</div>
       {state === 'failed' && (
         <div className={classes.problem}>
           <span>

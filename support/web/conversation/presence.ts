@@ -35,7 +35,7 @@ export function usePresence(sessionId: string) {
   useEffect(() => {
     let ends: ReturnType<typeof setTimeout>;
     const unfollow = liveFeed.followSignals((signal) => {
-      if (signal.session_id !== sessionId) return;
+      if (signal.kind === 'notices' || signal.session_id !== sessionId) return;
       if (signal.kind === 'viewing') {
         const queryKey = ['session', sessionId];
         client.setQueryData<Conversation>(queryKey, (shown) => shown && { ...shown, viewers: signal.agents });

@@ -1,4 +1,5 @@
 import { client } from '@aether/ui/client.ts';
+import { show, toText } from '@aether/ui/mentions/drafts.ts';
 import { Refusal } from '@aether/ui/refusal.ts';
 import type { Unsent } from '@aether/ui/unsent.ts';
 import { openOutbox } from '@aether/ui/useOutbox.ts';
@@ -20,11 +21,11 @@ export const { useOutbox, sendUnsent } = openOutbox<Written>({
   feed: liveFeed,
   async deliver({ place, client_id, kind, body }) {
     if (kind === 'reply') take(client, place, { messages: [await sendReply(place, client_id, body)] });
-    else take(client, place, { entries: [await sendNote(place, client_id, body)] });
+    else take(client, place, { entries: [await sendNote(place, client_id, toText(body))] });
   },
   explain: (error) => ({
     holder: error instanceof SessionClaimed ? error.agent : undefined,
     isOver: error instanceof Refusal && error.code === 'session-ended',
   }),
-  wordsOf: ({ body }) => body,
+  wordsOf: ({ kind, body }) => (kind === 'note' ? show(body) : body),
 });

@@ -18,6 +18,7 @@ const entry = (id: string, kind: Entry['kind'], created_at: string, body: string
   id,
   kind,
   agent: null,
+  mentions: [],
   to_agent: null,
   body,
   created_at,

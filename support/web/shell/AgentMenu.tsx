@@ -10,7 +10,7 @@ import classes from './shell.module.css';
 
 type AgentMenuProps = {
   me: { id: string; name: string; email: string; isAdmin: boolean; isSteward: boolean; agent: OwnAgent | null };
-  /** Opens what the agent says about sounds and notifications. It is not part of the menu, which a narrow screen closes with its drawer. */
+  /** Opens what the person says about sounds and notifications. It is not part of the menu, which a narrow screen closes with its drawer. */
   onAttention: () => void;
 };
 
@@ -24,15 +24,11 @@ export function AgentMenu({ me, onAttention }: AgentMenuProps) {
   );
   return (
     <PersonMenu me={me} role={role} label="Availability, appearance and sign-out" width={260}>
-      {me.agent && (
-        <>
-          <AvailabilityItems agent={me.agent} />
-          <Menu.Item leftSection={<IconBell size={15} />} onClick={onAttention}>
-            Sound and notifications…
-          </Menu.Item>
-          <Menu.Divider />
-        </>
-      )}
+      {me.agent && <AvailabilityItems agent={me.agent} />}
+      <Menu.Item leftSection={<IconBell size={15} />} onClick={onAttention}>
+        Sound and notifications…
+      </Menu.Item>
+      <Menu.Divider />
     </PersonMenu>
   );
 }

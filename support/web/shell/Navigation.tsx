@@ -1,5 +1,7 @@
+import { UnreadCount } from '@aether/ui/inbox/UnreadCount.tsx';
 import navigation from '@aether/ui/Navigation.module.css';
 import {
+  IconBell,
   IconClockPause,
   IconInbox,
   IconMessageCheck,
@@ -22,6 +24,7 @@ import { useMe } from './person.ts';
 
 /** The pages besides the inbox, in the order of the navigation. */
 export const places = [
+  { to: '/notices', label: 'Inbox', keys: 'g i', icon: IconBell, isSetting: false },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isSetting: false },
   { to: '/calls', label: 'Calls', keys: 'g l', icon: IconPhone, isSetting: false },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
@@ -39,19 +42,20 @@ const viewIcons: Record<View, typeof IconInbox> = {
   ended: IconMessageCheck,
 };
 
-/** @param isAgent a person who is not an agent sees no conversations, customers or calls. */
+/** @param isAgent a person who is not an agent sees no conversations, customers or calls, but has an inbox. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">
       {isAgent && <Views />}
       {places
-        .filter(({ isSetting }) => isAgent || isSetting)
+        .filter(({ to, isSetting }) => isAgent || isSetting || to === '/notices')
         .map(({ to, label, icon: Icon, isSetting }, index, shown) => (
           <div key={to}>
             {isSetting && !shown[index - 1]?.isSetting && <div className={navigation.section}>Settings</div>}
             <Link to={to} className={navigation.place}>
               <Icon size={17} stroke={1.7} aria-hidden />
               {label}
+              {to === '/notices' && <UnreadCount />}
             </Link>
           </div>
         ))}

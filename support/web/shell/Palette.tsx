@@ -20,7 +20,7 @@ export function Palette({ openings }: { openings: number }) {
     ...offered.map(({ label, run }) => ({ id: `do-${label}`, label, icon: <IconBolt size={16} />, run })),
     ...views.map((view) => ({
       id: `view-${view}`,
-      label: `Inbox: ${viewNames[view].toLowerCase()}`,
+      label: `Conversations: ${viewNames[view].toLowerCase()}`,
       icon: <IconArrowRight size={16} />,
       run: () => void navigate({ to: '/inbox', search: { view } }),
     })),

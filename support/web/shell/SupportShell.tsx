@@ -13,7 +13,7 @@ import { useMe } from './person.ts';
 
 const icon = new URL('../icon.svg', import.meta.url).href;
 const Palette = lazyDialog(() => import('./Palette.tsx'), 'Palette');
-const AttentionDialog = lazyDialog(() => import('../attention/AttentionDialog.tsx'), 'AttentionDialog');
+const AttentionDialog = lazyDialog(() => import('@aether/ui/attention/AttentionDialog.tsx'), 'AttentionDialog');
 const loadOutboxes = () => Promise.all([import('../conversation/sending.ts'), import('../calls/sending.ts')]);
 
 /** The frame around every page of Support. */
@@ -21,7 +21,7 @@ export function SupportShell() {
   const me = useMe();
   useUnsent(me.id, loadOutboxes);
   useOpenMark(me.agent !== null);
-  useAttention(me.id, me.agent);
+  useAttention(me);
   const navigate = useNavigate();
   const [isAsked, setAsked] = useState(false);
   const place = useLocation({ select: ({ pathname, searchStr }) => pathname + searchStr });
@@ -37,14 +37,21 @@ export function SupportShell() {
         ways={[
           ...views.map((view, index) => ({
             keys: `g ${index + 1}`,
-            label: `Inbox: ${viewNames[view].toLowerCase()}`,
+            label: `Conversations: ${viewNames[view].toLowerCase()}`,
             run: () => void navigate({ to: '/inbox', search: { view } }),
           })),
           ...places.map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) })),
         ]}
         person={<AgentMenu me={me} onAttention={() => setAsked(true)} />}
       />
-      {isAsked && <AttentionDialog personId={me.id} onClose={() => setAsked(false)} />}
+      {isAsked && (
+        <AttentionDialog
+          personId={me.id}
+          app="Support"
+          hasUnassigned={me.agent !== null}
+          onClose={() => setAsked(false)}
+        />
+      )}
     </>
   );
 }

@@ -1,13 +1,21 @@
-import { Dialog } from '@aether/ui/Dialog.tsx';
-import { askForDesktop, isDesktopAllowed } from '@aether/ui/desktop.ts';
-import { playNotes } from '@aether/ui/sound.ts';
-import { showDone } from '@aether/ui/toasts.tsx';
 import { Button, Group, Input, Stack, Switch, TextInput } from '@mantine/core';
 import { useState } from 'react';
+import { Dialog } from '../Dialog.tsx';
+import { askForDesktop, isDesktopAllowed } from '../desktop.ts';
+import { playNotes } from '../sound.ts';
+import { showDone } from '../toasts.tsx';
 import { useWishes } from './wishes.ts';
 
-/** How the agent is told of what waits, on this device. */
-export function AttentionDialog({ personId, onClose }: { personId: string; onClose: () => void }) {
+type AttentionDialogProps = {
+  personId: string;
+  app: string;
+  /** The app has conversations that nobody has. */
+  hasUnassigned?: boolean;
+  onClose: () => void;
+};
+
+/** How a person is told of what waits, on this device. */
+export function AttentionDialog({ personId, app, hasUnassigned = false, onClose }: AttentionDialogProps) {
   const [kept, keep] = useWishes(personId);
   const [wishes, setWishes] = useState(kept);
   const change = (part: Partial<typeof wishes>) => setWishes({ ...wishes, ...part });
@@ -45,17 +53,19 @@ export function AttentionDialog({ personId, onClose }: { personId: string; onClo
             description={
               isDesktopAllowed() === false
                 ? 'This browser refuses notifications of this address. Allow them in its settings for the site.'
-                : 'While no tab of Support is in sight. The browser asks you once.'
+                : `While no tab of ${app} is in sight. The browser asks you once.`
             }
             checked={wishes.desktop}
             onChange={({ currentTarget }) => change({ desktop: currentTarget.checked })}
           />
-          <Switch
-            label="Also for conversations that nobody has"
-            description="While you are online."
-            checked={wishes.unassigned}
-            onChange={({ currentTarget }) => change({ unassigned: currentTarget.checked })}
-          />
+          {hasUnassigned && (
+            <Switch
+              label="Also for conversations that nobody has"
+              description="While you are online."
+              checked={wishes.unassigned}
+              onChange={({ currentTarget }) => change({ unassigned: currentTarget.checked })}
+            />
+          )}
           <Input.Wrapper
             labelElement="div"
             label="Quiet hours"

@@ -1,6 +1,6 @@
 import { useLocalStorage } from '@mantine/hooks';
 
-/** How an agent wants to be told, on this device. The quiet hours are `HH:MM` of the device's clock; empty: there are none. */
+/** How a person wants to be told, on this device. The quiet hours are `HH:MM` of the device's clock; empty: there are none. */
 export type Wishes = { sound: boolean; desktop: boolean; unassigned: boolean; quietFrom: string; quietTo: string };
 
 const usual: Wishes = { sound: true, desktop: false, unassigned: true, quietFrom: '', quietTo: '' };

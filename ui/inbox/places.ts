@@ -1,0 +1,42 @@
+import { markNotice, type Notice } from './calls.ts';
+
+/** Where the apps are, as /signin/me says. */
+export type Apps = { foundation?: string | undefined; support?: string | undefined };
+
+/**
+ * The address of a notice's record: a path in this app, an address in the other one. Undefined if its customer is gone, or if nobody knows where
+ * the other app is. Pure.
+ */
+export function placeOf(
+  { app, record, record_id, customer }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer'>,
+  { own, apps }: { own: Notice['app']; apps: Apps },
+): string | undefined {
+  const path = pathOf(record, record_id, customer?.id);
+  if (path === undefined || app === own) return path;
+  const other = apps[app];
+  return other && `${other}${path}`;
+}
+
+/** Opens the record of a notice: in this app, or the other one in a tab of its own. */
+export function openNotice(
+  notice: Notice,
+  { own, apps, go }: { own: Notice['app']; apps: Apps; go: (path: string) => void },
+): void {
+  const place = placeOf(notice, { own, apps });
+  if (place && notice.app === own) go(place);
+  else if (place) window.open(place, '_blank', 'noopener');
+  if (notice.read_at === null) void markNotice(notice.id, { is_read: true }).catch(() => {});
+}
+
+function pathOf(record: Notice['record'], id: string, customer: string | undefined): string | undefined {
+  switch (record) {
+    case 'session':
+      return `/sessions/${id}`;
+    case 'deal':
+      return `/deals/${id}`;
+    case 'customer':
+      return `/customers/${id}`;
+    case 'activity':
+      return customer && `/customers/${customer}`;
+  }
+}
