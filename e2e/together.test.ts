@@ -192,7 +192,7 @@ test('a colleague who is mentioned by keyboard finds it in the inbox of the othe
   await crm.getByText('Write to inga@inbox.example, @Priya Nair please').waitFor();
 
   // It comes into Priya's open inbox, and leads to Foundation.
-  const row = desk.getByRole('listitem').filter({ hasText: '@Priya Nair please' });
+  const row = desk.getByRole('listitem').filter({ hasText: 'Inga Inbox' });
   await row.waitFor();
   await expect.poll(() => unread(desk)).toBe(before + 1);
   expect(await row.getByRole('link').getAttribute('href')).toBe(`${stack.foundation}/customers/${customer.id}`);

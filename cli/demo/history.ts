@@ -197,7 +197,7 @@ export async function backdate(url: string, world: World): Promise<void> {
     for (const table of tables) await client.query(`alter table ${table} enable trigger user`);
     // The customers came before anybody was there to be told, and a task that was due last week was seen last week.
     await client.query(`
-      delete from platform.notices where kind = 'assignment' and actor is null;
+      delete from platform.notices where kind = 'assignment' and record = 'customer';
       update platform.notices set at = clock_timestamp() - interval '50 minutes' where kind <> 'task';
       update platform.notices set read_at = at + interval '1 hour' where kind = 'task' and at < now() - interval '2 days'`);
     await client.query(`

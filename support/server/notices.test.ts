@@ -60,7 +60,7 @@ describe('a mention in a note', () => {
   ])('of %s, who is no reader of the conversation, is refused', async (who, message) => {
     expect(await note(tom, ofTeam.id, `Ask <@${who}>`)).toMatchObject({
       status: 422,
-      body: { fields: [{ field: 'body', message }] },
+      body: { errors: [{ field: 'body', message }] },
     });
     const { body } = await tom('GET', `/api/sessions/${ofTeam.id}`);
     expect(body.entries.filter(({ kind }: { kind: string }) => kind === 'note')).toEqual([]);

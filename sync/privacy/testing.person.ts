@@ -33,7 +33,8 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
   const worker = await database.connect('sync_app');
   for (const client of [foundation, worker]) await client.query(`select set_config('aether.actor', 'tom', false)`);
   await superuser.query(`
-    insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'admin'), ('ann', 'ann@example.com', 'Ann', 'user')
+    insert into platform.users (id, email, name, role)
+    values ('tom', 'tom@example.com', 'Tom', 'admin'), ('ann', 'ann@example.com', 'Ann', 'user')
       on conflict do nothing;
     insert into crm.custom_fields (record, key, label, type) select r, 'colour', 'Colour', 'text' from unnest('{customer,deal}'::text[]) r
     where not exists (select from crm.custom_fields);

@@ -64,7 +64,7 @@ export function InboxPage({ own, apps, search, onSearch }: InboxPageProps) {
     );
   const mark = async ({ id }: Notice, change: Parameters<typeof markNotice>[1]) => {
     await markNotice(id, change);
-    await refresh();
+    void refresh();
   };
   const putAway = (notice: Notice, isDone = state === 'open') => {
     const place = placeNow();

@@ -123,7 +123,8 @@ export async function updateActivity(
   editor: { id?: string; isAdmin: boolean },
 ): Promise<Activity & { next?: { id: string; due_at: Date } }> {
   const [known] = await tx.query<{ type: string; created_by: string | null; description: string }>(
-    `select type, created_by, description from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
+    `select type, created_by, description from crm.activities
+     where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
     [id, typedByPeople],
   );
   if (!known) throw new NotFound('activity that a person wrote');
