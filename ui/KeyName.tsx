@@ -7,7 +7,7 @@ const names: Record<string, string> = { mod: isMac ? '⌘' : 'Ctrl', space: 'Spa
 /** `mod+k` → Ctrl + K as keycaps. */
 export function KeyName({ keys }: { keys: string }) {
   return (
-    <Group gap={4} wrap="nowrap" component="span">
+    <Group gap={4} wrap="nowrap" component="span" flex="none">
       {keys.split(' ').map((step, index) => (
         <Fragment key={step}>
           {index > 0 && (

@@ -150,6 +150,8 @@ const lists = [
   '/api/deals?sort=name',
   '/api/deals?sort=amount',
   '/api/activities?',
+  '/api/notices?',
+  '/api/notices?state=done',
   '/api/users?',
 ];
 
@@ -161,9 +163,15 @@ async function fillLists(): Promise<string[]> {
   for (const n of [1, 2]) {
     await app.call('POST', `/api/companies/${company.id}/contacts`, { name: `Contact ${n}` });
     for (const id of [customer, other])
-      await app.call('POST', `/api/customers/${id}/activities`, { type: 'task', description: `Task ${n}` });
+      await app.call('POST', `/api/customers/${id}/activities`, {
+        type: 'task',
+        description: `Task ${n}`,
+        due_at: '2026-01-02T12:00:00Z',
+      });
     await app.foundation.signInUser({ subject: `user${n}`, email: `user${n}@aether.example`, name: `User ${n}` });
   }
+  const { notices } = (await app.call('GET', '/api/notices?limit=2')).body;
+  for (const { id } of notices) await app.call('PATCH', `/api/notices/${id}`, { is_done: true });
   const ids: Record<string, string> = { customer, other, company: company.id };
   return lists.map((list) => list.replace(/\{(\w+)\}/, (_, name) => ids[name] as string));
 }

@@ -43,6 +43,8 @@ const lists = [
   '/api/inbox?view=all',
   '/api/inbox?view=ended',
   '/api/users?',
+  '/api/notices?',
+  '/api/notices?state=done',
 ];
 
 test('every list of Support takes its own cursors and refuses those of the others', async () => {
@@ -50,6 +52,10 @@ test('every list of Support takes its own cursors and refuses those of the other
   for (const n of [1, 2, 3, 4, 5, 6]) ids.push(await ask(n));
   for (const id of ids.slice(0, 4)) await asPriya('POST', `/api/sessions/${id}/claim`, {});
   for (const id of ids.slice(0, 2)) await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+  for (const [n, id] of ids.slice(0, 4).entries())
+    await app.callAs('tom')('POST', `/api/sessions/${id}/notes`, { client_id: `note${n}`, body: '<@priya> look' });
+  const { notices } = (await asPriya('GET', '/api/notices?limit=2')).body;
+  for (const { id } of notices) await asPriya('PATCH', `/api/notices/${id}`, { is_done: true });
   for (const n of [1, 2]) expect(await logCall(n)).toMatchObject({ status: 201 });
   expect(await findTakenCursors(asPriya, lists)).toEqual(Object.fromEntries(lists.map((list) => [list, [list]])));
 });
