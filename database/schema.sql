@@ -343,6 +343,11 @@ begin
     where n.record = 'activity' and n.record_id = new.id::text and n.kind = 'task'
       and (new.done_at is not null or n.user_id is distinct from doer
         or n.at is distinct from case when n.is_reminder then reminds else new.due_at end);
+    -- That somebody gave it waits for nobody any more.
+    if new.done_at is not null then
+      update platform.notices n set read_at = clock_timestamp()
+      where n.record = 'activity' and n.record_id = new.id::text and n.kind = 'assignment' and n.read_at is null;
+    end if;
   end if;
   if new.done_at is not null or doer is null then return null; end if;
   insert into platform.notices (user_id, kind, is_reminder, record, record_id, customer_id, cause, at)

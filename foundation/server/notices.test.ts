@@ -165,6 +165,13 @@ describe('a task', () => {
     expect(await about(maya, task.id)).toHaveLength(2);
   });
 
+  test('that is done is no unread assignment any more', async () => {
+    const { body: task } = await write(tom, 'Done soon', { type: 'task', assigned_to: 'maya' });
+    expect(await about(maya, task.id)).toMatchObject([{ kind: 'assignment', read_at: null }]);
+    await tom('PATCH', `/api/activities/${task.id}`, { is_done: true });
+    expect(await about(maya, task.id)).toMatchObject([{ kind: 'assignment', read_at: expect.any(String) }]);
+  });
+
   test('that is due later is not there yet, and the number says when to look', async () => {
     const due_at = at(5);
     const { body: task } = await write(app.callAs('sam'), 'Later', { type: 'task', due_at });

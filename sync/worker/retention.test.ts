@@ -419,3 +419,18 @@ test('a worker removes old events by itself, reports, and continues after an err
     holders: [],
   });
 });
+
+test('takes what was put away a month ago, and what nobody read for a year, out of the inboxes of staff, and no open task', async () => {
+  await superuser.query(
+    `insert into platform.users (id, email, name) values ('ann', 'ann@example.com', 'Ann');
+     insert into platform.notices (user_id, kind, record, record_id, cause, at, done_at)
+     select 'ann', w.kind, 'activity', w.cause, w.cause, now() - w.age, now() - w.done
+     from (values ('mention', 'put away long ago', interval '40 days', interval '31 days'), ('mention', 'put away', '40 days', '29 days'),
+       ('assignment', 'old', '366 days', null), ('assignment', 'young', '364 days', null), ('task', 'open task', '800 days', null)
+     ) w (kind, cause, age, done)`,
+  );
+  await dropOldEvents(sync, { keepDays: 30 });
+  const { rows } = await superuser.query('select cause from platform.notices order by cause');
+  expect(rows.map(({ cause }) => cause)).toEqual(['open task', 'put away', 'young']);
+  await expect(foundation.query('select platform.forget_notices()')).rejects.toThrow(/permission denied/);
+});

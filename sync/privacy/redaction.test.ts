@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import type { Person } from './person.ts';
+import { redact } from './redaction.ts';
+
+const known = (users: string[]) => ({ person: { users, customers: [] } as unknown as Person, agents: new Map() });
+
+test('a text for a person names none of the staff whom it mentions, but the person themselves', () => {
+  const row = { description: 'Ask <@ann> and <@tom>, not ann@aether.example', metadata: { said: 'By <@ann>' } };
+  expect(redact(row, known(['tom']))).toEqual({
+    description: 'Ask @staff and <@tom>, not ann@aether.example',
+    metadata: { said: 'By @staff' },
+  });
+});
