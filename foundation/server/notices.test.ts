@@ -88,6 +88,19 @@ describe('a mention', () => {
     expect((await tom('PATCH', `/api/activities/${note.id}`, { description: '<@nobody-here>' })).status).toBe(422);
   });
 
+  test('goes with its note to another customer, and is deleted with a customer who is erased', async () => {
+    const { body: note } = await write(tom, '<@maya> wrong place');
+    const other = await newCustomer();
+    const moved = await tom('POST', `/api/activities/${note.id}/moves`, { customer_id: other.id });
+    expect([moved.status, await about(maya, note.id)]).toMatchObject([200, [{ customer: { id: other.id } }]]);
+    const privacy = await app.database.connect('privacy_app');
+    await privacy.query(`select set_config('aether.actor', 'tom', false)`);
+    await privacy.query('select platform.erase_customer($1, $2)', [other.id, 'Asked us to']);
+    const owner = await app.database.connect('postgres');
+    expect((await owner.query('select from platform.notices where record_id = $1', [note.id])).rowCount).toBe(0);
+    expect(await about(maya, note.id)).toEqual([]);
+  });
+
   test('offers everybody by the beginning of a word of the name, and no machine the list', async () => {
     const find = async (search: string) =>
       (await maya('GET', `/api/users/mentionable?search=${encodeURIComponent(search)}`)).body.people.map(
