@@ -1,14 +1,17 @@
 import { contains } from '@aether/platform/folding';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
+import { toText } from '@aether/ui/mentions/drafts.ts';
+import { MentionTextarea } from '@aether/ui/mentions/MentionTextarea.tsx';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Radio, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { agentsQuery } from '../api/agents.ts';
 import { assign } from '../api/conversation.ts';
+import { readersToMention } from '../api/people.ts';
 import type { Agent, Named, Session } from '../api/records.ts';
 import { AvailabilityMark, presenceOf } from '../shell/Availability.tsx';
 import { useActions } from './actions.ts';
@@ -25,6 +28,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
   const draft = useDraft(`transfer:${session.id}`, { to: '', note: '' });
   const { to, note } = draft.value;
   const setTo = (next: string) => draft.change({ to: next });
+  const people = useMemo(() => readersToMention(session.id), [session.id]);
   const [typed, setTyped] = useState('');
   const others = listOthers(data?.agents ?? [], session).filter(({ name }) => contains(name, typed));
   const chosen = data?.agents.find(({ id }) => id === to);
@@ -35,7 +39,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
       verb="Transfer"
       draft={draft}
       faults={findMissing({ to }, { to: 'Choose who gets it.' })}
-      save={() => assign(session.id, to === nobody ? null : to, note.trim() || undefined)}
+      save={() => assign(session.id, to === nobody ? null : to, toText(note).trim() || undefined)}
       onSaved={({ session: given }) => {
         show(given);
         onClose();
@@ -97,7 +101,8 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
               : the visitor may wait longer.
             </Text>
           )}
-          <Textarea
+          <MentionTextarea
+            people={people}
             label="Note for them"
             name="note"
             error={errors.note}
@@ -106,8 +111,8 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
             minRows={2}
             maxRows={6}
             maxLength={1_000}
-            value={note}
-            onChange={(event) => draft.change({ note: event.currentTarget.value })}
+            draft={note}
+            onDraft={(next) => draft.change({ note: next })}
           />
         </>
       )}
