@@ -474,7 +474,7 @@ CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities 
 CREATE TRIGGER tell_of_changed_mentions AFTER UPDATE OF description ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description <> old.description) AND ((new.description ~~ '%<@%'::text) OR (old.description ~~ '%<@%'::text)))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
 CREATE TRIGGER tell_of_changed_task AFTER UPDATE OF due_at, remind_at, done_at, assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.type = 'task'::text) AND ((((new.due_at IS DISTINCT FROM old.due_at) OR (new.remind_at IS DISTINCT FROM old.remind_at)) OR (new.done_at IS DISTINCT FROM old.done_at)) OR (new.assigned_to IS DISTINCT FROM old.assigned_to)))) EXECUTE FUNCTION crm.tell_of_task();
 CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS NOT NULL) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
-CREATE TRIGGER tell_of_mentions AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
+CREATE TRIGGER tell_of_mentions AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description ~~ '%<@%'::text) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
 CREATE TRIGGER tell_of_task AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.type = 'task'::text) AND ((new.due_at IS NOT NULL) OR (new.remind_at IS NOT NULL)))) EXECUTE FUNCTION crm.tell_of_task();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
@@ -5374,6 +5374,31 @@ begin
 end $function$;
 grant execute on function platform.set_retention(of_kind text, to_days integer, because text) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.settle_notices()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update platform.notices n set customer_id = h.holder
+  from (
+    select x.id, x.customer_id,
+      case x.record
+        when 'activity' then (select a.customer_id from crm.activities a where a.id = x.record_id::uuid)
+        when 'deal' then (select d.customer_id from crm.deals d where d.id = x.record_id::bigint)
+        when 'session' then (select s.customer_id from support.sessions s where s.id = x.record_id::uuid)
+      end as holder
+    from platform.notices x
+    where x.customer_id in (
+      select new.loser_id
+      union all select coalesce(c.merged_into, c.id) from platform.customers c where c.id = new.survivor_id)
+    offset 0) h
+  where n.id = h.id and h.holder <> h.customer_id;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.show_customer_field(field text, value jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -7380,6 +7405,7 @@ CREATE INDEX merges_of_loser ON platform.merges USING btree (loser_id);
 CREATE INDEX merges_of_survivor ON platform.merges USING btree (survivor_id);
 CREATE UNIQUE INDEX merges_present ON platform.merges USING btree (loser_id) WHERE (undone_at IS NULL);
 CREATE TRIGGER closes_candidate AFTER INSERT ON platform.merges FOR EACH ROW EXECUTE FUNCTION platform.close_candidate();
+CREATE TRIGGER settles_notices AFTER UPDATE OF undone_at ON platform.merges FOR EACH ROW WHEN (((old.undone_at IS NULL) AND (new.undone_at IS NOT NULL))) EXECUTE FUNCTION platform.settle_notices();
 alter table platform.merges enable row level security, force row level security;
 create policy apps_read on platform.merges for select to app_role using (true);
 create policy erase_all on platform.merges for all to erase_role using (true) with check (true);
@@ -8340,7 +8366,7 @@ create table support.session_entries (
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
-CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
+CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text, 'released'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
 create policy erase_all on support.session_entries for all to erase_role using (true) with check (true);

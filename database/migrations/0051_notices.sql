@@ -117,15 +117,17 @@ begin
   end loop;
   return null;
 end $$;
+-- A task that comes again mentions nobody anew: whoever ticks it has said nothing.
 create trigger tell_of_mentions after insert on crm.activities
-  for each row when (current_user <> all ('{merge_role,erase_role}') and new.description like '%<@%')
+  for each row when (current_user <> all ('{merge_role,erase_role}') and new.description like '%<@%' and new.repeated_from is null)
   execute function platform.tell_of_mentions('activity');
 create trigger tell_of_changed_mentions after update of description on crm.activities
   for each row when (current_user <> all ('{merge_role,erase_role}') and new.description <> old.description
     and (new.description like '%<@%' or old.description like '%<@%'))
   execute function platform.tell_of_mentions('activity');
 create trigger tell_of_mentions after insert on support.session_entries
-  for each row when (current_user <> all ('{merge_role,erase_role}') and new.kind in ('note', 'assigned') and new.body like '%<@%')
+  for each row when (current_user <> all ('{merge_role,erase_role}') and new.kind in ('note', 'assigned', 'released')
+    and new.body like '%<@%')
   execute function platform.tell_of_mentions('session');
 
 -- A record is somebody's now, or nobody's. The former one need not know, if they have not seen it.
@@ -250,6 +252,31 @@ create trigger forget_notices after delete on crm.activities
 create trigger take_notices after update of customer_id on support.sessions
   for each row when (current_user <> all ('{merge_role,erase_role}') and new.customer_id is distinct from old.customer_id)
   execute function platform.follow_record('session');
+
+-- An unmerge takes home what the merge moved. A notice from since the merge is in no ledger: it goes where its record is now, or it would
+-- outlive an erasure of its customer beside the name of another one.
+create function platform.settle_notices() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+begin
+  update platform.notices n set customer_id = h.holder
+  from (
+    select x.id, x.customer_id,
+      case x.record
+        when 'activity' then (select a.customer_id from crm.activities a where a.id = x.record_id::uuid)
+        when 'deal' then (select d.customer_id from crm.deals d where d.id = x.record_id::bigint)
+        when 'session' then (select s.customer_id from support.sessions s where s.id = x.record_id::uuid)
+      end as holder
+    from platform.notices x
+    where x.customer_id in (
+      select new.loser_id
+      union all select coalesce(c.merged_into, c.id) from platform.customers c where c.id = new.survivor_id)
+    offset 0) h
+  where n.id = h.id and h.holder <> h.customer_id;
+  return null;
+end $$;
+create trigger settles_notices after update of undone_at on platform.merges
+  for each row when (old.undone_at is null and new.undone_at is not null)
+  execute function platform.settle_notices();
 
 -- Rings at the screens of whoever is told, in both apps (platform/log/signals.ts). A missed signal delays a number until the next look.
 create function platform.ring_notices() returns trigger

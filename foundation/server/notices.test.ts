@@ -101,6 +101,45 @@ describe('a mention', () => {
     expect(await about(maya, note.id)).toEqual([]);
   });
 
+  test('and an assignment, written since a merge about a record of the merged customer, go back with that record, and are erased with them', async () => {
+    const [loser, survivor] = [await newCustomer(), await newCustomer()];
+    const { body: note } = await tom('POST', `/api/customers/${loser.id}/activities`, {
+      type: 'note',
+      description: 'Before',
+    });
+    const { body: deal } = await tom('POST', '/api/deals', { customer_id: loser.id, name: 'Theirs' });
+    const owner = await app.database.connect('postgres');
+    await owner.query(`update platform.users set role = 'admin' where id = 'tom'`);
+    const worker = await app.database.connect('sync_app');
+    const privacy = await app.database.connect('privacy_app');
+    for (const client of [worker, privacy]) await client.query(`select set_config('aether.actor', 'tom', false)`);
+    const { rows } = await worker.query('select platform.merge_customers($1, $2) as answer', [survivor.id, [loser.id]]);
+    await tom('PATCH', `/api/activities/${note.id}`, { description: 'Since, <@maya>' });
+    await tom('PATCH', `/api/deals/${deal.id}`, { owner_id: 'maya', expected_version: deal.version });
+    const places = async () => [
+      (await about(maya, note.id))[0]?.customer.id,
+      (await about(maya, deal.id))[0]?.customer.id,
+    ];
+    expect(await places()).toEqual([survivor.id, survivor.id]);
+    await worker.query('select platform.unmerge_customers($1)', [rows[0].answer.merges[0].merge]);
+    expect(await places()).toEqual([loser.id, loser.id]);
+    await privacy.query('select platform.erase_customer($1, $2)', [loser.id, 'Asked us to']);
+    expect(await places()).toEqual([undefined, undefined]);
+  });
+
+  test('in a task that repeats is told once, not whenever the task comes again', async () => {
+    const { body: task } = await write(tom, 'Report to <@sam-2>', {
+      type: 'task',
+      due_at: new Date(Date.now() + 3_600_000).toISOString(),
+      repeats: 'weekly',
+      time_zone: 'Europe/Oslo',
+    });
+    const { body: ticked } = await tom('PATCH', `/api/activities/${task.id}`, { is_done: true });
+    expect(await about(app.callAs('sam-2'), task.id)).toHaveLength(1);
+    expect(ticked.next?.id).toEqual(expect.any(String));
+    expect(await about(app.callAs('sam-2'), ticked.next.id)).toEqual([]);
+  });
+
   test('offers everybody by the beginning of a word of the name, and no machine the list', async () => {
     const find = async (search: string) =>
       (await maya('GET', `/api/users/mentionable?search=${encodeURIComponent(search)}`)).body.people.map(
