@@ -46,6 +46,7 @@ const NoticeSchema = z
     record: z.enum(noticeRecords),
     record_id: z.string(),
     app: z.enum(['foundation', 'support']).openapi({ description: 'The app in which the record is.' }),
+    is_readable: z.boolean().openapi({ description: 'Whether this app shows you the record at this moment.' }),
     name: z.string().nullable().openapi({ description: 'The record’s name, as far as you may read it in this app.' }),
     text: z
       .string()
@@ -220,11 +221,12 @@ export function addNoticeRoutes(
 }
 
 function toAnswer({ record, ...notice }: Notice, words: NoticeWords | undefined) {
-  const { name = null, text = null, customer = null } = words ?? {};
+  const { is_readable = false, name = null, text = null, customer = null } = words ?? {};
   return {
     ...notice,
     record,
     app: record === 'session' ? ('support' as const) : ('foundation' as const),
+    is_readable,
     name,
     text,
     customer,

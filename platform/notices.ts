@@ -132,6 +132,8 @@ export async function unmarkRead(tx: Transaction, readAt: string): Promise<{ cha
 /** What an app may say about notices: the names and the text of their records, as this reader may read them now. */
 export type NoticeWords = {
   id: string;
+  /** The app shows the record to this reader. */
+  is_readable: boolean;
   /** The record's own name: a deal's, a visitor's. */
   name: string | null;
   /** What was written: the note, the task. */

@@ -39,7 +39,7 @@ export const openHearing =
  */
 const describeNotices: DescribeNotices = (on, ids) =>
   on.query<NoticeWords>(
-    `select n.id, d.name, left(a.description, 400) as text,
+    `select n.id, n.record <> 'session' as is_readable, d.name, left(a.description, 400) as text,
        case when c.id is not null and c.erased_at is null then jsonb_build_object('id', c.id, 'name', c.name) end as customer
      from platform.notices n
        left join crm.deals d on d.id = case when n.record = 'deal' then n.record_id::bigint end

@@ -66,6 +66,14 @@ describe('a mention in a note', () => {
     expect(body.entries.filter(({ kind }: { kind: string }) => kind === 'note')).toEqual([]);
   });
 
+  test('is told from the note with which a conversation goes back to everybody', async () => {
+    const visitor = await visit(app, { email: 'gi@post.example', name: 'Gi' });
+    await visitor.say('Hello');
+    await tom('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await tom('POST', `/api/sessions/${visitor.id}/assign`, { agent_id: null, note: '<@priya> knows more' });
+    expect(await about(priya, visitor.id)).toMatchObject([{ kind: 'mention', text: '<@priya> knows more' }]);
+  });
+
   test('of an administrator who is an agent is taken; the list offers readers alone', async () => {
     expect((await note(tom, ofTeam.id, '<@admin> decides')).status).toBe(201);
     const find = async (call: TestSupport['call'], id: string) => call('GET', `/api/sessions/${id}/mentionable`);
@@ -119,10 +127,15 @@ describe('a notice', () => {
     await visitor.say('Hello');
     await tom('POST', `/api/sessions/${visitor.id}/assign`, { agent_id: agents.priya });
     await note(tom, visitor.id, '<@priya> the secret');
-    expect(await about(priya, visitor.id)).toMatchObject([{ text: '<@priya> the secret' }, { name: 'Ed Secret' }]);
+    expect(await about(priya, visitor.id)).toMatchObject([
+      { text: '<@priya> the secret', is_readable: true },
+      { name: 'Ed Secret', is_readable: true },
+    ]);
     await tom('POST', `/api/sessions/${visitor.id}/assign`, { agent_id: null });
     const after = await about(priya, visitor.id);
-    expect(after).toMatchObject([{ kind: 'mention', name: null, text: null, mentions: [], customer: null }]);
+    expect(after).toMatchObject([
+      { kind: 'mention', name: null, text: null, mentions: [], customer: null, is_readable: false },
+    ]);
     const customer = await app.foundation.createCustomer({ name: 'Flo', email: 'flo@post.example' });
     await app.foundation.updateCustomer(
       customer.id,

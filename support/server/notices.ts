@@ -36,7 +36,7 @@ const describeTo =
     reader === undefined
       ? Promise.resolve([])
       : on.query<NoticeWords>(
-          `select n.id, s.visitor_name as name, left(e.body, 400) as text,
+          `select n.id, s.id is not null as is_readable, s.visitor_name as name, left(e.body, 400) as text,
              case when c.id is not null and c.erased_at is null and (n.record <> 'session' or s.id is not null)
                then jsonb_build_object('id', c.id, 'name', c.name) end as customer
            from platform.notices n

@@ -62,7 +62,9 @@ export function NoticeRow({ notice, own, apps, onOpen, onPutAway, onTurn }: Noti
             </>
           )}
         </span>
-        <span className={classes.about}>{sayAbout(notice)}</span>
+        <span className={classes.about}>
+          {isElsewhere || notice.is_readable ? sayAbout(notice) : 'You may no longer read it.'}
+        </span>
       </span>
       <time className={classes.when} dateTime={at} title={formatMoment(at)}>
         {formatAgo(at)}

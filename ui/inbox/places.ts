@@ -4,15 +4,22 @@ import { markNotice, type Notice } from './calls.ts';
 export type Apps = { foundation?: string | undefined; support?: string | undefined };
 
 /**
- * The address of a notice's record: a path in this app, an address in the other one. Undefined if its customer is gone, or if nobody knows where
- * the other app is. Pure.
+ * The address of a notice's record: a path in this app, an address in the other one. Undefined if its customer is gone, if this app would refuse to
+ * show it, or if nobody knows where the other app is. Pure.
  */
 export function placeOf(
-  { app, record, record_id, customer }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer'>,
+  {
+    app,
+    record,
+    record_id,
+    customer,
+    is_readable,
+  }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer' | 'is_readable'>,
   { own, apps }: { own: Notice['app']; apps: Apps },
 ): string | undefined {
   const path = pathOf(record, record_id, customer?.id);
-  if (path === undefined || app === own) return path;
+  if (app === own) return is_readable ? path : undefined;
+  if (path === undefined) return undefined;
   const other = apps[app];
   return other && `${other}${path}`;
 }

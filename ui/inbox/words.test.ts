@@ -11,6 +11,7 @@ const notice = (part: Partial<Notice>): Notice => ({
   record: 'activity',
   record_id: 'a',
   app: 'foundation',
+  is_readable: true,
   name: null,
   text: null,
   mentions: [],
@@ -35,9 +36,10 @@ test('a notice says who did what, and what it is about with the names of now', (
   );
 });
 
-test('of what the reader may not know a notice says nothing, and leads nowhere if its customer is gone', () => {
-  const hidden = notice({ kind: 'handover', record: 'session', app: 'support', customer: null });
+test('of what the reader may not know a notice says nothing, and leads nowhere, also if its customer is gone', () => {
+  const hidden = notice({ kind: 'handover', record: 'session', app: 'support', customer: null, is_readable: false });
   expect([sayNotice(hidden), sayAbout(hidden)]).toEqual(['Tom handed you a conversation', '']);
+  expect(placeOf(hidden, { own: 'support', apps: {} })).toBeUndefined();
   expect(placeOf(notice({ customer: null }), { own: 'foundation', apps: {} })).toBeUndefined();
 });
 
