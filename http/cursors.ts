@@ -65,6 +65,9 @@ export function cursorsOf(db: Queryable) {
     open,
     cut,
 
+    /** Makes the cursor of a place. */
+    give: async (list: string, place: ListPlace): Promise<string> => seal(await readKey(), list, place),
+
     /**
      * One page of a list.
      *

@@ -50,3 +50,4 @@ export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
 export type { Hearing } from './serving/stream.ts';
 export { createStaffRoute, describeSignIn } from './staff.ts';
+export { answerTexts, type TextResult, TextSearchSchema, textQuery } from './textsearch.ts';

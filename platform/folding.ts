@@ -8,8 +8,8 @@ const marks = /[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]/g;
 const apostrophes = /['’‘‛`´ʼʻʹ′＇]/g;
 const separators = /[-‐‑‒–—―−﹣－·・･]/g;
 /** Characters of Han, kana and Hangul, with their marks of repetition and length: no spaces are written between their words. */
-const unspaced =
-  /[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\u{20000}-\u{3ffff}]/u;
+export const unspacedSource = String.raw`[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\u{20000}-\u{3ffff}]`;
+const unspaced = new RegExp(unspacedSource, 'u');
 const beforeUnspaced = new RegExp(`\\s*(${unspaced.source})`, 'gu');
 const letters: Record<string, string> = {
   ...{ ø: 'o', ł: 'l', đ: 'd', ı: 'i', ħ: 'h', ŧ: 't', ς: 'σ' },

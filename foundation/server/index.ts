@@ -20,6 +20,7 @@ import { foundationScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { addSnapshotRoutes } from './snapshots/snapshots.routes.ts';
 import { addTaskRoutes } from './tasks/tasks.routes.ts';
+import { addTextSearchRoutes } from './textsearch.ts';
 import { addTierRoutes } from './tiers/tiers.routes.ts';
 import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
@@ -75,6 +76,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addUserRoutes(app, db);
         addViewRoutes(app, db);
         addSearchRoutes(app, db);
+        addTextSearchRoutes(app, db);
         addSnapshotRoutes(app, db);
       },
     },

@@ -22,6 +22,7 @@ import { addNoticeRoutes } from './notices.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { readSupportSettings } from './settings.ts';
+import { addTextSearchRoutes } from './textsearch.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
 import { openVisitorDoor } from './visitors/visitordoor.ts';
 import { addVisitorMessageRoutes } from './visitors/visitormessages.routes.ts';
@@ -35,6 +36,7 @@ export { createChatbot, updateChatbot } from './chatbots/chatbots.ts';
 export { endSession } from './conversations/conversation.ts';
 export { writeEndings } from './conversations/endings.ts';
 export { addMessage } from './conversations/messages.ts';
+export { openTextSearch } from './textsearch.ts';
 export { findWidget, openSession } from './visitors/visitors.ts';
 
 /** The folder of the built agent console. */
@@ -91,6 +93,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addSessionMoveRoutes(app, db);
         addCallMoveRoutes(app, db);
         addSearchRoutes(app, db);
+        addTextSearchRoutes(app, db);
         const readContext = contextReader(db, context.variables, context.log);
         addContextRoutes(app, readContext);
         addPanelRoutes(app, db, readContext);
