@@ -1,6 +1,6 @@
 import { contains } from '@aether/platform/folding';
 import { createSpotlight, Spotlight, useSpotlight } from '@mantine/spotlight';
-import { IconSearch } from '@tabler/icons-react';
+import { IconFileSearch, IconSearch } from '@tabler/icons-react';
 import { type KeyboardEvent, type ReactNode, useEffect } from 'react';
 
 export type Entry = { id: string; label: string; detail?: string; icon: ReactNode; run: () => void };
@@ -17,16 +17,34 @@ type PaletteFrameProps = {
   found: { label: string; entries: Entry[] }[];
   /** Shown if their labels contain the query's words. */
   commands: Entry[];
+  /** Searches in texts for what is typed, on a page of its own. */
+  search?: (words: string) => void;
+  /** The records of the query are still to come. */
+  isSearching?: boolean;
 };
 
 /** Finds records by name, pages and actions with the keyboard. */
-export function PaletteFrame({ openings, query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
+export function PaletteFrame(props: PaletteFrameProps) {
+  const { openings, query, onQueryChange, placeholder, found, commands, search, isSearching = false } = props;
   useEffect(() => {
     if (openings > 0) actions.open();
   }, [openings]);
   const words = query.trim().toLowerCase();
   const matching = commands.filter(({ label }) => contains(label, words));
-  const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
+  const known = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
+  // The last one. It alone would be taken by an Enter that comes before the records of a name.
+  const inTexts: Entry[] =
+    search && !(isSearching && known.length === 0)
+      ? [
+          {
+            id: 'search-texts',
+            label: words === '' ? 'Search in texts' : `Search in texts for “${query.trim()}”`,
+            icon: <IconFileSearch size={16} />,
+            run: () => search(query.trim()),
+          },
+        ]
+      : [];
+  const groups = [...known, { label: 'In texts', entries: inTexts }].filter(({ entries }) => entries.length > 0);
   // After the entries of this query are drawn, the first is selected, so that Enter takes it; also those of no query, when it opens.
   const first = groups[0]?.entries[0]?.id;
   const { opened } = useSpotlight(store);
@@ -60,7 +78,7 @@ export function PaletteFrame({ openings, query, onQueryChange, placeholder, foun
             ))}
           </Spotlight.ActionsGroup>
         ))}
-        {groups.length === 0 && <Spotlight.Empty>Nothing is called that.</Spotlight.Empty>}
+        {groups.length === 0 && !isSearching && <Spotlight.Empty>Nothing is called that.</Spotlight.Empty>}
       </Spotlight.ActionsList>
     </Spotlight.Root>
   );

@@ -11,6 +11,7 @@ import { readCustomerSearch } from './customers/search.ts';
 import { readBoardSearch } from './deals/search.ts';
 import { FoundationShell } from './shell/FoundationShell.tsx';
 import { readTaskSearch } from './tasks/search.ts';
+import { readSearch } from './texts/kinds.ts';
 
 const root = createRootRoute({
   beforeLoad: () => client.ensureQueryData(meQuery),
@@ -69,6 +70,11 @@ const routes = [
     ...route('/inbox'),
     validateSearch: readInboxSearch,
     component: lazyPage(() => import('./shell/InboxPage.tsx'), 'InboxPage'),
+  }),
+  createRoute({
+    ...route('/search'),
+    validateSearch: readSearch,
+    component: lazyPage(() => import('./texts/TextsPage.tsx'), 'TextsPage'),
   }),
   createRoute({
     ...route('/settings/fields'),

@@ -8,6 +8,7 @@ import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tan
 import { ownAgentQuery } from './api/agents.ts';
 import { readDeskSearch } from './desk/search.ts';
 import { SupportShell } from './shell/SupportShell.tsx';
+import { readSearch } from './texts/kinds.ts';
 
 const root = createRootRoute({
   beforeLoad: async () => {
@@ -70,6 +71,11 @@ const routes = [
     validateSearch: (search: Record<string, unknown>): { log?: true } =>
       search.log === true || search.log === 'true' ? { log: true } : {},
     component: lazyPage(() => import('./calls/CallsPage.tsx'), 'CallsPage'),
+  }),
+  createRoute({
+    ...route('/search'),
+    validateSearch: readSearch,
+    component: lazyPage(() => import('./texts/TextsPage.tsx'), 'TextsPage'),
   }),
   createRoute({ ...route('/settings/agents'), component: settings.agents }),
   createRoute({ ...route('/settings/widgets'), component: settings.widgets }),

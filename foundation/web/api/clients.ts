@@ -13,6 +13,7 @@ import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addTaskRoutes } from '../../server/tasks/tasks.routes.ts';
+import type { addTextSearchRoutes } from '../../server/textsearch.ts';
 import type { addTierRoutes } from '../../server/tiers/tiers.routes.ts';
 import type { addUserRoutes } from '../../server/users/users.routes.ts';
 import type { addViewRoutes } from '../../server/views/views.routes.ts';
@@ -34,6 +35,7 @@ export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof add
 export const { users: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
+export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { activities, tasks } = hc<ReturnType<typeof addTaskRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;

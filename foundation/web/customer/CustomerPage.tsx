@@ -14,10 +14,11 @@ import { CustomerPicker } from '../inputs/Picker.tsx';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { useMe } from '../shell/person.ts';
+import { dayAfter } from '../tasks/days.ts';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './customer.module.css';
 import { Relations } from './Relations.tsx';
-import type { Pane } from './search.ts';
+import type { Pane, TimelineSearch } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
@@ -26,13 +27,14 @@ const MergeDialog = lazyDialog(() => import('@aether/ui/MergeDialog.tsx'), 'Merg
 /** The page of one customer: fields, timeline, relations. */
 export function CustomerPage() {
   const { id } = useParams({ from: '/customers/$id' });
-  const { pane = 'timeline', ...filters } = useSearch({ from: '/customers/$id' });
+  const { pane = 'timeline', entry, at, ...filters } = useSearch({ from: '/customers/$id' });
   const navigate = useNavigate({ from: '/customers/$id' });
   const isNarrow = useNarrow();
   const { data, error, isFetching, refetch } = useQuery(customerQuery(id));
   const { isSteward, apps } = useMe();
   const [isMerging, setMerging] = useState(false);
   useOwnAddress(id, isFetching ? undefined : data);
+  const sought = entry === undefined ? undefined : { id: entry, at, seek: () => void navigate(untilDayOf(at)) };
   if (error) return <NoCustomer error={error} onRetry={refetch} />;
   if (!data) return <Waiting lines={10} />;
   const { customer, company } = data;
@@ -82,7 +84,7 @@ export function CustomerPage() {
         )}
         {shows('timeline') && (
           <section className={classes.middle} aria-label="Timeline">
-            <Timeline key={customer.id} customerId={customer.id} filters={filters}>
+            <Timeline key={customer.id} customerId={customer.id} filters={filters} sought={sought}>
               <TimelineFilterBar filters={filters} />
             </Timeline>
           </section>
@@ -104,6 +106,12 @@ export function CustomerPage() {
     </>
   );
 }
+
+/** The timeline from the day of an entry on: a filter, which its bar shows and takes away. */
+const untilDayOf = (at: string | undefined) => ({
+  search: (search: TimelineSearch) => ({ ...search, until: at && dayAfter(new Date(at), 1) }),
+  replace: true,
+});
 
 /**
  * An address with the id of a merged customer, or with a number, becomes that of the customer it means.

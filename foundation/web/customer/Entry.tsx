@@ -23,6 +23,8 @@ const MoveActivity = lazyDialog(() => import('./MoveActivity.tsx'), 'MoveActivit
 
 type EntryProps = {
   entry: TimelineEntry;
+  /** It is what somebody came for. */
+  isSought?: boolean;
   /** Something in it was changed. */
   onChanged: () => void;
   /** It went to another customer. */
@@ -30,10 +32,10 @@ type EntryProps = {
 };
 
 /** One entry of the timeline, of any kind. */
-export const Entry = memo(function Entry({ entry, onChanged, onMoved }: EntryProps) {
+export const Entry = memo(function Entry({ entry, isSought, onChanged, onMoved }: EntryProps) {
   switch (entry.kind) {
     case 'activity':
-      return <ActivityItem entry={entry} onChanged={onChanged} onMoved={onMoved} />;
+      return <ActivityItem entry={entry} isSought={isSought} onChanged={onChanged} onMoved={onMoved} />;
     case 'deal':
       return <DealItem entry={entry} />;
     case 'field':
@@ -48,7 +50,7 @@ export const Entry = memo(function Entry({ entry, onChanged, onMoved }: EntryPro
 /** What people write. Its author and those who look after everybody's data may move it; Support moves its own. */
 const movedTypes = new Set(['note', 'call', 'email', 'meeting', 'task']);
 
-function ActivityItem({ entry, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
+function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
   const me = useMe();
   const [isMoving, setMoving] = useState(false);
   const { label, icon: Icon } = describeType(entry.type);
@@ -65,6 +67,7 @@ function ActivityItem({ entry, onChanged, onMoved }: EntryProps & { entry: Activ
       icon={<Icon size={15} />}
       title={label}
       isStrong
+      isSought={isSought}
       action={
         mayMove && (
           <ActionIcon
@@ -142,14 +145,16 @@ type ItemProps = {
   icon: ReactNode;
   title: ReactNode;
   isStrong?: boolean;
+  isSought?: boolean;
   /** What can be done with it. */
   action?: ReactNode;
   children: ReactNode;
 };
 
-function Item({ entry: { app, actor, occurred_at }, icon, title, isStrong = false, action, children }: ItemProps) {
+function Item({ entry, icon, title, isStrong = false, isSought = false, action, children }: ItemProps) {
+  const { app, actor, occurred_at } = entry;
   return (
-    <li className={classes.entry} data-app={app} data-strong={isStrong}>
+    <li className={classes.entry} data-app={app} data-strong={isStrong} data-sought={isSought} data-entry={entry.id}>
       <span className={classes.icon} aria-hidden>
         {icon}
       </span>

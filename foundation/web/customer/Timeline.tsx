@@ -3,7 +3,8 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
 import { useIntersection } from '@mantine/hooks';
 import { IconArrowUp, IconHistory } from '@tabler/icons-react';
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, type RefObject, useEffect, useEffectEvent, useRef, useState } from 'react';
+import type { TimelineEntry } from '../api/records.ts';
 import type { TimelineFilters } from '../api/timeline.ts';
 import { useMe } from '../shell/person.ts';
 import { Composer } from './Composer.tsx';
@@ -20,12 +21,14 @@ type TimelineProps = {
   filters: TimelineFilters;
   /** New entries written here belong to this deal. */
   dealId?: number;
+  /** The entry to which it scrolls, and its time. `seek` shows the entries of that time, if they are far down. */
+  sought?: { id: string; at: string | undefined; seek: () => void };
   /** Shown above the list. */
   children?: ReactNode;
 };
 
 /** The timeline of a customer, newest first. Entries that arrive during reading wait behind a pill. */
-export function Timeline({ customerId, filters, dealId, children }: TimelineProps) {
+export function Timeline({ customerId, filters, dealId, sought, children }: TimelineProps) {
   const me = useMe();
   const scroller = useRef<HTMLDivElement>(null);
   const { query, entries, fresh, look, show } = useTimeline(customerId, filters);
@@ -35,6 +38,7 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
   useEffect(() => {
     if (isEndInSight && hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [isEndInSight, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  useSought(sought, query, entries, scroller);
   useEffect(() => {
     const isOwn = fresh.length > 0 && fresh.every(({ actor, app }) => actor?.id === me.id && app === 'foundation');
     if ((isOwn && (scroller.current?.scrollTop ?? 0) < topPx) || (fresh.length > 0 && entries.length === 0))
@@ -76,7 +80,7 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
             <h3 className={classes.day}>{day}</h3>
             <ul className={classes.entries}>
               {ofDay.map((entry) => (
-                <Entry key={entry.id} entry={entry} onChanged={look} onMoved={show} />
+                <Entry key={entry.id} entry={entry} isSought={entry.id === sought?.id} onChanged={look} onMoved={show} />
               ))}
             </ul>
           </section>
@@ -88,4 +92,35 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
       </div>
     </>
   );
+}
+
+/** After so many pages the sought entry is looked for by its day. */
+const soughtPagesMax = 20;
+
+/** Loads the timeline as far as the sought entry, and scrolls to it once. */
+function useSought(
+  sought: TimelineProps['sought'],
+  { data, hasNextPage, isFetchingNextPage, fetchNextPage }: ReturnType<typeof useTimeline>['query'],
+  entries: TimelineEntry[],
+  scroller: RefObject<HTMLDivElement | null>,
+): void {
+  const [reached, setReached] = useState('');
+  const isShown = sought !== undefined && entries.some(({ id }) => id === sought.id);
+  const { id = '', at = '' } = sought ?? {};
+  const pages = data?.pages.length ?? 0;
+  const isBehind = !isShown && pages > 0 && hasNextPage && (entries.at(-1)?.occurred_at ?? '') >= at;
+  const seek = useEffectEvent(() => sought?.seek());
+  useEffect(() => {
+    if (id === '' || id === reached || !isBehind || isFetchingNextPage) return;
+    if (pages < soughtPagesMax) void fetchNextPage();
+    else if (pages === soughtPagesMax) seek();
+  }, [id, reached, isBehind, isFetchingNextPage, fetchNextPage, pages]);
+  useEffect(() => {
+    if (!isShown || id === reached) return;
+    setReached(id);
+    const find = () => scroller.current?.querySelector(`[data-entry="${CSS.escape(id)}"]`);
+    find()?.scrollIntoView({ block: 'center' });
+    // What comes into sight gets its own height, and moves the rest.
+    requestAnimationFrame(() => find()?.scrollIntoView({ block: 'center' }));
+  }, [id, isShown, reached, scroller]);
 }

@@ -2,9 +2,12 @@ import type { TimelineFilters } from '../api/timeline.ts';
 import { readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type Pane = 'fields' | 'timeline' | 'relations';
-type TimelineSearch = TimelineFilters & {
+export type TimelineSearch = TimelineFilters & {
   /** The pane that a narrow screen shows. */
   pane?: Pane;
+  /** The entry to which the page scrolls, and its time. */
+  entry?: string;
+  at?: string;
 };
 
 export function readTimelineSearch(given: Record<string, unknown>): TimelineSearch {
@@ -16,5 +19,7 @@ export function readTimelineSearch(given: Record<string, unknown>): TimelineSear
     since: readText(given.since),
     until: readText(given.until),
     pane: readOneOf(given.pane, ['fields', 'timeline', 'relations']),
+    entry: readText(given.entry),
+    at: readText(given.at),
   };
 }

@@ -48,22 +48,25 @@ export function Palette({ openings }: { openings: number }) {
       run: () => void navigate({ to: '/companies', search: { create: true } }),
     },
   ];
+  const { found, isSearching } = useFound(query);
   return (
     <PaletteFrame
       openings={openings}
       query={query}
       onQueryChange={setQuery}
       placeholder="Name, number or command"
-      found={useFound(query)}
+      found={found}
+      isSearching={isSearching}
       commands={commands}
+      search={(q) => void navigate({ to: '/search', search: q === '' ? {} : { q } })}
     />
   );
 }
 
-function useFound(query: string): { label: string; entries: Entry[] }[] {
+function useFound(query: string): { found: { label: string; entries: Entry[] }[]; isSearching: boolean } {
   const navigate = useNavigate();
   const [asked] = useDebouncedValue(query, 80);
-  const { data } = useQuery(searchQuery(asked));
+  const { data, isFetching } = useQuery(searchQuery(asked));
   const found = query.trim() === '' ? undefined : data;
   const customers = (found?.customers ?? []).map(({ id, name, email }) => ({
     id: `customer-${id}`,
@@ -86,9 +89,10 @@ function useFound(query: string): { label: string; entries: Entry[] }[] {
     icon: <IconCash size={16} />,
     run: () => void navigate({ to: '/deals/$id', params: { id: String(id) } }),
   }));
-  return [
+  const groups = [
     { label: 'Customers', entries: customers },
     { label: 'Companies', entries: companies },
     { label: 'Deals', entries: deals },
   ];
+  return { found: groups, isSearching: isFetching || asked !== query };
 }

@@ -12,6 +12,7 @@ import { useEffect } from 'react';
 import { conversationQuery } from '../api/conversation.ts';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
+import type { Sought } from '../desk/search.ts';
 import { findSession } from '../desk/targets.ts';
 import { useMe } from '../shell/person.ts';
 import { Composer } from './Composer.tsx';
@@ -29,7 +30,7 @@ const ContextPanel = lazyPage(() => import('../context/ContextPanel.tsx'), 'Cont
 const useRoom = () => useMediaQuery('(min-width: 75em)', window.innerWidth >= 1_200) ?? true;
 
 /** One conversation with its customer. */
-export function ConversationPage({ id }: { id: string }) {
+export function ConversationPage({ id, sought }: { id: string; sought: Sought }) {
   const me = useMe();
   const ownAgentId = me.agent?.id ?? '';
   const client = useQueryClient();
@@ -74,6 +75,7 @@ export function ConversationPage({ id }: { id: string }) {
         )}
         <Stream
           conversation={data}
+          sought={sought}
           ownName={me.agent?.name ?? me.name}
           unsent={outbox.unsent}
           isVisitorTyping={presence.isVisitorTyping}

@@ -9,7 +9,7 @@ import classes from './conversation.module.css';
 import { describeEntry } from './entries.ts';
 
 /** A note in yellow, or one line about an action. */
-export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: string }) {
+export function EntryLine({ entry, sessionId, isSought }: { entry: Entry; sessionId: string; isSought: boolean }) {
   const client = useQueryClient();
   const time = (
     <time dateTime={entry.created_at} title={formatMoment(entry.created_at)}>
@@ -22,7 +22,7 @@ export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: strin
   };
   if (entry.kind === 'note')
     return (
-      <article className={classes.note}>
+      <article className={classes.note} data-sought={isSought}>
         <div className={classes.by}>
           <IconNote size={14} aria-hidden />
           <span className={classes.author}>{entry.agent?.name ?? 'Somebody'}</span>
@@ -35,7 +35,7 @@ export function EntryLine({ entry, sessionId }: { entry: Entry; sessionId: strin
       </article>
     );
   return (
-    <div className={classes.done}>
+    <div className={classes.done} data-sought={isSought}>
       <span>
         {describeEntry(entry)} {time}
       </span>

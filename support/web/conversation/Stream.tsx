@@ -3,10 +3,11 @@ import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { IconArrowDown, IconRobot } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { type RefObject, useEffect, useState } from 'react';
 import { loadOlder, markRead, take } from '../api/conversation.ts';
 import type { Conversation, Message, Named, Session } from '../api/records.ts';
 import { isNewTo, nameVisitor } from '../desk/order.ts';
+import type { Sought } from '../desk/search.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './conversation.module.css';
 import { EntryLine } from './EntryLine.tsx';
@@ -17,6 +18,7 @@ import { useScrollPlace } from './useScrollPlace.ts';
 
 type StreamProps = {
   conversation: Conversation;
+  sought: Sought;
   ownName: string;
   unsent: UnsentWords[];
   isVisitorTyping: boolean;
@@ -31,7 +33,7 @@ type StreamProps = {
 
 /** Messages and actions in order; it keeps the reading place, and counts new messages below it. */
 export function Stream(props: StreamProps) {
-  const { conversation, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onNote, onDiscard, onTakeOver } =
+  const { conversation, sought, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onNote, onDiscard, onTakeOver } =
     props;
   const { session, messages, entries } = conversation;
   const client = useQueryClient();
@@ -49,6 +51,7 @@ export function Stream(props: StreamProps) {
     mutationFn: () => loadOlder(client, session.id),
     onError: (error) => showRefusal('Earlier messages could not be loaded', error),
   });
+  useSought(session.id, sought, firstNumber, scroller);
   useRead(session, isNewTo(session, useMe().agent?.id ?? ''), lastNumber, isAtEnd);
   const readMark = messages.findLast(
     ({ author, number }) => author === 'agent' && number <= session.visitor_read_number,
@@ -80,7 +83,14 @@ export function Stream(props: StreamProps) {
                 </div>
               );
             case 'entry':
-              return <EntryLine key={item.key} entry={item.entry} sessionId={session.id} />;
+              return (
+                <EntryLine
+                  key={item.key}
+                  entry={item.entry}
+                  sessionId={session.id}
+                  isSought={item.entry.id === sought.entry}
+                />
+              );
             case 'unsent':
               return (
                 <UnsentMessage
@@ -101,6 +111,7 @@ export function Stream(props: StreamProps) {
                   name={item.author === 'visitor' ? visitor : (item.name ?? (item.author === 'bot' ? 'Bot' : 'Agent'))}
                   isOwn={item.author === 'agent' && item.name === ownName}
                   messages={item.messages}
+                  soughtNumber={sought.message}
                   readMark={readMark}
                   readAt={readAt}
                 />
@@ -137,13 +148,15 @@ type MessageGroupProps = {
   name: string;
   isOwn: boolean;
   messages: Message[];
+  /** The message that somebody came for. */
+  soughtNumber: number | undefined;
   /** The visitor's reading mark is below this message. */
   readMark: number | undefined;
   /** When the mark arrived, if the page was open then. */
   readAt: string | undefined;
 };
 
-function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: MessageGroupProps) {
+function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, readAt }: MessageGroupProps) {
   const [first] = messages;
   return (
     <article className={classes.group} data-author={author}>
@@ -158,7 +171,12 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
         )}
       </div>
       {messages.map(({ number, body, choices, created_at }) => (
-        <div key={number} className={classes.bubble} title={formatMoment(created_at)}>
+        <div
+          key={number}
+          className={classes.bubble}
+          data-sought={number === soughtNumber}
+          title={formatMoment(created_at)}
+        >
           {body}
           {choices && choices.length > 0 && (
             <span className={classes.choices}>
@@ -178,6 +196,26 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
       )}
     </article>
   );
+}
+
+/** Loads the conversation as far back as what somebody came for, and scrolls to it once. */
+function useSought(
+  sessionId: string,
+  { message, entry }: Sought,
+  firstNumber: number,
+  scroller: RefObject<HTMLDivElement | null>,
+): void {
+  const client = useQueryClient();
+  const sought = message ?? entry ?? '';
+  const [reached, setReached] = useState<string | number>('');
+  useEffect(() => {
+    if (sought === '' || sought === reached) return;
+    const found = scroller.current?.querySelector('[data-sought="true"]');
+    if (found) {
+      found.scrollIntoView({ block: 'center' });
+      setReached(sought);
+    } else if (firstNumber > 1) void loadOlder(client, sessionId).catch(() => setReached(sought));
+  }, [client, sessionId, sought, reached, firstNumber, scroller]);
 }
 
 /** Reports to the server, and so to the visitor, how far an agent has read: only messages in sight count. */

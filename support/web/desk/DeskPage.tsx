@@ -14,7 +14,7 @@ import { InboxList } from './InboxList.tsx';
 export function DeskPage() {
   const me = useMe();
   const { id } = useParams({ strict: false }) as { id?: string };
-  const search = useSearch({ from: '/desk' });
+  const { message, entry, ...search } = useSearch({ from: '/desk' });
   const isNarrow = useNarrow();
   if (!me.agent) return <NoAgent />;
   return (
@@ -23,7 +23,7 @@ export function DeskPage() {
         {!(isNarrow && id) && <InboxList key={search.view ?? 'mine'} search={search} openId={id} />}
         {id ? (
           <Suspense>
-            <ConversationPage key={id} id={id} />
+            <ConversationPage key={id} id={id} sought={{ message, entry }} />
           </Suspense>
         ) : (
           !isNarrow && (

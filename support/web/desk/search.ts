@@ -12,13 +12,17 @@ export const viewNames: Record<View, string> = {
 };
 
 /** The search part of a conversation's address: the list from which it was opened. */
-export type DeskSearch = { view?: View; search?: string; widget?: string };
+export type DeskSearch = { view?: View; search?: string; widget?: string } & Sought;
+/** The message or the note to which the conversation scrolls. */
+export type Sought = { message?: number; entry?: string };
 
-export function readDeskSearch({ view, search, widget }: Record<string, unknown>): DeskSearch {
+export function readDeskSearch({ view, search, widget, message, entry }: Record<string, unknown>): DeskSearch {
   const text = (value: unknown) => (['string', 'number'].includes(typeof value) ? String(value) : '');
   return {
     view: views.find((each) => each === view),
     search: text(search) || undefined,
     widget: text(widget) || undefined,
+    message: Number.isSafeInteger(Number(message)) && Number(message) > 0 ? Number(message) : undefined,
+    entry: text(entry) || undefined,
   };
 }

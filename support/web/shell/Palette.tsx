@@ -37,22 +37,25 @@ export function Palette({ openings }: { openings: number }) {
       run: () => void navigate({ to }),
     })),
   ];
+  const { found, isSearching } = useFound(query);
   return (
     <PaletteFrame
       openings={openings}
       query={query}
       onQueryChange={setQuery}
       placeholder="Name, number or command"
-      found={useFound(query)}
+      found={found}
+      isSearching={isSearching}
       commands={commands}
+      search={(q) => void navigate({ to: '/search', search: q === '' ? {} : { q } })}
     />
   );
 }
 
-function useFound(query: string): { label: string; entries: Entry[] }[] {
+function useFound(query: string): { found: { label: string; entries: Entry[] }[]; isSearching: boolean } {
   const navigate = useNavigate();
   const [asked] = useDebouncedValue(query, 80);
-  const { data } = useQuery(searchQuery(asked));
+  const { data, isFetching } = useQuery(searchQuery(asked));
   const found = query.trim() === '' ? undefined : data;
   const sessions = (found?.sessions ?? []).map(({ id, visitor_name, status, started_at }) => ({
     id: `session-${id}`,
@@ -68,8 +71,9 @@ function useFound(query: string): { label: string; entries: Entry[] }[] {
     icon: <IconUser size={16} />,
     run: () => void navigate({ to: '/customers/$id', params: { id } }),
   }));
-  return [
+  const groups = [
     { label: 'Conversations', entries: sessions },
     { label: 'Customers', entries: customers },
   ];
+  return { found: groups, isSearching: isFetching || asked !== query };
 }
