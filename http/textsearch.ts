@@ -37,9 +37,12 @@ export const textQuery = <const Kinds extends readonly [string, ...string[]]>(ki
       example: 'refund "order 1234" -invoice',
     }),
     kind: z.enum(kinds).optional().openapi({ description: 'Only texts of this kind.' }),
-    order: z.enum(orders).default('best').openapi({
-      description: `best: of the newest ${windowMax} texts the best first, then the older ones likewise. newest: by time alone.`,
-    }),
+    order: z
+      .enum(orders)
+      .default('best')
+      .openapi({
+        description: `best: of the newest ${windowMax} texts the best first, then the older ones likewise. newest: by time alone.`,
+      }),
     cursor: cursor().optional(),
     limit: pageSize({ max: 50, default: 20 }),
   });
@@ -111,7 +114,16 @@ export async function answerTexts<Record extends object>(
   const { page, next, searchedTo } = await readPage(on, query, { order, limit }, sources, state);
   const byKind = Map.groupBy(page, (each) => each.kind);
   const described = await Promise.all(
-    [...byKind].map(async ([of, texts]) => [of, await describe(of, texts.map(({ id }) => id))] as const),
+    [...byKind].map(
+      async ([of, texts]) =>
+        [
+          of,
+          await describe(
+            of,
+            texts.map(({ id }) => id),
+          ),
+        ] as const,
+    ),
   );
   const records = new Map(described);
   return {

@@ -16,21 +16,37 @@ beforeAll(async () => {
     stage_id: pipeline?.stage,
     name: 'Kettles for the office',
   });
-  deal = made.body.deal.id;
+  deal = (made.body.deal ?? made.body).id;
 });
 
 const search = async (query: Record<string, string>) =>
   (await app.call('GET', `/api/search/text?${new URLSearchParams(query)}`)).body;
-const add = (activity: Record<string, unknown>) =>
-  app.call('POST', `/api/customers/${customer}/activities`, activity);
+const add = (activity: Record<string, unknown>) => app.call('POST', `/api/customers/${customer}/activities`, activity);
 
 test('notes, calls, tasks and deals are found by their words, with what they belong to', async () => {
   await add({ type: 'note', description: 'Wants copper kettles', deal_id: deal });
-  await add({ type: 'call', description: 'Asked when the kettle comes, order AB-1234', occurred_at: '2019-03-01T12:00:00Z' });
+  await add({
+    type: 'call',
+    description: 'Asked when the kettle comes, order AB-1234',
+    occurred_at: '2019-03-01T12:00:00Z',
+  });
   const { results } = await search({ q: 'kettle', order: 'newest' });
   expect(results).toMatchObject([
-    { kind: 'note', type: 'note', app: 'foundation', author: { name: 'Maya Okafor' }, customer: { id: customer }, deal: { id: deal } },
-    { kind: 'deal', type: null, id: String(deal), deal: { name: 'Kettles for the office' }, customer: { name: 'Ada Lovelace' } },
+    {
+      kind: 'note',
+      type: 'note',
+      app: 'foundation',
+      author: { name: 'Maya Okafor' },
+      customer: { id: customer },
+      deal: { id: deal },
+    },
+    {
+      kind: 'deal',
+      type: null,
+      id: String(deal),
+      deal: { name: 'Kettles for the office' },
+      customer: { name: 'Ada Lovelace' },
+    },
     { kind: 'call', at: '2019-03-01T12:00:00.000Z', deal: null },
   ]);
   const kindsOf = async (query: Record<string, string>) =>
@@ -59,10 +75,11 @@ test('what Support tells of a conversation is found, and nothing of what was sai
     [widget?.id, customer],
   );
   for (const body of ['A clandestine question', 'A clandestine answer'])
-    await app.support.query(
-      `select support.add_message($1, 'visitor', null, $2, $3, null, null, false)`,
-      [session?.id, body.replaceAll(' ', '-'), body],
-    );
+    await app.support.query(`select support.add_message($1, 'visitor', null, $2, $3, null, null, false)`, [
+      session?.id,
+      body.replaceAll(' ', '-'),
+      body,
+    ]);
   expect(await search({ q: 'clandestine' })).toEqual({ results: [], next_cursor: null, searched_to: null });
   await app.support.query(
     `insert into crm.activities (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key)
@@ -70,7 +87,9 @@ test('what Support tells of a conversation is found, and nothing of what was sai
     [customer],
   );
   const { results } = await search({ q: 'clandestine', kind: 'support' });
-  expect(results).toMatchObject([{ kind: 'support', type: 'support_chat', app: 'support', customer: { id: customer } }]);
+  expect(results).toMatchObject([
+    { kind: 'support', type: 'support_chat', app: 'support', customer: { id: customer } },
+  ]);
   expect(JSON.stringify(results)).not.toContain('answer');
   expect((await app.callAnonymously('GET', '/api/search/text?q=clandestine')).status).toBe(401);
 });

@@ -33,7 +33,8 @@ const search = createStaffRoute({
         'application/json': {
           schema: TextSearchSchema('FoundText', {
             kind: z.enum(kinds).openapi({
-              description: 'Of an activity, or a deal’s name. support: what Support says; other: what an app writes otherwise.',
+              description:
+                'Of an activity, or a deal’s name. support: what Support says; other: what an app writes otherwise.',
             }),
             type: z.string().nullable().openapi({ description: 'The type of the activity; null for a deal.' }),
             app: z.string().nullable().openapi({ description: 'The app that wrote the activity; null for a deal.' }),

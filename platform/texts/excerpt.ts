@@ -1,11 +1,16 @@
-import { type Hit, findHits, type TextQuery } from './query.ts';
+import { findHits, type Hit, type TextQuery } from './query.ts';
 import { readWords, type Text, type Word } from './words.ts';
 
 /**
  * A piece of a text. `marks` are the places of what was searched, in UTF-16 units of `text`, in order and apart. `starts_inside` and
  * `ends_inside` say whether the text has more before and behind it.
  */
-export type Excerpt = { text: string; marks: { from: number; to: number }[]; starts_inside: boolean; ends_inside: boolean };
+export type Excerpt = {
+  text: string;
+  marks: { from: number; to: number }[];
+  starts_inside: boolean;
+  ends_inside: boolean;
+};
 
 export type Judged = {
   /** How well the text fits: more is better. Texts that differ little have the same. */
@@ -71,7 +76,8 @@ function cutExcerpt(body: string, { words }: Text, hits: Hit[], near: Hit[]): Ex
     const earliest = Math.min(first - beforeCharacters, body.length - excerptCharactersMax);
     if (earliest > 0) from = words.find((word) => word.from >= earliest)?.from ?? first;
     const latest = from + excerptCharactersMax;
-    if (latest < body.length) to = words.findLast((word) => word.to <= latest && word.to > first)?.to ?? cutAt(body, latest);
+    if (latest < body.length)
+      to = words.findLast((word) => word.to <= latest && word.to > first)?.to ?? cutAt(body, latest);
   }
   const marks: Excerpt['marks'] = [];
   for (const hit of hits) {

@@ -58,7 +58,9 @@ export async function findTexts(
   const deadline = stretch.from ? Number.POSITIVE_INFINITY : performance.now() + stretch.timeMs;
   const walks = await Promise.all(sources.map((source) => walk(on, source, query, { ...stretch, deadline })));
   // What one kind has beyond the end of another one comes later, when that one has come as far.
-  const until = walks.map((each) => each.until).reduce((one, other) => (!one || (other && isBefore(one, other)) ? other : one));
+  const until = walks
+    .map((each) => each.until)
+    .reduce((one, other) => (!one || (other && isBefore(one, other)) ? other : one));
   const texts = walks
     .flatMap((each) => each.texts)
     .filter(({ place }) => !until || !isBefore(place, until))

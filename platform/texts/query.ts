@@ -1,4 +1,4 @@
-import { arePair, type Text, readWords, type Word, wordCharactersMax } from './words.ts';
+import { arePair, readWords, type Text, type Word, wordCharactersMax } from './words.ts';
 
 /*
  * What is searched in texts. Each part of a query must be in a text: a word, also as the beginning of a longer one (`refund` in `refunds`); a

@@ -100,7 +100,9 @@ test('a long text is cut around what was searched, at words and never within a c
 
 test('words side by side come before words far apart, and whole words before the beginnings of longer ones', () => {
   const scoreOf = (text: string) => judge(read('order late'), text)?.score ?? Number.NaN;
-  const [beside, whole, apart] = ['the order late', 'the orders lately', `order ${'and so on '.repeat(9)} late`].map(scoreOf);
+  const [beside, whole, apart] = ['the order late', 'the orders lately', `order ${'and so on '.repeat(9)} late`].map(
+    scoreOf,
+  );
   expect(beside).toBeGreaterThan(whole as number);
   expect(whole).toBeGreaterThan(apart as number);
 });

@@ -73,8 +73,7 @@ function pairsOf(words: Word[]): string[] {
   });
 }
 
-export const arePair = (one: Word, next: Word): boolean =>
-  one.isUnspaced && next.isUnspaced && one.end === next.begin;
+export const arePair = (one: Word, next: Word): boolean => one.isUnspaced && next.isUnspaced && one.end === next.begin;
 
 const cut = (word: string): string =>
   word.length <= wordCharactersMax ? word : [...word].slice(0, wordCharactersMax).join('');

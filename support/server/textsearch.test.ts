@@ -17,7 +17,10 @@ type Call = TestSupport['call'];
 async function searchAll(call: Call, query: Record<string, string>): Promise<Found[]> {
   const found: Found[] = [];
   for (let cursor: string | null | undefined; cursor !== null; ) {
-    const { status, body } = await call('GET', `/api/search/text?${new URLSearchParams({ ...query, ...(cursor && { cursor }) })}`);
+    const { status, body } = await call(
+      'GET',
+      `/api/search/text?${new URLSearchParams({ ...query, ...(cursor && { cursor }) })}`,
+    );
     if (status !== 200) throw new Error(JSON.stringify(body));
     found.push(...body.results);
     cursor = body.next_cursor;
@@ -80,7 +83,10 @@ describe('pages', () => {
   test('show every text once, in either order, also if more comes meanwhile; a cursor leads on in no other search', async () => {
     const asPriya = app.callAs('priya');
     const visitor = await visit(app);
-    const said = Array.from({ length: 30 }, (_, n) => `pagination ${n} ${n % 7 === 0 ? 'of sheets' : 'with some sheets'}`);
+    const said = Array.from(
+      { length: 30 },
+      (_, n) => `pagination ${n} ${n % 7 === 0 ? 'of sheets' : 'with some sheets'}`,
+    );
     for (const text of said) await visitor.say(text);
     for (const order of ['best', 'newest']) {
       const shown: string[] = [];
@@ -92,7 +98,14 @@ describe('pages', () => {
         cursor = body.next_cursor;
         if (page === 0) {
           await visitor.say('pagination of sheets, said later');
-          expect((await asPriya('GET', `/api/search/text?${new URLSearchParams({ q: 'sheets', order, cursor: cursor ?? '' })}`)).status).toBe(422);
+          expect(
+            (
+              await asPriya(
+                'GET',
+                `/api/search/text?${new URLSearchParams({ q: 'sheets', order, cursor: cursor ?? '' })}`,
+              )
+            ).status,
+          ).toBe(422);
         }
       }
       const first = shown.filter((text) => !text.endsWith('later'));
@@ -123,7 +136,9 @@ describe('a reader', () => {
     expect((await app.callWith('conversations.read')('GET', path)).status).toBe(403);
     expect((await app.callAnonymously('GET', path)).status).toBe(401);
     const visitor = await visit(app);
-    expect((await app.callAnonymously('GET', path, undefined, { Authorization: `Bearer ${visitor.token}` })).status).toBe(401);
+    expect(
+      (await app.callAnonymously('GET', path, undefined, { Authorization: `Bearer ${visitor.token}` })).status,
+    ).toBe(401);
   });
 
   test('is told what is wrong with a search', async () => {
@@ -149,7 +164,9 @@ test('the texts of a merged customer lead to the survivor, and those of an erase
   const survivor = (await app.foundation.createCustomer({ name: 'Zoe Whole', email: 'zoe.whole@texts.example' })).id;
   const merging = await app.database.connect('sync_app');
   await merging.query('select platform.merge_customers($1, $2)', [survivor, [loser]]);
-  expect(await searchAll(asPriya, { q: 'ephemeral' })).toMatchObject([{ customer: { id: survivor, name: 'Zoe Whole' } }]);
+  expect(await searchAll(asPriya, { q: 'ephemeral' })).toMatchObject([
+    { customer: { id: survivor, name: 'Zoe Whole' } },
+  ]);
 
   const privacy = await app.database.connect('privacy_app');
   await privacy.query(`select set_config('aether.actor', 'tom', false)`);

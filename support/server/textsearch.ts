@@ -144,9 +144,8 @@ const records: Record<Kind, string> = {
 };
 
 async function describe(on: Queryable, kind: Kind, ids: string[]): Promise<Map<string, Shown>> {
-  const rows = await on.query<Omit<Shown, 'kind'> & { id: string }>(
-    `${records[kind]} where t.id = any ($1::uuid[])`,
-    [ids],
-  );
+  const rows = await on.query<Omit<Shown, 'kind'> & { id: string }>(`${records[kind]} where t.id = any ($1::uuid[])`, [
+    ids,
+  ]);
   return new Map(rows.map(({ id, ...row }) => [id, { kind, ...row }]));
 }

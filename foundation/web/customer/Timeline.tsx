@@ -80,7 +80,13 @@ export function Timeline({ customerId, filters, dealId, sought, children }: Time
             <h3 className={classes.day}>{day}</h3>
             <ul className={classes.entries}>
               {ofDay.map((entry) => (
-                <Entry key={entry.id} entry={entry} isSought={entry.id === sought?.id} onChanged={look} onMoved={show} />
+                <Entry
+                  key={entry.id}
+                  entry={entry}
+                  isSought={entry.id === sought?.id}
+                  onChanged={look}
+                  onMoved={show}
+                />
               ))}
             </ul>
           </section>

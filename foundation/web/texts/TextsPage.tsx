@@ -1,6 +1,6 @@
 import { formatMoment, formatWhen } from '@aether/ui/formats.ts';
-import { Excerpt, HitFact, HitLine, TextSearchPage } from '@aether/ui/TextSearch.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { Excerpt, HitFact, HitLine, TextSearchPage } from '@aether/ui/TextSearch.tsx';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type FoundText, textsQuery } from '../api/texts.ts';
@@ -16,7 +16,7 @@ export function TextsPage() {
   return (
     <TextSearchPage
       search={search}
-      onChange={(part) => void navigate({ search: (before) => ({ ...before, ...part }), replace: true })}
+      onChange={(part) => void navigate({ search: { ...search, ...part }, replace: true })}
       kinds={textKinds}
       about="Type words of a note, call, e-mail, meeting, task or deal. What was written in a conversation is in Support; its summary is here."
       list={list}

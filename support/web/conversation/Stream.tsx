@@ -33,8 +33,19 @@ type StreamProps = {
 
 /** Messages and actions in order; it keeps the reading place, and counts new messages below it. */
 export function Stream(props: StreamProps) {
-  const { conversation, sought, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onNote, onDiscard, onTakeOver } =
-    props;
+  const {
+    conversation,
+    sought,
+    ownName,
+    unsent,
+    isVisitorTyping,
+    readAt,
+    onRetry,
+    onEdit,
+    onNote,
+    onDiscard,
+    onTakeOver,
+  } = props;
   const { session, messages, entries } = conversation;
   const client = useQueryClient();
   const [readNumber] = useState(session.agent_read_number);

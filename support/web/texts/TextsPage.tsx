@@ -21,7 +21,7 @@ function Search() {
   return (
     <TextSearchPage
       search={search}
-      onChange={(part) => void navigate({ search: (before) => ({ ...before, ...part }), replace: true })}
+      onChange={(part) => void navigate({ search: { ...search, ...part }, replace: true })}
       kinds={textKinds}
       about="Type words of a message, a note or the notes of a call. Conversations of other teams are not searched."
       list={list}
@@ -56,7 +56,9 @@ function Hit({ found }: { found: FoundText }) {
         )}
         <Tag>{kindWords[kind]}</Tag>
         {session?.identity === 'claimed' && customer && <Tag tone="warn">Unverified</Tag>}
-        <HitFact>{author === 'visitor' ? 'the visitor' : author === 'bot' ? 'the bot' : (author_name ?? 'an agent')}</HitFact>
+        <HitFact>
+          {author === 'visitor' ? 'the visitor' : author === 'bot' ? 'the bot' : (author_name ?? 'an agent')}
+        </HitFact>
         <HitFact>
           <time dateTime={at} title={formatMoment(at)}>
             {formatWhen(at)}
