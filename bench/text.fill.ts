@@ -23,6 +23,7 @@ export async function fillTexts(local: LocalServer, messages: number): Promise<v
   await bootstrap(local.adminUrl, { database: 'bench', passwords: {} });
   await migrate(local.urlOf('platform_migrator'));
   const owner = new pg.Client({ connectionString: local.urlOf('platform_migrator') });
+  owner.on('error', () => {}); // the server stops when the bench fails
   await owner.connect();
   await owner.query(`set role platform_owner; set statement_timeout = 0; set maintenance_work_mem = '1GB'; set work_mem = '256MB';
     set max_parallel_maintenance_workers = 2;
@@ -43,7 +44,7 @@ export async function fillTexts(local: LocalServer, messages: number): Promise<v
   // Pieces of texts: three words each, of 20,000 syllables, the first ones in most texts; and of Japanese ones, eight characters.
   await owner.query(`
     create unlogged table platform.bench_pieces as
-      select n, (select string_agg(w.word, ' ') from generate_series(1, 4) k cross join lateral (
+      select n as piece, (select string_agg(w.word, ' ') from generate_series(1, 4) k cross join lateral (
           select substr('aeiou', 1 + r.rank % 5, 1) || (array['bl','ch','dr','f','gr','k','l','m','n','p','qu','r','st','t','v','w'])[1 + r.rank / 5 % 16]
             || (array['ane','ent','ing','o','urs','ility','er','ack','ow','ipt'])[1 + r.rank / 80 % 10]
             || coalesce((array['s','ed','ly'])[r.rank / 800 % 25], '') as word
@@ -52,7 +53,7 @@ export async function fillTexts(local: LocalServer, messages: number): Promise<v
           select case when k % 2 = 0 then 12354 + floor(80 * random())::int else 20000 + floor(1500 * power(random(), 3))::int end + 0 * n as code) c)
           as signs
       from generate_series(0, 19999) n;
-    alter table platform.bench_pieces add primary key (n);
+    alter table platform.bench_pieces add primary key (piece);
     analyze platform.bench_pieces`);
   await owner.query(
     `insert into support.sessions (id, widget_id, visitor_name, token_hash, status, resolved, message_count, started_at, asked_at, ended_at,
@@ -83,9 +84,9 @@ export async function fillTexts(local: LocalServer, messages: number): Promise<v
        t.at
      from generate_series(0, $1::int - 1) n
        cross join lateral (select now() - interval '730 days' * (1 - n::float / $1::int)) t (at)
-       join platform.bench_pieces p on p.n = abs(hashint4(n)) % 20000
-       join platform.bench_pieces q on q.n = abs(hashint4(n + 1)) % 20000
-       join platform.bench_pieces r on r.n = abs(hashint4(-n)) % 20000`,
+       join platform.bench_pieces p on p.piece = abs(hashint4(n)) % 20000
+       join platform.bench_pieces q on q.piece = abs(hashint4(n + 1)) % 20000
+       join platform.bench_pieces r on r.piece = abs(hashint4(-n)) % 20000`,
     [messages],
   );
   tell('messages');

@@ -61,12 +61,13 @@ const local = await startLocal({
   settings: { shared_buffers: '2GB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
 });
 let slow = 0;
+let written = 0;
 try {
   if (!(await isFilled(local))) await fillTexts(local, messages);
   const db = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: local.urlOf('support_app') } });
   await searchAll(db);
   await db.close();
-  await write();
+  await writeAll();
 } finally {
   await local.server.stop(options.folder ? 'fast' : 'immediate');
   if (!options.folder) await rm(folder, { recursive: true, force: true });
@@ -113,11 +114,12 @@ async function searchAll(db: Awaited<ReturnType<typeof connectPlatform>>): Promi
 }
 
 /** Messages one after another, as Support writes them, and many in one statement: first with the index, then without. */
-async function write(): Promise<void> {
+async function writeAll(): Promise<void> {
   const owner = new pg.Client({ connectionString: local.urlOf('platform_migrator') });
   await owner.connect();
   await owner.query('set role platform_owner; set statement_timeout = 0');
   const writer = new pg.Client({ connectionString: local.urlOf('support_app') });
+  for (const client of [owner, writer]) client.on('error', () => {}); // the server stops when the bench fails
   await writer.connect();
   const [{ rows: sizes }, { rows: texts }] = [
     await owner.query<{ index: string; table: string; definition: string }>(
@@ -136,8 +138,6 @@ async function write(): Promise<void> {
   console.log(printTable({ columns: ['index of texts', 'a message alone, µs', 'a message of a set, µs'], rows }));
   await Promise.all([owner.end(), writer.end()]);
 }
-
-let written = 0;
 
 /** @returns the medians of the time for a message, in microseconds */
 async function writeTwice(writer: pg.Client, texts: { session_id: string; body: string }[]): Promise<string[]> {
