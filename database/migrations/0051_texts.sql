@@ -27,14 +27,10 @@ declare
   -- The classes of ASCII alone are quicker, and most texts need no others.
   part constant text := case when is_ascii then '[0-9a-z]+' else '[^' || separators || unspaced || ']+' end;
   joiner constant text := case when is_ascii then '[-_./@+:#&]' else '[-_./@+:#&\u2010-\u2013]' end;
-  -- What of ASCII separates words. The apostrophe and the grave accent are gone by then.
-  signs constant text := E'\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10'
-    '\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f'
-    '!"#$%&()*+,-./:;<=>?@[\\]^_{|}~';
   words text[];
 begin
   if is_ascii then
-    words := string_to_array(translate(folded, signs, repeat(' ', length(signs))), ' ');
+    words := regexp_split_to_array(folded, '[^0-9a-z]+'); -- translate takes ten times as long
   elsif folded ~ ('[' || unspaced || ']') then
     words := regexp_split_to_array(regexp_replace(folded, '([' || unspaced || '])', ' \1 ', 'g'), '[' || separators || ']+')
       || array(

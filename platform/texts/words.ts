@@ -78,8 +78,8 @@ export const arePair = (one: Word, next: Word): boolean => one.isUnspaced && nex
 const cut = (word: string): string =>
   word.length <= wordCharactersMax ? word : [...word].slice(0, wordCharactersMax).join('');
 
-/** A character with its marks, or the parts of a syllable of Hangul, which become one. */
-const anyCluster = /[\u1100-\u11ff]+|\P{M}\p{M}*|\p{M}+/gsu;
+/** A character with its marks, also those of narrow kana, or the parts of a syllable of Hangul: they become one. */
+const anyCluster = /[\u1100-\u11ff]+|\P{M}[\p{M}\uff9e\uff9f]*|\p{M}+/gsu;
 
 /** Folds a text. `starts` says for each unit of the folded text where in the text it comes from, and at its end the length of the text. */
 function foldInPlaces(text: string): { folded: string; starts: number[] } {
