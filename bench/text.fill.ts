@@ -45,12 +45,14 @@ export async function fillTexts(local: LocalServer, messages: number): Promise<v
   await owner.query(`
     create unlogged table platform.bench_pieces as
       select n as piece, (select string_agg(w.word, ' ') from generate_series(1, 4) k cross join lateral (
-          select substr('aeiou', 1 + r.rank % 5, 1) || (array['bl','ch','dr','f','gr','k','l','m','n','p','qu','r','st','t','v','w'])[1 + r.rank / 5 % 16]
+          select substr('aeiou', 1 + r.rank % 5, 1)
+            || (array['bl','ch','dr','f','gr','k','l','m','n','p','qu','r','st','t','v','w'])[1 + r.rank / 5 % 16]
             || (array['ane','ent','ing','o','urs','ility','er','ack','ow','ipt'])[1 + r.rank / 80 % 10]
             || coalesce((array['s','ed','ly'])[r.rank / 800 % 25], '') as word
           from (select floor(20000 * power(random(), 4))::int + 0 * n as rank) r) w) as words,
         (select string_agg(chr(c.code), '') from generate_series(1, 8) k cross join lateral (
-          select case when k % 2 = 0 then 12354 + floor(80 * random())::int else 20000 + floor(1500 * power(random(), 3))::int end + 0 * n as code) c)
+          select case when k % 2 = 0 then 12354 + floor(80 * random())::int
+                   else 20000 + floor(1500 * power(random(), 3))::int end + 0 * n as code) c)
           as signs
       from generate_series(0, 19999) n;
     alter table platform.bench_pieces add primary key (piece);

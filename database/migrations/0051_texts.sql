@@ -1,10 +1,11 @@
--- Search in texts: messages, notes, activities, deals, calls. An index on each table has the words of a text, so that what is erased, merged,
--- moved or corrected is so in the search as well, and no second copy of a text has rights of its own. platform/texts has the same rules in
--- TypeScript, and decides what of a found text is marked.
+-- Search in texts: messages, notes, activities, deals, calls. An index on each table has the words of a text, so that what is erased,
+-- merged, moved or corrected is so in the search as well, and no second copy of a text has rights of its own. platform/texts has the same
+-- rules in TypeScript, and decides what of a found text is marked.
 --
 -- Each word in the index begins with the day of its text. A search goes through the days, the newest first, and ends when it has enough: a
--- word of every third message costs what a day costs, not what five million messages cost. And a new text is put where those of its day are,
--- into pages that are in memory. That is why fastupdate is off: each of the many looks of a search would read the whole list of what waits.
+-- word of every third message costs what a day costs, not what five million messages cost. And a new text is put where those of its day
+-- are, into pages that are in memory. That is why fastupdate is off: each of the many looks of a search would read the whole list of what
+-- waits.
 
 -- The day of a text, as its words begin with it. What is before 2000 has the first day, and what is after 2179 the last one.
 create function platform.text_day(at timestamptz) returns text

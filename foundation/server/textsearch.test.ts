@@ -60,8 +60,7 @@ test('notes, calls, tasks and deals are found by their words, with what they bel
     },
     { kind: 'call', at: '2019-03-01T12:00:00.000Z', deal: null },
   ]);
-  const kindsOf = async (query: Record<string, string>) =>
-    (await search(query)).map(({ kind }) => kind);
+  const kindsOf = async (query: Record<string, string>) => (await search(query)).map(({ kind }) => kind);
   expect(await kindsOf({ q: 'kettle', kind: 'deal' })).toEqual(['deal']);
   expect(await kindsOf({ q: 'kettle', kind: 'call' })).toEqual(['call']);
   expect(await kindsOf({ q: 'kettle', kind: 'task' })).toEqual([]);

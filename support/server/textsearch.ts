@@ -127,7 +127,8 @@ type Shown = {
 };
 
 const agentTables = 'left join support.agents a on a.id = t.agent_id left join platform.users u on u.id = a.user_id';
-const sessionColumns = `jsonb_build_object('id', s.id, 'status', s.status, 'identity', s.identity, 'visitor_name', s.visitor_name) as session`;
+const sessionColumns = `jsonb_build_object('id', s.id, 'status', s.status, 'identity', s.identity, 'visitor_name', s.visitor_name)
+  as session`;
 /** The customer who goes on, if the text's own one was merged. */
 const customerColumn = `case when c.id is not null then jsonb_build_object('id', c.id, 'name', c.name) end as customer`;
 const customerTables = (owner: string) =>
