@@ -469,6 +469,55 @@ test('a call that would make a customer says who may be the same, by keyboard to
   await priya.getByText(/Baltasar Quitschreiber, a new customer, is in Foundation’s timeline/).waitFor();
 });
 
+test('what was said is found from the palette, by keyboard, and leads to the message, in Foundation to the entry', async () => {
+  const visitor = await visit('Wanda Words', 'My samovar SAM-77 does not get warm');
+  // More than the page loads at first.
+  for (let n = 0; n < 130; n++) await visitor.say(`Line ${n}`);
+  await api('POST', `/api/sessions/${visitor.id}/notes`, { client_id: 'samovar', body: 'The samovar is <b>new</b>' });
+  await open('/inbox?view=all');
+  await priya.keyboard.press('Control+k');
+  await priya.getByPlaceholder('Name, number or command').fill('samovar');
+  await priya.getByRole('button', { name: 'Search in texts for “samovar”' }).click();
+  const hits = priya.getByRole('list', { name: 'Found texts' }).getByRole('listitem');
+  await hits.filter({ hasText: 'The samovar is <b>new</b>' }).waitFor();
+  expect(await hits.locator('mark').allTextContents()).toEqual(['samovar', 'samovar']);
+  await look('texts-support');
+  await priya.getByLabel('Words to search').fill('sam-77');
+  await hits.filter({ hasText: 'does not get warm' }).waitFor();
+  await priya.getByLabel('Words to search').press('ArrowDown');
+  await priya.keyboard.press('Enter');
+  await messages().locator('[data-sought="true"]', { hasText: 'SAM-77' }).waitFor();
+  await priya.waitForFunction(isInSight);
+  await look('texts-message');
+  await open('/search?q=zzyzx');
+  await priya.getByText('Nothing has “zzyzx”').waitFor();
+  await look('texts-nothing');
+  await priya.getByLabel('Words to search').fill('-warm');
+  await priya.getByText('The search needs a word that is in the text').waitFor();
+
+  const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
+  const add = (description: string, occurred_at: string) =>
+    crm('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description, occurred_at });
+  await add('Has a samovar from Tula', '2024-02-03T12:00:00Z');
+  for (let n = 0; n < 60; n++) await add(`Entry ${n}`, '2024-06-03T12:00:00Z');
+  const { page: maya, leave } = await signIn(browser, stack.foundation, 'Maya Okafor');
+  await follow(maya, `${stack.foundation}/search?q=samovar&kind=note`);
+  await maya.getByRole('list', { name: 'Found texts' }).getByText('from Tula').waitFor();
+  await look('texts-foundation', maya);
+  await maya.keyboard.press('j');
+  await maya.keyboard.press('Enter');
+  await maya.locator('[data-sought="true"]', { hasText: 'from Tula' }).waitFor();
+  await maya.waitForFunction(isInSight);
+  await look('texts-entry', maya);
+  await leave();
+});
+
+/** In the page: whether what somebody came for is in sight. */
+const isInSight = `(() => {
+  const box = document.querySelector('[data-sought="true"]')?.getBoundingClientRect();
+  return box !== undefined && box.top >= 0 && box.bottom <= innerHeight;
+})()`;
+
 /** What does not fit, and what keeps people out, at two widths and in both schemes. Takes pictures if AETHER_LOOK is set. */
 async function look(name: string, page = priya): Promise<void> {
   const folder = process.env.AETHER_LOOK;

@@ -55,12 +55,15 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
     setTyped(next);
     tell(next);
   };
+  /** The person left the words for the hits, which are still to come. */
+  const isLeaving = useRef(false);
   /** Focuses the hit so many further on than the focused one; without one, the first. */
   const walk = (step: number) => {
     const links = [...(hits.current?.querySelectorAll<HTMLElement>('li a:first-of-type') ?? [])].filter(
       (link, n, all) => all.findIndex((other) => other.closest('li') === link.closest('li')) === n,
     );
     const at = links.findIndex((link) => link.closest('li')?.contains(document.activeElement));
+    isLeaving.current = false;
     links[at === -1 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
   };
   useKeys([
@@ -68,13 +71,6 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
     { keys: 'j', label: 'The next one', group: 'Search in texts', run: () => walk(1) },
     { keys: 'k', label: 'The one before', group: 'Search in texts', run: () => walk(-1) },
   ]);
-  const leave = (event: KeyboardEvent) => {
-    if (event.key === 'Escape') type('');
-    if (event.nativeEvent.isComposing || !['Enter', 'ArrowDown'].includes(event.key)) return;
-    event.preventDefault();
-    tell.flush();
-    walk(1);
-  };
   const { data, error, isFetching, isFetchingNextPage, isPlaceholderData, hasNextPage, fetchNextPage, refetch } = list;
   const results = data?.pages.flatMap((page) => page.results) ?? [];
   const searchedTo = data?.pages.at(-1)?.searched_to;
@@ -83,6 +79,19 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
   useEffect(() => {
     if (goesOn && !isFetching) void fetchNextPage();
   }, [goesOn, isFetching, fetchNextPage]);
+  const isCurrent = typed.trim() === q.trim() && !isPlaceholderData && results.length > 0;
+  const leave = (event: KeyboardEvent) => {
+    if (event.key === 'Escape') type('');
+    isLeaving.current = !event.nativeEvent.isComposing && ['Enter', 'ArrowDown'].includes(event.key);
+    if (!isLeaving.current) return;
+    event.preventDefault();
+    tell.flush();
+    if (isCurrent) walk(1);
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when they come
+  useEffect(() => {
+    if (isCurrent && isLeaving.current) walk(1);
+  }, [isCurrent]);
   const refused = error instanceof Refusal ? error.fields.q : undefined;
   const kindLabel = kinds.find(({ value }) => value === kind)?.label.toLowerCase();
   return (
