@@ -1,4 +1,4 @@
-import { Button, CloseButton, SegmentedControl, Select, TextInput } from '@mantine/core';
+import { Button, CloseButton, SegmentedControl, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconFileSearch, IconSearch } from '@tabler/icons-react';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
@@ -7,7 +7,7 @@ import { formatDay } from './formats.ts';
 import { useKeys } from './Keys.tsx';
 import { ErrorNotice, Nothing } from './Notice.tsx';
 import { Refusal } from './refusal.ts';
-import { PageHead, useNarrow } from './Shell.tsx';
+import { PageHead } from './Shell.tsx';
 import classes from './TextSearch.module.css';
 import type { TextSearch } from './textsearch.ts';
 import { Waiting } from './Waiting.tsx';
@@ -45,7 +45,6 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
   children,
 }: TextSearchProps<Kind, Result>) {
   const { q = '', kind, order } = search;
-  const isNarrow = useNarrow();
   const input = useRef<HTMLInputElement>(null);
   const hits = useRef<HTMLUListElement>(null);
   const [typed, setTyped] = useState(q);
@@ -113,22 +112,19 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
           onChange={(event) => type(event.currentTarget.value)}
           onKeyDown={leave}
         />
-        {isNarrow ? (
-          <Select
-            aria-label="Kind"
-            data={[{ value: 'all', label: 'Everything' }, ...kinds]}
-            value={kind ?? 'all'}
-            allowDeselect={false}
-            onChange={(value) => onChange({ kind: kinds.find((each) => each.value === value)?.value })}
-          />
-        ) : (
-          <SegmentedControl
-            aria-label="Kind"
-            data={[{ value: 'all', label: 'Everything' }, ...kinds]}
-            value={kind ?? 'all'}
-            onChange={(value) => onChange({ kind: kinds.find((each) => each.value === value)?.value })}
-          />
-        )}
+        <fieldset className={classes.kinds} aria-label="Kind">
+          {[{ value: undefined, label: 'Everything' }, ...kinds].map(({ value, label }) => (
+            <button
+              key={label}
+              type="button"
+              className={classes.kind}
+              aria-pressed={kind === value}
+              onClick={() => onChange({ kind: value })}
+            >
+              {label}
+            </button>
+          ))}
+        </fieldset>
         <SegmentedControl
           aria-label="Order"
           data={[
