@@ -61,6 +61,7 @@ const local = await startLocal({
   settings: { shared_buffers: '2GB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
 });
 let slow = 0;
+let slowest = 0;
 let written = 0;
 try {
   if (!(await isFilled(local))) await fillTexts(local, messages);
@@ -97,6 +98,7 @@ async function searchAll(db: Awaited<ReturnType<typeof connectPlatform>>): Promi
         took.sort((a, b) => a - b);
         const p95 = quantile(took, 0.95);
         if (p95 > goalMs) slow++;
+        slowest = Math.max(slowest, p95);
         const days = first.searched_to && Math.round((Date.now() - Date.parse(first.searched_to)) / 86_400_000);
         rows.push([
           name,
@@ -110,7 +112,8 @@ async function searchAll(db: Awaited<ReturnType<typeof connectPlatform>>): Promi
     console.log(`\nAs ${who}, among ${messages.toLocaleString('en')} messages\n`);
     console.log(printTable({ columns: ['search', 'order', 'found', 'searched', 'p50 ms', 'p95 ms'], rows }));
   }
-  console.log(`\n${slow === 0 ? 'reached' : `MISSED by ${slow}`}: every first page within ${goalMs} ms (p95)`);
+  console.log(`\nThe slowest first page (p95): ${slowest.toFixed(1)} ms`);
+  console.log(`${slow === 0 ? 'reached' : `MISSED by ${slow}`}: every first page within ${goalMs} ms (p95)`);
 }
 
 /** Messages one after another, as Support writes them, and many in one statement: first with the index, then without. */
