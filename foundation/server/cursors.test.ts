@@ -153,6 +153,9 @@ const lists = [
   '/api/notices?',
   '/api/notices?state=done',
   '/api/users?',
+  '/api/search/text?q=task',
+  '/api/search/text?q=task&order=newest',
+  '/api/search/text?q=worth',
 ];
 
 /** Gives each list a second page. */

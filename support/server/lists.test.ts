@@ -45,6 +45,10 @@ const lists = [
   '/api/users?',
   '/api/notices?',
   '/api/notices?state=done',
+  '/api/search/text?q=order',
+  '/api/search/text?q=order&order=newest',
+  '/api/search/text?q=order&kind=message',
+  '/api/search/text?q=where',
 ];
 
 test('every list of Support takes its own cursors and refuses those of the others', async () => {
