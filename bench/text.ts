@@ -17,12 +17,14 @@ import { fillTexts, isFilled } from './text.fill.ts';
  *   npm run bench:text                            200,000 messages of two years
  *   npm run bench:text -- --messages 5000000
  *   npm run bench:text -- --folder /var/tmp/text  keeps the filled database there for the next run
+ *   npm run bench:text -- --only search           without the writers, for whom the index is dropped and made again
  */
 const { values: options } = parseArgs({
   options: {
     messages: { type: 'string', default: '200000' },
     times: { type: 'string', default: '40' },
     folder: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const messages = Number(options.messages);
@@ -68,7 +70,7 @@ try {
   const db = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: local.urlOf('support_app') } });
   await searchAll(db);
   await db.close();
-  await writeAll();
+  if (options.only !== 'search') await writeAll();
 } finally {
   await local.server.stop(options.folder ? 'fast' : 'immediate');
   if (!options.folder) await rm(folder, { recursive: true, force: true });

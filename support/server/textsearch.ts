@@ -8,7 +8,7 @@ import {
   textQuery,
   z,
 } from '@aether/http';
-import type { PlatformDb, Queryable } from '@aether/platform';
+import type { Parameter, PlatformDb, Queryable } from '@aether/platform';
 import type { TextSource } from '@aether/platform/texts';
 import { mayList, type Reader, requireListReader } from './conversations/readers.ts';
 
@@ -81,24 +81,24 @@ export function openTextSearch(db: PlatformDb) {
 
 /** The texts that a reader may read. A conversation that was only opened is shown to nobody; a call is open to every agent. */
 function sourcesFor(reader: Reader): Record<Kind, TextSource> {
-  const inReadable: TextSource['where'] = (parameter) => [
-    's.asked_at is not null',
-    mayList(reader, parameter(reader.agentId, 'uuid'), parameter),
-  ];
+  // Looked up for each text that is found: PostgreSQL cannot know how few they are, and would read all sessions into a hash.
+  const isReadable = (of: string, parameter: Parameter) =>
+    `exists (select from support.sessions s where s.id = ${of} and s.asked_at is not null
+       and ${mayList(reader, parameter(reader.agentId, 'uuid'), parameter)} offset 0)`;
   return {
     message: {
       kind: 'message',
-      from: 'support.messages m join support.sessions s on s.id = m.session_id',
+      from: 'support.messages m',
       ...{ id: 'm.id', at: 'm.created_at', body: 'm.body' },
-      where: inReadable,
+      where: (parameter) => [isReadable('m.session_id', parameter)],
       // The ids begin with their time.
       earliest: 'select created_at from support.messages order by id limit 1',
     },
     note: {
       kind: 'note',
-      from: 'support.session_entries e join support.sessions s on s.id = e.session_id',
+      from: 'support.session_entries e',
       ...{ id: 'e.id', at: 'e.created_at', body: 'e.body' },
-      where: (parameter) => ["e.body is not null and e.kind <> 'snoozed'", ...inReadable(parameter)],
+      where: (parameter) => ["e.body is not null and e.kind <> 'snoozed'", isReadable('e.session_id', parameter)],
       earliest: 'select created_at from support.session_entries order by id limit 1',
     },
     call: {
