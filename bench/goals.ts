@@ -139,19 +139,6 @@ export const parts: Part[] = [
     ],
   },
   {
-    ...{ name: 'text', script: 'bench:text', minutes: 1.5 },
-    args: ['--times', '10'],
-    goals: [
-      most(
-        '21',
-        'search in texts, the slowest first page (p95), among 200,000 messages (not 5,000,000)',
-        100,
-        'ms',
-        words(/slowest first page \(p95\): (\d+\.?\d*) ms/),
-      ),
-    ],
-  },
-  {
     ...{ name: 'chat', script: 'bench:chat', minutes: 1 },
     args: ['--seconds', '6'],
     goals: [

@@ -48,7 +48,7 @@ const searches: { name: string; q: string; isEmpty?: boolean }[] = [
   { name: 'an identifier: AB-…', q: `AB-${Math.floor(messages / 8) * 4}` },
   { name: 'its digits', q: String(Math.floor(messages / 8) * 4) },
   { name: 'an address with a plus', q: `mary+${Math.floor(messages / 80) * 40}@shop.example` },
-  { name: 'Japanese, one in twenty', q: '返金' },
+  { name: 'Japanese, one in forty', q: '返金' },
   { name: 'Japanese, one in 2,000', q: '金継ぎ' },
   { name: 'one character', q: '金' },
 ];
