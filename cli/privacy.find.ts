@@ -2,6 +2,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { openBlobs } from '@aether/files/blobs';
 import {
   categories,
   exportPerson,
@@ -54,7 +55,10 @@ export function exportCommand(open: (options: PrivacyOptions) => Promise<Privacy
       try {
         await privacy.with(actorOf(options), async (client) => {
           const person = await requirePerson(client, readWho(text, options.country));
-          const { zip, over, record } = await exportPerson(client, person, { reason: options.reason ?? null });
+          const { zip, over, record } = await exportPerson(client, person, {
+            reason: options.reason ?? null,
+            blobs: await openBlobs(process.env),
+          });
           await writeWhole(zip, options.out);
           await over;
           if (options.json) console.log(JSON.stringify({ file: options.out, record, customers: person.customers }));

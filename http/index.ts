@@ -1,7 +1,7 @@
 export { z } from '@hono/zod-openapi';
 export { refuseStranger } from './actor.ts';
 export { type Authenticate, allows, type Caller } from './caller.ts';
-export { houseCodes, type ProblemCodes } from './codes.ts';
+export { houseCodes, joinCodes, type ProblemCodes } from './codes.ts';
 export { answerCsv, type CsvColumns, csvHeaders, csvResponse, pagesOf, toCsv, toCsvLine } from './csv.ts';
 export { cursor, cursorsOf } from './cursors.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './input/body.ts';

@@ -38,6 +38,7 @@ export const sections: Section[] = [
       'docs/tasks',
       'docs/inbox',
       'docs/search',
+      'docs/files',
       'CONTRIBUTING',
     ],
   },

@@ -1,7 +1,8 @@
-import type { ProblemCodes } from '@aether/http';
+import { filesCodes } from '@aether/files';
+import { joinCodes, type ProblemCodes } from '@aether/http';
 
 /** What Foundation refuses beyond what every server does. */
-export const foundationCodes: ProblemCodes = {
+export const foundationCodes: ProblemCodes = joinCodes(filesCodes, {
   403: ['not-yours'],
   409: [
     'deal-version-conflict',
@@ -17,4 +18,4 @@ export const foundationCodes: ProblemCodes = {
     'choice-in-use',
     'last-admin',
   ],
-};
+});

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { openFiles } from '@aether/files';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
+import { addActivityFileRoutes } from './activities/files.routes.ts';
 import { addActivityMoveRoutes } from './activities/moves.routes.ts';
 import { foundationCodes } from './codes.ts';
 import { addCompanyRoutes } from './companies/companies.routes.ts';
@@ -58,13 +60,14 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       web: webFolder,
       openHearing,
       signals: (listener) => rings?.listen(listener) ?? (() => {}),
-      addRoutes(app, db) {
+      addRoutes(app, db, context) {
         rings = db.signals;
         addContextRoutes(app, db);
         addCustomerRoutes(app, db);
         addAddressRoutes(app, db);
         addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
+        addActivityFileRoutes(app, db, openFiles(db, context));
         addActivityMoveRoutes(app, db);
         addTaskRoutes(app, db);
         addNoticeRoutes(app, db);

@@ -1,7 +1,8 @@
-import type { ProblemCodes } from '@aether/http';
+import { filesCodes } from '@aether/files';
+import { joinCodes, type ProblemCodes } from '@aether/http';
 
 /** What Support refuses beyond what every server does. */
-export const supportCodes: ProblemCodes = {
+export const supportCodes: ProblemCodes = joinCodes(filesCodes, {
   401: ['token-required', 'identity-refused'],
   403: ['origin-not-allowed', 'agent-only', 'conversation-of-another-team'],
   409: [
@@ -15,4 +16,4 @@ export const supportCodes: ProblemCodes = {
     'number-ambiguous',
   ],
   429: ['too-many-requests'],
-};
+});

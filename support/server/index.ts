@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openFiles } from '@aether/files';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
@@ -12,6 +13,7 @@ import { contextReader } from './context/context.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
 import { addTierRoutes } from './context/tiers.routes.ts';
 import { addCannedAnswerRoutes } from './conversations/cannedanswers.ts';
+import { addConversationFileRoutes } from './conversations/files.routes.ts';
 import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
@@ -81,6 +83,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addVisitorRoutes(app, db, { door, live });
         addVisitorMessageRoutes(app, db, { door, live, streams });
         addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
+        addConversationFileRoutes(app, db, { door, files: openFiles(db, context) });
         addSessionRoutes(app, db, live);
         addInboxRoutes(app, db);
         addNoticeRoutes(app, db);

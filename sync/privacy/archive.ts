@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import type { Blobs } from '@aether/files/blobs';
+import { nameDownload } from '@aether/files/names';
 import { toCsvLine } from '@aether/http';
 import type pg from 'pg';
 import { ZipFile } from 'yazl';
@@ -16,6 +18,7 @@ import { type Piece, type ReadRows, rowsOfPerson } from './rows.ts';
  *   index.html       a page that the person can read, without a network
  *   data/….json      every row of a category, by table
  *   csv/….csv        the same rows, a file for each table
+ *   files/…          the files themselves: those of chats and of entries in the timeline
  *   customer.json    the customer as `aether import` and other systems read it
  *   manifest.json    what this is, from where, and the sums of the files; the last file, because it counts the others
  *
@@ -48,6 +51,9 @@ const leftOut = [
   'Backups: they are read only to restore the whole database, and expire.',
 ];
 
+const blobsLeftOut =
+  'Files that are kept in Azure: this process has neither FILES_AZURE_ACCOUNT_URL nor FILES_AZURE_CONNECTION_STRING. Export again where it is set.';
+
 export type PersonExport = {
   /** The number of the record that the export has left. */
   record: number;
@@ -62,17 +68,22 @@ export type PersonExport = {
  *
  * @param client as privacy_app, in no transaction; it must do nothing else until `over`.
  * @param reason kept with the record: a number of a request, and no name.
+ * @param blobs where files are that are kept in Azure; without it they are named among what is left out.
  */
 export async function exportPerson(
   client: pg.ClientBase,
   person: Person,
-  { reason = null, madeAt = new Date() }: { reason?: string | null; madeAt?: Date } = {},
+  {
+    reason = null,
+    madeAt = new Date(),
+    blobs,
+  }: { reason?: string | null; madeAt?: Date; blobs?: Blobs | undefined } = {},
 ): Promise<PersonExport> {
   const { rows } = await client.query('select platform.record_export($1, $2)::float8 as record', [person, reason]);
   const record: number = rows[0].record;
   await client.query('begin isolation level repeatable read');
   try {
-    return { record, ...(await writeZip(client, person, { record, madeAt })) };
+    return { record, ...(await writeZip(client, person, { record, madeAt, blobs })) };
   } catch (error) {
     await client.query('rollback').catch(() => {}); // the first error is the one to tell
     throw error;
@@ -83,9 +94,12 @@ export async function exportPerson(
 async function writeZip(
   client: pg.ClientBase,
   person: Person,
-  { record, madeAt }: { record: number; madeAt: Date },
+  { record, madeAt, blobs }: { record: number; madeAt: Date; blobs: Blobs | undefined },
 ): Promise<Omit<PersonExport, 'record'>> {
   const sources = await countHeld(client, person);
+  const held = await listFiles(client, person);
+  const given = held.filter(({ place }) => place === 'database' || blobs);
+  const left = given.length < held.length ? [...leftOut, blobsLeftOut] : leftOut;
   const read = await rowsOfPerson(client, person);
   const files: ExportFile[] = [];
   const zip = new ZipFile();
@@ -107,7 +121,9 @@ async function writeZip(
   }
   for (const { table } of sources) add(`csv/${table.replace('.', '_')}.csv`, () => writeCsv(table, read));
   if (person.customers.length > 0) add('customer.json', () => writePortable(client, person));
-  add('index.html', () => writePage({ madeAt, sources, read, leftOut }));
+  for (const file of given)
+    add(`files/${file.id}-${nameDownload(file.name, file.type)}`, () => writeFile(client, file, blobs));
+  add('index.html', () => writePage({ madeAt, sources, read, leftOut: left }));
   const manifest = (): Manifest => ({
     format: 'aether-person',
     version: exportVersion,
@@ -115,7 +131,7 @@ async function writeZip(
     record,
     scope: { customers: person.customers, conversations: person.sessions.length },
     sources,
-    leftOut,
+    leftOut: left,
     files: [...files],
   });
   add('manifest.json', async function* () {
@@ -175,6 +191,37 @@ async function* writeCsv(table: string, read: ReadRows): AsyncGenerator<Piece> {
       text: head + rows.map((row) => toCsvLine(names.map((name) => row[name]))).join(''),
       rows: rows.length,
     };
+  }
+}
+
+type HeldFile = { id: string; name: string; type: string; place: 'database' | 'azure' };
+
+async function listFiles(client: pg.ClientBase, person: Person): Promise<HeldFile[]> {
+  const { rows } = await client.query<HeldFile>(
+    'select file as id, name, type, place from platform.list_held_files($1)',
+    [person],
+  );
+  return rows;
+}
+
+/** The bytes of a file, a part at a time. */
+async function* writeFile(
+  client: pg.ClientBase,
+  { id, place }: HeldFile,
+  blobs: Blobs | undefined,
+): AsyncGenerator<Piece> {
+  if (place === 'azure') {
+    for await (const text of blobs?.read(id, 'whole') ?? []) yield { text, rows: 0 };
+    return;
+  }
+  for (let at = 0; ; at += 1) {
+    const { rows } = await client.query<{ bytes: Buffer | null }>('select platform.read_file_part($1, $2) as bytes', [
+      id,
+      at,
+    ]);
+    const bytes = rows[0]?.bytes;
+    if (!bytes) return;
+    yield { text: bytes, rows: 0 };
   }
 }
 

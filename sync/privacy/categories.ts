@@ -17,6 +17,11 @@ export const categories: readonly Category[] = [
     title: 'Conversations',
     words: 'Chats with us: what you wrote, what we answered, and what agents noted.',
   },
+  {
+    name: 'files',
+    title: 'Files',
+    words: 'Files in chats with us, and files that were noted with what was done for you.',
+  },
   { name: 'calls', title: 'Calls', words: 'Telephone calls with us.' },
   {
     name: 'merges',

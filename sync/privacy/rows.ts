@@ -5,7 +5,7 @@ import { type Known, type Row, redact } from './redaction.ts';
 /** The rows of a table that belong to the person, as an export shows them, so many at a time. */
 export type ReadRows = (table: string) => AsyncGenerator<Row[]>;
 /** A piece of a file, and how many rows it holds. */
-export type Piece = { text: string; rows: number };
+export type Piece = { text: string | Uint8Array; rows: number };
 
 /** Rows that the database sends at a time. */
 const fetchRows = 500;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openBlobs } from '@aether/files/blobs';
 import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import { openSimulator } from '../access/simulator.ts';
@@ -72,7 +73,10 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addAccessRoutes(app, db, simulator, log);
         closing.addEventListener('abort', () => void simulator?.close());
         const privacy = variables.PRIVACY_APP_URL ? openPrivacy(variables.PRIVACY_APP_URL) : undefined;
-        addPersonRoutes(app, privacy, variables.PLATFORM_PHONE_COUNTRY || undefined);
+        addPersonRoutes(app, privacy, {
+          phoneCountry: variables.PLATFORM_PHONE_COUNTRY || undefined,
+          openBlobs: () => openBlobs(variables),
+        });
         addErasingRoutes(app, db, privacy, log);
         addErasureJobRoutes(app, db, privacy, {
           phoneCountry: variables.PLATFORM_PHONE_COUNTRY || undefined,

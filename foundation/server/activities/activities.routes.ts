@@ -1,3 +1,4 @@
+import { fileIds } from '@aether/files';
 import {
   type App,
   appName,
@@ -40,7 +41,10 @@ const ActivityEntrySchema = z
     type: z.string().openapi({ example: 'support_chat' }),
     description: z.string(),
     mentions: MentionsSchema,
-    metadata: z.record(z.string(), z.any()),
+    metadata: z.record(z.string(), z.any()).openapi({
+      description:
+        'What the app that wrote it knows of it. `files`: its files, each with id, name, type, size and has_thumbnail.',
+    }),
     due_at: moment().nullable(),
     done_at: moment().nullable(),
     ...taskFields,
@@ -133,6 +137,7 @@ const add = createStaffRoute({
         occurred_at: time().optional(),
         ...taskInput,
         deal_id: bigintId().optional(),
+        files: fileIds().optional(),
         client_id: clientId().optional().openapi({
           description:
             'A retry with the same client_id adds nothing. A different activity with the same client_id is refused.',
@@ -214,7 +219,7 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       if (customer.erased_at) throw new CustomerErased();
       const attempt = readAttempt(client_id, { ...activity, customer: c.req.valid('param').id });
       const added = await db.transaction({ actor: actor?.id }, async (tx) => ({
-        ...(await addActivity(tx, { ...activity, customer_id: customer.id }, attempt)),
+        ...(await addActivity(tx, { ...activity, customer_id: customer.id, uploaded_by: actor?.id ?? null }, attempt)),
         customer_id: customer.id,
       }));
       return c.json(toEntry(added), 201);

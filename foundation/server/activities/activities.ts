@@ -1,3 +1,4 @@
+import { sendFiles } from '@aether/files';
 import {
   type App,
   type Attempt,
@@ -44,6 +45,10 @@ export type NewActivity = {
   deal_id?: number;
   /** The name of the cause. The same cause adds only one activity. */
   idempotency_key?: string;
+  /** Ids of complete uploads of the same person to this customer. `metadata.files` says then what its reader sees of them. */
+  files?: string[] | undefined;
+  /** Who has uploaded them; null: a machine. */
+  uploaded_by?: string | null;
 } & NewTask;
 
 export type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
@@ -55,11 +60,21 @@ export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occur
  * Adds an activity to the timeline as Foundation. An activity with a known cause or from a repeated attempt is not added; the call returns
  * the first one.
  *
- * @throws ClientIdReused; InvalidField for what only a task has, and for a mention of nobody; ReferenceNotFound if the deal belongs neither to this customer nor to a
+ * @throws ClientIdReused; Problem 409 when a file is not there; InvalidField for what only a task has, and for a mention of nobody; ReferenceNotFound if the deal belongs neither to this customer nor to a
  *   customer who was merged into it, or if nobody is who is to do a task.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
-  const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id } = activity;
+  const {
+    customer_id,
+    type,
+    description,
+    metadata = {},
+    occurred_at,
+    due_at,
+    deal_id,
+    files,
+    uploaded_by = null,
+  } = activity;
   const idempotency_key = attempt?.key ?? activity.idempotency_key;
   if (deal_id !== undefined) {
     const deals = await tx.query(
@@ -75,10 +90,24 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
     `insert into crm.activities
        (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest,
         assigned_to, remind_at, repeats, repeat_day, time_zone)
-     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9, $10, $11, $12, $13, $14)
+     values ($1, $2, $3, $4::jsonb || case when $15::uuid[] is null then '{}' else
+         jsonb_build_object('files', platform.describe_files($15)) end, coalesce($5, now()), $6, $7, $8, $9, $10, $11, $12, $13, $14)
      on conflict (created_by_app, idempotency_key) do nothing returning id`,
-    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, attempt?.digest, ...task],
+    [
+      customer_id,
+      type,
+      description,
+      metadata,
+      occurred_at,
+      due_at,
+      deal_id,
+      idempotency_key,
+      attempt?.digest,
+      ...task,
+      files ?? null,
+    ],
   );
+  if (files && added[0]) await sendFiles(tx, files, { parentId: customer_id, createdBy: uploaded_by }, added[0].id);
   const [row] = await tx.query<ActivityRow & { request_digest: Buffer | null }>(
     `select ${activityColumns}, a.request_digest from crm.activities a left join platform.users u on u.id = a.created_by
      where ${added[0] ? 'a.id = $1' : `a.created_by_app = 'foundation' and a.idempotency_key = $1`}`,

@@ -1,3 +1,6 @@
+import { AttachButton, FileTray, useFileDrop } from '@aether/ui/attachments/FileTray.tsx';
+import { sayFiles } from '@aether/ui/attachments/upload.ts';
+import { useUploads } from '@aether/ui/attachments/useUploads.ts';
 import { KeyName } from '@aether/ui/KeyName.tsx';
 import { sendOnModEnter, useKeys } from '@aether/ui/Keys.tsx';
 import { MentionTextarea } from '@aether/ui/mentions/MentionTextarea.tsx';
@@ -45,6 +48,10 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
     hasNoWords,
   );
   const { type, description, due, when, deal } = draft.value;
+  const uploads = useUploads(`/api/customers/${customerId}/uploads`);
+  const drop = useFileDrop(uploads);
+  const hasFiles = uploads.sent.length > 0;
+  const canSend = !uploads.isBusy && (description.trim() !== '' || hasFiles);
   // The form empties at once, so that the person can type the next entry while this one is sent. What cannot be sent waits below.
   const outbox = useOutbox(customerId);
   const unsent = outbox.unsent.filter(({ activity }) => dealId === undefined || activity.deal_id === dealId);
@@ -63,12 +70,15 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
   ]);
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
-    if (description.trim() === '') return;
+    if (!canSend) return;
     // Noon, because that is the same day for colleagues in the time zones around.
     const due_at = type === 'task' && due ? new Date(`${due}T12:00`).toISOString() : undefined;
     const occurred_at = type !== 'task' && when ? new Date(when).toISOString() : undefined;
     const deal_id = dealId ?? (deal ? Number(deal) : undefined);
-    outbox.send({ activity: { type, description, due_at, occurred_at, deal_id } }, draft.id);
+    const files = hasFiles ? uploads.sent.map(({ id }) => id) : undefined;
+    const words = description.trim() === '' ? sayFiles(uploads.sent) : description;
+    outbox.send({ activity: { type, description: words, due_at, occurred_at, deal_id, files } }, draft.id);
+    uploads.clear();
     draft.clear();
     draft.change({ type }); // people often add several of a kind
   };
@@ -84,7 +94,14 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
   };
   return (
     <>
-      <form className={classes.composer} onSubmit={submit} onKeyDown={sendOnModEnter} aria-label="Add to the timeline">
+      <form
+        className={classes.composer}
+        onSubmit={submit}
+        onKeyDown={sendOnModEnter}
+        aria-label="Add to the timeline"
+        data-over={drop.isOver || undefined}
+        {...drop.handlers}
+      >
         <fieldset className={classes.kinds} aria-label="Type">
           {types.map((each) => (
             <button
@@ -97,6 +114,7 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
               {activityTypes[each]?.label}
             </button>
           ))}
+          <AttachButton uploads={uploads} className={classes.kind} />
         </fieldset>
         <MentionTextarea
           input={input}
@@ -112,7 +130,8 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             if (event.key === 'Escape') event.currentTarget.blur();
           }}
         />
-        {(description !== '' || type === 'task') && (
+        <FileTray uploads={uploads} />
+        {(description !== '' || type === 'task' || uploads.items.length > 0) && (
           <div className={classes.composerFoot}>
             {type === 'task' && (
               <TextInput
@@ -137,7 +156,7 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             )}
             <span className={classes.send}>
               <KeyName keys="mod+enter" />
-              <Button type="submit" disabled={description.trim() === ''}>
+              <Button type="submit" disabled={!canSend}>
                 Add {activityTypes[type]?.label.toLowerCase()}
               </Button>
             </span>

@@ -1,4 +1,6 @@
 import { nameMentions } from '@aether/platform/mentions';
+import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
+import type { SentFile } from '@aether/ui/attachments/upload.ts';
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
 import { MovedHere } from '@aether/ui/MovedHere.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
@@ -55,6 +57,7 @@ function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { en
   const [isMoving, setMoving] = useState(false);
   const { label, icon: Icon } = describeType(entry.type);
   const { move } = entry;
+  const files: SentFile[] = entry.app === 'foundation' ? (entry.metadata.files ?? []) : [];
   const mayMove =
     entry.app === 'foundation' && movedTypes.has(entry.type) && (me.isSteward || entry.actor?.id === me.id);
   const moveBack = async (id: string) => {
@@ -88,6 +91,7 @@ function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { en
       ) : (
         <EditableWords entry={entry} onChanged={onChanged} />
       )}
+      {files.length > 0 && <SentFiles files={files} />}
       {move && <MovedHere move={move} undo={mayMove ? () => moveBack(move.id) : undefined} />}
       {isMoving && <MoveActivity entry={entry} onMoved={onMoved} onClose={() => setMoving(false)} />}
     </Item>

@@ -179,7 +179,7 @@ function readSessions(
 ): Promise<PastSession[]> {
   return on.query<PastSession>(
     `select s.id, s.started_at, s.ended_at, s.resolved, s.message_count,
-       (select left(m.body, 140) from support.messages m where m.session_id = s.id
+       (select left(support.words_of(m), 140) from support.messages m where m.session_id = s.id
          and m.author = 'visitor' order by m.number limit 1) as summary
      from support.sessions s where s.customer_id = $1 and s.id is distinct from $2 and s.asked_at is not null
        and ${mayRead('$3', '$4')}

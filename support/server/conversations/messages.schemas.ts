@@ -1,3 +1,4 @@
+import { fileIds, SentFileSchema } from '@aether/files';
 import { clientId, object, text, z } from '@aether/http';
 import { findPlaceholders } from './placeholders.ts';
 
@@ -13,8 +14,9 @@ export const MessageSchema = z
     author: z.enum(['visitor', 'agent', 'bot']),
     agent_name: z.string().nullable(),
     client_id: z.string(),
-    body: z.string(),
+    body: z.string().openapi({ description: 'Empty if the message is nothing but files.' }),
     choices: ChoicesSchema,
+    files: z.array(SentFileSchema).nullable(),
     created_at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('Message');
@@ -26,21 +28,39 @@ const newMessage = {
   body: text({ charactersMax: 4_000 }),
 };
 export const NewMessageSchema = object(newMessage).openapi('NewMessage');
+
+/** Words, files, or both. */
+const withFiles = {
+  ...newMessage,
+  body: text({ charactersMin: 0, charactersMax: 4_000 }).openapi({
+    description: 'It may be empty if there are files.',
+  }),
+  files: fileIds().optional(),
+};
+const saysSomething = ({ body, files }: { body: string; files?: string[] | undefined }) =>
+  files !== undefined || hasWords.safeParse(body).success;
+const hasWords = text({ charactersMax: 4_000 });
+const silence = { error: 'must not be empty', path: ['body'] };
+
 /** An agent's answer. A placeholder that nobody filled in is refused, because the visitor would read it. */
 export const NewReplySchema = object({
-  ...newMessage,
-  body: newMessage.body.refine((body) => findPlaceholders(body).length === 0, {
+  ...withFiles,
+  body: withFiles.body.refine((body) => findPlaceholders(body).length === 0, {
     error: 'must have no placeholders such as {{customer.name}}: write something in their place',
   }),
-}).openapi('NewReply');
+})
+  .refine(saysSomething, silence)
+  .openapi('NewReply');
 export const NewVisitorMessageSchema = object({
-  ...newMessage,
+  ...withFiles,
   question_id: z
     .string()
     .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the id of one of the bot’s choices' })
     .optional()
     .openapi({ description: 'The bot’s choice that the visitor picked; `body` is its label.' }),
-}).openapi('NewVisitorMessage');
+})
+  .refine(saysSomething, silence)
+  .openapi('NewVisitorMessage');
 
 export const after = z
   .string()

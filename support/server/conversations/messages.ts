@@ -1,3 +1,4 @@
+import { refuseMissingFile, type SentFile } from '@aether/files';
 import { NotFound, type Queryable, requireSameContent } from '@aether/platform';
 import { AgentInactive, SessionClaimed, SessionEnded } from './sessions.ts';
 
@@ -13,10 +14,11 @@ export type Message = {
   client_id: string;
   body: string;
   choices: Choice[] | null;
+  files: SentFile[] | null;
   created_at: Date;
 };
 
-const messageColumns = 'm.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.created_at';
+const messageColumns = `m.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.files, m.created_at`;
 const messageTables =
   'support.messages m left join support.agents a on a.id = m.agent_id left join platform.users u on u.id = a.user_id';
 
@@ -27,27 +29,38 @@ export type NewMessage = {
   clientId: string;
   body: string;
   choices?: Choice[];
+  /** Ids of complete uploads of the author in this conversation. */
+  files?: string[] | undefined;
 };
 
 export type Added = { message: Message; isNew: boolean };
 
 type Row = Message & {
-  outcome: 'stored' | 'known' | 'no_session' | 'bot_answers' | 'ended' | 'no_agent' | 'agent_inactive' | 'claimed';
+  outcome:
+    | 'stored'
+    | 'known'
+    | 'no_file'
+    | 'no_session'
+    | 'bot_answers'
+    | 'ended'
+    | 'no_agent'
+    | 'agent_inactive'
+    | 'claimed';
   agent_id: string | null;
 };
 
 const add = {
   name: 'message-add',
   text: `select a.outcome, a.agent_name, (a.message).id, (a.message).number, (a.message).author, (a.message).agent_id,
-      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).created_at
-    from support.add_message($1, $2, $3, $4, $5, $6, $7, $8) a`,
+      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).files, (a.message).created_at
+    from support.add_message($1, $2, $3, $4, $5, $6, $7, $8, $9) a`,
 };
 
 /**
  * Stores a message, in a transaction or as one of its own. A repetition with the same client_id is not stored again, even if the session
  * has ended since.
  *
- * @throws NotFound, SessionEnded, SessionClaimed, AgentInactive, ClientIdReused
+ * @throws NotFound, SessionEnded, SessionClaimed, AgentInactive, ClientIdReused; Problem 409 when a file is not there
  */
 export async function addMessage(on: Queryable, sessionId: string, message: NewMessage): Promise<Added> {
   return readAdded(await callAdd(on, sessionId, message), message);
@@ -62,7 +75,7 @@ export async function addMessage(on: Queryable, sessionId: string, message: NewM
 export async function addMessageForAgents(
   on: Queryable,
   sessionId: string,
-  { tokenHash, ...given }: { tokenHash: Buffer; clientId: string; body: string },
+  { tokenHash, ...given }: { tokenHash: Buffer; clientId: string; body: string; files?: string[] | undefined },
 ): Promise<Added | undefined> {
   const message = { author: 'visitor' as const, ...given };
   const row = await callAdd(on, sessionId, message, tokenHash, true);
@@ -72,22 +85,30 @@ export async function addMessageForAgents(
 async function callAdd(
   on: Queryable,
   sessionId: string,
-  { author, agentId = null, clientId, body, choices }: Omit<NewMessage, 'agentId'> & { agentId?: string | null },
+  { author, agentId = null, clientId, body, choices, files }: Omit<NewMessage, 'agentId'> & { agentId?: string | null },
   tokenHash: Buffer | null = null,
   isForAgents = false,
 ): Promise<Row> {
   const given = choices ? JSON.stringify(choices) : null;
-  const [row] = await on.run<Row>(add, [sessionId, author, agentId, clientId, body, given, tokenHash, isForAgents]);
+  const [row] = await on.run<Row>(add, [
+    ...[sessionId, author, agentId, clientId, body, given, tokenHash, isForAgents],
+    files ?? null,
+  ]);
   return row as Row;
 }
 
-function readAdded({ outcome, agent_id, ...message }: Row, { agentId, body }: NewMessage): Added {
+function readAdded({ outcome, agent_id, ...message }: Row, { agentId, body, files }: NewMessage): Added {
   if (outcome === 'no_session') throw new NotFound('session');
   if (outcome === 'no_agent') throw new NotFound('agent');
   if (outcome === 'agent_inactive') throw new AgentInactive();
   if (outcome === 'claimed') throw new SessionClaimed(message.agent_name as string);
   if (outcome === 'ended') throw new SessionEnded();
-  if (outcome === 'known') requireSameContent({ body: message.body, agent_id }, { body, agent_id: agentId ?? null });
+  if (outcome === 'no_file') throw refuseMissingFile();
+  if (outcome === 'known')
+    requireSameContent(
+      { body: message.body, agent_id, files: message.files?.map(({ id }) => id) },
+      { body, agent_id: agentId ?? null, files },
+    );
   return { message, isNew: outcome === 'stored' };
 }
 

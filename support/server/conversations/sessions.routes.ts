@@ -230,8 +230,8 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(reply, async (c) => {
       const { id } = c.req.valid('param');
       const { agentId } = await requireAgentFor(c.get('caller'), id);
-      const { client_id: clientId, body } = c.req.valid('json');
-      const { message } = await addMessage(db, id, { author: 'agent', agentId, clientId, body });
+      const { client_id: clientId, body, files } = c.req.valid('json');
+      const { message } = await addMessage(db, id, { author: 'agent', agentId, clientId, body, files });
       live.announce(id, { kind: 'message', message });
       return c.json(message, 201);
     })

@@ -13,6 +13,9 @@ const rules = {
   /** Sending a message. */
   'message-session': [30, 60],
   'message-address': [240, 60],
+  /** Beginning to upload a file: so many an hour, each of at most FILES_SIZE_MAX_MB. */
+  'file-session': [40, 3_600],
+  'file-address': [120, 3_600],
   /** Every other request of a widget. */
   'call-address': [1_200, 60],
   /** Wrong tokens and identities: guessing soon ends. */

@@ -7,9 +7,11 @@ const allowed = new WeakMap<Request, string>();
 const visitorPaths = [
   '/api/widgets/:key/config',
   '/api/widgets/:key/sessions',
-  ...['messages', 'stream', 'typing', 'read', 'hand-over', 'identity', 'contact'].map(
+  ...['messages', 'stream', 'typing', 'read', 'hand-over', 'identity', 'contact', 'uploads'].map(
     (what) => `/api/sessions/:id/${what}`,
   ),
+  '/api/sessions/:id/uploads/*',
+  '/api/sessions/:id/files/*',
 ];
 const preflightSeconds = 600;
 

@@ -122,16 +122,16 @@ export function addVisitorMessageRoutes(
   app.openapi(send, async (c) => {
     const { session, token } = await door.enter(c, c.req.valid('param').id, 'message-address');
     await door.limits.pass([['message-session', session.id]]);
-    const { client_id: clientId, body, question_id: questionId } = c.req.valid('json');
+    const { client_id: clientId, body, files, question_id: questionId } = c.req.valid('json');
     // The token is compared again: it may have been replaced while this request waited.
-    const forAgents = { tokenHash: hashVisitorToken(token), clientId, body };
+    const forAgents = { tokenHash: hashVisitorToken(token), clientId, body, files };
     const added = session.state.handler === 'agent' && (await addMessageForAgents(db, session.id, forAgents));
     const { message, isByBot } = added
       ? { message: added.message, isByBot: false }
       : await db.transaction({}, async (tx) => {
           const held = await lockSession(tx, session.id);
           await requireVisitorSession(tx, session.id, token);
-          const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body });
+          const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body, files });
           const isByBot = isNew && held.handler === 'bot';
           if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
           return { message, isByBot };

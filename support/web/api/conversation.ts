@@ -150,8 +150,8 @@ export const endSession = (id: string, resolved: boolean, summary?: string) =>
   read(sessions[':id'].end.$post({ ...of(id), json: { resolved, summary } }));
 
 /** @throws SessionClaimed */
-export const sendReply = (id: string, client_id: string, body: string) =>
-  sayWhoHasIt(id, read(sessions[':id'].replies.$post({ ...of(id), json: { client_id, body } })));
+export const sendReply = (id: string, client_id: string, body: string, files?: string[]) =>
+  sayWhoHasIt(id, read(sessions[':id'].replies.$post({ ...of(id), json: { client_id, body, files } })));
 
 export const sendNote = (id: string, client_id: string, body: string) =>
   read(sessions[':id'].notes.$post({ ...of(id), json: { client_id, body } }));

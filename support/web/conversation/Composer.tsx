@@ -1,3 +1,6 @@
+import { AttachButton, FileTray, useFileDrop } from '@aether/ui/attachments/FileTray.tsx';
+import type { SentFile } from '@aether/ui/attachments/upload.ts';
+import type { Uploads } from '@aether/ui/attachments/useUploads.ts';
 import { KeyName } from '@aether/ui/KeyName.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { toText } from '@aether/ui/mentions/drafts.ts';
@@ -25,12 +28,14 @@ type ComposerProps = {
   session: Session;
   own: Named;
   drafting: Drafting<Draft>;
+  /** The files of the answer. A note has none. */
+  uploads: Uploads;
   onTyping: () => void;
-  onSend: (kind: Mode, body: string) => void;
+  onSend: (kind: Mode, body: string, files?: SentFile[]) => void;
 };
 
 /** Answers the visitor, or adds a note for the other agents. `/` at the beginning opens the canned answers. */
-export function Composer({ session, own, drafting, onTyping, onSend }: ComposerProps) {
+export function Composer({ session, own, drafting, uploads, onTyping, onSend }: ComposerProps) {
   const input = useRef<HTMLTextAreaElement>(null);
   const { value: draft, change } = drafting;
   const [isMenuOff, setMenuOff] = useState(false);
@@ -51,7 +56,10 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
   const length = toText(text).trim().length;
   const isTooLong = length > charactersMax;
   const open = mode === 'reply' ? findOpen(text) : undefined;
-  const canSend = text.trim() !== '' && !isTooLong && !open;
+  const ofReply = mode === 'reply' && !isEnded ? uploads : undefined;
+  const drop = useFileDrop(ofReply);
+  const isReady = !ofReply?.isBusy && (text.trim() !== '' || (ofReply?.sent.length ?? 0) > 0);
+  const canSend = isReady && !isTooLong && !open;
   const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
 
   const begin = (next: Mode) => {
@@ -70,7 +78,8 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
   ]);
   const submit = () => {
     if (!canSend) return;
-    onSend(mode, text.trim());
+    onSend(mode, text.trim(), ofReply?.sent.length ? ofReply.sent : undefined);
+    ofReply?.clear();
     change({ [mode]: '' });
   };
   const insert = (body: string) => {
@@ -95,6 +104,8 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
     <form
       className={classes.composer}
       data-mode={mode}
+      data-over={drop.isOver || undefined}
+      {...drop.handlers}
       aria-label={mode === 'note' ? 'Write a note' : 'Write an answer'}
       onSubmit={(event) => {
         event.preventDefault();
@@ -150,9 +161,12 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
             </button>
           ))}
         </fieldset>
-        <button type="button" className={classes.tool} onClick={openCanned} disabled={isEnded}>
-          <IconTextPlus size={15} aria-hidden /> Canned answers <KeyName keys="/" />
-        </button>
+        <span className={classes.modes}>
+          {ofReply && <AttachButton uploads={ofReply} className={classes.tool} />}
+          <button type="button" className={classes.tool} onClick={openCanned} disabled={isEnded}>
+            <IconTextPlus size={15} aria-hidden /> Canned answers <KeyName keys="/" />
+          </button>
+        </span>
       </div>
       <div className={classes.field}>
         {canned.isOpen && <CannedMenu canned={canned} onChoose={insert} />}
@@ -186,6 +200,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
           onKeyDown={press}
         />
       </div>
+      {ofReply && <FileTray uploads={ofReply} />}
       <div className={classes.foot}>
         <span className={classes.hint} role="status">
           {describeDraft(drafting)}

@@ -1,3 +1,4 @@
+import { useUploads } from '@aether/ui/attachments/useUploads.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
@@ -40,6 +41,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
   const outbox = useOutbox(id);
   const presence = usePresence(id);
   const drafting = useAnswerDraft(id);
+  const uploads = useUploads(`/api/sessions/${id}/attachments`);
   const hasRoom = useRoom();
   const [isOpen, { toggle, close }] = useDisclosure(false);
   useEffect(() => {
@@ -60,6 +62,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
     const unsent = outbox.discard(clientId);
     if (!unsent) return;
     const kind = mode ?? unsent.kind;
+    if (unsent.files && kind === 'reply') uploads.putBack(unsent.files);
     const before = drafting.value[kind];
     drafting.change({ mode: kind, [kind]: before ? `${unsent.body}\n${before}` : unsent.body });
   };
@@ -90,10 +93,11 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
           session={session}
           own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}
           drafting={drafting}
+          uploads={uploads}
           onTyping={presence.type}
-          onSend={(kind, body) => {
+          onSend={(kind, body, files) => {
             presence.stopTyping();
-            outbox.send({ kind, body });
+            outbox.send({ kind, body, ...(files && { files }) });
           }}
         />
       </section>

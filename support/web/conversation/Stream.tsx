@@ -1,3 +1,4 @@
+import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
 import { formatMoment, formatTime, formatWhen } from '@aether/ui/formats.ts';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
@@ -181,7 +182,7 @@ function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, r
           </time>
         )}
       </div>
-      {messages.map(({ number, body, choices, created_at }) => (
+      {messages.map(({ number, body, choices, files, created_at }) => (
         <div
           key={number}
           className={classes.bubble}
@@ -189,6 +190,7 @@ function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, r
           title={formatMoment(created_at)}
         >
           {body}
+          {files && <SentFiles files={files} />}
           {choices && choices.length > 0 && (
             <span className={classes.choices}>
               {choices.map(({ id, label }) => (

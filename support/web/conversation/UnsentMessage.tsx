@@ -1,3 +1,4 @@
+import { sayFiles } from '@aether/ui/attachments/upload.ts';
 import { show } from '@aether/ui/mentions/drafts.ts';
 import { Button, Group } from '@mantine/core';
 import { IconAlertCircle, IconClock } from '@tabler/icons-react';
@@ -17,7 +18,7 @@ type UnsentMessageProps = {
 
 /** The agent's own message on its way, with its state. */
 export function UnsentMessage({ unsent, onRetry, onEdit, onNote, onDiscard, onTakeOver }: UnsentMessageProps) {
-  const { kind, body, state, problem, isOffline, holder, isOver } = unsent;
+  const { kind, body, files = [], state, problem, isOffline, holder, isOver } = unsent;
   return (
     <article
       className={kind === 'note' ? classes.note : classes.group}
@@ -37,7 +38,9 @@ export function UnsentMessage({ unsent, onRetry, onEdit, onNote, onDiscard, onTa
           </span>
         )}
       </div>
-      <div className={kind === 'note' ? classes.words : classes.bubble}>{kind === 'note' ? show(body) : body}</div>
+      <div className={kind === 'note' ? classes.words : classes.bubble}>
+        {[kind === 'note' ? show(body) : body, files.length > 0 && sayFiles(files)].filter(Boolean).join('\n')}
+      </div>
       {state === 'failed' && (
         <div className={classes.problem}>
           <span>

@@ -1,3 +1,4 @@
+import { type SentFile, sayFiles } from '@aether/ui/attachments/upload.ts';
 import { client } from '@aether/ui/client.ts';
 import { show, toText } from '@aether/ui/mentions/drafts.ts';
 import { Refusal } from '@aether/ui/refusal.ts';
@@ -11,7 +12,7 @@ import type { Named } from '../api/records.ts';
  * An agent's message or note. `holder`: the agent who has the conversation, if that is why it was refused. `isOver`: the conversation has
  * ended, so it can never be sent.
  */
-type Written = { kind: 'reply' | 'note'; body: string; holder?: Named; isOver?: boolean };
+type Written = { kind: 'reply' | 'note'; body: string; files?: SentFile[]; holder?: Named; isOver?: boolean };
 
 export type UnsentWords = Unsent<Written>;
 
@@ -19,13 +20,23 @@ export type UnsentWords = Unsent<Written>;
 export const { useOutbox, sendUnsent } = openOutbox<Written>({
   name: 'messages',
   feed: liveFeed,
-  async deliver({ place, client_id, kind, body }) {
-    if (kind === 'reply') take(client, place, { messages: [await sendReply(place, client_id, body)] });
+  async deliver({ place, client_id, kind, body, files }) {
+    if (kind === 'reply')
+      take(client, place, {
+        messages: [
+          await sendReply(
+            place,
+            client_id,
+            body,
+            files?.map(({ id }) => id),
+          ),
+        ],
+      });
     else take(client, place, { entries: [await sendNote(place, client_id, toText(body))] });
   },
   explain: (error) => ({
     holder: error instanceof SessionClaimed ? error.agent : undefined,
     isOver: error instanceof Refusal && error.code === 'session-ended',
   }),
-  wordsOf: ({ kind, body }) => (kind === 'note' ? show(body) : body),
+  wordsOf: ({ kind, body, files = [] }) => (kind === 'note' ? show(body) : body) || sayFiles(files),
 });

@@ -12,6 +12,7 @@ const message = (number: number, author: Message['author'], created_at: string):
   client_id: `c${number}`,
   body: `message ${number}`,
   choices: null,
+  files: null,
   created_at,
 });
 const entry = (id: string, kind: Entry['kind'], created_at: string, body: string | null = null): Entry => ({

@@ -5,7 +5,8 @@ import { type Config, connectServer, type SessionState } from './server.ts';
 import type { Session } from './session.ts';
 import { type Kept, nothing, openStorage } from './storage.ts';
 import { followStream } from './stream.ts';
-import { lastWhole, type Message, merge, unreadIn } from './thread.ts';
+import { lastWhole, type Message, merge, type SentFile, unreadIn } from './thread.ts';
+import { uploadFile } from './upload.ts';
 
 /** The state that the panel shows. */
 export type View = {
@@ -289,13 +290,21 @@ export function openChat({ base, key, config, identity }: Parts) {
     getView: (): View => view,
 
     /** Keeps a message and sends it as soon as it can be. */
-    write(body: string, questionId?: string): void {
+    write(body: string, questionId?: string, files?: SentFile[]): void {
       takeOver();
       const at = atAfter(storage.outbox(), Date.now());
       const question = questionId ? { question_id: questionId } : {};
-      storage.put({ client_id: newId(), body, ...question, at, state: 'waiting' });
+      storage.put({ client_id: newId(), body, ...question, ...(files?.length && { files }), at, state: 'waiting' });
       tell();
       void sender.sendAll();
+    },
+    /** Uploads a file to the conversation, which it opens if there is none. @throws the code of a refusal */
+    upload: (file: File, signal: AbortSignal, onShare: (share: number) => void): Promise<SentFile> =>
+      uploadFile(server, sender.sessionOrNew, { file, clientId: newId(), signal, onShare }),
+    /** The bytes of a file of the conversation. */
+    async file(file: SentFile, variant?: string): Promise<Blob | undefined> {
+      const { session } = readShown();
+      return session ? server.file(session, file, variant) : undefined;
     },
     /** Sends it again under the same client_id: if the server had taken it, it is not taken twice. */
     retry({ reason: _, ...pending }: Pending): void {

@@ -1,4 +1,5 @@
 import type { Session } from './session.ts';
+import type { SentFile } from './thread.ts';
 
 /** A message that the server has not yet taken. It stays until the server has. */
 export type Pending = {
@@ -6,6 +7,8 @@ export type Pending = {
   body: string;
   /** The bot's question that the visitor picked. */
   question_id?: string;
+  /** Files that the server has already, of this conversation. */
+  files?: SentFile[];
   /** When it was written, in milliseconds: messages are sent in this order. */
   at: number;
   /**

@@ -69,9 +69,10 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
 
   /** @returns whether to continue with the next message. */
   async function sendOne(pending: Pending): Promise<boolean> {
-    const { client_id, body, question_id, tried, ...rest } = pending;
+    const { client_id, body, question_id, files, tried, ...rest } = pending;
     const message = { client_id, body, ...(question_id && { question_id }) };
-    const settle = (verdict: Partial<Pending>) => storage.put({ ...rest, ...message, ...verdict });
+    const settle = (verdict: Partial<Pending>) =>
+      storage.put({ ...rest, ...message, ...(files && { files }), ...verdict });
     // If it may have arrived in an earlier conversation, that one is asked first: it would be there twice otherwise.
     const isEarlier = tried !== undefined && tried.id !== storage.read().session?.id;
     const way = isEarlier ? { session: tried } : await sessionOrNew();
@@ -79,7 +80,9 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     const session = 'session' in way ? way.session : undefined;
     if (session && !isEarlier) settle({ tried: session });
     const { attempt, body: taken }: { attempt: Attempt; body?: Message } =
-      'session' in way ? await server.send(way.session, message) : way;
+      'session' in way
+        ? await server.send(way.session, { ...message, ...(files && { files: files.map(({ id }) => id) }) })
+        : way;
     if (isLater(attempt)) return false;
     if (attempt.kind === 'taken') {
       storage.drop(client_id);
@@ -102,5 +105,5 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     return isSo;
   }
 
-  return { sendAll, close: () => clearTimeout(retry) };
+  return { sendAll, sessionOrNew: () => alone(sessionOrNew), close: () => clearTimeout(retry) };
 }

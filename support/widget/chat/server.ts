@@ -1,7 +1,7 @@
 import type { Attempt } from './outbox.ts';
 import { readAttempt } from './outbox.ts';
 import type { Session } from './session.ts';
-import type { Message } from './thread.ts';
+import type { Message, SentFile } from './thread.ts';
 
 /** A widget's settings, as GET …/config returns them. */
 export type Config = {
@@ -37,19 +37,19 @@ export function connectServer(base: string, key: string) {
   async function call<Body>(
     method: string,
     path: string,
-    { body, token }: { body?: object; token?: string } = {},
+    { body, token, signal }: { body?: object; token?: string; signal?: AbortSignal } = {},
   ): Promise<Answer<Body>> {
     let answer: Response | undefined;
     try {
       answer = await fetch(base + path, {
         method,
         credentials: 'omit',
-        signal: AbortSignal.timeout(answerWithinMs),
+        signal: signal ?? AbortSignal.timeout(answerWithinMs),
         headers: {
-          ...(body && { 'Content-Type': 'application/json' }),
+          ...(body && { 'Content-Type': body instanceof Blob ? 'application/octet-stream' : 'application/json' }),
           ...(token && { Authorization: `Bearer ${token}` }),
         },
-        body: body && JSON.stringify(body),
+        body: body instanceof Blob ? body : body && JSON.stringify(body),
       });
       const given = answer.status === 204 ? undefined : await answer.json();
       const attempt = readAttempt(
@@ -69,7 +69,7 @@ export function connectServer(base: string, key: string) {
     readConfig: () => call<Config>('GET', `/api/widgets/${key}/config`),
     open: (opening: object) =>
       call<{ session_id: string; visitor_token: string }>('POST', `/api/widgets/${key}/sessions`, { body: opening }),
-    send: (session: Session, message: { client_id: string; body: string; question_id?: string }) =>
+    send: (session: Session, message: { client_id: string; body: string; question_id?: string; files?: string[] }) =>
       call<Message>('POST', below(session, 'messages'), { body: message, token: session.token }),
     read: (session: Session, after: number) =>
       call<{ messages: Message[]; session: SessionState }>('GET', below(session, `messages?after=${after}&limit=200`), {
@@ -82,6 +82,17 @@ export function connectServer(base: string, key: string) {
         body: { identity_token: identityToken },
         token: session.token,
       }),
+    upload: <Body>(session: Session, path: string, body: object, signal: AbortSignal) =>
+      call<Body>('POST', below(session, `uploads${path}`), { body, token: session.token, signal }),
+    /** The bytes of a file or its thumbnail; undefined if they cannot be had. */
+    file: ({ id, token }: Session, file: SentFile, variant = ''): Promise<Blob | undefined> =>
+      fetch(`${base}/api/sessions/${id}/files/${file.id}${variant}`, {
+        credentials: 'omit',
+        headers: { Authorization: `Bearer ${token}` },
+      }).then(
+        (answer) => (answer.ok ? answer.blob() : undefined),
+        () => undefined,
+      ),
     stream: (session: Session, after: number, signal: AbortSignal) =>
       fetch(`${base}${below(session, `stream?after=${after}`)}`, {
         credentials: 'omit',

@@ -117,7 +117,7 @@ export function parseKept(text: string | null): Kept {
 
 /** Undefined when it is not a message. */
 export function parsePending(text: string | null): Pending | undefined {
-  const { client_id, body, question_id, at, state, reason, tried } = parseObject(text);
+  const { client_id, body, question_id, files, at, state, reason, tried } = parseObject(text);
   if (!isText(client_id) || !isText(body) || !Number.isFinite(at) || !/^(waiting|ended|refused)$/.test(state))
     return undefined;
   const before = parseSession(tried);
@@ -127,6 +127,7 @@ export function parsePending(text: string | null): Pending | undefined {
     at,
     state,
     ...(isText(question_id) && { question_id }),
+    ...(Array.isArray(files) && files.every((file) => isText(file?.id) && isText(file.name)) && { files }),
     ...(isText(reason) && { reason }),
     ...(before && { tried: before }),
   };

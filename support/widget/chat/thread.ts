@@ -1,3 +1,14 @@
+/** A file that the server has. */
+export type SentFile = {
+  id: string;
+  name: string;
+  type: string;
+  size: number;
+  width?: number;
+  height?: number;
+  has_thumbnail: boolean;
+};
+
 /** A message as the server gives it. */
 export type Message = {
   /** Dense within the conversation, from 1. */
@@ -7,6 +18,7 @@ export type Message = {
   client_id: string;
   body: string;
   choices: { id: string; label: string }[] | null;
+  files?: SentFile[] | null;
   created_at: string;
 };
 

@@ -41,6 +41,10 @@ const en = {
   asking: 'Asking for a person…',
   asked: 'A person will answer.',
   back: 'The connection is back.',
+  attach: 'Attach a file',
+  large: 'The file is too large.',
+  kind: 'This kind of file cannot be sent.',
+  unfit: 'The file could not be sent.',
 };
 
 const de: Words = {
@@ -83,6 +87,10 @@ const de: Words = {
   asking: 'Ein Mensch wird gerufen…',
   asked: 'Ein Mensch wird antworten.',
   back: 'Die Verbindung ist wieder da.',
+  attach: 'Datei anhängen',
+  large: 'Die Datei ist zu groß.',
+  kind: 'Diese Art von Datei kann nicht gesendet werden.',
+  unfit: 'Die Datei konnte nicht gesendet werden.',
 };
 
 const fr: Words = {
@@ -125,6 +133,10 @@ const fr: Words = {
   asking: 'Nous appelons une personne…',
   asked: 'Une personne va répondre.',
   back: 'La connexion est rétablie.',
+  attach: 'Joindre un fichier',
+  large: 'Le fichier est trop volumineux.',
+  kind: 'Ce type de fichier ne peut pas être envoyé.',
+  unfit: 'Le fichier n’a pas pu être envoyé.',
 };
 
 const es: Words = {
@@ -167,6 +179,10 @@ const es: Words = {
   asking: 'Llamando a una persona…',
   asked: 'Le responderá una persona.',
   back: 'La conexión ha vuelto.',
+  attach: 'Adjuntar un archivo',
+  large: 'El archivo es demasiado grande.',
+  kind: 'Este tipo de archivo no se puede enviar.',
+  unfit: 'No se pudo enviar el archivo.',
 };
 
 const tr: Words = {
@@ -209,6 +225,10 @@ const tr: Words = {
   asking: 'Bir kişi çağrılıyor…',
   asked: 'Bir kişi yanıtlayacak.',
   back: 'Bağlantı geri geldi.',
+  attach: 'Dosya ekle',
+  large: 'Dosya çok büyük.',
+  kind: 'Bu tür dosyalar gönderilemez.',
+  unfit: 'Dosya gönderilemedi.',
 };
 
 const dictionaries: Record<string, Words> = { en, de, fr, es, tr };

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../chat/chat.ts';
 import type { Words } from '../chat/words.ts';
+import { useFiles } from './useFiles.ts';
 
 const charactersMax = 4_000;
 /** How often typing is reported, and after how long a pause it counts as stopped. */
@@ -22,6 +23,8 @@ type ComposerProps = {
 export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(chat.draft);
+  const files = useFiles(chat);
+  const picker = useRef<HTMLInputElement>(null);
   const toldAt = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isLong = [...text].length > charactersMax;
@@ -32,6 +35,14 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   useEffect(() => {
     if (isLong) say(words.long);
   }, [isLong]);
+
+  const canSend = !isLong && !files.isBusy && (text.trim() !== '' || files.sent.length > 0);
+  const problem = files.items.find((each) => each.problem)?.problem;
+  const trouble = problem && describeProblem(problem, words);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has become so
+  useEffect(() => {
+    if (trouble) say(trouble);
+  }, [trouble]);
 
   const change = (next: string) => {
     setText(next);
@@ -49,10 +60,11 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   };
   const send = () => {
     const body = text.trim();
-    if (body === '' || isLong) return;
+    if (!canSend) return;
     clearTimeout(pause.current);
     toldAt.current = 0;
-    chat.write(body);
+    chat.write(body, undefined, files.sent);
+    files.clear();
     change('');
   };
 
@@ -63,7 +75,41 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
         event.preventDefault();
         send();
       }}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        files.add(event.dataTransfer?.files);
+      }}
     >
+      {files.items.length > 0 && (
+        <ul class="tray">
+          {files.items.map(({ key, file, share, sent, problem }) => (
+            <li key={key} class={problem ? 'bad' : undefined}>
+              <span>{file.name}</span> {!sent && !problem && `${Math.floor(share * 100)} %`}
+              <button type="button" aria-label={`${words.discard}: ${file.name}`} onClick={() => files.remove(file)}>
+                ×
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {trouble && <span class="error">{trouble}</span>}
+      <button type="button" class="icon" aria-label={words.attach} onClick={() => picker.current?.click()}>
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M20 11l-8 8a5 5 0 01-7-7l8-8a3.5 3.5 0 015 5l-8 8a1.5 1.5 0 01-2-2l7-7" />
+        </svg>
+      </button>
+      <input
+        ref={picker}
+        type="file"
+        multiple
+        hidden
+        aria-label={words.attach}
+        onChange={({ currentTarget }) => {
+          files.add(currentTarget.files);
+          currentTarget.value = '';
+        }}
+      />
       <textarea
         ref={field}
         data-first
@@ -77,6 +123,12 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
           change(currentTarget.value);
           tellTyping();
         }}
+        onPaste={(event) => {
+          const pasted = event.clipboardData?.files;
+          if (!pasted?.length || event.clipboardData?.types.includes('text/plain')) return;
+          event.preventDefault();
+          files.add(pasted);
+        }}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === taken) return;
           event.preventDefault();
@@ -87,7 +139,7 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
         type="submit"
         class="icon send"
         aria-label={words.send}
-        disabled={text.trim() === '' || isLong}
+        disabled={!canSend}
         onMouseDown={(event) => event.preventDefault()} // the text field keeps the focus, and a phone its keyboard
       >
         <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -97,4 +149,10 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
       {isLong && <span class="error">{words.long}</span>}
     </form>
   );
+}
+
+/** A refusal in the visitor's language. */
+function describeProblem(code: string, words: Words): string {
+  if (code === 'file-too-large' || code === 'image-too-large') return words.large;
+  return code === 'file-type-refused' ? words.kind : words.unfit;
 }

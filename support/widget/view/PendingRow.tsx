@@ -19,7 +19,7 @@ export function PendingRow({ pending, isFirst, chat, view, words }: PendingRowPr
   return (
     <li class={`row own${isFirst ? ' first' : ''}`}>
       <div class="bubble" dir="auto">
-        <Text text={pending.body} />
+        <Text text={[pending.body, ...(pending.files ?? []).map(({ name }) => name)].filter(Boolean).join('\n')} />
       </div>
       {pending.state === 'waiting' ? (
         <span class="state">{describeWait(view, words)}</span>

@@ -3,6 +3,7 @@ import type { Chat, View } from '../chat/chat.ts';
 import type { Config } from '../chat/server.ts';
 import type { Message } from '../chat/thread.ts';
 import type { Words } from '../chat/words.ts';
+import { Files } from './Files.tsx';
 import { PendingRow } from './PendingRow.tsx';
 import { Text } from './Text.tsx';
 
@@ -42,7 +43,14 @@ export function Thread({ chat, view, config, words }: { chat: Chat; view: View; 
         </li>
       )}
       {thread.map((message, index) => (
-        <Row key={message.number} message={message} before={thread[index - 1]} words={words} botName={config.bot?.name}>
+        <Row
+          key={message.number}
+          message={message}
+          before={thread[index - 1]}
+          chat={chat}
+          words={words}
+          botName={config.bot?.name}
+        >
           {message.number === lastOwn && pending.length === 0 && (
             <span class="state">{(session?.agent_read_number ?? 0) >= message.number ? words.seen : words.sent}</span>
           )}
@@ -78,13 +86,14 @@ export function Thread({ chat, view, config, words }: { chat: Chat; view: View; 
 type RowProps = {
   message: Message;
   before: Message | undefined;
+  chat: Chat;
   words: Words;
   botName: string | undefined;
   children?: preact.ComponentChildren;
 };
 
-function Row({ message, before, words, botName, children }: RowProps) {
-  const { author, agent_name, body, created_at } = message;
+function Row({ message, before, chat, words, botName, children }: RowProps) {
+  const { author, agent_name, body, files, created_at } = message;
   const isFirst = before?.author !== author || before.agent_name !== agent_name;
   return (
     <li class={`row${author === 'visitor' ? ' own' : ''}${isFirst ? ' first' : ''}`}>
@@ -95,9 +104,12 @@ function Row({ message, before, words, botName, children }: RowProps) {
           {author === 'bot' && <span class="tag">{words.bot}</span>}
         </span>
       )}
-      <div class="bubble" dir="auto" title={new Date(created_at).toLocaleString()}>
-        <Text text={body} />
-      </div>
+      {body && (
+        <div class="bubble" dir="auto" title={new Date(created_at).toLocaleString()}>
+          <Text text={body} />
+        </div>
+      )}
+      {files && <Files files={files} chat={chat} />}
       {children}
     </li>
   );

@@ -21,7 +21,10 @@ export function describeNews(was: Seen, now: Seen, words: Words): string {
     isSent && words.sent,
     ...fresh
       .filter(({ number }) => !known.has(number))
-      .map(({ agent_name, body }) => `${agent_name ?? words.bot}: ${body}`),
+      .map(
+        ({ agent_name, body, files }) =>
+          `${agent_name ?? words.bot}: ${[body, ...(files ?? []).map(({ name }) => name)].filter(Boolean).join(', ')}`,
+      ),
     was.session?.status === 'active' && now.session?.status === 'ended' && words.ended,
     ...new Set(stopped.map((pending) => describeStop(pending, words))),
     now.refusal !== was.refusal && now.refusal,

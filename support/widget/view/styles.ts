@@ -45,6 +45,16 @@ header > div { flex: 1; min-inline-size: 0 }
 .foot { border-block-start: 1px solid var(--line); padding: 10px; display: flex; gap: 8px; align-items: flex-end }
 .over { flex-direction: column; align-items: stretch; gap: 12px; padding: 16px; text-align: center }
 textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 12px; padding: 9px 12px; background: var(--ground); min-block-size: 42px; max-block-size: 140px; field-sizing: content }
+.foot { flex-wrap: wrap }
+.tray { inline-size: 100%; list-style: none; padding: 0; font-size: 13px }
+.tray li { display: flex; gap: 6px; align-items: center }
+.tray span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+.tray .bad { color: var(--bad) }
+.tray button { padding: 0 8px; min-block-size: 24px }
+.foot > .error { inline-size: 100% }
+.file { border: 1px solid var(--line); padding: 6px 12px; margin-block-start: 4px; overflow-wrap: anywhere; text-align: start; max-inline-size: 100% }
+.file:has(canvas) { padding: 0; overflow: hidden; display: grid }
+canvas { max-inline-size: 100% }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
 .send[disabled] { opacity: .5; cursor: default }
 .bar { display: flex; justify-content: center; padding: 6px 10px 10px; font-size: 13px; color: var(--quiet) }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Blobs } from '@aether/files/blobs';
 import { type App, createStaffRoute, jsonBody, line, object, problems, z } from '@aether/http';
 import { exportPerson, type PersonExport } from '../../privacy/archive.ts';
 import { categories } from '../../privacy/categories.ts';
@@ -76,7 +77,11 @@ const give = createStaffRoute({
 });
 
 /** Finding a person and giving them what is held. @param privacy undefined: this console has no login for it */
-export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCountry: string | undefined): void {
+export function addPersonRoutes(
+  app: App,
+  privacy: Privacy | undefined,
+  { phoneCountry, openBlobs }: { phoneCountry: string | undefined; openBlobs: () => Promise<Blobs | undefined> },
+): void {
   app.openapi(find, async (c) => {
     const { who: text } = c.req.valid('json');
     const { customers, person, held } = await orPrivacyProblem(() =>
@@ -106,7 +111,7 @@ export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCou
   app.openapi(give, async (c) => {
     const { who: text, reason: because = null } = c.req.valid('json');
     const { zip, record } = await orPrivacyProblem(() =>
-      beginExport(requirePrivacy(privacy), { actor: actorOf(c), text, phoneCountry, because }),
+      beginExport(requirePrivacy(privacy), { actor: actorOf(c), text, phoneCountry, because, openBlobs }),
     );
     return c.body(Readable.toWeb(zip) as ReadableStream, 200, {
       'Content-Type': 'application/zip',
@@ -116,15 +121,21 @@ export function addPersonRoutes(app: App, privacy: Privacy | undefined, phoneCou
   });
 }
 
-type Wish = { actor: string; text: string; phoneCountry: string | undefined; because: string | null };
+type Wish = {
+  actor: string;
+  text: string;
+  phoneCountry: string | undefined;
+  because: string | null;
+  openBlobs: () => Promise<Blobs | undefined>;
+};
 
 /** Begins an export that keeps its connection until the zip is read or given up. */
-function beginExport(privacy: Privacy, { actor, text, phoneCountry, because }: Wish): Promise<PersonExport> {
+function beginExport(privacy: Privacy, { actor, text, phoneCountry, because, openBlobs }: Wish): Promise<PersonExport> {
   return new Promise((resolve, reject) => {
     privacy
       .with(actor, async (client) => {
         const person = await requirePerson(client, readWho(text, phoneCountry));
-        const begun = await exportPerson(client, person, { reason: because });
+        const begun = await exportPerson(client, person, { reason: because, blobs: await openBlobs() });
         resolve(begun);
         await begun.over;
       })

@@ -1,0 +1,71 @@
+import { addFileRoutes, type Files, type StoredFile } from '@aether/files';
+import { type App, type AppEnv, createRoute, createStaffRoute } from '@aether/http';
+import { NotFound, type PlatformDb, type Transaction } from '@aether/platform';
+import type { Context } from 'hono';
+import { byVisitor, type VisitorDoor } from '../visitors/visitordoor.ts';
+import { requireReaderOf } from './readers.ts';
+import { SessionEnded } from './sessions.ts';
+
+/**
+ * Files in conversations. A visitor uploads to their own conversation and reads what was sent in it. An agent uploads to a conversation that they
+ * may read, and reads what was sent there; nobody else's upload, which was not sent yet.
+ */
+export function addConversationFileRoutes(
+  app: App,
+  db: PlatformDb,
+  { door, files }: { door: VisitorDoor; files: Files },
+): void {
+  addFileRoutes(app, files, {
+    uploads: '/api/sessions/{id}/uploads',
+    file: '/api/sessions/{id}/files/{file}',
+    of: 'the conversation, as the visitor',
+    noun: 'SessionUpload',
+    statuses: [401, 403, 404, 429],
+    make: (parts) => createRoute({ ...parts, security: byVisitor }),
+    async enter(c, id, act) {
+      const { session } = await door.enter(c, id);
+      if (act === 'begin')
+        await door.limits.pass([
+          ['file-session', session.id],
+          ['file-address', door.addressOf(c)],
+        ]);
+      return { owner: { parentId: session.id, createdBy: null }, hold: (tx) => holdOpen(tx, session.id) };
+    },
+    async read(c, find, id) {
+      const { session } = await door.enter(c, id as string);
+      const file = await find();
+      if (file.parent_id !== session.id || file.record_id === null) throw new NotFound('file');
+      return file;
+    },
+  });
+
+  addFileRoutes(app, files, {
+    uploads: '/api/sessions/{id}/attachments',
+    file: '/api/files/{file}',
+    of: 'a conversation, as an agent',
+    noun: 'ReplyUpload',
+    statuses: [404],
+    make: (parts, act) => createStaffRoute({ ...parts, right: act === 'read' ? 'conversations.read' : 'person' }),
+    async enter(c, id) {
+      await requireReaderOf(db, c.get('caller'), id);
+      return { owner: { parentId: id, createdBy: c.get('actor')?.id ?? null }, hold: (tx) => holdOpen(tx, id) };
+    },
+    read: (c, find) => readAsStaff(c, find),
+  });
+
+  async function readAsStaff(c: Context<AppEnv>, find: () => Promise<StoredFile>): Promise<StoredFile> {
+    const file = await find();
+    if (file.record_id === null) throw new NotFound('file');
+    await requireReaderOf(db, c.get('caller'), file.parent_id);
+    return file;
+  }
+}
+
+/** Keeps the conversation open to the end of the transaction, so that an erasure of its person finds the file that begins here. */
+async function holdOpen(tx: Transaction, id: string): Promise<void> {
+  const [session] = await tx.query<{ status: string }>('select status from support.sessions where id = $1 for share', [
+    id,
+  ]);
+  if (!session) throw new NotFound('session');
+  if (session.status === 'ended') throw new SessionEnded();
+}
