@@ -51,5 +51,6 @@ export function conversationsFile(on: Queryable, reader: Reader, filters: InboxF
 /** A line for each message: its time in UTC, its author, its text. Notes of agents are not part of it. */
 const transcript = `(
   select string_agg(
-    concat(to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), ' ', t.author, ': ', support.words_of(t)), e'\\n' order by t.number)
+    concat(to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), ' ', t.author, ': ', support.words_of(t)),
+      e'\\n' order by t.number)
   from support.messages t where t.session_id = s.id) as transcript`;

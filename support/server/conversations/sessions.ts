@@ -78,7 +78,8 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
   s.last_message_at, s.ended_at,
   case when m.id is not null
-    then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}), 'created_at', m.created_at) end as last_message`;
+    then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}),
+      'created_at', m.created_at) end as last_message`;
 export const sessionTables = `support.sessions s join support.widgets w on w.id = s.widget_id
   left join platform.customers k on k.id = s.customer_id left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
   left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id

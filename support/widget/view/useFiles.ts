@@ -21,10 +21,12 @@ export function useFiles(chat: Chat) {
   const [items, setItems] = useState<Waiting[]>([]);
   const all = useRef(items);
   all.current = items;
-  const end = () => {
-    for (const { stop } of all.current) stop.abort();
-  };
-  useEffect(() => end, []);
+  useEffect(
+    () => () => {
+      for (const { stop } of all.current) stop.abort();
+    },
+    [],
+  );
   const change = (file: File, values: Partial<Waiting>) =>
     setItems((shown) => shown.map((each) => (each.file === file ? { ...each, ...values } : each)));
   return {
