@@ -15,6 +15,7 @@ const files = {
   foundation: () => import('./foundation.test.ts'),
   records: () => import('./records.test.ts'),
   addresses: () => import('./addresses.test.ts'),
+  files: () => import('./files.test.ts'),
   together: () => import('./together.test.ts'),
 };
 
