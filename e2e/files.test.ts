@@ -63,8 +63,8 @@ const give = (page: Page, label: string, event: 'paste' | 'drop', file: ReturnTy
 
 test('images go from a visitor to an agent and back, and into a note: by button, paste and drop; what is no image says so', async () => {
   const { page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair');
-  const key = (await stack.call('POST', `${stack.support}/api/widgets`, { as: 'maya', body: { name: 'Pictures' } })).body
-    .key;
+  const key = (await stack.call('POST', `${stack.support}/api/widgets`, { as: 'maya', body: { name: 'Pictures' } }))
+    .body.key;
   await stack.call('POST', `${stack.support}/api/agents/me/seen`, { as: 'priya', body: {} });
   const site = await startSite(key);
   const { page, leave } = await takeVisitor(browser, site);
@@ -109,6 +109,15 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   await isLoaded('new lamp.jpg');
   await drawn('new lamp.jpg');
   await look(priya, 'files-console');
+  if (process.env.AETHER_LOOK) {
+    await priya.emulateMedia({ colorScheme: 'dark' });
+    await priya.setViewportSize({ width: 390, height: 844 });
+    await look(priya, 'files-console-dark-narrow');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await look(page, 'files-widget-narrow');
+    await priya.emulateMedia({ colorScheme: 'light' });
+    await priya.setViewportSize({ width: 1440, height: 900 });
+  }
   expect(await priya.evaluate(findMisfits)).toEqual([]);
   const [saved] = await Promise.all([
     page.waitForEvent('download'),
@@ -116,13 +125,16 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   ]);
   expect(saved.suggestedFilename()).toBe('new lamp.jpg');
 
-  const { customer_id } = (await conversationOf(stack, email))?.session as { customer_id: string };
+  const conversation = await conversationOf(stack, email);
+  const customerId = conversation?.session.customer_id;
   const { page: maya } = await signIn(browser, stack.foundation, 'Maya Okafor');
-  await follow(maya, `${stack.foundation}/customers/${customer_id}`);
+  await follow(maya, `${stack.foundation}/customers/${customerId}`);
   await maya.getByLabel('Files to attach').setInputFiles(image('png', 'offer.png'));
   await maya.getByRole('button', { name: 'Add note' }).click();
   await expect
-    .poll(() => maya.getByRole('img', { name: 'offer.png' }).evaluate((each) => (each as HTMLImageElement).naturalWidth))
+    .poll(() =>
+      maya.getByRole('img', { name: 'offer.png' }).evaluate((each) => (each as HTMLImageElement).naturalWidth),
+    )
     .toBe(480);
   await look(maya, 'files-note');
   expect(await maya.evaluate(findMisfits)).toEqual([]);

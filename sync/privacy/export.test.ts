@@ -106,6 +106,37 @@ describe('find', () => {
 });
 
 describe('the export', () => {
+  test('has the files that were sent, whole, also one of several parts; one in Azure is named as left out without the setting, and read with it', async () => {
+    const parts = ['a'.repeat(1_048_576), 'the end'];
+    const newFile = async (name: string, place: string) => {
+      const { rows } = await superuser.query<{ id: string }>(
+        `insert into platform.files (app, parent_id, client_id, name, type, size, sha256, place, state)
+         values ('support', $1, replace($2, '.', '_'), $2, 'text/plain', 9, sha256('x'), $3, 'stored') returning id`,
+        [talk, name, place],
+      );
+      return (rows[0] as { id: string }).id;
+    };
+    const [kept, blob] = [await newFile('letter', 'database'), await newFile('offer.txt', 'azure')];
+    for (const [place, part] of parts.entries())
+      await superuser.query(
+        `insert into platform.file_chunks (file_id, place, bytes) values ($1, $2, convert_to($3, 'UTF8'))`,
+        [kept, place, part],
+      );
+    const without = await exported(ada);
+    expect(without.files.get(`files/${kept}-letter.txt`)).toBe(parts.join(''));
+    expect(without.manifest.files.map(({ path }) => path)).toContain(`files/${kept}-letter.txt`);
+    expect(without.manifest.leftOut.join()).toContain('FILES_AZURE_ACCOUNT_URL');
+    const read = async function* () {
+      yield Buffer.from('from afar');
+    };
+    const { zip, over } = await exportPerson(privacy, await requirePerson(privacy, readWho(ada)), { blobs: { read } });
+    const files = await unzip(await buffer(zip));
+    await over;
+    expect(files.get(`files/${blob}-offer.txt`)).toBe('from afar');
+    expect(files.get('manifest.json')).not.toContain('FILES_AZURE_ACCOUNT_URL');
+    await superuser.query('delete from platform.files where id = any ($1)', [[kept, blob]]);
+  });
+
   test('has a manifest whose sums and counts are those of the files', async () => {
     const { files, manifest } = await exported(ada);
     expect(manifest).toMatchObject({ format: 'aether-person', version: 1, scope: { customers: [ada, formerAda] } });
@@ -263,8 +294,13 @@ describe('the inventory', () => {
       select i.relation from platform.inventory_tables i
       where i.belongs is not null and not exists (select from platform.person_sources s where s.relation = i.relation)
       order by 1`);
-    // The bytes of a file hold other people; keys of matching are hashes of what the export has in words.
-    expect(rows.map(({ relation }) => relation)).toEqual(['sync.import_chunks', 'sync.match_keys']);
+    // The bytes of files that people sent are files of the zip; those of a file of an import hold other people; keys of matching are hashes of
+    // what the export has in words.
+    expect(rows.map(({ relation }) => relation)).toEqual([
+      'platform.file_chunks',
+      'sync.import_chunks',
+      'sync.match_keys',
+    ]);
   });
 
   test('every hidden column exists, and is no text of the person but those that name others', async () => {

@@ -36,7 +36,7 @@ export function AttachButton({ uploads, className }: { uploads: Uploads; classNa
   return (
     <>
       <button type="button" className={className} disabled={uploads.isFull} onClick={() => input.current?.click()}>
-        <IconPaperclip size={15} aria-hidden /> Attach
+        <IconPaperclip size={15} aria-hidden className={classes.attach} /> Attach
       </button>
       <input
         ref={input}

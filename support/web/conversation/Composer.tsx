@@ -9,7 +9,7 @@ import { useMentioning } from '@aether/ui/mentions/useMentioning.ts';
 import { type Drafting, describeDraft } from '@aether/ui/useDraft.ts';
 import { Button, Group, Textarea } from '@mantine/core';
 import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';
-import { type KeyboardEvent, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { readersToMention } from '../api/people.ts';
 import type { Named, Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
@@ -60,6 +60,9 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
   const drop = useFileDrop(ofReply);
   const isReady = !ofReply?.isBusy && (text.trim() !== '' || (ofReply?.sent.length ?? 0) > 0);
   const canSend = isReady && !isTooLong && !open;
+  /** It is sent as soon as the files have arrived. */
+  const [isWanted, setWanted] = useState(false);
+  const isBusy = ofReply?.isBusy ?? false;
   const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
 
   const begin = (next: Mode) => {
@@ -77,11 +80,16 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
     { keys: '/', label: 'Canned answers', group: 'Conversation', run: openCanned },
   ]);
   const submit = () => {
+    setWanted(isBusy);
     if (!canSend) return;
     onSend(mode, text.trim(), ofReply?.sent.length ? ofReply.sent : undefined);
     ofReply?.clear();
     change({ [mode]: '' });
   };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the last file has arrived
+  useEffect(() => {
+    if (isWanted && !isBusy) submit();
+  }, [isWanted, isBusy]);
   const insert = (body: string) => {
     change({ reply: fillIn(body, { customer: nameForVisitor(session), agent: own }) });
     input.current?.focus();
@@ -213,7 +221,12 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
         <span className={classes.keys}>
           <KeyName keys="enter" /> sends, <KeyName keys="shift+enter" /> new line
         </span>
-        <Button type="submit" disabled={!canSend} color={mode === 'note' ? 'yellow.9' : undefined}>
+        <Button
+          type="submit"
+          disabled={!canSend && !isBusy}
+          loading={isWanted && isBusy}
+          color={mode === 'note' ? 'yellow.9' : undefined}
+        >
           {mode === 'note' ? 'Add note' : 'Send'}
         </Button>
       </div>

@@ -25,6 +25,8 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   const [text, setText] = useState(chat.draft);
   const files = useFiles(chat);
   const picker = useRef<HTMLInputElement>(null);
+  /** Sends as soon as the files have arrived. */
+  const [isWanted, setWanted] = useState(false);
   const toldAt = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isLong = [...text].length > charactersMax;
@@ -37,6 +39,10 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   }, [isLong]);
 
   const canSend = !isLong && !files.isBusy && (text.trim() !== '' || files.sent.length > 0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the last one has arrived
+  useEffect(() => {
+    if (isWanted && !files.isBusy) send();
+  }, [isWanted, files.isBusy]);
   const problem = files.items.find((each) => each.problem)?.problem;
   const trouble = problem && describeProblem(problem, words);
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has become so
@@ -60,6 +66,7 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
   };
   const send = () => {
     const body = text.trim();
+    setWanted(files.isBusy && !isLong);
     if (!canSend) return;
     clearTimeout(pause.current);
     toldAt.current = 0;
@@ -139,7 +146,7 @@ export function Composer({ chat, words, isEdited, say }: ComposerProps) {
         type="submit"
         class="icon send"
         aria-label={words.send}
-        disabled={!canSend}
+        disabled={!canSend && !files.isBusy}
         onMouseDown={(event) => event.preventDefault()} // the text field keeps the focus, and a phone its keyboard
       >
         <svg viewBox="0 0 24 24" aria-hidden="true">
