@@ -6,6 +6,7 @@ import { makeImage } from '@aether/files/testing';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import { openBrowser } from './testing.browser.ts';
+import { giveFile, widthOf } from './testing.giving.mjs';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 import { conversationOf, takeVisitor, visitorOn } from './testing.widget.ts';
@@ -45,21 +46,8 @@ async function look(page: Page, name: string): Promise<void> {
   if (folder) await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
-/** Gives files to the element as a paste or a drop does. */
-const give = (page: Page, label: string, event: 'paste' | 'drop', file: ReturnType<typeof image>) =>
-  page.getByRole('textbox', { name: label }).evaluate(
-    (field, { event, name, mimeType, bytes }) => {
-      const data = new DataTransfer();
-      data.items.add(new File([Uint8Array.from(bytes)], name, { type: mimeType }));
-      const init = { bubbles: true, cancelable: true };
-      field.dispatchEvent(
-        event === 'paste'
-          ? new ClipboardEvent('paste', { ...init, clipboardData: data })
-          : new DragEvent('drop', { ...init, dataTransfer: data }),
-      );
-    },
-    { event, name: file.name, mimeType: file.mimeType, bytes: [...file.buffer] },
-  );
+const give = (page: Page, label: string, event: 'paste' | 'drop', { buffer, ...file }: ReturnType<typeof image>) =>
+  page.getByRole('textbox', { name: label }).evaluate(giveFile, { ...file, event, bytes: [...buffer] });
 
 test('images go from a visitor to an agent and back, and into a note: by button, paste and drop; what is no image says so', async () => {
   const { page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair');
@@ -86,19 +74,14 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   await visitor.say('It is broken');
   await visitor.sees('Sent').waitFor();
   const drawn = (name: string) =>
-    expect
-      .poll(() => visitor.panel.getByRole('img', { name }).evaluate((canvas) => (canvas as HTMLCanvasElement).width))
-      .toBe(480);
+    expect.poll(() => visitor.panel.getByRole('img', { name }).evaluate(widthOf)).toBe(480);
   await drawn('broken lamp.png');
   await look(page, 'files-widget');
 
   const id = (await conversationOf(stack, email))?.session.id as string;
   await follow(priya, `${stack.support}/sessions/${id}?view=all`);
   const messages = priya.getByRole('log', { name: 'Messages' });
-  const isLoaded = (name: string) =>
-    expect
-      .poll(() => messages.getByRole('img', { name }).evaluate((each) => (each as HTMLImageElement).naturalWidth))
-      .toBe(480);
+  const isLoaded = (name: string) => expect.poll(() => messages.getByRole('img', { name }).evaluate(widthOf)).toBe(480);
   await isLoaded('broken lamp.png');
   const answer = 'Answer to Vera Pictures';
   await give(priya, answer, 'paste', image('jpeg', 'new lamp.jpg'));
@@ -131,11 +114,7 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   await follow(maya, `${stack.foundation}/customers/${customerId}`);
   await maya.getByLabel('Files to attach').setInputFiles(image('png', 'offer.png'));
   await maya.getByRole('button', { name: 'Add note' }).click();
-  await expect
-    .poll(() =>
-      maya.getByRole('img', { name: 'offer.png' }).evaluate((each) => (each as HTMLImageElement).naturalWidth),
-    )
-    .toBe(480);
+  await expect.poll(() => maya.getByRole('img', { name: 'offer.png' }).evaluate(widthOf)).toBe(480);
   await look(maya, 'files-note');
   expect(await maya.evaluate(findMisfits)).toEqual([]);
   expect(errors).toEqual([]);
