@@ -6,7 +6,7 @@ import { refuseFull, refuseSize, refuseUnreadable } from './codes.ts';
 import { type ImageHead, NotAnImage, readImage } from './images/heads.ts';
 import { openThumbnails } from './images/thumbnails.ts';
 import { readFileSettings } from './settings.ts';
-import { chunkBytes, openDatabaseStore, type Store, type Variant } from './store.ts';
+import { chunkBytes, keepIn, openDatabaseStore, type Store, type Variant } from './store.ts';
 import { checkerOf, type FileType, isImage, recognise } from './types.ts';
 
 /*
@@ -184,13 +184,22 @@ export function openFiles(
     const thumbnail = isSmall ? await thumbnails.make(image.bytes, image.orientation) : undefined;
     const store = azure ? await storeOf('azure') : database;
     // Before the first blob is written: if this process dies, the removal of the row finds what there is.
-    if (store.place === 'azure')
+    if (store.place === 'azure') {
       await db.query(`update platform.files set place = 'azure' where id = $1 and state = 'uploading'`, [row.id]);
-    if (store.place === 'azure' || size !== row.size)
       await store.keep(row.id, 'whole', image ? only(image.bytes) : readParts(row.id));
-    if (thumbnail) await store.keep(row.id, 'thumbnail', only(thumbnail));
+      if (thumbnail) await store.keep(row.id, 'thumbnail', only(thumbnail));
+    }
     const isOnSide = image !== undefined && image.orientation >= 5;
+    // In one transaction with the state: of a process that dies before it, what arrived is there to be completed again.
     const stored = await db.transaction({}, async (tx) => {
+      const [held] = await tx.query<Row>(`select ${columns} from platform.files f where f.id = $1 for update`, [
+        row.id,
+      ]);
+      // Gone, or another request has completed it.
+      if (held?.state !== 'uploading') return held;
+      if (store.place === 'database' && image && size !== row.size)
+        await keepIn(tx, row.id, 'whole', only(image.bytes));
+      if (store.place === 'database' && thumbnail) await keepIn(tx, row.id, 'thumbnail', only(thumbnail));
       const [found] = await tx.query<Row>(
         `update platform.files f set state = 'stored', type = $2, size = $3, sha256 = $4, width = $5, height = $6, has_thumbnail = $7
          where f.id = $1 returning ${columns}`,

@@ -1,4 +1,4 @@
-import type { PlatformDb } from '@aether/platform';
+import type { PlatformDb, Transaction } from '@aether/platform';
 
 /** `thumbnail`: a small picture of an image. */
 export type Variant = 'whole' | 'thumbnail';
@@ -22,21 +22,7 @@ export const keepWithinMs = 60_000;
 export function openDatabaseStore(db: PlatformDb): Store {
   return {
     place: 'database',
-    async keep(id, variant, parts) {
-      await db.transaction({}, async (tx) => {
-        await tx.query('delete from platform.file_chunks where file_id = $1 and variant = $2', [id, variant]);
-        let place = 0;
-        for await (const part of inChunks(parts)) {
-          await tx.query('insert into platform.file_chunks (file_id, variant, place, bytes) values ($1, $2, $3, $4)', [
-            id,
-            variant,
-            place,
-            part,
-          ]);
-          place += 1;
-        }
-      });
-    },
+    keep: (id, variant, parts) => db.transaction({}, (tx) => keepIn(tx, id, variant, parts)),
     // A query for each part, so that a slow reader holds no connection.
     async *read(id, variant) {
       for (let place = 0; ; place += 1) {
@@ -52,6 +38,26 @@ export function openDatabaseStore(db: PlatformDb): Store {
       await db.query('delete from platform.file_chunks where file_id = $1', [id]);
     },
   };
+}
+
+/** Keeps the bytes in the caller's transaction. */
+export async function keepIn(
+  tx: Transaction,
+  id: string,
+  variant: Variant,
+  parts: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  await tx.query('delete from platform.file_chunks where file_id = $1 and variant = $2', [id, variant]);
+  let place = 0;
+  for await (const part of inChunks(parts)) {
+    await tx.query('insert into platform.file_chunks (file_id, variant, place, bytes) values ($1, $2, $3, $4)', [
+      id,
+      variant,
+      place,
+      part,
+    ]);
+    place += 1;
+  }
 }
 
 async function* inChunks(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

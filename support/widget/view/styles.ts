@@ -52,7 +52,8 @@ textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 
 .tray .bad { color: var(--bad) }
 .tray button { padding: 0 8px; min-block-size: 24px }
 .foot > .error { inline-size: 100% }
-.file { border: 1px solid var(--line); padding: 6px 12px; margin-block-start: 4px; overflow-wrap: anywhere; text-align: start; max-inline-size: 100% }
+.file { border: 1px solid var(--line); padding: 6px 12px; margin-block-start: 4px; overflow-wrap: anywhere; text-align: start; max-inline-size: 100%; align-self: flex-start }
+.own .file { align-self: flex-end }
 .file:has(canvas) { padding: 0; overflow: hidden; display: grid }
 canvas { max-inline-size: 100% }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
