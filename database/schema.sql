@@ -459,6 +459,7 @@ comment on column crm.activities.remind_at is 'When the person is reminded; null
 comment on column crm.activities.repeat_day is 'The day that the repetition counts from, in time_zone: the 31st is the last day of a shorter month, and the 31st again after it.';
 comment on column crm.activities.repeated_from is 'The task that was done before this one came. A task comes again once.';
 CREATE INDEX activities_assigned_to_idx ON crm.activities USING btree (assigned_to) WHERE (assigned_to IS NOT NULL);
+CREATE INDEX activities_by_time ON crm.activities USING btree (occurred_at);
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_done ON crm.activities USING btree (done_at DESC, id DESC) WHERE ((type = 'task'::text) AND (done_at IS NOT NULL));
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
@@ -466,9 +467,13 @@ CREATE INDEX activities_reminders ON crm.activities USING btree (COALESCE(assign
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE INDEX activities_todo ON crm.activities USING btree (COALESCE(assigned_to, created_by), COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
+CREATE INDEX activities_words ON crm.activities USING gin (platform.text_terms((description || COALESCE(('
+'::text || (metadata ->> 'summary'::text)), ''::text)), occurred_at)) WITH (fastupdate=off);
 CREATE UNIQUE INDEX activities_repeated_from_key ON crm.activities USING btree (repeated_from) WHERE (repeated_from IS NOT NULL);
 CREATE TRIGGER forget_notices AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER remove_files AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'files'::text) AND (NOT (new.metadata ? 'files'::text)))) EXECUTE FUNCTION platform.remove_files();
+CREATE TRIGGER remove_files_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'files'::text)) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id <> old.customer_id))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS DISTINCT FROM old.assigned_to))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
 CREATE TRIGGER tell_of_changed_mentions AFTER UPDATE OF description ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description <> old.description) AND ((new.description ~~ '%<@%'::text) OR (old.description ~~ '%<@%'::text)))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
@@ -816,6 +821,7 @@ CREATE INDEX deals_folded ON crm.deals USING gin (platform.search_text(name) ext
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
+CREATE INDEX deals_words ON crm.deals USING gin (platform.text_terms(name, created_at)) WITH (fastupdate=off);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
@@ -1671,6 +1677,17 @@ end $function$;
 grant execute on function platform.describe_duplicates(ids uuid[]) to console_role;
 grant execute on function platform.describe_duplicates(ids uuid[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.describe_files(ids uuid[])
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('id', f.id, 'name', f.name, 'type', f.type, 'size', f.size, 'width', f.width, 'height', f.height, 'has_thumbnail', f.has_thumbnail)) ORDER BY g.place) AS jsonb_agg
+    FROM (unnest(describe_files.ids) WITH ORDINALITY g(id, place)
+      JOIN platform.files f ON ((f.id = g.id)));
+END;
+grant execute on function platform.describe_files(ids uuid[]) to app_role;
+
 CREATE OR REPLACE FUNCTION platform.describe_merge_field(c platform.customers, field text, value jsonb)
  RETURNS jsonb
  LANGUAGE sql
@@ -1748,7 +1765,8 @@ declare
   ended bigint;
 begin
   update platform.erasures e set state = 'clean', clean_at = clock_timestamp()
-  where e.id = any (of_erasures) and e.state = 'erased' and e.pending is null;
+  where e.id = any (of_erasures) and e.state = 'erased' and e.pending is null
+    and not exists (select from platform.blob_removals b where b.removed_at <= e.erased_at);
   get diagnostics ended = row_count;
   for part in
     select c.oid from pg_class c cross join aclexplode(c.relacl) a
@@ -3102,6 +3120,21 @@ begin
   end loop;
 end $function$;
 grant execute on function platform.list_clean_up(OUT relation text, OUT indexes text[], OUT sampled text[], OUT is_parent boolean) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.list_held_files(person jsonb, OUT file uuid, OUT name text, OUT type text, OUT place text, OUT app text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query execute format('select r.id, r.name, r.type, r.place, r.app from %s and r.state = ''stored'' order by r.created_at, r.id', (
+      select platform.say_rows(s) from platform.person_sources s where s.relation = 'platform.files'))
+    using platform.members_of(person, 'customers')::uuid[], platform.members_of(person, 'emails'), platform.members_of(person, 'phones'),
+      platform.members_of(person, 'sessions')::uuid[], platform.members_of(person, 'users'),
+      platform.members_of(person, 'deals')::bigint[];
+end $function$;
+grant execute on function platform.list_held_files(person jsonb, OUT file uuid, OUT name text, OUT type text, OUT place text, OUT app text) to privacy_role;
 
 CREATE OR REPLACE FUNCTION platform.list_merge_fields(of_merge uuid)
  RETURNS jsonb
@@ -4549,6 +4582,18 @@ CREATE OR REPLACE FUNCTION platform.read_customer_field(c platform.customers, fi
 RETURN NULLIF(CASE field WHEN 'email'::text THEN jsonb_build_object('email', (c).email, 'email_key', (c).email_key) WHEN 'name'::text THEN to_jsonb((c).name) WHEN 'phone'::text THEN CASE WHEN ((c).phone IS NOT NULL) THEN jsonb_build_object('phone', (c).phone, 'phone_key', (c).phone_key, 'phone_extension', (c).phone_extension) ELSE NULL::jsonb END WHEN 'company_id'::text THEN to_jsonb((c).company_id) WHEN 'account_tier'::text THEN to_jsonb((c).account_tier) WHEN 'account_manager_id'::text THEN to_jsonb((c).account_manager_id) WHEN 'preferred_language'::text THEN to_jsonb((c).preferred_language) WHEN 'timezone'::text THEN to_jsonb((c).timezone) WHEN 'crm_id'::text THEN to_jsonb((c).crm_id) WHEN 'support_id'::text THEN to_jsonb((c).support_id) ELSE NULL::jsonb END, 'null'::jsonb);
 grant execute on function platform.read_customer_field(c platform.customers, field text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.read_file_part(of_file uuid, at integer)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT c.bytes
+    FROM platform.file_chunks c
+   WHERE ((c.file_id = read_file_part.of_file) AND (c.variant = 'whole'::text) AND (c.place = read_file_part.at));
+END;
+grant execute on function platform.read_file_part(of_file uuid, at integer) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.read_moved(kind text, record uuid, holding boolean, OUT is_there boolean, OUT customer uuid, OUT identity text)
  RETURNS record
  LANGUAGE plpgsql
@@ -4918,6 +4963,28 @@ begin
 end $function$;
 grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.remove_blob()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into platform.blob_removals (file_id, app) values (old.id, old.app) on conflict do nothing;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.remove_files()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from platform.files f where f.record_id = old.id;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -5208,6 +5275,13 @@ begin
 end $function$;
 grant execute on function platform.runs_of_person(people uuid[], addresses text[], numbers text[]) to erase_role;
 
+CREATE OR REPLACE FUNCTION platform.say_files(files jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT NULLIF(concat_ws(', '::text, CASE c.images WHEN 0 THEN NULL::text WHEN 1 THEN '1 image'::text ELSE (c.images || ' images'::text) END, CASE c.others WHEN 0 THEN NULL::text WHEN 1 THEN '1 file'::text ELSE (c.others || ' files'::text) END), ''::text) AS "nullif" FROM (SELECT count(*) FILTER (WHERE ((f.value ->> 'type'::text) ~~ 'image/%'::text)) AS images, count(*) FILTER (WHERE ((f.value ->> 'type'::text) !~~ 'image/%'::text)) AS others FROM jsonb_array_elements(say_files.files) f(value)) c);
+grant execute on function platform.say_files(files jsonb) to app_role;
+
 CREATE OR REPLACE FUNCTION platform.say_rows(s platform.person_sources)
  RETURNS text
  LANGUAGE sql
@@ -5271,6 +5345,23 @@ grant execute on function platform.search_text(name text) to app_role;
 grant execute on function platform.search_text(name text) to bulk_role;
 grant execute on function platform.search_text(name text) to erase_role;
 grant execute on function platform.search_text(name text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.send_files(ids uuid[], parent uuid, uploader text, record uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  sent bigint;
+begin
+  update platform.files f set record_id = record
+  where f.id = any (ids) and f.parent_id = parent and f.record_id is null and f.state = 'stored'
+    and f.created_by is not distinct from uploader;
+  get diagnostics sent = row_count;
+  if sent <> cardinality(ids) then return null; end if;
+  return platform.describe_files(ids);
+end $function$;
+grant execute on function platform.send_files(ids uuid[], parent uuid, uploader text, record uuid) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.set_apart(left_ids uuid[], right_ids uuid[])
  RETURNS bigint[]
@@ -5694,6 +5785,77 @@ begin
   end loop;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.text_day(at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN lpad(to_hex((LEAST(GREATEST(floor(EXTRACT(day FROM (at - '2000-01-01 00:00:00+00'::timestamp with time zone))), (0)::numeric), (65535)::numeric))::integer), 4, '0'::text);
+grant execute on function platform.text_day(at timestamp with time zone) to app_role;
+grant execute on function platform.text_day(at timestamp with time zone) to bulk_role;
+grant execute on function platform.text_day(at timestamp with time zone) to erase_role;
+grant execute on function platform.text_day(at timestamp with time zone) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.text_terms(body text, at timestamp with time zone)
+ RETURNS tsvector
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT COST 10000
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare day constant text := platform.text_day(at);
+begin
+  return array_to_tsvector(array(select day || left(w, 64) from unnest(platform.text_words(body)) w where w <> ''));
+end $function$;
+grant execute on function platform.text_terms(body text, at timestamp with time zone) to app_role;
+grant execute on function platform.text_terms(body text, at timestamp with time zone) to bulk_role;
+grant execute on function platform.text_terms(body text, at timestamp with time zone) to erase_role;
+grant execute on function platform.text_terms(body text, at timestamp with time zone) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.text_words(body text)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  separators constant text := '\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7'
+    '\u037e\u0387\u055a-\u055f\u0589\u058a\u05be\u05c0\u05c3\u05c6\u05f3\u05f4\u060c\u061b\u061f\u066a-\u066d\u06d4\u0964\u0965'
+    '\u0e3f\u0e4f\u0e5a\u0e5b\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030'
+    '\u303d-\u303f\u30fb\ue000-\uf8ff\ufe00-\ufe6f\ufff0-\uffff\U0001f000-\U0001faff\U000e0000-\U000e0fff';
+  unspaced constant text := '\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf'
+    '\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff';
+  is_ascii constant boolean := octet_length(body) = char_length(body);
+  folded constant text := case when is_ascii then lower(translate(body, '''`', '') collate "C") else platform.fold(body) end collate "C";
+  -- The classes of ASCII alone are quicker, and most texts need no others.
+  part constant text := case when is_ascii then '[0-9a-z]+' else '[^' || separators || unspaced || ']+' end;
+  joiner constant text := case when is_ascii then '[-_./@+:#&]' else '[-_./@+:#&\u2010-\u2013]' end;
+  words text[];
+begin
+  if is_ascii then
+    words := regexp_split_to_array(folded, '[^0-9a-z]+'); -- translate takes ten times as long
+  elsif folded ~ ('[' || unspaced || ']') then
+    words := regexp_split_to_array(regexp_replace(folded, '([' || unspaced || '])', ' \1 ', 'g'), '[' || separators || ']+')
+      || array(
+        select substr(r.run[1], n, 2) from regexp_matches(folded, '[' || unspaced || ']{2,}', 'g') r (run)
+          cross join generate_series(1, char_length(r.run[1]) - 1) n);
+  else
+    words := regexp_split_to_array(folded, '[' || separators || ']+');
+  end if;
+  if folded ~ (part || joiner || part) then
+    words := words || array(
+      select w.word from regexp_matches(folded, '(?:' || part || joiner || ')+' || part, 'g') m (found)
+        cross join regexp_replace(m.found[1], joiner, '', 'g') w (word) where char_length(w.word) <= 64);
+  end if;
+  if folded ~ '[a-z][0-9]{3}' then
+    words := words || array(
+      select m.found[1] from regexp_matches(folded, '(?<=[a-z])[0-9]{3,}', 'g') m (found) where char_length(m.found[1]) <= 64);
+  end if;
+  return words;
+end $function$;
+grant execute on function platform.text_words(body text) to app_role;
+grant execute on function platform.text_words(body text) to bulk_role;
+grant execute on function platform.text_words(body text) to erase_role;
+grant execute on function platform.text_words(body text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.tier_hint()
  RETURNS text
@@ -6772,6 +6934,22 @@ create policy owner_all on platform.apps for all to platform_owner using (true) 
 grant select on platform.apps to app_role;
 grant select on platform.apps to erase_role;
 
+create table platform.blob_removals (
+  file_id uuid not null,
+  app text collate "C" not null,
+  removed_at timestamp with time zone default clock_timestamp() not null,
+  constraint blob_removals_pkey PRIMARY KEY (file_id),
+  constraint blob_removals_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint blob_removals_removed_at_time CHECK (platform.is_time(removed_at))
+);
+CREATE INDEX blob_removals_app_idx ON platform.blob_removals USING btree (app);
+alter table platform.blob_removals enable row level security, force row level security;
+create policy apps_own on platform.blob_removals for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy owner_all on platform.blob_removals for all to platform_owner using (true) with check (true);
+grant delete on platform.blob_removals to app_role;
+grant select on platform.blob_removals to app_role;
+grant update (removed_at) on platform.blob_removals to app_role;
+
 create table platform.companies (
   id uuid default uuidv7() not null,
   name text collate platform.people not null,
@@ -7149,6 +7327,96 @@ grant maintain on platform.erasures to privacy_role;
 grant select (id, customer_id, people, reason, state, asked_at, asked_by, asked_by_login, erased_at, erased_by, erased_by_login, clean_at, report) on platform.erasures to privacy_role;
 grant select on platform.erasures to erase_role;
 grant update on platform.erasures to erase_role;
+
+create table platform.file_chunks (
+  file_id uuid not null,
+  variant text collate "C" default 'whole'::text not null,
+  place integer not null,
+  bytes bytea not null,
+  constraint file_chunks_pkey PRIMARY KEY (file_id, variant, place),
+  constraint file_chunks_file_id_fkey FOREIGN KEY (file_id) REFERENCES platform.files(id) ON DELETE CASCADE,
+  constraint file_chunks_bytes_check CHECK (((octet_length(bytes) >= 1) AND (octet_length(bytes) <= 1048576))),
+  constraint file_chunks_place_check CHECK ((place >= 0)),
+  constraint file_chunks_variant_check CHECK ((variant = ANY (ARRAY['whole'::text, 'thumbnail'::text])))
+);
+comment on table platform.file_chunks is 'The bytes of files. Of a file whose place is azure there are none but those that still arrive.';
+alter table platform.file_chunks enable row level security, force row level security;
+create policy apps_own on platform.file_chunks for all to app_role using ((EXISTS ( SELECT
+   FROM platform.files f
+  WHERE ((f.id = file_chunks.file_id) AND (f.app = platform.current_app()))))) with check ((EXISTS ( SELECT
+   FROM platform.files f
+  WHERE ((f.id = file_chunks.file_id) AND (f.app = platform.current_app())))));
+create policy erase_all on platform.file_chunks for all to erase_role using (true) with check (true);
+create policy owner_all on platform.file_chunks for all to platform_owner using (true) with check (true);
+grant delete on platform.file_chunks to app_role;
+grant delete on platform.file_chunks to erase_role;
+grant insert (file_id, variant, place, bytes) on platform.file_chunks to app_role;
+grant maintain on platform.file_chunks to privacy_role;
+grant select on platform.file_chunks to app_role;
+grant select on platform.file_chunks to erase_role;
+grant update (bytes) on platform.file_chunks to app_role;
+grant update on platform.file_chunks to erase_role;
+
+create table platform.files (
+  id uuid default uuidv7() not null,
+  app text collate "C" default platform.current_app() not null,
+  parent_id uuid not null,
+  record_id uuid,
+  client_id text collate "C" not null,
+  created_by text collate "C",
+  name text not null,
+  type text collate "C",
+  size integer not null,
+  sha256 bytea,
+  width integer,
+  height integer,
+  has_thumbnail boolean default false not null,
+  place text collate "C" default 'database'::text not null,
+  state text collate "C" default 'uploading'::text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint files_pkey PRIMARY KEY (id),
+  constraint files_app_parent_id_created_by_client_id_key UNIQUE NULLS NOT DISTINCT (app, parent_id, created_by, client_id),
+  constraint files_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint files_created_by_fkey FOREIGN KEY (created_by) REFERENCES platform.users(id),
+  constraint files_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+  constraint files_created_at_time CHECK (platform.is_time(created_at)),
+  constraint files_height_check CHECK ((height > 0)),
+  constraint files_name_check CHECK (platform.is_line(name, 200)),
+  constraint files_place_check CHECK ((place = ANY (ARRAY['database'::text, 'azure'::text]))),
+  constraint files_sent_stored CHECK (((record_id IS NULL) OR (state = 'stored'::text))),
+  constraint files_sha256_check CHECK ((octet_length(sha256) = 32)),
+  constraint files_size_check CHECK ((size > 0)),
+  constraint files_state_check CHECK ((state = ANY (ARRAY['uploading'::text, 'stored'::text]))),
+  constraint files_stored_whole CHECK (((state = 'uploading'::text) OR ((type IS NOT NULL) AND (sha256 IS NOT NULL)))),
+  constraint files_type_check CHECK ((type ~ '^[a-z]+/[a-z0-9.+-]{1,100}$'::text)),
+  constraint files_width_check CHECK ((width > 0))
+);
+comment on table platform.files is 'Files that people send. Each belongs to one app, and no other app sees it.';
+comment on column platform.files.parent_id is 'Where it was uploaded: a conversation of Support, a customer of Foundation.';
+comment on column platform.files.record_id is 'The message or the activity that has it; null: it was not sent, and goes within a day.';
+comment on column platform.files.created_by is 'Null: a visitor.';
+comment on column platform.files.name is 'As it was given. Whoever downloads it gets a name whose end fits the type.';
+comment on column platform.files.type is 'As it was found in the bytes; what the sender says counts for nothing.';
+CREATE INDEX files_created_by_idx ON platform.files USING btree (created_by) WHERE (created_by IS NOT NULL);
+CREATE INDEX files_parent_id_idx ON platform.files USING btree (parent_id);
+CREATE INDEX files_record_id_idx ON platform.files USING btree (record_id) WHERE (record_id IS NOT NULL);
+CREATE INDEX files_unsent ON platform.files USING btree (app, created_at) WHERE (record_id IS NULL);
+CREATE TRIGGER remove_blob AFTER DELETE ON platform.files FOR EACH ROW WHEN ((old.place = 'azure'::text)) EXECUTE FUNCTION platform.remove_blob();
+alter table platform.files enable row level security, force row level security;
+create policy apps_insert on platform.files for insert to app_role with check ((app = platform.current_app()));
+create policy apps_read on platform.files for select to app_role using ((app = platform.current_app()));
+create policy apps_remove_unsent on platform.files for delete to app_role using (((app = platform.current_app()) AND (record_id IS NULL)));
+create policy apps_update on platform.files for update to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy erase_all on platform.files for all to erase_role using (true) with check (true);
+create policy owner_all on platform.files for all to platform_owner using (true) with check (true);
+grant delete on platform.files to app_role;
+grant delete on platform.files to erase_role;
+grant insert (parent_id, client_id, created_by, name, size) on platform.files to app_role;
+grant maintain on platform.files to privacy_role;
+grant select on platform.files to app_role;
+grant select on platform.files to erase_role;
+grant update (record_id, type, size, sha256, width, height, has_thumbnail, place, state) on platform.files to app_role;
+grant update on platform.files to erase_role;
 
 create table platform.idempotency_keys (
   app text collate "C" default platform.current_app() not null,
@@ -8049,7 +8317,7 @@ CREATE OR REPLACE FUNCTION support.activity_of_session(session uuid)
  STABLE
 BEGIN ATOMIC
  SELECT c.id,
-     'support_chat'::text,
+     'support_chat'::text AS text,
      (
          CASE
              WHEN s.resolved THEN 'Support conversation resolved'::text
@@ -8069,7 +8337,7 @@ BEGIN ATOMIC
             FROM support.session_entries e
            WHERE ((e.session_id = s.id) AND (e.kind = 'ended'::text))
            ORDER BY e.created_at
-          LIMIT 1), ( SELECT "left"(m.body, 400) AS "left"
+          LIMIT 1), ( SELECT "left"(support.words_of(m.*), 400) AS "left"
             FROM support.messages m
            WHERE ((m.session_id = s.id) AND (m.author = 'visitor'::text))
            ORDER BY m.number
@@ -8085,6 +8353,15 @@ grant execute on function support.activity_of_session(session uuid) to support_r
 
 CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text)
  RETURNS record
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT a.outcome,
+     a.message,
+     a.agent_name
+    FROM support.add_message(add_message.session, add_message.author, add_message.agent, add_message.client_id, add_message.body, add_message.choices, add_message.token_hash, add_message.for_agents_only, NULL::uuid[]) a(outcome, message, agent_name);
+END;
+CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], OUT outcome text, OUT message support.messages, OUT agent_name text)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
@@ -8095,6 +8372,8 @@ declare
   is_agents constant boolean := add_message.author = 'agent';
   named uuid := agent;
   is_active boolean;
+  sent jsonb;
+  new_id constant uuid := uuidv7();
 begin
   select s.status, s.handler, s.agent_id, s.token_hash into held from support.sessions s where s.id = session for update;
   if not found or held.token_hash <> add_message.token_hash then outcome := 'no_session'; return; end if;
@@ -8112,6 +8391,10 @@ begin
   end if;
   if outcome is null and held.status = 'ended' then outcome := 'ended'; end if;
   if outcome is null and for_agents_only and held.handler = 'bot' then outcome := 'bot_answers'; end if;
+  if outcome is null and file_ids is not null then
+    sent := platform.send_files(file_ids, session, (select a.user_id from support.agents a where a.id = agent), new_id);
+    if sent is null then outcome := 'no_file'; return; end if;
+  end if;
 
   if outcome is null then
     update support.sessions s set message_count = s.message_count + 1, last_message_at = now(),
@@ -8123,8 +8406,8 @@ begin
       handler = case when is_agents then 'agent' else s.handler end,
       agent_id = case when is_agents then coalesce(s.agent_id, agent) else s.agent_id end
     where s.id = session returning s.message_count into message.number;
-    insert into support.messages as m (session_id, number, author, agent_id, client_id, body, choices)
-    values (session, message.number, add_message.author, agent, add_message.client_id, add_message.body, add_message.choices)
+    insert into support.messages as m (id, session_id, number, author, agent_id, client_id, body, choices, files)
+    values (new_id, session, message.number, add_message.author, agent, add_message.client_id, add_message.body, add_message.choices, sent)
     returning m.* into message;
     if is_agents and held.agent_id is null then
       insert into support.session_entries (session_id, kind, agent_id) values (session, 'claimed', agent);
@@ -8136,6 +8419,7 @@ begin
   end if;
 end $function$;
 grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
+grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
 
 CREATE OR REPLACE FUNCTION support.keep_customer()
  RETURNS trigger
@@ -8169,6 +8453,13 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION support.words_of(m support.messages)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((m).files IS NULL) THEN (m).body WHEN ((m).body = ''::text) THEN platform.say_files((m).files) ELSE ((((m).body || ' ('::text) || platform.say_files((m).files)) || ')'::text) END;
+grant execute on function support.words_of(m support.messages) to support_role;
 
 create table support.agents (
   id uuid default uuidv7() not null,
@@ -8223,6 +8514,7 @@ comment on column support.calls.request_digest is 'SHA-256 of the request that l
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
+CREATE INDEX calls_words ON support.calls USING gin (platform.text_terms(notes, started_at)) WITH (fastupdate=off) WHERE (notes IS NOT NULL);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
@@ -8316,6 +8608,7 @@ create table support.messages (
   body text not null,
   choices jsonb,
   created_at timestamp with time zone default clock_timestamp() not null,
+  files jsonb,
   constraint messages_pkey PRIMARY KEY (id),
   constraint messages_session_id_author_client_id_key UNIQUE (session_id, author, client_id),
   constraint messages_session_id_number_key UNIQUE (session_id, number),
@@ -8323,22 +8616,26 @@ create table support.messages (
   constraint messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
   constraint messages_agent_of_author CHECK (((author = 'agent'::text) = (agent_id IS NOT NULL))),
   constraint messages_author_check CHECK ((author = ANY (ARRAY['visitor'::text, 'agent'::text, 'bot'::text]))),
-  constraint messages_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
+  constraint messages_body_check CHECK (((char_length(body) <= 4000) AND ((body <> ''::text) OR (files IS NOT NULL)))),
   constraint messages_choices_check CHECK (((jsonb_typeof(choices) = 'array'::text) AND (octet_length((choices)::text) <= 8192))),
   constraint messages_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+  constraint messages_files_list CHECK (((jsonb_typeof(files) = 'array'::text) AND (octet_length((files)::text) <= 16384))),
   constraint messages_number_check CHECK ((number > 0))
 );
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
+comment on column support.messages.files is 'What its reader sees of its files: [{id, name, type, size, width, height, has_thumbnail}].';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
+CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off);
+CREATE TRIGGER remove_files AFTER UPDATE OF files ON support.messages FOR EACH ROW WHEN (((old.files IS NOT NULL) AND (new.files IS NULL))) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy erase_all on support.messages for all to erase_role using (true) with check (true);
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
 grant delete on support.messages to erase_role;
-grant insert (session_id, number, author, agent_id, client_id, body, choices) on support.messages to support_role;
+grant insert (id, session_id, number, author, agent_id, client_id, body, choices, files) on support.messages to support_role;
 grant maintain on support.messages to privacy_role;
 grant select on support.messages to erase_role;
 grant select on support.messages to support_role;
@@ -8366,6 +8663,7 @@ create table support.session_entries (
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
+CREATE INDEX session_entries_words ON support.session_entries USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off) WHERE ((body IS NOT NULL) AND (kind <> 'snoozed'::text));
 CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text, 'released'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
@@ -10504,7 +10802,8 @@ begin
     if new.client_id is distinct from old.client_id
        or new.body is distinct from old.body
        or new.choices is distinct from old.choices
-       or new.created_at is distinct from old.created_at then
+       or new.created_at is distinct from old.created_at
+       or new.files is distinct from old.files then
       if new.client_id is distinct from old.client_id then
         data := data || jsonb_build_object('client_id', new.client_id);
         previous := previous || jsonb_build_object('client_id', old.client_id);
@@ -10521,13 +10820,17 @@ begin
         data := data || jsonb_build_object('created_at', new.created_at);
         previous := previous || jsonb_build_object('created_at', old.created_at);
       end if;
+      if new.files is distinct from old.files then
+        data := data || jsonb_build_object('files', new.files);
+        previous := previous || jsonb_build_object('files', old.files);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files);
   else
-    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,

@@ -4,7 +4,7 @@ import { type Excerpt, judge } from './excerpt.ts';
 import { type TextQuery, writeTsquery } from './query.ts';
 
 /*
- * Finds texts, the newest first. The indexes have the words of each day apart (see 0051_texts.sql), so that the search goes through the days
+ * Finds texts, the newest first. The indexes have the words of each day apart (see 0052_texts.sql), so that the search goes through the days
  * and ends when it has enough: a frequent word is found in the newest days, and a rare one costs a look at every day. A step looks at more
  * days than the one before. A search that finds too little for its time ends as well, and says how far back it has come; the next one goes
  * on from there. This is also what bounds the search of somebody who may read little of what is found.
