@@ -1,9 +1,11 @@
-import type { Queryable } from '@aether/platform';
+import { nameUsers, type Queryable } from '@aether/platform';
+import { mentionsIn } from '@aether/platform/mentions';
 import {
   type FoundText,
   findTexts,
   isBefore,
   justAfter,
+  nameInExcerpt,
   queryCharactersMax,
   readTextQuery,
   searchTimeMs,
@@ -126,11 +128,13 @@ export async function answerTexts<Record extends object>(
     ),
   );
   const records = new Map(described);
+  const results = page.flatMap(({ kind: of, id, at, excerpt }) => {
+    const record = records.get(of)?.get(id);
+    return record ? [{ ...record, id, at: at.toISOString(), excerpt: excerpt() }] : [];
+  });
+  const people = await nameUsers(on, [...new Set(results.flatMap(({ excerpt }) => mentionsIn(excerpt.text)))]);
   return {
-    results: page.flatMap(({ kind: of, id, at, excerpt }) => {
-      const record = records.get(of)?.get(id);
-      return record ? [{ ...record, id, at: at.toISOString(), excerpt: excerpt() }] : [];
-    }),
+    results: results.map((result) => ({ ...result, excerpt: nameInExcerpt(result.excerpt, people) })),
     next_cursor: next ? await cursors.give(list, [null, JSON.stringify(next)]) : null,
     searched_to: searchedTo && `${searchedTo[0].replace(' ', 'T')}Z`,
   };

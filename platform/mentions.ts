@@ -12,6 +12,16 @@ export const mentionsIn = (words: string): string[] => [
   ...new Set([...words.matchAll(mention)].map(([, id]) => id as string)),
 ];
 
+/** Where a text mentions whom, in UTF-16 units, in order. Pure. */
+export const mentionsPlaces = (words: string): { from: number; to: number; id: string }[] =>
+  words.includes('<@')
+    ? [...words.matchAll(mention)].map(({ index, 0: whole, 1: id }) => ({
+        from: index,
+        to: index + whole.length,
+        id: id as string,
+      }))
+    : [];
+
 /** A piece of a text: words, or a mention. */
 export type Piece = { words: string } | { mention: string };
 

@@ -1,3 +1,4 @@
+import { mentionsPlaces, type Named, somebody } from '../mentions.ts';
 import { findHits, type Hit, type TextQuery } from './query.ts';
 import { readWords, type Text, type Word } from './words.ts';
 
@@ -79,6 +80,10 @@ function cutExcerpt(body: string, { words }: Text, hits: Hit[], near: Hit[]): Ex
     if (latest < body.length)
       to = words.findLast((word) => word.to <= latest && word.to > first)?.to ?? cutAt(body, latest);
   }
+  for (const mention of mentionsPlaces(body)) {
+    if (mention.from < from && from < mention.to) from = mention.from;
+    if (mention.from < to && to < mention.to) to = mention.to;
+  }
   const marks: Excerpt['marks'] = [];
   for (const hit of hits) {
     const [begin, end] = [Math.max(wordAt(hit.first).from, from) - from, Math.min(wordAt(hit.last).to, to) - from];
@@ -92,3 +97,32 @@ function cutExcerpt(body: string, { words }: Text, hits: Hit[], near: Hit[]): Ex
 
 /** Never within a character of two units. */
 const cutAt = (text: string, at: number): number => (/[\ud800-\udbff]/.test(text[at - 1] ?? '') ? at - 1 : at);
+
+/** The excerpt with the names of the people whom it mentions. A mark within a mention marks the name. Pure. */
+export function nameInExcerpt(excerpt: Excerpt, people: readonly Named[]): Excerpt {
+  const places = mentionsPlaces(excerpt.text);
+  if (places.length === 0) return excerpt;
+  let text = '';
+  let at = 0;
+  const moved = places.map(({ from, to, id }) => {
+    text += excerpt.text.slice(at, from);
+    const begin = text.length;
+    text += `@${people.find((each) => each.id === id)?.name ?? somebody}`;
+    at = to;
+    return { from, to, begin, end: text.length };
+  });
+  text += excerpt.text.slice(at);
+  const move = (place: number, side: 'begin' | 'end'): number => {
+    const last = moved.findLast(({ from }) => from < place);
+    if (!last) return place;
+    return place < last.to ? last[side] : last.end + place - last.to;
+  };
+  const marks: Excerpt['marks'] = [];
+  for (const mark of excerpt.marks) {
+    const [from, to] = [move(mark.from, 'begin'), move(mark.to, 'end')];
+    const before = marks.at(-1);
+    if (before && from < before.to) before.to = Math.max(before.to, to);
+    else marks.push({ from, to });
+  }
+  return { ...excerpt, text, marks };
+}

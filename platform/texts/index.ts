@@ -1,4 +1,4 @@
-export type { Excerpt } from './excerpt.ts';
+export { type Excerpt, nameInExcerpt } from './excerpt.ts';
 export {
   type FoundText,
   type FoundTexts,

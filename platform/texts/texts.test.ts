@@ -1,7 +1,7 @@
 import { createTestDatabase } from '@aether/database/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judge } from './excerpt.ts';
+import { judge, nameInExcerpt } from './excerpt.ts';
 import { readTextQuery, type TextQuery } from './query.ts';
 import { indexWords, readWords } from './words.ts';
 
@@ -116,4 +116,34 @@ test('the words of a long text are read in a time that grows with its length', (
   timeOf('a-'.repeat(2_000));
   for (const unit of ['a-', 'a', 'ab1', '金', 'é.', '@+'])
     expect([unit, timeOf(unit.repeat(4_000 / unit.length)) < 250]).toEqual([unit, true]);
+});
+
+describe('an excerpt with mentions', () => {
+  const people = [{ id: 'u-1', name: 'Maya Okafor' }];
+  const shown = (typed: string, body: string) => {
+    const cut = judge(read(typed), body)?.excerpt();
+    if (!cut) throw new Error('nothing is found');
+    const { text, marks } = nameInExcerpt(cut, people);
+    return { text, marked: marks.map(({ from, to }) => text.slice(from, to)) };
+  };
+
+  test('shows names, and its marks stay on the words', () => {
+    expect(shown('refund', 'a <@u-1> asks for a refund, <@gone> too, refund')).toEqual({
+      text: 'a @Maya Okafor asks for a refund, @somebody too, refund',
+      marked: ['refund', 'refund'],
+    });
+  });
+  test('whose id is searched marks the name', () => {
+    expect(shown('u-1', 'ask <@u-1> first')).toEqual({ text: 'ask @Maya Okafor first', marked: ['@Maya Okafor'] });
+  });
+  test('is cut beside a mention and not in it', () => {
+    const filler = 'word '.repeat(50);
+    for (let more = 0; more < 70; more++) {
+      const { text } = shown(
+        'refund',
+        `${filler}<@u-1>${' x'.repeat(more)} refund ${'y '.repeat(60 + more)}<@u-1> ${filler}`,
+      );
+      expect(text).not.toMatch(/[<>]/);
+    }
+  });
 });
