@@ -24,7 +24,7 @@ export class AddressNumbers {
   /** @returns the number of the address; a new one is `size` before the call. */
   numberOf(local: string, domain: string): number {
     const [l, d] = [this.#texts.numberOf(local), this.#texts.numberOf(domain)];
-    this.#slots.require(this.size, this.#hashAt);
+    this.#slots.makeRoom(this.size, this.#hashAt);
     let found = this.#slots.first(this.#hashOfParts(l, d));
     while (found !== none && (this.#locals.values[found] !== l || this.#domains.values[found] !== d))
       found = this.#slots.next();

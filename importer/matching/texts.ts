@@ -52,7 +52,7 @@ export class Texts {
       sum = Math.imul(sum ^ code, hashPrime);
     }
     const hash = mix(sum, 0) || 1;
-    this.#slots.require(this.size, this.#hashAt);
+    this.#slots.makeRoom(this.size, this.#hashAt);
     let found = this.#slots.first(hash);
     while (found !== none && !(this.#hashes[found] === hash && this.#isSame(found, end - start)))
       found = this.#slots.next();
@@ -140,7 +140,7 @@ export class Slots {
   #at = 0;
 
   /** Makes room for one more than there are. @param size one more than the largest number @param hashAt the hash of a number */
-  require(size: number, hashAt: (number: number) => number): void {
+  makeRoom(size: number, hashAt: (number: number) => number): void {
     if (size * 4 <= this.#numbers.length * 3) return;
     let length = minSlots;
     while (length * 3 < size * 4) length *= 2;
