@@ -1,3 +1,4 @@
+import { readFileSettings } from '@aether/files/settings';
 import { readLogLevel, readMetricsSettings, readServerSettings } from '@aether/http/settings';
 import { readEnvironment } from '@aether/platform/environment';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
@@ -87,7 +88,10 @@ const alerts = {
 const least = { PLATFORM_DB_URL: database.PLATFORM_DB_URL };
 
 /** A server is a process of its own here. */
-function server(app: 'foundation' | 'support' | 'console', own: { read: Read; whole: Variables }): Process {
+function server(
+  app: 'foundation' | 'support' | 'console',
+  own: { read: Read; whole: Variables; otherwise?: Variables },
+): Process {
   const name = app.toUpperCase();
   const signedIn = { SIGNIN_ISSUER: signIn.SIGNIN_ISSUER, SIGNIN_CLIENT_ID: signIn.SIGNIN_CLIENT_ID };
   const whole = {
@@ -124,9 +128,21 @@ function server(app: 'foundation' | 'support' | 'console', own: { read: Read; wh
       whole,
       { ...whole, [`${name}_PORT`]: undefined, PORT: '8080', [`${name}_PROXY_HOPS`]: undefined, PROXY_HOPS: '1' },
       ...sources.map((source) => ({ ...whole, ...source })),
+      ...(own.otherwise ? [{ ...whole, ...own.otherwise }] : []),
     ],
   };
 }
+
+const files = {
+  FILES_SIZE_MAX_MB: '25',
+  FILES_TOTAL_MAX_MB: '100000',
+  FILES_AZURE_ACCOUNT_URL: 'https://example.blob.core.windows.net',
+  FILES_AZURE_CONTAINER: 'files-of-ours',
+};
+const filesKey = {
+  FILES_AZURE_ACCOUNT_URL: undefined,
+  FILES_AZURE_CONNECTION_STRING: 'DefaultEndpointsProtocol=https;AccountName=example;AccountKey=…',
+};
 
 const bus = {
   SERVICEBUS_NAMESPACE: 'example.servicebus.windows.net',
@@ -158,13 +174,16 @@ const worker = {
 };
 
 export const processes: Process[] = [
-  server('foundation', { read: () => undefined, whole: {} }),
+  server('foundation', { read: readFileSettings, whole: files, otherwise: filesKey }),
   server('support', {
     read: (variables) => ({
       ...readSupportSettings(variables, readServerSettings('support', variables, { ownProcess: true }).publicUrl),
       context: [variables.FOUNDATION_API_URL, variables.FOUNDATION_API_SCOPE],
+      files: readFileSettings(variables),
     }),
+    otherwise: filesKey,
     whole: {
+      ...files,
       SUPPORT_RATE_FACTOR: '2',
       SUPPORT_VISITOR_STREAMS_MAX: '2000',
       FOUNDATION_API_URL: 'https://crm.example.com',
