@@ -270,19 +270,30 @@ describe('a conversation', () => {
     expect(await priya.evaluate(`Object.keys(localStorage).join()`)).not.toContain('aether.draft');
   });
 
-  test('is given to another agent with a note', async () => {
+  test('is given to another agent with a note, in which a colleague is mentioned by keyboard', async () => {
     const visitor = await visit('Tara Transfer');
     await api('POST', `/api/sessions/${visitor.id}/claim`, {});
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('button', { name: 'Transfer' }).click();
     const dialog = priya.getByRole('dialog', { name: /Transfer Tara Transfer/ });
     await dialog.getByRole('radio', { name: /Tom Berglund/ }).check();
-    await dialog.getByLabel('Note for them').fill('Yours, I think');
+    // Escape closes the list alone.
+    const note = dialog.getByLabel('Note for them');
+    await note.fill('Yours, I think, @tom');
+    const people = dialog.getByRole('listbox', { name: 'People to mention' });
+    await people.getByText('Tom Berglund').waitFor();
+    await note.press('Escape');
+    await people.waitFor({ state: 'detached' });
+    await note.fill('');
+    await note.fill('Yours, I think, @tom');
+    await people.getByText('Tom Berglund').waitFor();
+    await note.press('Enter');
+    expect(await note.inputValue()).toBe('Yours, I think, @Tom Berglund ');
     await dialog.getByRole('button', { name: 'Transfer' }).click();
     await priya.getByText('With Tom Berglund').waitFor();
     const { session, entries } = (await api('GET', `/api/sessions/${visitor.id}`)).body;
     expect(session.agent.name).toBe('Tom Berglund');
-    expect(JSON.stringify(entries)).toContain('Yours, I think');
+    expect(JSON.stringify(entries)).toMatch(/Yours, I think, <@demo-tom>/);
   });
 
   test('is snoozed, and comes back when the visitor writes', async () => {

@@ -66,7 +66,7 @@ export function useMentioning({ input, draft, onChange, people }: Mentioning) {
     index,
     listId,
     isOpen,
-    /** The properties that tell a reader of the screen of the list. */
+    /** The properties that tell a reader of the screen, and a dialog around the field, of the list. */
     aria: isOpen
       ? {
           role: 'combobox',
@@ -74,6 +74,8 @@ export function useMentioning({ input, draft, onChange, people }: Mentioning) {
           'aria-autocomplete': 'list' as const,
           'aria-controls': listId,
           'aria-activedescendant': `${listId}-${index}`,
+          // A dialog listens before the field: Escape is the list's.
+          'data-mantine-stop-propagation': true,
         }
       : {},
     insert,
