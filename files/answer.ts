@@ -31,12 +31,20 @@ export async function answerFile(
   headers['Content-Type'] = type.startsWith('text/') ? `${type}; charset=utf-8` : type;
   headers['Content-Disposition'] = disposition(isImage, nameDownload(file.name, file.type));
   if (variant === 'whole') headers['Content-Length'] = String(file.size);
+  if (c.req.method === 'HEAD') {
+    await parts.return(undefined);
+    return c.body(null, 200, headers);
+  }
   let begun = false;
+  let left = variant === 'whole' ? file.size : undefined;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { value, done } = begun ? await parts.next() : first;
       begun = true;
-      if (done) controller.close();
+      if (left !== undefined && value) left -= value.length;
+      // The connection breaks off, so that nobody takes it for the whole or waits for the rest.
+      if (done && left) controller.error(new Error(`The bytes of file ${file.id} ended ${left} early.`));
+      else if (done) controller.close();
       else controller.enqueue(value);
     },
     async cancel() {

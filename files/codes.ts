@@ -18,6 +18,13 @@ export const refuseSize = (bytesMax: number) =>
     detail: `A file may have at most ${Math.floor(bytesMax / 1_048_576)} MB. Send a smaller one.`,
   });
 
+export const refuseIncomplete = () =>
+  new Problem({
+    status: 409,
+    code: 'file-incomplete',
+    detail: 'Parts of this file are missing. Send them, and complete it then.',
+  });
+
 export const refuseUnreadable = () =>
   new Problem({
     status: 422,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Problem, refuseFields, type ServerContext } from '@aether/http';
-import { NotFound, type PlatformDb, requireSameContent, type Transaction } from '@aether/platform';
+import { ClientIdReused, NotFound, type PlatformDb, requireSameContent, type Transaction } from '@aether/platform';
 import { openBlobs } from './blobs.ts';
-import { refuseFull, refuseSize, refuseUnreadable } from './codes.ts';
+import { refuseFull, refuseIncomplete, refuseSize, refuseUnreadable } from './codes.ts';
 import { type ImageHead, NotAnImage, readImage } from './images/heads.ts';
 import { openThumbnails } from './images/thumbnails.ts';
 import { readFileSettings } from './settings.ts';
@@ -65,6 +65,8 @@ const unsentHours = 24;
 /** A blob may still be written for a minute after its file has gone; so long its removal is repeated. */
 const removalMs = 120_000;
 const roomMs = 60_000;
+/** Files whose bytes are looked at, at the same time in this process. */
+const finishingMax = 3;
 
 type Row = StoredFile & { created_by: string | null; state: 'uploading' | 'stored'; client_id: string };
 
@@ -84,6 +86,9 @@ export function openFiles(
   let blobs: Promise<Store | undefined> | undefined;
   let room: { at: number; bytes: number } | undefined;
   let hasWarned = false;
+  const finishing = new Map<string, Promise<Row>>();
+  const waiting: (() => void)[] = [];
+  let underway = 0;
 
   function openStore(): Promise<Store | undefined> {
     blobs ??= openBlobs(variables);
@@ -141,8 +146,14 @@ export function openFiles(
     room.bytes += bytes;
   }
 
-  async function* readParts(id: string): AsyncGenerator<Uint8Array> {
-    yield* database.read(id, 'whole');
+  /** All that arrived. @throws Problem 409 if that is not the whole: parts are missing, or another process has moved them to Azure. */
+  async function* readParts({ id, size }: Row): AsyncGenerator<Uint8Array> {
+    let read = 0;
+    for await (const part of database.read(id, 'whole')) {
+      read += part.length;
+      yield part;
+    }
+    if (read !== size) throw refuseIncomplete();
   }
 
   /** Looks at all bytes of an upload. @throws Problem 409, 415, 422 */
@@ -152,7 +163,7 @@ export function openFiles(
     let size = 0;
     const hash = createHash('sha256');
     const picture: Uint8Array[] = [];
-    for await (const part of readParts(row.id)) {
+    for await (const part of readParts(row)) {
       type ??= recognise(part, row.name);
       checker ??= checkerOf(type);
       checker.pass(part);
@@ -160,12 +171,7 @@ export function openFiles(
       hash.update(part);
       if (isImage(type)) picture.push(part);
     }
-    if (!type || size !== row.size)
-      throw new Problem({
-        status: 409,
-        code: 'file-incomplete',
-        detail: 'Parts of this file are missing. Send them, and complete it then.',
-      });
+    if (!type) throw refuseIncomplete();
     checker?.end();
     if (!isImage(type)) return { type, size, sha256: hash.digest() };
     const image = readHead(type, Buffer.concat(picture));
@@ -185,8 +191,13 @@ export function openFiles(
     const store = azure ? await storeOf('azure') : database;
     // Before the first blob is written: if this process dies, the removal of the row finds what there is.
     if (store.place === 'azure') {
-      await db.query(`update platform.files set place = 'azure' where id = $1 and state = 'uploading'`, [row.id]);
-      await store.keep(row.id, 'whole', image ? only(image.bytes) : readParts(row.id));
+      const held = await db.query(
+        `update platform.files set place = 'azure' where id = $1 and state = 'uploading' returning id`,
+        [row.id],
+      );
+      // Nothing would remove the blob of a row that is gone.
+      if (held.length === 0) return refind(row.id);
+      await store.keep(row.id, 'whole', image ? only(image.bytes) : readParts(row));
       if (thumbnail) await store.keep(row.id, 'thumbnail', only(thumbnail));
     }
     const isOnSide = image !== undefined && image.orientation >= 5;
@@ -220,6 +231,43 @@ export function openFiles(
     // It was cancelled, or its person was erased, meanwhile.
     await store.remove(row.id);
     throw new NotFound('upload');
+  }
+
+  /** As another request has left it. @throws NotFound if it was cancelled, or its person was erased */
+  async function refind(id: string): Promise<Row> {
+    const [row] = await db.query<Row>(`select ${columns} from platform.files f where f.id = $1`, [id]);
+    if (!row) throw new NotFound('upload');
+    return row;
+  }
+
+  /**
+   * Completes a file once, however many requests ask for it at a time, and few files at a time: an image is in memory as a whole. In another
+   * process it may be completed meanwhile, which takes the parts away under this one: then the file is what that one has made.
+   */
+  function finishOnce(row: Row): Promise<Row> {
+    const under = finishing.get(row.id);
+    if (under) return under;
+    const work = inTurn(() =>
+      finish(row).catch(async (error) => {
+        if (!(error instanceof Problem)) throw error;
+        const found = await refind(row.id);
+        if (found.state === 'stored') return found;
+        throw error;
+      }),
+    ).finally(() => finishing.delete(row.id));
+    finishing.set(row.id, work);
+    return work;
+  }
+
+  async function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    while (underway >= finishingMax) await new Promise<void>((resolve) => waiting.push(resolve));
+    underway += 1;
+    try {
+      return await work();
+    } finally {
+      underway -= 1;
+      waiting.shift()?.();
+    }
   }
 
   /** What is refused for its content is not kept; the same client_id may begin anew. */
@@ -311,7 +359,11 @@ export function openFiles(
       return describe(row);
     },
 
-    /** Keeps a part; the same part again replaces it. @throws NotFound, Problem 415, 422 */
+    /**
+     * Keeps a part. The same part again changes nothing: what `complete` has looked at cannot become something else before it is stored.
+     *
+     * @throws NotFound, Problem 415, 422; ClientIdReused for other bytes
+     */
     async addPart(owner: Owner, id: string, place: number, bytes: Uint8Array): Promise<void> {
       const row = await requireUpload(owner, id);
       if (row.state === 'stored') return;
@@ -325,18 +377,25 @@ export function openFiles(
       const kept = await db.query(
         `insert into platform.file_chunks (file_id, place, bytes)
          select f.id, $2, $3 from platform.files f where f.id = $1 and f.state = 'uploading' for key share of f
-         on conflict (file_id, variant, place) do update set bytes = excluded.bytes returning place`,
+         on conflict (file_id, variant, place) do nothing returning place`,
+        [id, place, bytes],
+      );
+      if (kept.length > 0) return;
+      const [former] = await db.query<{ isSame: boolean | null; state: string }>(
+        `select c.bytes = $3 as "isSame", f.state from platform.files f
+           left join platform.file_chunks c on c.file_id = f.id and c.variant = 'whole' and c.place = $2 where f.id = $1`,
         [id, place, bytes],
       );
       // The row went meanwhile: it was cancelled, or its person was erased.
-      if (kept.length === 0) throw new NotFound('upload');
+      if (!former) throw new NotFound('upload');
+      if (former.state === 'uploading' && !former.isSame) throw new ClientIdReused();
     },
 
     /** @throws NotFound, Problem 409, 415, 422 */
     async complete(owner: Owner, id: string): Promise<SentFile> {
       const row = await requireUpload(owner, id);
       if (row.state === 'stored') return toSentFile(row);
-      return toSentFile(await orForget(id, () => finish(row)));
+      return toSentFile(await orForget(id, () => finishOnce(row)));
     },
 
     /** Removes a file that was not sent; of one that is not there it does nothing. */

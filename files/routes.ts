@@ -82,10 +82,10 @@ export function addFileRoutes(app: App, files: Files, places: Places): void {
       operationId: `send${noun}Part`,
       summary: 'Send a part of a file',
       description:
-        'The first part is refused if the file is of no type that is taken. The same part again replaces it.',
+        'The first part is refused if the file is of no type that is taken. The same part again changes nothing, and other bytes in its place are refused.',
       middleware: [readByteBody(chunkBytes)],
       request: { params: part, body: byteBody },
-      responses: { 204: { description: 'Kept.' }, ...statuses(400, 404, 413, 415, 422) },
+      responses: { 204: { description: 'Kept.' }, ...statuses(400, 404, 409, 413, 415, 422) },
     },
     'write',
   );

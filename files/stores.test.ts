@@ -7,7 +7,7 @@ import { openBlobs } from './blobs.ts';
 import { openFiles } from './files.ts';
 import { openDatabaseStore, type Store } from './store.ts';
 import { type Emulator, emulatorFile, startEmulator } from './testing.emulator.ts';
-import { makeImage } from './testing.ts';
+import { makeImage, makePhoto } from './testing.ts';
 
 /* The same tests for both stores. The emulator of Azure is 360 MB, so `npm run test:blobs` installs it, and without it its half is left out. */
 
@@ -138,6 +138,110 @@ describe.runIf(hasEmulator)('files that are kept in Azure', () => {
     const { rows } = await superuser.query('select from platform.blob_removals where file_id = $1', [id]);
     expect(rows).toHaveLength(1);
   });
+});
+
+describe('completing a file', () => {
+  const log = { warn: () => {} };
+  const closing = new AbortController();
+  afterAll(() => closing.abort());
+  const open = (on = db, given: object = {}) =>
+    openFiles(on, { variables: given, closing: closing.signal, log } as never);
+  async function arrived(bytes: Buffer, name: string) {
+    const files = open();
+    const { id } = await files.begin(
+      owner,
+      { client_id: `whole-${++unique}`, name, size: bytes.length },
+      async () => {},
+    );
+    for (let place = 0; place * 1_048_576 < bytes.length; place += 1)
+      await files.addPart(owner, id, place, bytes.subarray(place * 1_048_576, (place + 1) * 1_048_576));
+    return id;
+  }
+  const isRead = (text: string) => text.includes('select bytes from platform.file_chunks');
+  const watch = (before: (text: string, values: unknown[]) => unknown, after: (text: string) => unknown = () => {}) =>
+    ({
+      ...db,
+      query: async (text: string, values: unknown[]) => {
+        await before(text, values);
+        const rows = await db.query(text, values);
+        await after(text);
+        return rows;
+      },
+    }) as typeof db;
+
+  test('many times at once reads it once, so that it takes the memory of one', async () => {
+    const id = await arrived(makeImage('png'), 'a.png');
+    let reads = 0;
+    const files = open(
+      watch((text) => {
+        if (isRead(text)) reads += 1;
+      }),
+    );
+    const answers = await Promise.all(Array.from({ length: 30 }, () => files.complete(owner, id)));
+    expect([new Set(answers.map((file) => file.id)), reads]).toEqual([new Set([id]), 2]);
+  });
+
+  test('many files at once has few of them in memory', async () => {
+    const ids = await Promise.all(Array.from({ length: 12 }, () => arrived(makeImage('png'), 'a.png')));
+    const held = new Set<unknown>();
+    let most = 0;
+    const on = watch((text, [id]) => {
+      if (isRead(text)) most = Math.max(most, held.add(id).size);
+    });
+    const files = open(on);
+    await Promise.all(ids.map((id) => files.complete(owner, id).finally(() => held.delete(id))));
+    expect(most).toBeLessThanOrEqual(6); // counted a little longer than they are held
+  });
+
+  test('in two processes gives the same file to both, also if one reads while the other replaces its bytes', async () => {
+    const id = await arrived(makePhoto('Oslo'), 'a.jpg');
+    let other: unknown;
+    const slow = watch(async (text) => {
+      if (isRead(text)) other ??= await open().complete(owner, id);
+    });
+    expect(await open(slow).complete(owner, id)).toEqual(other);
+  });
+
+  test.runIf(hasEmulator)(
+    'in two processes leaves the whole file in Azure, also if one comes when the parts are gone',
+    async () => {
+      const bytes = Buffer.alloc(2_500_000, 'words and words\n');
+      const id = await arrived(bytes, 'a.txt');
+      let other: unknown;
+      const slow = watch(
+        () => {},
+        async (text) => {
+          if (text.includes("set place = 'azure'")) other ??= await open(db, variables()).complete(owner, id);
+        },
+      );
+      expect(await open(slow, variables()).complete(owner, id)).toEqual(other);
+      expect((await readAll((await openBlobs(variables())) as Store, id)).equals(bytes)).toBe(true);
+    },
+  );
+
+  test.runIf(hasEmulator)(
+    'writes no blob for an upload that was cancelled meanwhile, which nobody would remove after a kill',
+    async () => {
+      const id = await arrived(makeImage('png'), 'a.png');
+      const store = (await openBlobs(variables())) as Store;
+      const gone = watch(async (text) => {
+        if (text.includes("set place = 'azure'")) await open().cancel(owner, id);
+      });
+      const dies = { ...gone, transaction: () => Promise.reject(new Error('killed')) } as unknown as typeof db;
+      await expect(open(dies, variables()).complete(owner, id)).rejects.toThrow();
+      expect((await readAll(store, id)).length).toBe(0);
+    },
+  );
+});
+
+test('a part that has arrived is never replaced, so that what is kept is what was looked at', async () => {
+  const files = openFiles(db, { variables: {}, closing: new AbortController().signal, log: {} } as never);
+  const { id } = await files.begin(owner, { client_id: `part-${++unique}`, name: 'a.txt', size: 5 }, async () => {});
+  await files.addPart(owner, id, 0, Buffer.from('words'));
+  await files.addPart(owner, id, 0, Buffer.from('words'));
+  await expect(files.addPart(owner, id, 0, Buffer.from('other'))).rejects.toMatchObject({ code: 'client-id-reused' });
+  await files.complete(owner, id);
+  expect((await readAll(openDatabaseStore(db), id)).toString()).toBe('words');
 });
 
 test('the library of Azure is loaded only where a setting names an account', async () => {

@@ -73,4 +73,8 @@ test('a download has a name whose end fits what it is, and that leads into no fo
   expect(nameDownload('cat.JPG', 'image/jpeg')).toBe('cat.JPG');
   expect(nameDownload('cat.exe', 'image/png')).toBe('cat.exe.png');
   expect(nameDownload('../../.bashrc', 'text/plain')).toBe('__.._.bashrc.txt');
+  // No system takes a name of more than 255 bytes, and an export writes an id before it.
+  const long = nameDownload(`${'漢'.repeat(190)}.PNG`, 'image/png');
+  expect([Buffer.byteLength(long) <= 200, long.endsWith('漢.PNG')]).toEqual([true, true]);
+  expect(nameDownload(`x.${'😀'.repeat(190)}`, 'application/pdf')).toMatch(/^x\.(?:😀){10,}\.pdf$/u);
 });

@@ -125,12 +125,23 @@ function macroChecker() {
   };
 }
 
-/** The name for a download: what was given, with an end that fits the type. */
+/** In UTF-8. No system takes a longer name than 255, and an export writes an id before it. */
+const nameBytesMax = 200;
+
+/** The name for a download: what was given, as far as it fits, with an end that fits the type. */
 export function nameDownload(name: string, type: string): string {
   const { ends } = types[type as FileType] ?? { ends: ['bin'] as const };
   const plain = name.replace(/[\\/:*?"<>|]/g, '_').replace(/^\.+/, '_');
   const [, end = ''] = /\.([^.]+)$/.exec(plain.toLowerCase()) ?? [];
-  return (ends as readonly string[]).includes(end) ? plain : `${plain}.${ends[0]}`;
+  const isFit = (ends as readonly string[]).includes(end);
+  const last = isFit ? plain.slice(-end.length - 1) : `.${ends[0]}`;
+  const characters = [...(isFit ? plain.slice(0, -last.length) : plain)];
+  let left = nameBytesMax - last.length;
+  const kept = characters.findIndex((each) => {
+    left -= Buffer.byteLength(each);
+    return left < 0;
+  });
+  return `${characters.slice(0, kept < 0 ? undefined : kept).join('')}${last}`;
 }
 
 const latin1 = (bytes: Uint8Array, from: number, to: number): string =>

@@ -65,7 +65,8 @@ call platform.protect_table('platform.file_chunks');
 create policy apps_own on platform.file_chunks to app_role
   using (exists (select from platform.files f where f.id = file_id and f.app = platform.current_app()))
   with check (exists (select from platform.files f where f.id = file_id and f.app = platform.current_app()));
-grant select, insert (file_id, variant, place, bytes), update (bytes), delete on platform.file_chunks to app_role;
+-- Update is absent: bytes that were looked at never become others.
+grant select, insert (file_id, variant, place, bytes), delete on platform.file_chunks to app_role;
 
 -- Blobs whose file is gone. A row goes when the blob has gone, so a process that dies between leaves the row, and the next one removes the
 -- blob again, which does no harm.

@@ -53,6 +53,38 @@ describe('an image that is kept', () => {
     expect(readImage(type, given).bytes.equals(kept)).toBe(true);
   });
 
+  test('image/jpeg: loses the small copies that JFIF keeps of it, and segments of which no decoder knows', () => {
+    const jpeg = makeImage('jpeg');
+    const segment = (marker: number, content: string) =>
+      Buffer.concat([Buffer.from([0xff, marker, 0, content.length + 2]), Buffer.from(content, 'latin1')]);
+    const given = Buffer.concat([
+      jpeg.subarray(0, 2),
+      segment(0xe0, 'JFIF\0\x01\x02\0\0\x01\0\x01\x02\x01secret'),
+      segment(0xe0, 'JFXX\0\x10secret'),
+      segment(0xf7, 'secret'),
+      jpeg.subarray(2),
+    ]);
+    const { bytes } = readImage('image/jpeg', given);
+    expect(bytes.includes('secret')).toBe(false);
+    expect(readPixels(bytes)).toEqual(readPixels(jpeg));
+  });
+
+  test('is as large as the largest picture in it, whatever its head says', () => {
+    const frame = Buffer.from(gif);
+    frame.writeUInt16LE(60_000, frame.indexOf(0x2c, 19 + 8) + 5);
+    expect(readImage('image/gif', frame).width).toBe(60_000);
+    const still = makeImage('webp', 300, 200);
+    const head = Buffer.from('VP8X\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0', 'latin1');
+    const webp = Buffer.concat([still.subarray(0, 12), head, still.subarray(12)]);
+    webp.writeUInt32LE(webp.length - 8, 4);
+    expect(readImage('image/webp', webp)).toMatchObject({ width: 300, height: 200 });
+    const jpeg = makeImage('jpeg');
+    const at = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
+    const large = Buffer.from(jpeg.subarray(at, at + 2 + jpeg.readUInt16BE(at + 2)));
+    large.writeUInt16BE(40_000, 7);
+    expect(readImage('image/jpeg', Buffer.concat([jpeg.subarray(0, at), large, jpeg.subarray(at)])).width).toBe(40_000);
+  });
+
   test.each(['jpeg', 'png', 'webp'] as const)('%s: one that is cut anywhere is refused', (kind) => {
     const whole = makeImage(kind);
     for (let length = 12; length < whole.length - 2; length += 7)

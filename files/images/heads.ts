@@ -48,7 +48,7 @@ function readPng(bytes: Buffer): ImageHead {
 
 function readJpeg(bytes: Buffer): ImageHead {
   const kept = [bytes.subarray(0, 2)];
-  let size: [width: number, height: number] | undefined;
+  let size: Size | undefined;
   let orientation = 1;
   let hasPicture = false;
   for (let at = 2; ; ) {
@@ -66,13 +66,14 @@ function readJpeg(bytes: Buffer): ImageHead {
     let end = at + 2 + length;
     if (length < 2 || end > bytes.length) throw new NotAnImage('A part of it is cut.');
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) size = [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)];
+    if (isFrame) size = larger(size, [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)]);
     if (marker === 0xe1) orientation = readOrientation(bytes.subarray(at + 4, end)) ?? orientation;
     if (marker === 0xda) {
       hasPicture = true;
       end = endOfScan(bytes, end);
     }
-    if (isKeptInJpeg(marker, bytes.subarray(at + 4, end))) kept.push(bytes.subarray(at, end));
+    if (isJfif(marker, bytes.subarray(at + 4, end))) kept.push(withoutCopy(bytes.subarray(at, end)));
+    else if (isKeptInJpeg(marker, bytes.subarray(at + 4, end))) kept.push(bytes.subarray(at, end));
     at = end;
   }
   if (!size || !hasPicture) throw new NotAnImage('It has no picture.');
@@ -80,10 +81,20 @@ function readJpeg(bytes: Buffer): ImageHead {
   return sized(...size, orientation, kept);
 }
 
-/** All that decoders need. Of what applications add: JFIF, the profile of colours, and Adobe's mark, which says how colours are stored. */
+const isJfif = (marker: number, content: Buffer): boolean =>
+  marker === 0xe0 && content.length >= 14 && content.toString('latin1', 0, 5) === 'JFIF\0';
+
+/** JFIF with the density alone: a small copy of the picture can follow. */
+function withoutCopy(segment: Buffer): Buffer {
+  const head = Buffer.from(segment.subarray(0, 18));
+  head.writeUInt16BE(16, 2);
+  head.writeUInt16BE(0, 16);
+  return head;
+}
+
+/** All that decoders need. Of what applications add: the profile of colours, and Adobe's mark, which says how colours are stored. */
 function isKeptInJpeg(marker: number, content: Buffer): boolean {
-  if (marker === 0xfe) return false;
-  if (marker < 0xe0 || marker > 0xef || marker === 0xe0) return true;
+  if (marker >= 0xc0 && marker <= 0xdf) return true;
   const name = content.toString('latin1', 0, 12);
   return (marker === 0xe2 && name.startsWith('ICC_PROFILE')) || (marker === 0xee && name.startsWith('Adobe'));
 }
@@ -128,6 +139,7 @@ function readGif(bytes: Buffer): ImageHead {
   const tableBytes = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   const begin = 13 + tableBytes(bytes.readUInt8(10));
   const kept = [bytes.subarray(0, begin)];
+  let size: Size = [bytes.readUInt16LE(6), bytes.readUInt16LE(8)];
   for (let at = begin; ; ) {
     const kind = bytes.readUInt8(at);
     if (kind === 0x3b) {
@@ -135,13 +147,14 @@ function readGif(bytes: Buffer): ImageHead {
       break;
     }
     if (kind !== 0x2c && kind !== 0x21) throw new NotAnImage('It is in disorder.');
+    if (kind === 0x2c) size = larger(size, [bytes.readUInt16LE(at + 5), bytes.readUInt16LE(at + 7)]);
     const end = endOfBlocks(bytes, kind === 0x21 ? at + 2 : at + 11 + tableBytes(bytes.readUInt8(at + 9)));
     const label = bytes.readUInt8(at + 1);
     const isLoop = /^(?:NETSCAPE2\.0|ANIMEXTS1\.0)$/.test(bytes.toString('latin1', at + 3, at + 14));
     if (kind === 0x2c || label === 0xf9 || (label === 0xff && isLoop)) kept.push(bytes.subarray(at, end));
     at = end;
   }
-  return sized(bytes.readUInt16LE(6), bytes.readUInt16LE(8), 1, kept);
+  return sized(...size, 1, kept);
 }
 
 function endOfBlocks(bytes: Buffer, from: number): number {
@@ -156,7 +169,7 @@ function readWebp(bytes: Buffer): ImageHead {
   const end = 8 + bytes.readUInt32LE(4);
   if (end > bytes.length + 1) throw new NotAnImage('It ends early.');
   const kept: Buffer[] = [Buffer.from(bytes.subarray(0, 12))];
-  let size: [number, number] | undefined;
+  let size: Size | undefined;
   for (let at = 12; at + 8 <= Math.min(end, bytes.length); ) {
     const kind = bytes.toString('latin1', at, at + 4);
     const length = bytes.readUInt32LE(at + 4);
@@ -167,7 +180,7 @@ function readWebp(bytes: Buffer): ImageHead {
       // The marks that Exif and XMP follow.
       if (kind === 'VP8X') part.writeUInt8(part.readUInt8(8) & ~0x0c, 8);
       kept.push(part, ...(part.length % 2 ? [Buffer.alloc(1)] : []));
-      size ??= sizeInWebp(kind, part.subarray(8));
+      size = larger(size, sizeInWebp(kind, part.subarray(8)));
     }
     at = next;
   }
@@ -176,12 +189,23 @@ function readWebp(bytes: Buffer): ImageHead {
   return sized(...size, 1, kept);
 }
 
-function sizeInWebp(kind: string, content: Buffer): [number, number] | undefined {
+function sizeInWebp(kind: string, content: Buffer): Size | undefined {
+  if (kind === 'ANMF') return [content.readUIntLE(6, 3) + 1, content.readUIntLE(9, 3) + 1];
   if (kind === 'VP8X') return [content.readUIntLE(4, 3) + 1, content.readUIntLE(7, 3) + 1];
   if (kind === 'VP8 ') return [content.readUInt16LE(6) & 0x3fff, content.readUInt16LE(8) & 0x3fff];
   if (kind !== 'VP8L') return undefined;
   const bits = content.readUInt32LE(1);
   return [(bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1];
+}
+
+type Size = [width: number, height: number];
+
+/** A head may say to be small while a decoder makes room for what is in it. */
+function larger(one: Size, other: Size): Size;
+function larger(one: Size | undefined, other: Size | undefined): Size | undefined;
+function larger(one: Size | undefined, other: Size | undefined): Size | undefined {
+  if (!one || !other) return one ?? other;
+  return [Math.max(one[0], other[0]), Math.max(one[1], other[1])];
 }
 
 function sized(width: number, height: number, orientation: number, kept: Buffer[]): ImageHead {

@@ -24,8 +24,9 @@ export function openThumbnails() {
 
   function begin(): Worker {
     const thread = new Worker(new URL('./thread.ts', import.meta.url));
-    thread.on('message', (made: Uint8Array | undefined) => settle(made));
-    thread.on('error', () => settle());
+    // What a thread says after its limit is of another image than the one that is asked for now.
+    thread.on('message', (made: Uint8Array | undefined) => thread === worker && settle(made));
+    thread.on('error', () => thread === worker && settle());
     thread.on('exit', () => thread === worker && settle());
     return thread;
   }
