@@ -84,13 +84,13 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   const isLoaded = (name: string) => expect.poll(() => messages.getByRole('img', { name }).evaluate(widthOf)).toBe(480);
   await isLoaded('broken lamp.png');
   const answer = 'Answer to Vera Pictures';
-  await give(priya, answer, 'paste', image('jpeg', 'new lamp.jpg'));
+  await give(priya, answer, 'paste', image('jpeg', 'new lamp.html'));
   await give(priya, answer, 'drop', image('png', 'bulb.png', 300, 900));
   await priya.getByRole('list', { name: 'Files to be sent' }).getByText('KB').nth(1).waitFor();
   await look(priya, 'files-tray');
   await priya.getByRole('button', { name: 'Send' }).click();
-  await isLoaded('new lamp.jpg');
-  await drawn('new lamp.jpg');
+  await isLoaded('new lamp.html');
+  await drawn('new lamp.html');
   await look(priya, 'files-console');
   if (process.env.AETHER_LOOK) {
     await priya.emulateMedia({ colorScheme: 'dark' });
@@ -104,9 +104,9 @@ test('images go from a visitor to an agent and back, and into a note: by button,
   expect(await priya.evaluate(findMisfits)).toEqual([]);
   const [saved] = await Promise.all([
     page.waitForEvent('download'),
-    visitor.panel.getByRole('button', { name: 'new lamp.jpg' }).click(),
+    visitor.panel.getByRole('button', { name: 'new lamp.html' }).click(),
   ]);
-  expect(saved.suggestedFilename()).toBe('new lamp.jpg');
+  expect(saved.suggestedFilename()).toBe('new lamp.html.jpg');
 
   const conversation = await conversationOf(stack, email);
   const customerId = conversation?.session.customer_id;

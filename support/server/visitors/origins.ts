@@ -40,7 +40,7 @@ const letIn: MiddlewareHandler = async (c, next) => {
   const readable = allowed.get(c.req.raw) ?? (isRefusal ? origin : undefined);
   if (readable) {
     c.res.headers.set('Access-Control-Allow-Origin', readable);
-    c.res.headers.set('Access-Control-Expose-Headers', 'Retry-After');
+    c.res.headers.set('Access-Control-Expose-Headers', 'Content-Disposition, Retry-After');
   }
 };
 

@@ -302,7 +302,7 @@ export function openChat({ base, key, config, identity }: Parts) {
     upload: (file: File, signal: AbortSignal, onShare: (share: number) => void): Promise<SentFile> =>
       uploadFile(server, sender.sessionOrNew, { file, clientId: newId(), signal, onShare }),
     /** The bytes of a file of the conversation. */
-    async file(file: SentFile, variant?: string): Promise<Blob | undefined> {
+    async file(file: SentFile, variant?: string): Promise<File | undefined> {
       const { session } = readShown();
       return session ? server.file(session, file, variant) : undefined;
     },

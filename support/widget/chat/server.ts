@@ -84,13 +84,17 @@ export function connectServer(base: string, key: string) {
       }),
     upload: <Body>(session: Session, path: string, body: object, signal: AbortSignal) =>
       call<Body>('POST', below(session, `uploads${path}`), { body, token: session.token, signal }),
-    /** The bytes of a file or its thumbnail; undefined if they cannot be had. */
-    file: ({ id, token }: Session, file: SentFile, variant = ''): Promise<Blob | undefined> =>
+    /** A file or its thumbnail, under the server's name, whose end fits what it is; undefined if it cannot be had. */
+    file: ({ id, token }: Session, file: SentFile, variant = ''): Promise<File | undefined> =>
       fetch(`${base}/api/sessions/${id}/files/${file.id}${variant}`, {
         credentials: 'omit',
         headers: { Authorization: `Bearer ${token}` },
       }).then(
-        (answer) => (answer.ok ? answer.blob() : undefined),
+        async (answer) => {
+          if (!answer.ok) return undefined;
+          const [, name = file.id] = /.*''(.*)/.exec(answer.headers.get('Content-Disposition') ?? '') ?? [];
+          return new File([await answer.blob()], decodeURIComponent(name));
+        },
         () => undefined,
       ),
     stream: (session: Session, after: number, signal: AbortSignal) =>

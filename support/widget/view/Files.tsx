@@ -53,7 +53,7 @@ async function save(chat: Chat, file: SentFile): Promise<void> {
   if (!bytes) return;
   const link = document.createElement('a');
   link.href = URL.createObjectURL(bytes);
-  link.download = file.name;
+  link.download = bytes.name; // not the sender's: a picture called x.html would be opened as a page
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
