@@ -20,8 +20,8 @@ const joiners = String.raw`-_./@+:#&\u2010-\u2013`;
 
 const run = `(?:(?!${unspacedSource})[^${separators}])+`;
 const anyWord = new RegExp(`${unspacedSource}|${run}`, 'gu');
-const anyCompound = new RegExp(`(?:${run}[${joiners}])+${run}`, 'gu');
 const anyJoiner = new RegExp(`[${joiners}]`, 'gu');
+const isJoiner = new RegExp(`^[${joiners}]$`, 'u');
 const isUnspacedWord = new RegExp(`^${unspacedSource}$`, 'u');
 /** The digits behind letters, as in `ab1234`. */
 const digitsBehind = /(?<=[a-z])[0-9]{3,}/g;
@@ -47,16 +47,30 @@ export function readWords(text: string): Text {
     const to = Math.max(starts[end] as number, from + 1);
     words.push({ word: cut(word), from, to, begin, end, isUnspaced: isUnspacedWord.test(word) });
   }
+  return { folded, words, compounds: compoundsOf(folded, words) };
+}
+
+/** Goes through the words once: a pattern for the whole text would look at a long word again from each of its characters. */
+function compoundsOf(folded: string, words: Word[]): Compound[] {
   const compounds: Compound[] = [];
-  const add = (word: string, begin: number, end: number) => {
-    const first = words.findIndex((each) => each.end > begin);
-    const last = words.findIndex((each) => each.end >= end);
+  const add = (word: string, first: number, last: number) => {
     if ([...word].length <= wordCharactersMax) compounds.push({ word, first, last });
   };
-  for (const { 0: whole, index } of folded.matchAll(anyCompound))
-    add(whole.replace(anyJoiner, ''), index, index + whole.length);
-  for (const { 0: digits, index } of folded.matchAll(digitsBehind)) add(digits, index, index + digits.length);
-  return { folded, words, compounds };
+  const areJoined = (one: Word, next: Word | undefined) =>
+    next !== undefined &&
+    !(one.isUnspaced || next.isUnspaced) &&
+    one.end + 1 === next.begin &&
+    isJoiner.test(folded[one.end] as string);
+  let first = 0;
+  for (const [last, word] of words.entries()) {
+    if (areJoined(word, words[last + 1])) continue;
+    const whole = folded.slice(words[first]?.begin, word.end);
+    if (first < last) add(whole.replace(anyJoiner, ''), first, last);
+    first = last + 1;
+  }
+  for (const [n, { begin, end }] of words.entries())
+    for (const [digits] of folded.slice(begin, end).matchAll(digitsBehind)) add(digits, n, n);
+  return compounds;
 }
 
 /** The words by which the index finds a text, as `platform.text_words` gives them, each once. */
@@ -78,8 +92,9 @@ export const arePair = (one: Word, next: Word): boolean => one.isUnspaced && nex
 const cut = (word: string): string =>
   word.length <= wordCharactersMax ? word : [...word].slice(0, wordCharactersMax).join('');
 
-/** A character with its marks, also those of narrow kana, or the parts of a syllable of Hangul: they become one. */
-const anyCluster = /[\u1100-\u11ff]+|\P{M}[\p{M}\uff9e\uff9f]*|\p{M}+/gsu;
+/** A character with its marks, also those of narrow kana, or the parts of a syllable of Hangul, of each kind: they become one. */
+const anyCluster =
+  /[\uac00-\ud7a3]?(?:[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc][\p{M}\uff9e\uff9f]*)+|\P{M}[\p{M}\uff9e\uff9f]*|\p{M}+/gsu;
 
 /** Folds a text. `starts` says for each unit of the folded text where in the text it comes from, and at its end the length of the text. */
 function foldInPlaces(text: string): { folded: string; starts: number[] } {
