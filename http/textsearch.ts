@@ -151,7 +151,8 @@ async function readPage(
   const found = await findTexts(on, sources, query, {
     ...(before && { before }),
     ...(from && { from }),
-    textsMax: isBest ? windowMax : limit,
+    // What has come into a window since its first page is no reason to end before its last text, which may have been shown.
+    textsMax: isBest ? (from ? 2 * windowMax : windowMax) : limit,
     timeMs: searchTimeMs,
   });
   const { texts } = found;

@@ -76,6 +76,34 @@ test('a corrected text is found by its new words only', async () => {
   expect(await search({ q: 'teapot' })).toMatchObject([{ id: (body.activity ?? body).id }]);
 });
 
+test('a text that comes between the found ones while somebody turns the pages shows none of them twice', async () => {
+  const write = (description: string, age: string) =>
+    app.foundation.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, 'note', $2, now() - $3::interval)`,
+      [customer, description, age],
+    );
+  for (let n = 1; n < 200; n++) await write(`Ledger ${n}`, `${n} minutes`);
+  await write('Ledger ledger ledger, the oldest of the best', '200 minutes');
+  await write('Ledger, older', '201 minutes');
+  const page = async (cursor: string | null) =>
+    (
+      await app.call(
+        'GET',
+        `/api/search/text?${new URLSearchParams({ q: 'ledger', limit: '50', ...(cursor && { cursor }) })}`,
+      )
+    ).body;
+  const shown: Found[] = [];
+  for (let cursor: string | null = null, n = 0; n === 0 || cursor !== null; n++) {
+    const { results, next_cursor } = await page(cursor);
+    shown.push(...results);
+    cursor = next_cursor;
+    if (n === 0) for (const age of ['90 seconds', '100 seconds']) await write('Ledger, written later', age);
+  }
+  const ids = shown.map(({ id }) => id);
+  expect(ids.length).toBeGreaterThanOrEqual(201);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
 test('what Support tells of a conversation is found, and nothing of what was said in it', async () => {
   const [widget] = await app.support.query<{ id: string }>(
     `insert into support.widgets (key, name) values ('texts-widget', 'Texts') returning id`,

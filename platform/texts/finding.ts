@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { collectValues, type Parameter } from '../keyset.ts';
 import type { Queryable } from '../log/query.ts';
 import { type Excerpt, judge } from './excerpt.ts';
@@ -81,6 +82,7 @@ export const justAfter = ([time, id]: TextPlace): TextPlace => [time, `${id}~`];
 const daysAtOnceMax = 16;
 const groupsAtOnceMax = 32;
 const rowsMin = 50;
+const judgingMs = 25;
 
 /** Goes through the days of one kind of texts. */
 async function walk(
@@ -106,9 +108,15 @@ async function walk(
     const startedAt = performance.now();
     const limit = Math.max(rowsMin, textsMax + 1 - texts.length);
     const rows = await look(on, source, looks, { place, from, limit });
+    let judgingSince = performance.now();
     for (const { id, at, time, body } of rows) {
       const judged = judge(query, body);
       if (judged) texts.push({ kind: source.kind, id, at, place: [time, id], ...judged });
+      // Long texts take long to read, and nobody else is answered meanwhile.
+      if (performance.now() - judgingSince < judgingMs) continue;
+      if (performance.now() > deadline) return { texts, until: [time, id] };
+      await nextTurn();
+      judgingSince = performance.now();
     }
     const last = rows[limit - 1];
     if (last) {
