@@ -48,8 +48,17 @@ export function TextSearchPage<Kind extends string, Result extends Found>({
   const input = useRef<HTMLInputElement>(null);
   const hits = useRef<HTMLUListElement>(null);
   const [typed, setTyped] = useState(q);
-  const tell = useDebouncedCallback((next: string) => onChange({ q: next.trim() === '' ? undefined : next }), typingMs);
-  useEffect(() => setTyped(q), [q]);
+  /** The words that this page put into the address. Others come from a way back or forward, and are those of the field then. */
+  const told = useRef(q);
+  const tell = useDebouncedCallback((next: string) => {
+    told.current = next.trim() === '' ? '' : next;
+    onChange({ q: told.current || undefined });
+  }, typingMs);
+  useEffect(() => {
+    if (q === told.current) return;
+    told.current = q;
+    setTyped(q);
+  }, [q]);
   const type = (next: string) => {
     setTyped(next);
     tell(next);
