@@ -62,13 +62,7 @@ end $$;
 grant execute on function platform.text_day(timestamptz), platform.text_words(text), platform.text_terms(text, timestamptz)
   to app_role, bulk_role, merge_role, erase_role;
 
-create index session_entries_words on support.session_entries using gin (platform.text_terms(body, created_at)) with (fastupdate = off)
-  where body is not null and kind <> 'snoozed';
+-- Calls and deals are few. The indexes of messages, notes and timelines come after this, without keeping writers out.
 create index calls_words on support.calls using gin (platform.text_terms(notes, started_at)) with (fastupdate = off)
   where notes is not null;
 create index deals_words on crm.deals using gin (platform.text_terms(name, created_at)) with (fastupdate = off);
--- A chat shows its summary, which is what the visitor asked or what the agent says of it.
-create index activities_words on crm.activities
-  using gin (platform.text_terms(description || coalesce(E'\n' || (metadata ->> 'summary'), ''), occurred_at)) with (fastupdate = off);
--- The first and the last day of the timelines.
-create index activities_by_time on crm.activities (occurred_at);
