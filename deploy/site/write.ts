@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
-import { migrate, startLocal, withMigrator } from '@aether/database';
+import { migrate, removeLocal, startLocal, withMigrator } from '@aether/database';
 import { root } from '../production/lock.ts';
 import { buildSite } from './build.ts';
 import { readReference } from './reference/pages.ts';
@@ -46,6 +46,14 @@ if (options.serve) {
 async function madeFromCode() {
   const data = await mkdtemp(join(tmpdir(), 'aether-docs-'));
   await chmod(data, 0o755); // as root the server runs as the user postgres
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  // The server is a process of its own, which would be left with its data.
+  const interrupt = async () => {
+    await removeLocal(data).catch(() => {});
+    await rm(data, { recursive: true, force: true });
+    process.exit(130);
+  };
+  for (const signal of signals) process.on(signal, interrupt);
   try {
     const { server, urlOf } = await startLocal({ folder: data, database: 'aether_docs', port: 54395 });
     try {
@@ -58,5 +66,6 @@ async function madeFromCode() {
     }
   } finally {
     await rm(data, { recursive: true, force: true });
+    for (const signal of signals) process.off(signal, interrupt);
   }
 }
