@@ -42,7 +42,7 @@ const retryMsMin = 1_000;
 const retryMsMax = 30_000;
 
 /** What the tabs of an app tell each other. */
-type Said<Signal> = { state: LiveState } | { event: LiveEvent | undefined } | { signal: Signal };
+type Said<Signal> = { state: LiveState } | { refused: true } | { event: LiveEvent | undefined } | { signal: Signal };
 
 /**
  * One connection for all tabs of the app in which a person is signed in. After a cut the browser continues by itself from the last event. Only if it
@@ -54,6 +54,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
   const watchers = new Set<(signal: Signal) => void>();
   let state: LiveState = 'connecting';
   let shared: Line | undefined;
+  let isLeading = false;
   let wasOpen = false;
 
   const become = (next: LiveState) => {
@@ -67,10 +68,17 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
       become(said.state);
       return;
     }
+    if ('refused' in said) {
+      if (!isLeading) void askForPerson();
+      return;
+    }
     seen.tell(); // what is loaded because of it must have it
     if ('signal' in said) for (const watcher of watchers) watcher(said.signal);
     else for (const follower of followers) follower(said.event);
   }
+
+  /** If a missing sign-in is why the line was refused, this leads to the sign-in page or says that it timed out. */
+  const askForPerson = () => send('/signin/me').catch(() => undefined);
 
   function openLine(say: (said: Said<Signal>) => void, isAfter: boolean): Line {
     let source: EventSource | undefined;
@@ -78,6 +86,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
     let retry: ReturnType<typeof setTimeout> | undefined;
     let isGap = isAfter;
     let isClosed = false;
+    isLeading = true;
 
     function connect(): void {
       clearTimeout(retry);
@@ -94,6 +103,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
       opened.onerror = () => {
         say({ state: navigator.onLine ? 'reconnecting' : 'offline' });
         if (opened.readyState !== EventSource.CLOSED) return;
+        say({ refused: true }); // the tab in sight may be another one
         retry = setTimeout(() => void connectAnew(), retryMs);
         retryMs = Math.min(retryMs * 2, retryMsMax);
       };
@@ -105,18 +115,20 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
       );
     }
 
-    /** The browser gives up after a refusal. If a missing sign-in is the reason, asking for the person leads to the sign-in page. */
+    /** The browser gives up after a refusal. */
     async function connectAnew(): Promise<void> {
       isGap = true;
-      await send('/signin/me').catch(() => undefined);
+      await askForPerson();
       connect();
     }
 
+    if (isAfter) say({ state: 'reconnecting' }); // it is not open before the server says so
     connect();
     return {
       again: () => void connectAnew(),
       close() {
         isClosed = true;
+        isLeading = false;
         clearTimeout(retry);
         source?.close();
       },
@@ -126,7 +138,8 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
   async function share(): Promise<void> {
     // Of this person alone: somebody else who signs in with this browser may hear other events.
     const name = `aether.live ${await signedIn} ${types.join(' ')}`;
-    shared = shareLine({ name, open: openLine, hear, latest: (): Said<Signal> => ({ state }) });
+    const onLost = () => hear({ event: undefined });
+    shared = shareLine({ name, open: openLine, hear, onLost, latest: (): Said<Signal> => ({ state }) });
   }
 
   window.addEventListener('offline', () => become('offline'));

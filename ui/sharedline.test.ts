@@ -8,7 +8,7 @@ afterEach(() => {
 });
 
 /** A tab, with the locks and the channel of this process, which are as a browser's. */
-function openTab(name: string, answerMs = 60_000) {
+function openTab(name: string, answerMs = 60_000, askEveryMs = 60_000) {
   const heard: string[] = [];
   const opened: boolean[] = [];
   let say: ((message: string) => void) | undefined;
@@ -16,7 +16,9 @@ function openTab(name: string, answerMs = 60_000) {
   const shared: Line = shareLine<string>({
     name,
     answerMs,
+    askEveryMs,
     latest: () => latest,
+    onLost: () => heard.push('lost'),
     hear: (message) => {
       latest = message;
       heard.push(message);
@@ -78,9 +80,70 @@ test('a tab that gives no answer loses the line to one that asks; one that has l
   expect(tab.opened).toEqual([true]);
   hold({ steal: true }).catch(() => {});
   await expect.poll(() => [tab.leads(), lines]).toEqual([false, 0]);
+  // What came until it knew is not known here.
+  expect(tab.heard.at(-1)).toBe('lost');
   leave.resolve();
   await expect.poll(tab.leads).toBe(true);
   expect(lines).toBe(1);
+});
+
+test('a tab in sight learns that the one with the line has stopped while nobody turns to another tab', async () => {
+  const leave = Promise.withResolvers<void>();
+  const first = new BroadcastChannel('stops');
+  navigator.locks.request('stops', {}, () => leave.promise).catch(() => {});
+  let isStopped = false;
+  first.onmessage = ({ data }) => {
+    if ('ask' in data && !isStopped) first.postMessage({ since: 1, message: 'live' });
+  };
+  const tab = openTab('stops', 50, 20);
+  try {
+    await expect.poll(() => tab.heard.length).toBeGreaterThan(3);
+    expect(tab.leads()).toBe(false);
+    isStopped = true;
+    await expect.poll(tab.leads).toBe(true);
+    expect(tab.opened).toEqual([true]);
+  } finally {
+    leave.resolve();
+    first.close();
+  }
+});
+
+test('what a tab says that has lost the line and does not know it is not heard; a tab that hears of a newer one gives the line up', async () => {
+  const [leads, follows] = [openTab('two'), openTab('two')];
+  await expect.poll(leads.leads).toBe(true);
+  leads.say('live');
+  await expect.poll(() => follows.heard.at(-1)).toBe('live');
+  const other = new BroadcastChannel('two');
+  try {
+    other.postMessage({ since: 1, message: 'reconnecting, says an old one' });
+    other.postMessage({ since: Date.now() + 60_000, message: 'live, says a new one' });
+    await expect.poll(() => follows.heard.at(-1)).toBe('live, says a new one');
+    await expect.poll(() => leads.heard).toContain('lost');
+    expect([...leads.heard, ...follows.heard]).not.toContain('reconnecting, says an old one');
+  } finally {
+    other.close();
+  }
+});
+
+test('a tab that was opened while another one led, and has heard nothing of it, knows that it may have missed something', async () => {
+  const leave = Promise.withResolvers<void>();
+  navigator.locks.request('quiet', {}, () => leave.promise).catch(() => {});
+  const tab = openTab('quiet');
+  expect(tab.leads()).toBe(false);
+  leave.resolve();
+  await expect.poll(() => tab.opened).toEqual([true]);
+});
+
+test('where the browser has locks and refuses them to the page, the tab has a line to itself', async () => {
+  const { locks } = navigator;
+  const refuses = { request: () => Promise.reject(new DOMException('Denied', 'SecurityError')) };
+  Object.defineProperty(navigator, 'locks', { value: refuses, configurable: true });
+  try {
+    const tab = openTab('refused');
+    await expect.poll(tab.leads).toBe(true);
+  } finally {
+    Object.defineProperty(navigator, 'locks', { value: locks, configurable: true });
+  }
 });
 
 test('tabs of other names share nothing, as those of another person', async () => {

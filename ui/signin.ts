@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query';
 import { readRefusal } from './refusal.ts';
 import { send, setCsrfToken } from './request.ts';
-import { endWaiting, timedOut } from './timedout.ts';
+import { endWaiting } from './timedout.ts';
 
 /** The answer of /signin/me. The routes of the sign-in are the same in every app. */
 type Me = {
@@ -34,7 +34,10 @@ export const meQuery = queryOptions({
   },
 });
 
-/** Handles the cookie of a newer sign-in, which has its own token. If that is another person's, the waiting requests are not sent. */
+/**
+ * Handles the cookie of a newer sign-in, which has its own token. If that is another person's, the page becomes theirs: the waiting requests are not sent,
+ * and what this page has open for the former person would bring that one's tabs the events of the other. What is half-written is kept.
+ */
 async function takeNewSignIn(): Promise<void> {
   const answer = await fetch('/signin/me', { headers: { Accept: 'application/json' } }).catch(() => undefined);
   if (!answer?.ok) return;
@@ -42,7 +45,7 @@ async function takeNewSignIn(): Promise<void> {
   if (user.id === me) {
     setCsrfToken(csrf_token ?? '');
     endWaiting();
-  } else if (timedOut.get()) {
+  } else if (me !== undefined) {
     window.location.reload();
   }
 }
