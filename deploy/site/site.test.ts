@@ -105,6 +105,8 @@ test('the reference has every setting that a server asks for, with what it is ot
     expect(settings).toContain('STREAMS_MAX');
   }
   expect(asked.size).toBe(3);
+  expect(pageOf('settings')).toMatch(/\| `PLATFORM_DB_LISTEN_URL` \| \S+ \| that of `PLATFORM_DB_URL` \|/);
+  expect(pageOf('settings')).toMatch(/\| `SIGNIN_AUDIENCE` \| \S+ \| that of `SIGNIN_CLIENT_ID` \|/);
   // What people read about them is elsewhere, and complete.
   const told = ['configuration', 'signin', 'metrics']
     .map((page) => readFileSync(join(root, `docs/${page}.md`), 'utf8'))

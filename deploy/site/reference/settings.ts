@@ -313,11 +313,18 @@ export function describeSettings(): ReferencePage {
           readProcess(process).map(({ name, example, without, isRequired, refusals }) => [
             code(name),
             code(example),
-            isRequired ? '**refused**' : without === undefined ? '' : code(without),
+            isRequired ? '**refused**' : describeWithout(process, without),
             refusals.slice(0, 2).map(plain).join(' · '),
           ]),
         ),
       ]),
     ),
   };
+}
+
+/** A value that comes from another setting is named by it: the reader's is not that of the example. */
+function describeWithout({ least }: Process, without: string | undefined): string {
+  const [source] = Object.entries(least).find(([, value]) => value === without) ?? [];
+  if (without === undefined) return '';
+  return source ? `that of ${code(source)}` : code(without);
 }
