@@ -1,7 +1,7 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { intercept, type OwnPage, openBrowser, undoLast } from './testing.browser.ts';
-import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
+import { choose, follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
 let stack: Stack;
@@ -102,6 +102,16 @@ describe('signing in', () => {
       await seen(page.getByRole('button', { name: /Jonas Weber/ }));
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
     });
+  });
+
+  test('makes the open pages of a person those of the next one who signs in there, whose events they would show otherwise', async () => {
+    const own = await signIn(browser, stack.foundation, 'Tom Berglund');
+    await choose(own.context, stack.foundation, 'Jonas Weber');
+    const tab = await own.context.newPage();
+    await tab.goto(stack.foundation);
+    await seen(own.page.getByRole('button', { name: /Jonas Weber/ }));
+    await tab.close();
+    await own.leave();
   });
 });
 

@@ -205,7 +205,7 @@ export async function signIn(
 }
 
 /** What a click on the persona's button does, without the pages on the way. The cookies are the context's. */
-async function choose(context: BrowserContext, url: string, persona: Persona): Promise<void> {
+export async function choose(context: BrowserContext, url: string, persona: Persona): Promise<void> {
   const choice = await context.request.get(`${url}/signin`, { headers: { Accept: 'text/html' } });
   const form = (await choice.text()).split('<form').find((each) => each.includes(persona));
   const [, action] = /action="([^"]+)"/.exec(form ?? '') ?? [];
