@@ -67,6 +67,18 @@ describe('a file is what its bytes say', () => {
     hostile.pass(bytes.subarray(0, place));
     expect(codeOf(() => hostile.pass(bytes.subarray(place)))).toBe('file-type-refused');
   });
+
+  test.each(['Basic/script-lc.xml', 'Basic/Standard/script-lb.xml', 'Scripts/python/any.py'])(
+    'an OpenDocument with %s, which its program may run, is refused; one without is not',
+    (script) => {
+      const checked = (...entries: string[]) =>
+        codeOf(() =>
+          checkerOf('application/vnd.oasis.opendocument.text').pass(makeDocument('content.xml', ...entries)),
+        );
+      expect(checked('Pictures/Basics.png')).toBeUndefined();
+      expect(checked(script)).toBe('file-type-refused');
+    },
+  );
 });
 
 test('a download has a name whose end fits what it is, and that leads into no folder', () => {

@@ -89,7 +89,7 @@ function recogniseText(head: Uint8Array, name: string): FileType {
 /** Looks at the parts of a file as they pass. `pass` and `end` throw Problem 415. */
 export function checkerOf(type: FileType): { pass(part: Uint8Array): void; end(): void } {
   if (type === 'text/plain' || type === 'text/csv') return textChecker();
-  if (type.startsWith('application/vnd.openxml')) return macroChecker();
+  if (type.startsWith('application/vnd.')) return macroChecker();
   return { pass: () => {}, end: () => {} };
 }
 
@@ -109,17 +109,19 @@ function textChecker() {
   return { pass: (part: Uint8Array) => read(part), end: () => read() };
 }
 
-const macros = 'vbaProject.bin';
+/** Names of entries of an archive: of Office, and of the scripts of OpenDocument. */
+const macros = ['vbaProject.bin', 'Basic/', 'Scripts/'];
+const longest = Math.max(...macros.map(({ length }) => length));
 
-/** Documents with macros are refused: Office may run what is in them. The names of the entries of an archive are never compressed. */
+/** Documents with macros are refused: an office program may run what is in them. The names of the entries of an archive are never compressed. */
 function macroChecker() {
   let rest = '';
   return {
     pass(part: Uint8Array) {
       const text = rest + latin1(part, 0, part.length);
-      if (text.includes(macros))
+      if (macros.some((each) => text.includes(each)))
         throw refuseType('Documents with macros cannot be sent. Save it without macros and send that.');
-      rest = text.slice(1 - macros.length);
+      rest = text.slice(1 - longest);
     },
     end: () => {},
   };
