@@ -110,6 +110,11 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
     sql: `insert into platform.removed_phones (id, customer_id, phone, phone_key, created_at, added_by_app)
           values (gen_random_uuid(), $1, '+4930123456', '+4930123456', now(), 'support')`,
   },
+  'platform.notices': {
+    by: () => owner,
+    sql: `insert into platform.notices (user_id, kind, record, record_id, customer_id, cause)
+          values ('priya', 'assignment', 'customer', $1::uuid, $1::uuid, gen_random_uuid()::text)`,
+  },
   // The smaller id of a pair comes first. A customer that is made now has a greater id; an id with leading zeros is
   // smaller.
   'platform.review_candidates': {

@@ -7354,7 +7354,6 @@ grant insert (file_id, variant, place, bytes) on platform.file_chunks to app_rol
 grant maintain on platform.file_chunks to privacy_role;
 grant select on platform.file_chunks to app_role;
 grant select on platform.file_chunks to erase_role;
-grant update (bytes) on platform.file_chunks to app_role;
 grant update on platform.file_chunks to erase_role;
 
 create table platform.files (

@@ -188,7 +188,8 @@ describe('a request with an Idempotency-Key', () => {
 describe('a record with a version', () => {
   test('gives its ETag with a GET, and 304 without a body to a caller that has the same answer', async () => {
     const { paths } = (await app.callAnonymously('GET', '/openapi.json')).body;
-    const tagged = Object.keys(paths).filter((path) => paths[path].get?.responses['304']);
+    const isRecord = (path: string) => paths[path].get?.responses['200'].content['application/json'] !== undefined;
+    const tagged = Object.keys(paths).filter((path) => paths[path].get?.responses['304'] && isRecord(path));
     expect(tagged.sort()).toEqual(['/api/companies/{id}', '/api/customers/{id}', '/api/deals/{id}']);
     const made = (await one('POST', '/api/customers', newCustomer())).body;
     const path = `/api/customers/${made.id}`;
