@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { bootstrap } from './bootstrap.ts';
-import { startLocal } from './embedded/local.ts';
+import { type LocalServer, startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
 import { isApp, loginNames } from './rights/logins.ts';
 import { newTestFolder } from './testing.folder.ts';
@@ -32,6 +32,24 @@ export default async function setup(project: TestProject): Promise<() => Promise
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },
   });
+  const end = async () => {
+    await local.server.stop('immediate');
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const pooler = await prepare(project, local);
+    return async () => {
+      await pooler?.close();
+      await end();
+    };
+  } catch (error) {
+    await end(); // vitest ends what is returned, and nothing is
+    throw error;
+  }
+}
+
+/** Fills the server with what the tests copy, and tells them where it is. @returns the pooler before it, if there is one */
+async function prepare(project: TestProject, local: LocalServer): Promise<{ close(): Promise<void> } | undefined> {
   await offerTls(local.server.folder, local.server.superuserUrl());
   // The limit counts all databases of the server, and several test files act for privacy at once.
   await bootstrap(local.adminUrl, { database: templateDatabase, passwords: {}, connections: { privacy_app: 50 } });
@@ -54,11 +72,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     urls,
     poolerPort: pooler?.port,
   });
-  return async () => {
-    await pooler?.close();
-    await local.server.stop('immediate');
-    await rm(folder, { recursive: true, force: true });
-  };
+  return pooler;
 }
 
 /** The server then takes connections with TLS as well; whoever does not ask for it goes without. */
