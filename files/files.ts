@@ -318,7 +318,9 @@ export function openFiles(
   }
 
   const timer = setInterval(() => {
-    sweep().catch((error) => log.warn({ err: error }, 'unsent and removed files could not be cleared'));
+    sweep().catch((error) => {
+      if (!closing.aborted) log.warn({ err: error }, 'unsent and removed files could not be cleared');
+    });
   }, sweepMs).unref();
   closing.addEventListener('abort', () => {
     clearInterval(timer);

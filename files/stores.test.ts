@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createTestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openBlobs } from './blobs.ts';
 import { openFiles } from './files.ts';
 import { openDatabaseStore, type Store } from './store.ts';
@@ -235,7 +235,9 @@ describe('completing a file', () => {
 });
 
 test('a part that has arrived is never replaced, so that what is kept is what was looked at', async () => {
-  const files = openFiles(db, { variables: {}, closing: new AbortController().signal, log: {} } as never);
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort());
+  const files = openFiles(db, { variables: {}, closing: closing.signal, log: {} } as never);
   const { id } = await files.begin(owner, { client_id: `part-${++unique}`, name: 'a.txt', size: 5 }, async () => {});
   await files.addPart(owner, id, 0, Buffer.from('words'));
   await files.addPart(owner, id, 0, Buffer.from('words'));

@@ -211,7 +211,9 @@ test('what is not sent within a day goes, and what is sent stays', async () => {
   const { body: unsent } = await send(visitor, image);
   await superuser.query(`update platform.files set created_at = now() - interval '25 hours'`);
   const log = { warn: () => {} };
-  await openFiles(app.support, { variables: {}, closing: new AbortController().signal, log } as never).sweep();
+  const closing = new AbortController();
+  await openFiles(app.support, { variables: {}, closing: closing.signal, log } as never).sweep();
+  closing.abort();
   const { rows } = await superuser.query('select id from platform.files where id = any ($1)', [[kept, unsent.id]]);
   expect(rows).toEqual([{ id: kept }]);
   const parts = await superuser.query('select from platform.file_chunks where file_id = $1', [unsent.id]);
