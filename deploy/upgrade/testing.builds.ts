@@ -15,8 +15,6 @@ export type Build = {
 };
 
 const root = join(import.meta.dirname, '..', '..');
-const rooms = ['database', 'platform', 'http', 'signin', 'importer', 'servicebus', 'foundation', 'sync'];
-
 const expand = `
 -- Saved views get a title in place of a name. Until the next migration both versions write.
 alter table crm.saved_views add column title text check (platform.is_line(title, 80));
@@ -56,6 +54,17 @@ export async function thisBuild(): Promise<Build> {
   return { folder: root, migration: (await listMigrations()).length };
 }
 
+/** These rooms and all that they need, by what their packages name. */
+async function roomsOf(wanted: string[]): Promise<string[]> {
+  const rooms = new Set(wanted);
+  for (const room of rooms) {
+    const { dependencies = {} } = JSON.parse(await readFile(join(root, room, 'package.json'), 'utf8'));
+    for (const name of Object.keys(dependencies))
+      if (name.startsWith('@aether/')) rooms.add(name.slice('@aether/'.length));
+  }
+  return [...rooms];
+}
+
 const listMigrations = async () => (await readdir(migrationsFolder)).filter((file) => file.endsWith('.sql'));
 
 /**
@@ -68,12 +77,13 @@ export async function makeNextBuild(
 ): Promise<{ build: Build; expanded: string; contracted: string; contracting: number }> {
   const { migration } = await thisBuild();
   const [expanding, contracting] = [migration + 1, migration + 2];
+  const rooms = await roomsOf(['foundation', 'sync', 'database']);
   for (const room of rooms)
     await cp(join(root, room), join(folder, room), {
       recursive: true,
       filter: (path) => !path.includes('node_modules') && !path.includes('.test.'),
     });
-  await linkPackages(folder);
+  await linkPackages(folder, rooms);
   const change = async (file: string, from: RegExp, to: string) => {
     const text = await readFile(join(folder, file), 'utf8');
     if (!from.test(text)) throw new Error(`${file} is not as the next version expects it: ${from}`);
@@ -98,7 +108,7 @@ export async function makeNextBuild(
 }
 
 /** The packages of this checkout, with the rooms of the copy in place of its own. */
-async function linkPackages(folder: string): Promise<void> {
+async function linkPackages(folder: string, rooms: string[]): Promise<void> {
   const [from, to] = [join(root, 'node_modules'), join(folder, 'node_modules')];
   await mkdir(join(to, '@aether'), { recursive: true });
   for (const name of await readdir(from)) if (name !== '@aether') await symlink(join(from, name), join(to, name));
