@@ -5,7 +5,9 @@
 
 /** Accents, and the points of Arabic and Hebrew. */
 const marks = /[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]/g;
-const apostrophes = /['’‘‛`´ʼʻʹ′＇]/g;
+/** What folding takes away between letters, as the inside of a character class. */
+export const apostrophesSource = "'’‘‛`´ʼʻʹ′＇";
+const apostrophes = new RegExp(`[${apostrophesSource}]`, 'g');
 const separators = /[-‐‑‒–—―−﹣－·・･]/g;
 /** Characters of Han, kana and Hangul, with their marks of repetition and length: no spaces are written between their words. */
 export const unspacedSource = String.raw`[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\u{20000}-\u{3ffff}]`;

@@ -1,4 +1,4 @@
-import { fold, unspacedSource } from '../folding.ts';
+import { apostrophesSource, fold, unspacedSource } from '../folding.ts';
 
 /*
  * The words of a text, as the search in texts knows them. `platform.text_words` makes the same of a text for the index, and a test compares
@@ -92,9 +92,15 @@ export const arePair = (one: Word, next: Word): boolean => one.isUnspaced && nex
 const cut = (word: string): string =>
   word.length <= wordCharactersMax ? word : [...word].slice(0, wordCharactersMax).join('');
 
-/** A character with its marks, also those of narrow kana, or the parts of a syllable of Hangul, of each kind: they become one. */
-const anyCluster =
-  /[\uac00-\ud7a3]?(?:[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc][\p{M}\uff9e\uff9f]*)+|\P{M}[\p{M}\uff9e\uff9f]*|\p{M}+/gsu;
+/**
+ * A character with its marks, also those of narrow kana, or the parts of a syllable of Hangul, of each kind: they become one. So they do with
+ * an apostrophe between them, because it is taken away.
+ */
+const within = String.raw`[\p{M}\uff9e\uff9f${apostrophesSource}]*`;
+const anyCluster = new RegExp(
+  String.raw`[\uac00-\ud7a3]?[${apostrophesSource}]*(?:[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc]${within})+|\P{M}${within}|\p{M}+`,
+  'gsu',
+);
 
 /** Folds a text. `starts` says for each unit of the folded text where in the text it comes from, and at its end the length of the text. */
 function foldInPlaces(text: string): { folded: string; starts: number[] } {
