@@ -99,14 +99,19 @@ async function findHolders(on: Asked, keys: readonly BlockKey[]): Promise<Map<nu
   return new Map(rows.map(({ key, customers }) => [Number(key), customers === null ? undefined : new Set(customers)]));
 }
 
-/** The customers among those who are looked for have their present keys, which may not be kept yet. */
+/** The customers among those who are looked for have their present keys, which may not be kept yet: then too many may have one. */
 function addSought(
   holders: Map<number, Set<string> | undefined>,
   sought: readonly Sought[],
   keys: readonly BlockKey[][],
 ): void {
-  for (const [at, { id }] of sought.entries())
-    if (id !== undefined) for (const { key } of keys[at] as BlockKey[]) holders.get(key)?.add(id);
+  for (const [at, { id }] of sought.entries()) {
+    if (id === undefined) continue;
+    for (const { key, rowsMax } of keys[at] as BlockKey[]) {
+      const ids = holders.get(key)?.add(id);
+      if (ids && ids.size > rowsMax) holders.set(key, undefined);
+    }
+  }
 }
 
 /** Live customers as matching compares them, by their ids. */

@@ -174,6 +174,21 @@ test('what too many share is not compared, and the customer says which key it wa
   expect((await keysOf(last)).cut_off).toContain('whole name');
 });
 
+test('nor is it if they come at once, before any of their keys is kept', async () => {
+  await superuser.query('begin');
+  const { rows } = await superuser.query(
+    `insert into platform.customers (email, email_key, name, created_by_app)
+     select a.email, a.email, 'Moritz Massen', 'foundation'
+     from generate_series(1, 31) n cross join lateral (select 'q' || n || '@q' || n || '.example' as email) a returning id`,
+  );
+  const ids = rows.map(({ id }) => id as string);
+  const pairs = await lookAt(on(superuser), { ids, readModel: createModelReader() });
+  const { cut_off: cutOff } = await keysOf(ids[0] as string);
+  await superuser.query('rollback');
+  expect(pairs).toBe(0);
+  expect(cutOff).toContain('whole name');
+});
+
 test('a merge leaves the keys of the loser to nobody, an unmerge gives them back, and an erasure takes them at once', async () => {
   const one = await made('Hanna Rohde');
   const two = await made('Ludwig Sandmann');
