@@ -59,8 +59,10 @@ async function roomsOf(wanted: string[]): Promise<string[]> {
   const rooms = new Set(wanted);
   for (const room of rooms) {
     const { dependencies = {} } = JSON.parse(await readFile(join(root, room, 'package.json'), 'utf8'));
-    for (const name of Object.keys(dependencies))
-      if (name.startsWith('@aether/')) rooms.add(name.slice('@aether/'.length));
+    for (const name of Object.keys(dependencies)) {
+      const [scope, needed] = name.split('/');
+      if (scope === '@aether' && needed) rooms.add(needed);
+    }
   }
   return [...rooms];
 }

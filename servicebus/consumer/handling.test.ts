@@ -1,6 +1,6 @@
 import { until } from '@aether/sync/testing';
 import pg from 'pg';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Effects, makeEvent, makeMessage, openEffects } from '../testing.ts';
 import { type BusEvent, toBusEvent } from '../wire.ts';
 import { type BusHandler, createHandling, type Handling, type HandlingOptions } from './handling.ts';
@@ -184,7 +184,13 @@ test('events of a customer whom another transaction has wait in the database, an
   const [kept] = some(1) as [BusEvent];
   const [other] = some(1) as [BusEvent];
   const { promise, resolve } = Promise.withResolvers<void>();
-  const holding = inbox.inSession(kept.session, () => promise);
+  const isHeld = Promise.withResolvers<void>();
+  const holding = inbox.inSession(kept.session, () => {
+    isHeld.resolve();
+    return promise;
+  });
+  onTestFinished(() => resolve());
+  await isHeld.promise;
   expect(await handling.handle([kept, other])).toBe(2);
   expect(await list()).toEqual([`${other.session}:1`]);
   expect(await inbox.listParked()).toMatchObject([{ id: kept.id, state: 'retrying', attempts: 0 }]);
