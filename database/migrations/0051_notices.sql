@@ -62,7 +62,7 @@ grant execute on function platform.mentions_in(text) to app_role;
 
 -- Tells a user, unless they did it themselves. Nobody is told of a customer who is gone. The functions here see the present in tables that
 -- were empty when a session planned them, so they plan without scans.
---   again   the same cause, such as a second assignment, counts anew; otherwise it is told once
+--   again   true: the same cause, such as a second assignment, makes the notice new; false: a cause tells a person once
 create function platform.add_notice(
   told text, kind text, record text, record_id text, customer uuid, cause text, entry uuid default null, again boolean default false)
 returns void
@@ -88,7 +88,7 @@ begin
   delete from platform.notices n where n.user_id = told and n.cause = take_back_notice.cause and n.read_at is null;
 end $$;
 
--- A text mentions people. What an import writes tells nobody: its login is none of an app.
+-- Tells the people whom a text mentions. An import tells nobody: its login belongs to no app.
 --   tg_argv   the kind of record
 create function platform.tell_of_mentions() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
@@ -117,7 +117,7 @@ begin
   end loop;
   return null;
 end $$;
--- A task that comes again mentions nobody anew: whoever ticks it has said nothing.
+-- A repeated task does not tell the people in its text again: the person who ticks it has written nothing.
 create trigger tell_of_mentions after insert on crm.activities
   for each row when (current_user <> all ('{merge_role,erase_role}') and new.description like '%<@%' and new.repeated_from is null)
   execute function platform.tell_of_mentions('activity');
@@ -168,8 +168,7 @@ create trigger tell_of_assignment after update of assigned_to on crm.activities
   for each row when (current_user <> all ('{merge_role,erase_role}') and new.assigned_to is distinct from old.assigned_to)
   execute function platform.tell_of_assignment('activity', 'assigned_to');
 
--- The tasks of a person are told of when they are due and at the time of their reminder, and no longer once they are done. A moved time or
--- another person makes it news again.
+-- Tells a person when a task is due and when its reminder comes. A done task tells nobody. A new time, or a new person, tells again.
 create function crm.tell_of_task() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
@@ -278,7 +277,8 @@ create trigger settles_notices after update of undone_at on platform.merges
   for each row when (old.undone_at is null and new.undone_at is not null)
   execute function platform.settle_notices();
 
--- Rings at the screens of whoever is told, in both apps (platform/log/signals.ts). A missed signal delays a number until the next look.
+-- Signals the open screens of the person who is told, in both apps (platform/log/signals.ts). If a signal is lost, the number
+-- is right at the next look.
 create function platform.ring_notices() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
