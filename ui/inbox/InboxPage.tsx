@@ -1,6 +1,6 @@
 import { Button, SegmentedControl } from '@mantine/core';
 import { IconChecks, IconInbox } from '@tabler/icons-react';
-import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { useKeys } from '../Keys.tsx';
 import { ErrorNotice, Nothing } from '../Notice.tsx';
@@ -8,12 +8,13 @@ import { Picker } from '../Picker.tsx';
 import { PageHead } from '../Shell.tsx';
 import { showDone, showRefusal, showUndo } from '../toasts.tsx';
 import { Waiting } from '../Waiting.tsx';
-import { markNotice, type Notice, noticesQuery, readAll } from './calls.ts';
+import { type Notice, noticesQuery, readAll } from './calls.ts';
 import classes from './inbox.module.css';
 import { NoticeRow } from './NoticeRow.tsx';
 import type { Apps } from './places.ts';
 import { type InboxSearch, kinds } from './search.ts';
 import { useUnread } from './useInbox.ts';
+import { useMarks } from './useMarks.ts';
 
 const kindNames = {
   mention: 'Mentions',
@@ -29,17 +30,15 @@ type InboxPageProps = {
   onSearch: (search: InboxSearch) => void;
 };
 
-type Pages = InfiniteData<{ notices: Notice[]; next_cursor: string | null }>;
-
 /** What colleagues and the clock have told the person. J and K move through it, Enter opens, E puts away, U makes unread. */
 export function InboxPage({ own, apps, search, onSearch }: InboxPageProps) {
-  const client = useQueryClient();
   const { kind, state = 'open' } = search;
   const query = noticesQuery({ state, kind });
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery(query);
   const unread = useUnread()?.unread ?? 0;
   const list = useRef<HTMLUListElement>(null);
-  const notices = data?.pages.flatMap((page) => page.notices) ?? [];
+  const { mark, asMarked, inTurn, refresh } = useMarks();
+  const notices = asMarked(data?.pages.flatMap((page) => page.notices) ?? []);
 
   const rowsHere = () => [...(list.current?.querySelectorAll<HTMLElement>('[data-notice]') ?? [])];
   const focusAt = (place: number) => {
@@ -51,54 +50,31 @@ export function InboxPage({ own, apps, search, onSearch }: InboxPageProps) {
   const placeNow = () => rowsHere().findIndex((row) => row.parentElement?.contains(document.activeElement));
   const here = () => notices.find(({ id }) => id === rowsHere()[placeNow()]?.dataset.notice);
 
-  const refresh = () => client.invalidateQueries({ queryKey: ['notices'] });
-  /** Shows a change before the server has confirmed it. */
-  const show = (change: (notice: Notice) => Notice | undefined) =>
-    client.setQueryData<Pages>(
-      query.queryKey,
-      (before) =>
-        before && {
-          ...before,
-          pages: before.pages.map((page) => ({ ...page, notices: page.notices.flatMap((each) => change(each) ?? []) })),
-        },
-    );
-  const mark = async ({ id }: Notice, change: Parameters<typeof markNotice>[1]) => {
-    await markNotice(id, change);
-    void refresh();
-  };
   const putAway = (notice: Notice, isDone = state === 'open') => {
     const place = placeNow();
-    show((each) => (each.id === notice.id ? undefined : each));
-    if (place >= 0) requestAnimationFrame(() => focusAt(place));
-    mark(notice, { is_done: isDone }).then(
+    mark({ id: notice.id, isGone: true }, { is_done: isDone }).then(
       () =>
         showUndo({
           message: isDone ? 'Put away.' : 'It is in the inbox again.',
-          undo: () => mark(notice, { is_done: !isDone, is_read: notice.read_at !== null }),
+          undo: () => mark({ id: notice.id, isGone: false }, { is_done: !isDone, is_read: notice.read_at !== null }),
         }),
-      (refusal) => {
-        showRefusal('The notice was not changed', refusal);
-        void refresh();
-      },
+      (refusal) => showRefusal('The notice was not changed', refusal),
     );
+    if (place >= 0) requestAnimationFrame(() => focusAt(place));
   };
-  const turn = (notice: Notice, isRead = notice.read_at === null) => {
-    const read_at = isRead ? new Date().toISOString() : null;
-    show((each) => (each.id === notice.id ? { ...each, read_at } : each));
-    mark(notice, { is_read: isRead }).catch((refusal) => {
-      showRefusal('The notice was not changed', refusal);
-      void refresh();
-    });
-  };
+  const turn = (notice: Notice, isRead = notice.read_at === null) =>
+    void mark({ id: notice.id, read_at: isRead ? new Date().toISOString() : null }, { is_read: isRead }).catch(
+      (refusal) => showRefusal('The notice was not changed', refusal),
+    );
   const turnAll = async () => {
     try {
-      const { changed, undo } = await readAll(kind);
+      const { changed, undo } = await inTurn(() => readAll(kind));
       void refresh();
       if (changed === 0) showDone('Everything was read already.');
       else
         showUndo({
           message: changed === 1 ? 'One notice is read.' : `${changed} notices are read.`,
-          undo: () => undo().then(refresh),
+          undo: () => inTurn(undo).then(refresh),
         });
     } catch (refusal) {
       showRefusal('Not all notices are read', refusal);
