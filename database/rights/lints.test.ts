@@ -303,11 +303,13 @@ describe('grant to PUBLIC', () => {
 
   test('finds a database in which every role may make temporary tables', async () => {
     const database = (await superuser().query('select current_database() as name')).rows[0].name;
-    expect(await findAfter(`grant temporary on database ${database} to public`, 'aether_admin')).toEqual([
+    expect(await findAfter(`grant temporary on database ${database} to public`, { role: 'aether_admin' })).toEqual([
       'grant to PUBLIC: temporary on this database',
       'untested grant: temporary on database to public',
     ]);
-    expect(await findAfter(`revoke temporary on database ${database} from public`, 'aether_admin')).toEqual([]);
+    expect(await findAfter(`revoke temporary on database ${database} from public`, { role: 'aether_admin' })).toEqual(
+      [],
+    );
   });
 });
 

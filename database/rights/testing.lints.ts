@@ -17,18 +17,21 @@ export function useLints() {
   });
 
   /** The findings after these statements, which are rolled back: the lints end the transaction in which they run. */
-  async function findAfter(sql: string, role = 'platform_owner'): Promise<string[]> {
+  async function findAfter(
+    sql: string,
+    { role = 'platform_owner', only }: { role?: string | undefined; only?: string } = {},
+  ) {
     await superuser.query(`begin; set local role ${role}; ${sql}; reset role`);
-    const findings = await lintSchema(superuser);
+    const findings = await lintSchema(superuser, only);
     return findings.map(({ lint, object }) => `${lint}: ${object}`);
   }
 
-  /** Each offence is found, and its harmless neighbour is not. */
+  /** Each offence is found, by this lint alone, and its harmless neighbour is not. */
   function lint(name: string, cases: Record<string, Case>): void {
     describe(name, () => {
       test.each(Object.entries(cases))('finds %s', async (_, { offence, found, neighbour, role }) => {
-        expect(await findAfter(offence, role)).toEqual(found.map((object) => `${name}: ${object}`));
-        expect(await findAfter(neighbour, role)).toEqual([]);
+        expect(await findAfter(offence, { role })).toEqual(found.map((object) => `${name}: ${object}`));
+        expect(await findAfter(neighbour, { role, only: name })).toEqual([]);
       });
     });
   }

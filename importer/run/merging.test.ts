@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 /** How many sequences; the first seed. */
-const sequences = Number(process.env.MERGE_SEQUENCES ?? 40);
+const sequences = Number(process.env.MERGE_SEQUENCES ?? 20);
 const firstSeed = Number(process.env.MERGE_SEED ?? 1);
 const lanes = 4;
 
