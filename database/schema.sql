@@ -3228,6 +3228,22 @@ begin
 end $function$;
 grant execute on function platform.list_retention() to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.list_shared_conversations(sessions uuid[])
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+BEGIN ATOMIC
+ SELECT s.id
+    FROM (unnest(list_shared_conversations.sessions) asked(id)
+      JOIN support.sessions s ON (((s.id = asked.id) AND (s.status = 'ended'::text))))
+   WHERE ((NOT (EXISTS ( SELECT
+            FROM support.widget_agents t
+           WHERE (t.widget_id = s.widget_id)))) AND support.shares_with_actor('conversations'::text, s.customer_id));
+END;
+grant execute on function platform.list_shared_conversations(sessions uuid[]) to foundation_role;
+
 CREATE OR REPLACE FUNCTION platform.list_suppressions()
  RETURNS SETOF jsonb
  LANGUAGE sql
@@ -4621,6 +4637,48 @@ begin
       end if;
   end case;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.read_shared_calls(calls uuid[])
+ RETURNS TABLE(id uuid, notes text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+BEGIN ATOMIC
+ SELECT k.id,
+     k.notes
+    FROM (unnest(read_shared_calls.calls) asked(id)
+      JOIN support.calls k ON ((k.id = asked.id)))
+   WHERE ((k.notes IS NOT NULL) AND support.shares_with_actor('calls'::text, k.customer_id));
+END;
+grant execute on function platform.read_shared_calls(calls uuid[]) to foundation_role;
+
+CREATE OR REPLACE FUNCTION platform.read_shared_conversation(session uuid, after integer, rows_max integer)
+ RETURNS TABLE(number integer, author text, name text, body text, files integer, at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+BEGIN ATOMIC
+ SELECT m.number,
+     m.author,
+         CASE m.author
+             WHEN 'visitor'::text THEN s.visitor_name
+             WHEN 'agent'::text THEN u.name
+             ELSE NULL::text
+         END AS "case",
+     m.body,
+     COALESCE(jsonb_array_length(m.files), 0) AS "coalesce",
+     m.created_at
+    FROM ((((platform.list_shared_conversations(ARRAY[read_shared_conversation.session]) shared(id)
+      JOIN support.sessions s ON ((s.id = shared.id)))
+      JOIN support.messages m ON (((m.session_id = s.id) AND (m.number > read_shared_conversation.after))))
+      LEFT JOIN support.agents a ON ((a.id = m.agent_id)))
+      LEFT JOIN platform.users u ON ((u.id = a.user_id)))
+   ORDER BY m.number
+  LIMIT read_shared_conversation.rows_max;
+END;
+grant execute on function platform.read_shared_conversation(session uuid, after integer, rows_max integer) to foundation_role;
 
 CREATE OR REPLACE FUNCTION platform.record_decision()
  RETURNS trigger
@@ -8430,6 +8488,20 @@ begin
     hint = 'platform.move_record moves it, and keeps a record.';
 end $function$;
 
+CREATE OR REPLACE FUNCTION support.shares_with_actor(shared text, customer uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM (((support.sharing h
+              JOIN platform.users u ON ((u.id = platform.current_actor())))
+              JOIN platform.customers k ON ((k.id = shares_with_actor.customer)))
+              JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
+           WHERE ((h.what = shares_with_actor.shared) AND ((h.readers = 'everybody'::text) OR ((h.readers = 'managers'::text) AND ((c.account_manager_id = u.id) OR (u.role = 'admin'::text))))))) AS "exists";
+END;
+
 CREATE OR REPLACE FUNCTION support.tell_of_handover()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8759,6 +8831,23 @@ grant select on support.sessions to support_role;
 grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent) on support.sessions to support_role;
 grant update on support.sessions to erase_role;
 grant update on support.sessions to merge_role;
+
+create table support.sharing (
+  what text collate "C" not null,
+  readers text collate "C" default 'nobody'::text not null,
+  version integer default 1 not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint sharing_pkey PRIMARY KEY (what),
+  constraint sharing_readers_check CHECK ((readers = ANY (ARRAY['nobody'::text, 'managers'::text, 'everybody'::text]))),
+  constraint sharing_what_check CHECK ((what = ANY (ARRAY['conversations'::text, 'calls'::text])))
+);
+comment on column support.sharing.readers is 'Who of the CRM reads it: nobody, the manager of the customer and administrators, or everybody who may see the customer.';
+CREATE TRIGGER count_version BEFORE UPDATE ON support.sharing FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+alter table support.sharing enable row level security, force row level security;
+create policy owner_all on support.sharing for all to platform_owner using (true) with check (true);
+create policy support_all on support.sharing for all to support_role using (true) with check (true);
+grant select on support.sharing to support_role;
+grant update (readers) on support.sharing to support_role;
 
 create table support.widget_agents (
   widget_id uuid not null,

@@ -555,6 +555,16 @@ describe('an administrator', () => {
     ({ page: maya } = await signIn(browser, stack.support, 'Maya Okafor'));
   });
 
+  test('decides who in sales reads notes of calls, and takes that back', async () => {
+    await open('/settings/sharing', maya);
+    const choice = maya.getByRole('combobox', { name: 'Who reads: Notes of calls' });
+    await choice.click();
+    await maya.getByRole('option', { name: 'Everybody in sales' }).click();
+    await maya.getByText('Notes of calls: everybody in sales.').waitFor();
+    await undoLast(maya);
+    await expect.poll(() => choice.inputValue()).toBe('Nobody');
+  });
+
   test('writes a chatbot, tries it, and makes it live', async () => {
     await open('/settings/chatbots', maya);
     await maya.getByRole('button', { name: 'New chatbot' }).click();

@@ -72,7 +72,10 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
     .first()
     .waitFor();
 
-  // The agent ends the conversation, and it appears in the open timeline.
+  // The agent ends the conversation, and it appears in the open timeline, with what was said for whom Support shares it with.
+  const share = (readers: string) =>
+    stack.call('PATCH', `${stack.support}/api/sharing/conversations`, { as: 'maya', body: { readers } });
+  await share('managers');
   await desk.getByRole('button', { name: 'End', exact: true }).click();
   const dialog = desk.getByRole('dialog');
   await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
@@ -85,6 +88,11 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
 
   await desk.getByText('Resolved', { exact: true }).first().waitFor();
   if (picture) await takePicture(picture, shop, desk, crm);
+  await crm.getByText('We would like forty Heron lamps', { exact: false }).first().click();
+  const said = crm.getByRole('list', { name: 'What was said' });
+  await said.getByText('With pleasure! Maya is writing an offer for you right now.').waitFor();
+  expect(await look(crm, 'shared-conversation')).toEqual([]);
+  await share('nobody');
 
   expect(goldAfterMs).toBeLessThan(5_000);
 }, 60_000);

@@ -3,7 +3,7 @@ import { joinCodes, type ProblemCodes } from '@aether/http';
 
 /** What Foundation refuses beyond what every server does. */
 export const foundationCodes: ProblemCodes = joinCodes(filesCodes, {
-  403: ['not-yours'],
+  403: ['not-yours', 'conversation-not-shared'],
   409: [
     'deal-version-conflict',
     'contact-version-conflict',

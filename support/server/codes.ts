@@ -9,6 +9,7 @@ export const supportCodes: ProblemCodes = joinCodes(filesCodes, {
     'chatbot-version-conflict',
     'widget-version-conflict',
     'widget-in-use',
+    'sharing-version-conflict',
     'session-ended',
     'session-claimed',
     'agent-inactive',

@@ -24,6 +24,7 @@ import { addNoticeRoutes } from './notices.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { readSupportSettings } from './settings.ts';
+import { addSharingRoutes } from './sharing.ts';
 import { addTextSearchRoutes } from './textsearch.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
 import { openVisitorDoor } from './visitors/visitordoor.ts';
@@ -92,6 +93,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addWidgetRoutes(app, db, context);
         addCannedAnswerRoutes(app, db);
         addCallRoutes(app, db);
+        addSharingRoutes(app, db);
         addCustomerRoutes(app, db);
         addSessionMoveRoutes(app, db);
         addCallMoveRoutes(app, db);

@@ -39,6 +39,7 @@ const settings = {
   widget: lazyPage(() => import('./settings/WidgetPage.tsx'), 'WidgetPage'),
   chatbots: lazyPage(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
   chatbot: lazyPage(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
+  sharing: lazyPage(() => import('./settings/SharingPage.tsx'), 'SharingPage'),
   canned: lazyPage(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
 };
 
@@ -82,6 +83,7 @@ const routes = [
   createRoute({ ...route('/settings/widgets/$id'), component: settings.widget }),
   createRoute({ ...route('/settings/chatbots'), component: settings.chatbots }),
   createRoute({ ...route('/settings/chatbots/$id'), component: settings.chatbot }),
+  createRoute({ ...route('/settings/sharing'), component: settings.sharing }),
   createRoute({ ...route('/settings/canned-answers'), component: settings.canned }),
 ] as const;
 

@@ -23,6 +23,7 @@ import { CustomerErased, type PlatformDb, readAttempt } from '@aether/platform';
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
 import { taskChangeFields, taskFields, taskInput } from '../tasks/tasks.schema.ts';
+import { readConversation, readShared } from '../timeline/shared.ts';
 import { entryKinds, readTimeline } from '../timeline/timeline.ts';
 import { type Activity, addActivity, updateActivity } from './activities.ts';
 
@@ -50,6 +51,13 @@ const ActivityEntrySchema = z
     ...taskFields,
     deal_id: z.int().nullable(),
     move: MoveSchema.optional().openapi({ description: 'How it came here, if it was moved from another customer.' }),
+    is_conversation_shared: z.boolean().optional().openapi({
+      description: 'Of a conversation with Support: Support lets you read it, at /api/activities/{id}/conversation.',
+    }),
+    shared_notes: z
+      .string()
+      .optional()
+      .openapi({ description: 'Of a call with Support: the agent’s notes, as far as Support lets you read them.' }),
   })
   .openapi('Activity');
 const changes = z.array(
@@ -193,6 +201,52 @@ const change = createStaffRoute({
   },
 });
 
+const conversation = createStaffRoute({
+  method: 'get',
+  path: '/api/activities/{id}/conversation',
+  operationId: 'readSharedConversation',
+  right: 'person',
+  summary: 'What was said in the conversation with Support that an entry of the timeline is about',
+  description:
+    'An administrator of Support decides who reads it. The agents’ notes are not in it, and files are only counted. It is read anew each time.',
+  request: {
+    params: object({ id: uuid() }),
+    query: object({
+      after: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .openapi({ description: 'The number of the last message that you have.' }),
+      limit: pageSize({ max: 200, default: 100 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'In order. There may be more if as many came as were asked for.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            messages: z.array(
+              z
+                .object({
+                  number: z.int(),
+                  author: z.enum(['visitor', 'agent', 'bot']),
+                  name: z.string().nullable(),
+                  body: z.string(),
+                  files: z.int(),
+                  at: moment(),
+                })
+                .openapi('SharedMessage'),
+            ),
+          }),
+        },
+      },
+    },
+    ...problems(403, 404, 422),
+  },
+});
+
 export function addActivityRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
@@ -209,8 +263,23 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
         'activity',
         own.map(({ entry }) => entry.id),
       );
-      const entries = page.map(({ entry }) => (moves.has(entry.id) ? { ...entry, move: moves.get(entry.id) } : entry));
+      const shared = await readShared(
+        db,
+        c.get('actor')?.id,
+        page.map(({ entry }) => entry),
+      );
+      const entries = page.map(({ entry }) => ({
+        ...entry,
+        ...(moves.has(entry.id) && { move: moves.get(entry.id) }),
+        ...shared.get(entry.id),
+      }));
       return c.json({ entries, next_cursor }, 200);
+    })
+    .openapi(conversation, async (c) => {
+      const messages = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        readConversation(tx, c.req.valid('param').id, c.req.valid('query')),
+      );
+      return c.json({ messages }, 200);
     })
     .openapi(add, async (c) => {
       const actor = c.get('actor');

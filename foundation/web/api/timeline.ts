@@ -1,5 +1,6 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
+import { infiniteQueryOptions } from '@tanstack/react-query';
 import { changedActivities, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
 import type { ActivityChange, NewActivity } from './records.ts';
@@ -28,6 +29,24 @@ export const timelineQuery = (id: string, filters: TimelineFilters) => ({
   staleTime: Number.POSITIVE_INFINITY,
   gcTime: 0,
 });
+
+const saidPage = 100;
+
+/** What was said in the conversation that an entry is about; read anew each time, because Support may have changed its mind. */
+export const sharedConversationQuery = (activityId: string) =>
+  infiniteQueryOptions({
+    queryKey: ['shared-conversation', activityId],
+    initialPageParam: 0,
+    gcTime: 0,
+    queryFn: ({ pageParam, signal }) =>
+      read(
+        changedActivities[':id'].conversation.$get(
+          { param: { id: activityId }, query: { after: `${pageParam}`, limit: `${saidPage}` } },
+          { init: { signal } },
+        ),
+      ),
+    getNextPageParam: ({ messages }) => (messages.length === saidPage ? messages.at(-1)?.number : undefined),
+  });
 
 export const addActivity = (customerId: string, json: NewActivity) =>
   read(timelines[':id'].activities.$post({ param: { id: customerId }, json }));

@@ -1,12 +1,14 @@
 import { formatDuration } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { IconChevronRight } from '@tabler/icons-react';
+import { useState } from 'react';
 import type { ActivityEntry } from '../api/records.ts';
 import { useMe } from '../shell/person.ts';
+import { SharedConversation } from './SharedConversation.tsx';
 import classes from './timeline.module.css';
 
 /** A conversation with Support as one card: its end, its length, and whether the visitor proved their identity. The open card also shows the subject. */
-export function ChatCard({ entry: { description, metadata } }: { entry: ActivityEntry }) {
+export function ChatCard({ entry: { id, description, metadata, is_conversation_shared } }: { entry: ActivityEntry }) {
   const {
     resolved,
     duration_seconds: seconds,
@@ -16,8 +18,9 @@ export function ChatCard({ entry: { description, metadata } }: { entry: Activity
     identity,
   } = metadata;
   const { apps } = useMe();
+  const [isOpen, setOpen] = useState(false);
   return (
-    <details className={classes.chat}>
+    <details className={classes.chat} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <IconChevronRight size={15} className={classes.chevron} aria-hidden />
         <span className={classes.words}>{typeof summary === 'string' ? summary : description}</span>
@@ -34,6 +37,11 @@ export function ChatCard({ entry: { description, metadata } }: { entry: Activity
         {typeof seconds === 'number' && <Fact name="Duration" value={formatDuration(seconds)} />}
         {session !== undefined && <Fact name="Conversation" value={String(session)} />}
       </dl>
+      {isOpen && is_conversation_shared && (
+        <div className={classes.elsewhere}>
+          <SharedConversation activityId={id} />
+        </div>
+      )}
       {session !== undefined && apps.support && (
         <p className={classes.elsewhere}>
           Support keeps its conversations, and moves one that belongs to another customer:{' '}

@@ -91,6 +91,11 @@ function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { en
       ) : (
         <EditableWords entry={entry} onChanged={onChanged} />
       )}
+      {entry.shared_notes && (
+        <p className={classes.words}>
+          <span className={classes.fact}>Notes:</span> {entry.shared_notes}
+        </p>
+      )}
       {files.length > 0 && <SentFiles files={files} />}
       {move && <MovedHere move={move} undo={mayMove ? () => moveBack(move.id) : undefined} />}
       {isMoving && <MoveActivity entry={entry} onMoved={onMoved} onClose={() => setMoving(false)} />}

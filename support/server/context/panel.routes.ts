@@ -20,6 +20,7 @@ import { CallSchema } from '../calls/calls.schemas.ts';
 import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
 import { requireReader } from '../conversations/readers.ts';
 import type { ContextReader } from './context.ts';
+import { canonicalLanguage } from './language.ts';
 import { type Panel, readPanel, readSessionPanel } from './panel.ts';
 
 const moment = z.string().openapi({ format: 'date-time' });
@@ -96,16 +97,10 @@ const ofCustomer = createStaffRoute({
   responses: { ...answer, ...problems(404, 422) },
 });
 
-const language = line({ charactersMax: 35 }).refine(isLanguage, { error: 'must be a language such as en or pt-BR' });
+const language = line({ charactersMax: 35 }).refine((tag) => canonicalLanguage(tag) !== undefined, {
+  error: 'must be a language such as en or pt-BR',
+});
 const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must be a time zone such as Europe/Oslo' });
-
-function isLanguage(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length === 1;
-  } catch {
-    return false;
-  }
-}
 
 const change = createStaffRoute({
   method: 'patch',

@@ -6,12 +6,14 @@ import {
   NotFound,
   PersonErased,
   type PlatformDb,
+  patchRow,
   type Queryable,
   repeatIfGone,
   type Transaction,
   type Write,
 } from '@aether/platform';
 import { findLiveBot, greetVisitor } from '../chatbots/chatbots.ts';
+import { canonicalLanguage } from '../context/language.ts';
 import { addEntry } from '../conversations/entries.ts';
 import { type LockedSession, lockSession } from '../conversations/sessions.ts';
 import { readSettings } from '../widgets/widgetsettings.ts';
@@ -102,8 +104,11 @@ export async function openSession(
     };
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {
-      const customerId = verified ? await proveCustomer(db, tx, verified) : await findCustomer(db, tx, who);
-      if (customerId) await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
+      const found = verified ? await proveCustomer(db, tx, verified) : await findCustomer(db, tx, who);
+      if (found) {
+        await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, found.id]);
+        if (verified || found.isMade) await learn(tx, id);
+      }
     }
     return {
       session_id: id,
@@ -127,10 +132,12 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
+/** The customer of a session, and whether this chat has made the record. */
+type Found = { id: string; isMade: boolean };
+
 /** @returns null for a person who was erased: the chat goes on without a customer, and the visitor does not learn that. */
-async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
-  const customer = await orNobody(db.findOrCreateCustomer({ email, name }, { tx }));
-  return customer && adopt(db, tx, customer);
+async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<Found | null> {
+  return adopt(db, tx, await orNobody(db.findOrCreateCustomer({ email, name }, { tx })));
 }
 
 /**
@@ -139,25 +146,47 @@ async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Id
  *
  * @returns null for an erased customer, as findCustomer does
  */
-async function proveCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
-  const customer = await orNobody(db.proveAddress({ email, name }, { tx }));
-  return customer && adopt(db, tx, customer);
+async function proveCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<Found | null> {
+  return adopt(db, tx, await orNobody(db.proveAddress({ email, name }, { tx })));
 }
 
-/** The customer that was found or made; null if the address is of a person who is kept away. */
-async function orNobody(found: Promise<{ customer: Customer }>): Promise<Customer | null> {
+type Answer = { customer: Customer; created: boolean };
+
+/** What was found or made; null if the address is of a person who is kept away. */
+async function orNobody(found: Promise<Answer>): Promise<Answer | null> {
   try {
-    return (await found).customer;
+    return await found;
   } catch (error) {
     if (error instanceof PersonErased) return null;
     throw error;
   }
 }
 
-async function adopt(db: PlatformDb, tx: Transaction, customer: Customer): Promise<string | null> {
-  if (customer.erased_at !== null) return null;
+async function adopt(db: PlatformDb, tx: Transaction, answer: Answer | null): Promise<Found | null> {
+  if (answer === null || answer.customer.erased_at !== null) return null;
+  const { customer, created } = answer;
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
-  return customer.id;
+  return { id: customer.id, isMade: created };
+}
+
+/**
+ * What the visitor's browser said of language and time zone fills what the record lacks. Only of somebody whom the host page vouches for, or whom
+ * this chat has made: who types another one's address must not change their record.
+ */
+async function learn(tx: Transaction, sessionId: string): Promise<void> {
+  const [said] = await tx.query<{ customer_id: string; language: string | null; time_zone: string | null }>(
+    `select c.id as customer_id, case when c.preferred_language is null then s.language end as language,
+       case when c.timezone is null then s.time_zone end as time_zone
+     from support.sessions s join platform.customers c on c.id = s.customer_id where s.id = $1`,
+    [sessionId],
+  );
+  const language = said?.language ? canonicalLanguage(said.language) : undefined;
+  const timezone = said?.time_zone ?? undefined;
+  if (said && (language ?? timezone) !== undefined)
+    await patchRow(tx, 'platform.customers', said.customer_id, { preferred_language: language, timezone }, [
+      'preferred_language',
+      'timezone',
+    ]);
 }
 
 /** A session as its visitor may see it, and the facts on which the answer depends. */
@@ -209,9 +238,9 @@ export async function verifySession(
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
   const verify = async (tx: Transaction): Promise<void> => {
-    const customerId = await proveCustomer(db, tx, identity);
+    const found = await proveCustomer(db, tx, identity);
     await lockSession(tx, session.id);
-    await link(tx, session.id, customerId, identity, 'verified');
+    await link(tx, session.id, found, { who: identity, identity: 'verified' });
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
     await addEntry(tx, session.id, 'verified');
   };
@@ -232,7 +261,7 @@ export async function identifyVisitor(
   const who = readClaim(claim, false) as Identity;
   const identify = async (tx: Transaction): Promise<void> => {
     // Before the session is held: the delay of a message that waited for it would reveal how long this took.
-    const customerId = await findCustomer(db, tx, who);
+    const found = await findCustomer(db, tx, who);
     await lockSession(tx, session.id);
     // The address counts as well: the session of an erased customer has no customer.
     const [known] = await tx.query(
@@ -240,7 +269,7 @@ export async function identifyVisitor(
       [session.id],
     );
     if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
-    await link(tx, session.id, customerId, who, 'claimed');
+    await link(tx, session.id, found, { who, identity: 'claimed' });
     await addEntry(tx, session.id, 'identified');
   };
   await repeatIfGone({}, () => db.transaction({}, identify));
@@ -249,12 +278,12 @@ export async function identifyVisitor(
 async function link(
   tx: Transaction,
   sessionId: string,
-  customerId: string | null,
-  who: Identity,
-  identity: 'claimed' | 'verified',
+  found: Found | null,
+  { who, identity }: { who: Identity; identity: 'claimed' | 'verified' },
 ): Promise<void> {
   await tx.query(
     'update support.sessions set customer_id = $2, visitor_email = $3, visitor_name = $4, identity = $5 where id = $1',
-    [sessionId, customerId, who.email, who.name, identity],
+    [sessionId, found?.id ?? null, who.email, who.name, identity],
   );
+  if (found && (identity === 'verified' || found.isMade)) await learn(tx, sessionId);
 }

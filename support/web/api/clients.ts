@@ -12,6 +12,7 @@ import type { addCustomerRoutes } from '../../server/customers/customers.routes.
 import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves/moves.routes.ts';
 import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
+import type { addSharingRoutes } from '../../server/sharing.ts';
 import type { addTextSearchRoutes } from '../../server/textsearch.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
@@ -30,6 +31,7 @@ export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRout
 export const { sessions: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
+export const { sharing } = hc<ReturnType<typeof addSharingRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { widgets } = hc<ReturnType<typeof addWidgetRoutes>>('/', options).api;

@@ -8,6 +8,7 @@ import type {
   inbox,
   panels,
   sessions,
+  sharing,
   users,
   widgets,
 } from './clients.ts';
@@ -60,3 +61,5 @@ export type WeekDay = (typeof weekDays)[number];
 /** From and to, such as `['09:00', '17:00']`. */
 export type Span = NonNullable<OfficeHours['days'][WeekDay]>[number];
 export type Turn = InferRequestType<(typeof chatbots)['preview']['$post']>['json']['conversation'][number];
+
+export type Sharing = InferResponseType<(typeof sharing)['$get'], 200>['sharing'][number];

@@ -8,6 +8,7 @@ import {
   IconMessages,
   IconPhone,
   IconRobot,
+  IconShare,
   IconTextPlus,
   IconUserCheck,
   IconUserCog,
@@ -31,6 +32,7 @@ export const places = [
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
+  { to: '/settings/sharing', label: 'Sharing', keys: 'g h', icon: IconShare, isSetting: true },
 ] as const;
 
 const viewIcons: Record<View, typeof IconInbox> = {
