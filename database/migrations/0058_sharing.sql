@@ -1,5 +1,5 @@
--- What Support shows in the CRM of what was said: an administrator of Support decides, and nothing is copied, so that a decision, a correction
--- and an erasure hold at once. See docs/support.md.
+-- What Support shows in the CRM of what was said: an administrator of Support decides, and nothing is copied, so that a decision,
+-- a correction and an erasure hold at once. See docs/support.md.
 --
 -- Locks: none that another transaction waits for; the table is new.
 create table support.sharing (
@@ -17,7 +17,8 @@ create policy support_all on support.sharing to support_role using (true) with c
 grant select, update (readers) on support.sharing to support_role;
 call platform.classify('support.sharing', null, 'keep', 'Settings.', technical => 'what readers version updated_at');
 
--- Whether the actor reads what was said to this customer. Nobody is named where a machine asks: a machine reads through Support, with a scope.
+-- Whether the actor reads what was said to this customer. Nobody is named where a machine asks: a machine reads through Support,
+-- with a scope.
 create function support.shares_with_actor(shared text, customer uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -40,8 +41,8 @@ begin atomic
     and support.shares_with_actor('conversations', s.customer_id);
 end;
 
--- What visitor, chatbot and agents said, in order, from the message after this number; without the agents' notes. No row where the actor may
--- not read it.
+-- What visitor, chatbot and agents said, in order, from the message after this number; without the agents' notes. No row where the
+-- actor may not read it.
 create function platform.read_shared_conversation(session uuid, after integer, rows_max integer)
 returns table (number integer, author text, name text, body text, files integer, at timestamptz)
 language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
