@@ -4,8 +4,8 @@ import { type AppScopes, scopesOfSharedEvents } from '@aether/http';
 export const foundationScopes = {
   scopes: {
     'context.read': 'The CRM’s part of a customer’s context: open deals, manager, what was done last.',
-    'customers.read': 'Find and read customers, their tiers, and the organisation’s own fields.',
-    'customers.write': 'Create and change customers.',
+    'customers.read': 'Find and read customers, their tiers, their tags, and the organisation’s own fields.',
+    'customers.write': 'Create and change customers, and tag them.',
     'companies.read': 'Find and read companies and contacts.',
     'companies.write': 'Create and change companies and contacts.',
     'deals.read': 'Find and read deals, pipelines and boards.',
@@ -18,6 +18,8 @@ export const foundationScopes = {
   },
   ofEvents: {
     ...scopesOfSharedEvents,
+    tag: 'customers.read',
+    customer_tag: 'customers.read',
     contact: 'companies.read',
     deal: 'deals.read',
     activity: 'activities.read',

@@ -31,6 +31,11 @@ export type CustomerFilters = {
   app?: App;
   created_after?: string;
   created_before?: string;
+  /** Id of a tag. */
+  tag?: number;
+  /** Only these, and not those. */
+  ids?: string[];
+  except?: string[];
 };
 
 /** The newest customers in which the rarest of several words is found. */
@@ -62,6 +67,12 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
   if (filters.app) conditions.push(`c.created_by_app = ${parameter(filters.app)}`);
   if (filters.created_after) conditions.push(`c.created_at >= ${parameter(filters.created_after)}`);
   if (filters.created_before) conditions.push(`c.created_at < ${parameter(filters.created_before)}`);
+  if (filters.tag)
+    conditions.push(
+      `exists (select from crm.customer_tags k where k.tag_id = ${parameter(filters.tag, 'bigint')} and k.customer_id = c.id)`,
+    );
+  if (filters.ids) conditions.push(`c.id = any (${parameter(filters.ids, 'uuid[]')})`);
+  if (filters.except) conditions.push(`c.id <> all (${parameter(filters.except, 'uuid[]')})`);
   return conditions.join(' and ');
 }
 

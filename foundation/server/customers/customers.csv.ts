@@ -19,6 +19,7 @@ const columns: CsvColumns<ExportedCustomer> = {
   owner: ({ account_manager, manager_email }) => manager_email ?? account_manager?.name,
   language: ({ preferred_language }) => preferred_language,
   timezone: ({ timezone }) => timezone,
+  tags: ({ tags }) => tags.map(({ name }) => name).join('; '),
   created_at: ({ created_at }) => created_at,
   updated_at: ({ updated_at }) => updated_at,
   created_by_app: ({ created_by_app }) => created_by_app,

@@ -3,6 +3,7 @@ import {
   type App,
   answerCsv,
   appName,
+  bigintIdText,
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
@@ -26,6 +27,8 @@ import { openHints } from '@aether/importer/hints';
 import type { PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
+import { TagSchema } from '../tags/tags.schema.ts';
+import { tagsOf, type Tag } from '../tags/tags.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
 import { readProvenance } from '../timeline/history.ts';
 import { type CustomerFilters, readSearch } from './customermatch.ts';
@@ -74,6 +77,7 @@ const ListedCustomerSchema = CustomerSchema.extend({
   company: CompanySchema.nullable(),
   account_manager: named.nullable(),
   custom: customShown(),
+  tags: z.array(TagSchema),
 }).openapi('ListedCustomer');
 const ProvenanceSchema = z
   .object({
@@ -96,7 +100,7 @@ const ReviewCandidateSchema = z
   })
   .openapi('ReviewCandidate');
 const totalMax = 1_000;
-const filters = {
+export const customerFilters = {
   search: line({ charactersMax: 200 }).optional(),
   tier: accountTier().optional(),
   manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
@@ -105,6 +109,7 @@ const filters = {
   app: appName().optional().openapi({ description: 'The app that created them.' }),
   created_after: time().optional(),
   created_before: time().optional(),
+  tag: bigintIdText().optional().openapi({ description: 'Id of a tag that they have.' }),
 };
 
 const list = createStaffRoute({
@@ -116,7 +121,7 @@ const list = createStaffRoute({
     'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
   request: {
     query: object({
-      ...filters,
+      ...customerFilters,
       sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),
       dir: z
         .enum(['asc', 'desc'])
@@ -151,7 +156,7 @@ const file = createStaffRoute({
   summary: 'All customers that the filters let through, as a file',
   description:
     'The newest first. The headings of what an import takes are its fields, so that the file can be imported.',
-  request: { query: object(filters) },
+  request: { query: object(customerFilters) },
   responses: { 200: csvResponse, ...problems(422) },
 });
 
@@ -225,6 +230,7 @@ const get = createStaffRoute({
             company: CompanySchema.nullable(),
             crm: CrmContextSchema,
             custom: customShown(),
+            tags: z.array(TagSchema),
             provenance: z
               .record(z.string(), ProvenanceSchema)
               .openapi({ description: 'The last change of each shared field.' }),
@@ -312,7 +318,10 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const record = await getCustomerRecord(db, c.req.valid('param').id);
       const { id } = record.customer;
       const [[own], provenance, addresses, phones, candidates, merged_from] = await Promise.all([
-        db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
+        db.query<{ custom: CustomValues; tags: Tag[] }>(
+          `select ${customValues('customer', '$1::uuid')} as custom, ${tagsOf('$1::uuid')} as tags`,
+          [id],
+        ),
         readProvenance(db, id),
         db.listAddresses(id),
         db.listPhones(id),
@@ -320,7 +329,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
         db.listMergedFrom(id),
       ]);
       return c.json(
-        { ...record, custom: own?.custom ?? {}, provenance, addresses, phones, candidates, merged_from },
+        { ...record, custom: own?.custom ?? {}, tags: own?.tags ?? [], provenance, addresses, phones, candidates, merged_from },
         200,
       );
     })

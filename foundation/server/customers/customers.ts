@@ -9,16 +9,18 @@ import {
   type Transaction,
 } from '@aether/platform';
 import type { CustomValues } from '../customfields/customfields.ts';
+import type { Tag } from '../tags/tags.ts';
 import { type CustomerList, findCustomers } from './customersearch.ts';
 
 export type ListedCustomer = Customer & {
   company: { id: string; name: string; domain: string | null } | null;
   account_manager: { id: string; name: string } | null;
   custom: CustomValues;
+  tags: Tag[];
 };
 
 type Row = Customer &
-  Pick<ListedCustomer, 'custom'> &
+  Pick<ListedCustomer, 'custom' | 'tags'> &
   Record<'company_name' | 'company_domain' | 'manager_name', string | null>;
 
 /** @returns `isFrequent`: there are too many matches to count. */

@@ -12,6 +12,7 @@ import {
   wordsOf,
 } from '@aether/platform';
 import { customValues } from '../customfields/customfields.ts';
+import { tagsOf } from '../tags/tags.ts';
 import { type Beginning, beginningIn, matchBeginning, matchNotBeginning } from './customerbeginnings.ts';
 import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './customermatch.ts';
 
@@ -63,7 +64,8 @@ const lookAheadMax = 10_000;
 const glanceMax = 1_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
-const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom`;
+const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom,
+  ${tagsOf('c.id')} as tags`;
 const byId = { id: 'c.id', idType: 'uuid' };
 const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
 const joinOrder = 'join crm.customer_order q on q.customer_id = c.id';
@@ -84,8 +86,8 @@ export async function findCustomers<Row extends object>(
       }
     return { rows, isFrequent: false };
   }
-  // One company never has so many customers that sorting them would take long.
-  const [stretch] = filters.company ? [] : stretches;
+  // One company never has so many customers that sorting them would take long, and nobody picks so many one by one.
+  const [stretch] = filters.company || filters.ids ? [] : stretches;
   for (let max = stretch ? glanceMax : 0; stretch && max > 0; ) {
     const near = await readStretch<Row>(on, list, stretch, { max, limit });
     if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };

@@ -36,6 +36,8 @@ const types = [
   'custom_value.created',
   'custom_value.updated',
   'custom_value.deleted',
+  'customer_tag.created',
+  'customer_tag.deleted',
 ] as const;
 type RecordedEvent = AppEvent<(typeof types)[number]>;
 type Values = Record<string, unknown>;
@@ -74,6 +76,7 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
 }
 
 function toRow(event: RecordedEvent) {
+  if (event.type.startsWith('customer_tag.')) return toTagRow(event);
   if (event.type.startsWith('custom_value.')) return toValueRow(event);
   if (event.type.startsWith('phone.')) return toPhoneRow(event);
   return event.type.startsWith('address.') ? toAddressRow(event) : toFieldsRow(event);
@@ -148,6 +151,21 @@ function toPhoneRow(event: RecordedEvent) {
     change: 'edited',
     data: { phone_number: isGone ? null : data.phone },
     previous: { phone_number: isGone ? previous.phone : null },
+    names: {},
+  };
+}
+
+/** Records a tag that was given or taken away as a field `tag`. */
+function toTagRow(event: RecordedEvent) {
+  const [data, previous] = [event.data as Values, event.previous as Values];
+  const isGone = event.type === 'customer_tag.deleted';
+  return {
+    ...headOf(event),
+    customer_id: isGone ? previous.customer_id : data.customer_id,
+    deal_id: null,
+    change: 'edited',
+    data: { tag: isGone ? null : data.tag_name },
+    previous: { tag: isGone ? previous.tag_name : null },
     names: {},
   };
 }

@@ -14,6 +14,8 @@ const entities = [
   'contact',
   'activity',
   'custom_value',
+  'tag',
+  'customer_tag',
 ];
 const types = [
   ...entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`)),
@@ -56,6 +58,10 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'custom_value':
       if (data.deal_id) return [['deal', Number(data.deal_id)]];
       return data.company_id ? company : [['customers'], ['customer', customer]];
+    case 'tag':
+      return [['tags'], ['customers'], ['customer']];
+    case 'customer_tag':
+      return [['customers'], ['customer', customer]];
     case 'contact':
       return [['contacts'], ...company];
     case 'tier':

@@ -1,0 +1,216 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+let app: TestFoundation;
+let superuser: Awaited<ReturnType<TestFoundation['database']['connect']>>;
+const jonas = 'jonas';
+beforeAll(async () => {
+  app = await startTestFoundation();
+  await app.foundation.signInUser({ subject: 'jonas', email: 'jonas@aether.example', name: 'Jonas Weber' });
+  superuser = await app.database.connect('postgres');
+});
+
+let made = 0;
+/** Makes so many customers of one company of their own. @returns the ids in their order, and the company */
+async function makeCustomers(count: number, tier: string | null = null): Promise<{ ids: string[]; company: string }> {
+  const n = ++made;
+  const { id: company } = await app.foundation.createCompany({ name: `Company ${n}`, domain: `act${n}.example` });
+  const rows = await app.foundation.query<{ id: string }>(
+    `insert into platform.customers (email, email_key, name, company_id, account_tier, created_by_app)
+     select e, e, 'Person ' || g, $2, $3, 'foundation' from generate_series(1, $1) g, lateral (select 'p' || g || '@act' || $4 || '.example') x (e)
+     returning id`,
+    [count, company, tier, n],
+  );
+  return { ids: rows.map(({ id }) => id).sort(), company };
+}
+const versionsOf = async (ids: string[]): Promise<Record<string, number>> =>
+  Object.fromEntries(
+    (
+      await app.foundation.query<{ id: string; version: number }>(
+        'select id, version from platform.customers where id = any ($1)',
+        [ids],
+      )
+    ).map(({ id, version }) => [id, version]),
+  );
+const act = async (body: object) => (await app.call('POST', '/api/customers/acts', body)).body;
+const undo = (id: string, by = 'maya') => app.callAs(by)('POST', `/api/customers/acts/${id}/undo`, {});
+const readColumn = async (column: string, ids: string[]) =>
+  (
+    await app.foundation.query<{ value: string | null }>(
+      `select ${column} as value from platform.customers c where id = any ($1) order by id`,
+      [ids],
+    )
+  ).map(({ value }) => value);
+const tagsNow = async (id: string) =>
+  (await app.call('GET', `/api/customers/${id}`)).body.tags.map(({ name }: { name: string }) => name);
+const makeTag = async (name: string) => (await app.call('POST', '/api/tags', { name, colour: 'blue' })).body.id;
+
+describe('one act on many customers', () => {
+  test('gives a tier to those that are as the caller saw them, and names the others with the reason', async () => {
+    const { ids } = await makeCustomers(6);
+    const [a, b, c, d, e, f] = ids as [string, string, string, string, string, string];
+    const seen = await versionsOf(ids);
+    await app.callAs(jonas)('PATCH', `/api/customers/${b}`, { name: 'Somebody else' });
+    await app.call('PATCH', `/api/customers/${c}`, { account_tier: 'premium' });
+    const sync = await app.database.connect('sync_app');
+    await sync.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, d]);
+    Object.assign(seen, await versionsOf([a]));
+    const unknown = '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b';
+    const done = await act({ chosen: { ...seen, [unknown]: 1 }, change: { account_tier: 'premium' } });
+    expect(done).toMatchObject({ changed: 3, unchanged: 1, refused_count: 3 });
+    expect(done.refused).toContainEqual({
+      customer: { id: d, name: expect.any(String) },
+      code: 'customer-merged',
+      detail: 'It was merged into another customer.',
+    });
+    expect(done.refused).toContainEqual({
+      customer: { id: unknown, name: null },
+      code: 'not-found',
+      detail: 'There is no such customer.',
+    });
+    expect(done.refused.find(({ customer }: { customer: { id: string } }) => customer.id === b)).toMatchObject({
+      customer: { name: 'Somebody else' },
+      code: 'version-conflict',
+      detail: expect.stringMatching(/^(Jonas Weber|Somebody) has changed it since\.$/),
+    });
+    expect(await readColumn('account_tier', [a, b, c, e, f])).toEqual(['premium', null, 'premium', 'premium', 'premium']);
+  });
+
+  test('has the events of as many single changes, with the person', async () => {
+    const { ids } = await makeCustomers(2, 'basic');
+    const { id } = await act({ chosen: await versionsOf(ids), change: { account_tier: 'premium' } });
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    const events = await superuser.query(
+      `select row_id, type, actor, data ->> 'account_tier' as tier, previous ->> 'account_tier' as was, version::integer
+       from sync.outbox where row_id = any ($1) and type = 'customer.updated'
+       union all select row_id, type, actor, data ->> 'account_tier', previous ->> 'account_tier', version::integer
+       from sync.events where row_id = any ($1) and type = 'customer.updated' order by row_id`,
+      [ids],
+    );
+    expect(events.rows).toEqual(
+      ids.map((row_id) => ({ row_id, type: 'customer.updated', actor: 'maya', tier: 'premium', was: 'basic', version: 2 })),
+    );
+  });
+
+  test('on all that match acts in chunks, leaves out the exceptions, and is undone but for what somebody changed since', async () => {
+    const { ids, company } = await makeCustomers(600, 'basic');
+    const [kept, theirs] = [ids[3] as string, ids[400] as string];
+    const done = await act({ matching: { company, except: [kept] }, change: { account_manager_id: jonas } });
+    expect(done).toMatchObject({ changed: 599, unchanged: 0, refused_count: 0 });
+    await app.call('PATCH', `/api/customers/${theirs}`, { account_manager_id: 'maya' });
+    const { body: undone } = await undo(done.id);
+    expect(undone).toMatchObject({ changed: 598, refused_count: 1, refused: [{ customer: { id: theirs } }] });
+    expect(new Set(await readColumn('account_manager_id', ids))).toEqual(new Set([null, 'maya']));
+    expect((await undo(done.id)).status).toBe(404);
+  });
+
+  test('is undone by whoever did it, and not by somebody else', async () => {
+    const { ids } = await makeCustomers(1);
+    const { id } = await act({ chosen: await versionsOf(ids), change: { account_tier: 'basic' } });
+    expect((await undo(id, jonas)).status).toBe(404);
+    expect((await undo(id)).body).toMatchObject({ changed: 1 });
+    expect(await readColumn('account_tier', ids)).toEqual([null]);
+  });
+
+  test('tells the new manager of a few customers and of none of many', async () => {
+    const [few, many] = [await makeCustomers(2), await makeCustomers(21)];
+    for (const { ids } of [few, many])
+      await act({ chosen: await versionsOf(ids), change: { account_manager_id: jonas } });
+    const { rows } = await superuser.query(
+      `select count(*) filter (where customer_id = any ($1))::integer as few, count(*) filter (where customer_id = any ($2))::integer as many
+       from platform.notices`,
+      [few.ids, many.ids],
+    );
+    expect(rows).toEqual([{ few: 2, many: 0 }]);
+  });
+
+  test('adds a task to each once, also when it is sent again, and its undo leaves one that was done', async () => {
+    const { ids } = await makeCustomers(3);
+    const body = {
+      chosen: await versionsOf(ids),
+      task: { description: 'Call about the renewal', due_at: '2030-01-02T09:00:00Z', assigned_to: jonas },
+      client_id: 'call-once',
+    };
+    const { body: done } = await app.call('POST', '/api/customers/acts/tasks', body);
+    expect(done).toMatchObject({ changed: 3, refused_count: 0 });
+    expect((await app.call('POST', '/api/customers/acts/tasks', body)).body).toMatchObject({ changed: 0, unchanged: 3 });
+    const { body: mine } = await app.call('GET', `/api/activities?customer_id=${ids[0]}`);
+    await app.call('PATCH', `/api/activities/${mine.activities[0].id}`, { is_done: true });
+    expect((await undo(done.id)).body).toMatchObject({ changed: 2, refused_count: 1 });
+    expect((await app.call('GET', `/api/activities?customer_id=${ids[1]}`)).body.activities).toEqual([]);
+  });
+
+  test('is refused as a whole for what nobody can get, and for both or neither kind of choice', async () => {
+    const { ids, company } = await makeCustomers(1);
+    const chosen = await versionsOf(ids);
+    const refuse = async (body: object) => {
+      const { status, body: problem } = await app.call('POST', '/api/customers/acts', body);
+      return [status, problem.errors?.map(({ field }: { field: string }) => field)];
+    };
+    expect(await refuse({ chosen, change: { account_tier: 'platinum' } })).toEqual([422, ['account_tier']]);
+    expect(await refuse({ chosen, change: { account_manager_id: 'nobody' } })).toEqual([422, ['account_manager_id']]);
+    expect(await refuse({ chosen, change: { add_tag_id: 999 } })).toEqual([422, ['tag_id']]);
+    expect(await refuse({ chosen, matching: { company }, change: { account_tier: null } })).toEqual([422, ['chosen']]);
+    expect(await refuse({ change: { account_tier: null } })).toEqual([422, ['chosen']]);
+  });
+
+  test('gives the chosen customers as a file', async () => {
+    const { ids } = await makeCustomers(3);
+    const chosen = await versionsOf(ids.slice(0, 2));
+    const answer = await fetch(`${app.url}/api/customers/file`, {
+      method: 'POST',
+      headers: { ...(await app.headersOf('maya')), 'Content-Type': 'application/json' },
+      body: JSON.stringify({ chosen }),
+    });
+    const lines = (await answer.text()).trim().split('\r\n');
+    expect(lines).toHaveLength(3);
+    expect(lines.slice(1).map((line) => line.slice(0, 36)).sort()).toEqual(ids.slice(0, 2));
+  });
+});
+
+describe('tags of customers', () => {
+  test('are given to many and taken away, show on the record, in the list and in its filter, and raise no version', async () => {
+    const { ids } = await makeCustomers(3);
+    const tag = await makeTag('Beta');
+    const seen = await versionsOf(ids);
+    const done = await act({ chosen: seen, change: { add_tag_id: tag } });
+    expect(done).toMatchObject({ changed: 3, unchanged: 0 });
+    expect(await versionsOf(ids)).toEqual(seen);
+    expect(await tagsNow(ids[0] as string)).toEqual(['Beta']);
+    const { body: list } = await app.call('GET', `/api/customers?tag=${tag}`);
+    expect(list.customers.map(({ id }: { id: string }) => id).sort()).toEqual(ids);
+    expect(list.customers[0].tags).toEqual([{ id: tag, name: 'Beta', colour: 'blue' }]);
+    await act({ chosen: { [ids[0] as string]: 1 }, change: { remove_tag_id: tag } });
+    expect((await undo(done.id)).body).toMatchObject({ changed: 2, unchanged: 1 });
+    expect((await app.call('GET', `/api/customers?tag=${tag}`)).body.customers).toEqual([]);
+  });
+
+  test('are renamed and removed by administrators alone, and a name is one tag’s in whatever case', async () => {
+    const { ids } = await makeCustomers(1);
+    const tag = await makeTag('Partner');
+    expect((await app.call('POST', '/api/tags', { name: 'PARTNER' })).body).toMatchObject({ code: 'already-exists' });
+    expect((await app.call('PATCH', `/api/tags/${tag}`, { name: 'Ally' })).status).toBe(403);
+    await app.call('POST', `/api/customers/${ids[0]}/tags`, { tag_id: tag });
+    await superuser.query(`update platform.users set role = 'admin' where id = 'maya'`);
+    expect((await app.call('PATCH', `/api/tags/${tag}`, { name: 'Ally' })).body).toMatchObject({ name: 'Ally' });
+    expect(await tagsNow(ids[0] as string)).toEqual(['Ally']);
+    expect((await app.call('DELETE', `/api/tags/${tag}?dry_run=true`)).body).toEqual({ customers: 1 });
+    expect((await app.call('DELETE', `/api/tags/${tag}`)).body).toEqual({ customers: 1 });
+    await superuser.query(`update platform.users set role = 'user' where id = 'maya'`);
+    expect(await tagsNow(ids[0] as string)).toEqual([]);
+    expect((await app.call('POST', `/api/customers/${ids[0]}/tags`, { tag_id: tag })).status).toBe(404);
+  });
+
+  test('move in a merge, also where both have one, and come home when it is undone', async () => {
+    const { ids } = await makeCustomers(2);
+    const [one, other] = ids as [string, string];
+    const [both, theirs] = [await makeTag('Both'), await makeTag('Theirs')];
+    for (const id of ids) await app.call('POST', `/api/customers/${id}/tags`, { tag_id: both });
+    await app.call('POST', `/api/customers/${other}/tags`, { tag_id: theirs });
+    const sync = await app.database.connect('sync_app');
+    const { rows } = await sync.query('select platform.merge_customers($1, array[$2]::uuid[]) as m', [one, other]);
+    expect(await tagsNow(one)).toEqual(['Both', 'Theirs']);
+    await sync.query('select platform.unmerge_customers($1)', [rows[0].m.merges[0].merge]);
+    expect([await tagsNow(one), await tagsNow(other)]).toEqual([['Both'], ['Both', 'Theirs']]);
+  });
+});

@@ -1,0 +1,372 @@
+import {
+  InvalidField,
+  NotFound,
+  PlatformError,
+  type PlatformDb,
+  ReferenceNotFound,
+  requireMentions,
+  type Transaction,
+  TransactionConflict,
+} from '@aether/platform';
+import { pagesOf } from '@aether/http';
+import type { CustomerFilters } from '../customers/customermatch.ts';
+import { listCustomers } from '../customers/customers.ts';
+
+/*
+ * One act on many customers. It runs in chunks, each one transaction with one statement: that statement holds the rows of the chunk in the
+ * order of their ids, judges each of them, changes those that may be changed with the ordinary triggers, and writes down what they had
+ * before (crm.act_customers). So every change has the event, the history and the version that the change of one customer has, and the
+ * outcome names each customer that was not changed, with the reason. A chunk that is committed stays when a later one fails.
+ *
+ * An undo takes back what is still as the act left it. What somebody has changed since stays theirs.
+ */
+
+/** More customers than this are not changed in one act. */
+export const actedMax = 5_000;
+const chunkMax = 250;
+/** Of an act on more customers than this nobody is told. */
+const toldMax = 20;
+const refusedMax = 100;
+const triesMax = 3;
+
+export type NewTaskOfAct = { description: string; due_at?: string | undefined; assigned_to?: string | undefined };
+export type Act =
+  | { kind: 'owner' | 'tier'; given: string | null }
+  | { kind: 'tag' | 'untag'; given: number }
+  | { kind: 'task'; task: NewTaskOfAct; clientId: string };
+
+/** The chosen customers with the versions that the caller saw, or those that match but for a few. */
+export type Chosen = { versions: Record<string, number> } | { filters: CustomerFilters };
+
+type Reason = 'same' | 'version' | 'since' | 'gone' | 'merged' | 'erased' | 'missing' | 'failed';
+type Judged = { id: string; name: string | null; state: 'changed' | Reason; detail?: string };
+
+export type Refused = { customer: { id: string; name: string | null }; code: string; detail: string };
+export type Outcome = {
+  /** By which it is undone; null if nothing was changed. */
+  id: string | null;
+  changed: number;
+  /** They had it already. */
+  unchanged: number;
+  refused_count: number;
+  /** At most a hundred of them. */
+  refused: Refused[];
+};
+
+/** @throws InvalidField, ReferenceNotFound, Problem of the first chunk: nothing is changed then */
+export async function actOnCustomers(
+  db: PlatformDb,
+  act: Act,
+  chosen: Chosen,
+  actor: string | undefined,
+): Promise<Outcome> {
+  const asked = await readChosen(db, chosen);
+  let id: string | null = null;
+  const judged = await inChunks(asked, async (chunk, isFirst) => {
+    const kept = await untilKept(() =>
+      db.transaction({ actor }, async (tx) => {
+        if (asked.length > toldMax) await tellNobody(tx);
+        if (isFirst) await requireGiven(tx, act);
+        const actId = id ?? (await beginAct(tx, act));
+        return { actId, rows: await judgeAndChange(tx, act, actId, chunk) };
+      }),
+    );
+    id = kept.actId;
+    return kept.rows;
+  });
+  const outcome = await sayOutcome(db, judged, id);
+  return outcome.changed === 0 ? { ...outcome, id: null } : outcome;
+}
+
+/** Takes an act of this person back. @throws NotFound for one of somebody else, of another day, or that was undone */
+export async function undoAct(db: PlatformDb, id: string, actor: string): Promise<Outcome> {
+  const [act] = await db.query<{ kind: Act['kind']; given: string | null }>(
+    `update crm.acts a set undone_at = now()
+     where a.id = $1 and a.actor = $2 and a.undone_at is null and a.created_at > now() - interval '1 day' returning a.kind, a.given`,
+    [id, actor],
+  );
+  if (!act) throw new NotFound('act of yours that can be undone');
+  const changed = await db.query<{ id: string }>(
+    'select k.customer_id as id from crm.act_customers k where k.act = $1 order by k.customer_id',
+    [id],
+  );
+  const judged = await inChunks(
+    changed.map((each) => ({ ...each, version: null })),
+    (chunk) =>
+      untilKept(() =>
+        db.transaction({ actor }, async (tx) => {
+          if (changed.length > toldMax) await tellNobody(tx);
+          return judgeAndUndo(tx, act, id, chunk);
+        }),
+      ),
+  );
+  return sayOutcome(db, judged, null);
+}
+
+type Asked = { id: string; version: number | null };
+
+async function readChosen(db: PlatformDb, chosen: Chosen): Promise<Asked[]> {
+  if ('versions' in chosen)
+    return Object.entries(chosen.versions)
+      .map(([id, version]) => ({ id: id.toLowerCase(), version }))
+      .sort((one, other) => (one.id < other.id ? -1 : 1));
+  const { filters } = chosen;
+  const asked: Asked[] = [];
+  const order = { sort: 'created', direction: 'desc' } as const;
+  const read = async (paging: { limit: number }) =>
+    (await listCustomers(db, { filters, ...order, ...paging })).customers;
+  for await (const page of pagesOf(read)) {
+    asked.push(...page.map(({ id, version }) => ({ id, version })));
+    if (asked.length > actedMax)
+      throw new InvalidField([
+        { field: 'matching', message: `is more than ${actedMax} customers: narrow the filters, and act in parts` },
+      ]);
+  }
+  return asked.sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** Runs the chunks one after another. If one fails that is not the first, it and those behind it are refused for that reason. */
+async function inChunks(
+  asked: Asked[],
+  work: (chunk: Asked[], isFirst: boolean) => Promise<Judged[]>,
+): Promise<Judged[]> {
+  const judged: Judged[] = [];
+  for (let at = 0; at < asked.length; at += chunkMax) {
+    try {
+      judged.push(...(await work(asked.slice(at, at + chunkMax), at === 0)));
+    } catch (error) {
+      if (at === 0) throw error;
+      const detail = error instanceof PlatformError ? error.message : 'The server failed before it came to it. Try again.';
+      const rest = asked.slice(at).map(({ id }) => ({ id, name: null, state: 'failed' as const, detail }));
+      return [...judged, ...rest];
+    }
+  }
+  return judged;
+}
+
+/** A transaction that loses against another one is tried again. */
+async function untilKept<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof TransactionConflict) || tries === triesMax) throw error;
+    }
+}
+
+const tellNobody = (tx: Transaction) => tx.query(`select set_config('aether.many', 'on', true)`);
+
+/** What all get must be there: it is said once, and not for each customer. */
+async function requireGiven(tx: Transaction, act: Act): Promise<void> {
+  if (act.kind === 'tag' || act.kind === 'untag') {
+    const known = await tx.query('select from crm.tags where id = $1 for key share', [act.given]);
+    if (known.length === 0) throw new ReferenceNotFound('tag_id');
+  }
+  if (act.kind === 'tier' && act.given !== null) {
+    const known = await tx.query('select from platform.tiers where key = $1 and not is_retired', [act.given]);
+    if (known.length === 0)
+      throw new InvalidField([{ field: 'account_tier', message: 'is no tier that a customer can get' }]);
+  }
+  if (act.kind === 'owner' && act.given !== null) await requireUser(tx, act.given, 'account_manager_id');
+  if (act.kind === 'task') {
+    await requireMentions(tx, act.task.description, { field: 'description' });
+    if (act.task.assigned_to) await requireUser(tx, act.task.assigned_to, 'assigned_to');
+  }
+}
+
+async function requireUser(tx: Transaction, id: string, field: string): Promise<void> {
+  const known = await tx.query('select from platform.users where id = $1', [id]);
+  if (known.length === 0) throw new ReferenceNotFound(field);
+}
+
+/** Acts are kept for a day; those that are older go when the next one begins. */
+async function beginAct(tx: Transaction, act: Act): Promise<string> {
+  await tx.query(
+    `delete from crm.acts a using (
+       select id from crm.acts where created_at < now() - interval '1 day' order by created_at limit 20 for update skip locked) old
+     where a.id = old.id`,
+  );
+  const [made] = await tx.query<{ id: string }>('insert into crm.acts (kind, given) values ($1, $2) returning id', [
+    act.kind,
+    act.kind === 'task' ? null : act.given,
+  ]);
+  return (made as { id: string }).id;
+}
+
+const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier' } as const;
+
+/** The asked customers, held in the order of their ids, with `state` for those that cannot be changed whatever the act is. */
+const held = (columns: string) => `
+  asked as (select a.id, a.version from unnest($1::uuid[], $2::bigint[]) a (id, version)),
+  held as materialized (
+    select c.id, c.name, c.version, a.version as expected, ${columns},
+      case when c.erased_at is not null then 'erased' when c.merged_into is not null then 'merged' end as state
+    from asked a join platform.customers c on c.id = a.id order by c.id for no key update of c)`;
+const answer = `select a.id, j.name, coalesce(j.state, 'missing') as state from asked a left join judged j on j.id = a.id`;
+
+function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]): Promise<Judged[]> {
+  const asked = [chunk.map(({ id }) => id), chunk.map(({ version }) => version)];
+  switch (act.kind) {
+    case 'owner':
+    case 'tier': {
+      const column = fieldColumns[act.kind];
+      return tx.query<Judged>(
+        `with ${held(`c.${column} as was`)},
+         judged as materialized (
+           select h.id, h.name, h.was, coalesce(h.state, case when h.was is not distinct from $3 then 'same'
+             when h.expected <> h.version then 'version' else 'changed' end) as state
+           from held h),
+         changed as (update platform.customers c set ${column} = $3 from judged j where c.id = j.id and j.state = 'changed'),
+         kept as (insert into crm.act_customers (act, customer_id, was) select $4, j.id, j.was from judged j where j.state = 'changed')
+         ${answer}`,
+        [...asked, act.given, actId],
+      );
+    }
+    case 'tag':
+    case 'untag': {
+      const isTag = act.kind === 'tag';
+      const change = isTag
+        ? `insert into crm.customer_tags (customer_id, tag_id) select j.id, $3 from judged j where j.state = 'changed' on conflict do nothing`
+        : `delete from crm.customer_tags k using judged j where k.tag_id = $3 and k.customer_id = j.id and j.state = 'changed'`;
+      return tx.query<Judged>(
+        `with ${held(`exists (select from crm.customer_tags k where k.tag_id = $3::bigint and k.customer_id = c.id) as has_tag`)},
+         judged as materialized (
+           select h.id, h.name, coalesce(h.state, case when h.has_tag = ${isTag} then 'same' else 'changed' end) as state from held h),
+         changed as (${change}),
+         kept as (insert into crm.act_customers (act, customer_id) select $4, j.id from judged j where j.state = 'changed')
+         ${answer}`,
+        [...asked, act.given, actId],
+      );
+    }
+    case 'task': {
+      const { description, due_at, assigned_to } = act.task;
+      return tx.query<Judged>(
+        `with ${held('$4::uuid as act')},
+         made as (
+           insert into crm.activities (customer_id, type, description, due_at, assigned_to, idempotency_key)
+           select h.id, 'task', $5, $6, $7, 'act:' || $3 || ':' || h.id from held h where h.state is null
+           on conflict (created_by_app, idempotency_key) do nothing
+           returning id, customer_id, ${digestOfTask('activities')} as digest),
+         judged as materialized (
+           select h.id, h.name, coalesce(h.state, case when m.id is null then 'same' else 'changed' end) as state
+           from held h left join made m on m.customer_id = h.id),
+         kept as (insert into crm.act_customers (act, customer_id, was, made) select $4, m.customer_id, m.digest, m.id from made m)
+         ${answer}`,
+        [...asked, act.clientId, actId, description, due_at ?? null, assigned_to ?? null],
+      );
+    }
+  }
+}
+
+/** A task that is as it was made has this digest still. */
+const digestOfTask = (of: string) =>
+  `md5(jsonb_build_array(${of}.description, ${of}.due_at, ${of}.assigned_to, ${of}.remind_at, ${of}.repeats)::text)`;
+
+function judgeAndUndo(
+  tx: Transaction,
+  { kind, given }: { kind: Act['kind']; given: string | null },
+  actId: string,
+  chunk: Asked[],
+): Promise<Judged[]> {
+  const asked = [chunk.map(({ id }) => id), chunk.map(({ version }) => version)];
+  const ofAct = (columns: string) =>
+    `${held(columns)}, known as (select h.*, k.was, k.made from held h join crm.act_customers k on k.act = $3 and k.customer_id = h.id)`;
+  switch (kind) {
+    case 'owner':
+    case 'tier': {
+      const column = fieldColumns[kind];
+      // A tier that was retired or removed since cannot be given back.
+      const isGone = kind === 'tier' ? 'select from platform.tiers t where t.key = k.was and not t.is_retired' : 'select';
+      return tx.query<Judged>(
+        `with ${ofAct(`c.${column} as present`)},
+         judged as materialized (
+           select k.id, k.name, k.was, coalesce(k.state, case when k.present is distinct from $4 then 'since'
+             when k.was is not null and not exists (${isGone}) then 'gone' else 'changed' end) as state
+           from known k),
+         changed as (update platform.customers c set ${column} = j.was from judged j where c.id = j.id and j.state = 'changed')
+         ${answer}`,
+        [...asked, actId, given],
+      );
+    }
+    case 'tag':
+    case 'untag': {
+      const isTag = kind === 'tag';
+      const change = isTag
+        ? `delete from crm.customer_tags k using judged j where k.tag_id = $4 and k.customer_id = j.id and j.state = 'changed'`
+        : `insert into crm.customer_tags (customer_id, tag_id) select j.id, $4 from judged j where j.state = 'changed' on conflict do nothing`;
+      return tx.query<Judged>(
+        `with ${ofAct(`exists (select from crm.customer_tags k where k.tag_id = $4::bigint and k.customer_id = c.id) as has_tag`)},
+         judged as materialized (
+           select k.id, k.name, coalesce(k.state, case when k.has_tag <> ${isTag} then 'same'
+             when not exists (select from crm.tags t where t.id = $4) then 'gone' else 'changed' end) as state from known k),
+         changed as (${change})
+         ${answer}`,
+        [...asked, actId, given],
+      );
+    }
+    case 'task':
+      return tx.query<Judged>(
+        `with ${ofAct('true as is_held')},
+         removed as (
+           delete from crm.activities a using known k
+           where a.id = k.made and k.state is null and a.done_at is null and ${digestOfTask('a')} = k.was returning a.id),
+         judged as materialized (
+           select k.id, k.name, coalesce(k.state, case when r.id is null then 'since' else 'changed' end) as state
+           from known k left join removed r on r.id = k.made)
+         ${answer}`,
+        [...asked, actId],
+      );
+  }
+}
+
+const codes: Record<Exclude<Reason, 'same'>, string> = {
+  version: 'version-conflict',
+  since: 'version-conflict',
+  gone: 'invalid-field',
+  merged: 'customer-merged',
+  erased: 'customer-erased',
+  missing: 'not-found',
+  failed: 'not-done',
+};
+const reasons: Record<Exclude<Reason, 'same' | 'version' | 'since'>, string> = {
+  gone: 'What it had before has been retired or removed.',
+  merged: 'It was merged into another customer.',
+  erased: 'The person was erased.',
+  missing: 'There is no such customer.',
+  failed: 'The server failed before it came to it. Try again.',
+};
+
+async function sayOutcome(db: PlatformDb, judged: Judged[], id: string | null): Promise<Outcome> {
+  const refused = judged.filter(({ state }) => state !== 'changed' && state !== 'same');
+  const shown = refused.slice(0, refusedMax);
+  const others = shown.filter(({ state }) => state === 'version' || state === 'since').map((each) => each.id);
+  const changers = await lastChangers(db, others);
+  return {
+    id,
+    changed: judged.filter(({ state }) => state === 'changed').length,
+    unchanged: judged.filter(({ state }) => state === 'same').length,
+    refused_count: refused.length,
+    refused: shown.map(({ id, name, state, detail }) => ({
+      customer: { id, name },
+      code: codes[state as keyof typeof codes],
+      detail:
+        detail ??
+        (state === 'version' || state === 'since'
+          ? `${changers.get(id) ?? 'Somebody'} has changed it since.`
+          : reasons[state as keyof typeof reasons]),
+    })),
+  };
+}
+
+/** Who changed each customer last, as far as the history knows it by now. */
+async function lastChangers(db: PlatformDb, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.query<{ id: string; name: string }>(
+    `select i.id, u.name from unnest($1::uuid[]) i (id)
+     cross join lateral (
+       select h.actor from crm.changes h where h.customer_id = i.id order by h.occurred_at desc, h.id desc limit 1) last
+     join platform.users u on u.id = last.actor`,
+    [ids],
+  );
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
