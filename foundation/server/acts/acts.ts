@@ -195,14 +195,16 @@ async function beginAct(tx: Transaction, act: Act): Promise<string> {
 
 const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier' } as const;
 
-/** The asked customers, held in the order of their ids, with `state` for those that cannot be changed whatever the act is. */
+/** The asked customers, held in the order of their ids. The policies of the table give no lock on one that was merged or erased. */
 const held = (columns: string) => `
   asked as (select a.id, a.version from unnest($1::uuid[], $2::bigint[]) a (id, version)),
   held as materialized (
-    select c.id, c.name, c.version, a.version as expected, ${columns},
-      case when c.erased_at is not null then 'erased' when c.merged_into is not null then 'merged' end as state
+    select c.id, c.name, c.version, a.version as expected, ${columns}
     from asked a join platform.customers c on c.id = a.id order by c.id for no key update of c)`;
-const answer = `select a.id, j.name, coalesce(j.state, 'missing') as state from asked a left join judged j on j.id = a.id`;
+const answer = `
+  select a.id, coalesce(j.name, p.name) as name, coalesce(j.state, case when p.id is null then 'missing'
+    when p.erased_at is not null then 'erased' when p.merged_into is not null then 'merged' else 'version' end) as state
+  from asked a left join judged j on j.id = a.id left join platform.customers p on p.id = a.id`;
 
 function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]): Promise<Judged[]> {
   const asked = [chunk.map(({ id }) => id), chunk.map(({ version }) => version)];
@@ -213,8 +215,8 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
       return tx.query<Judged>(
         `with ${held(`c.${column} as was`)},
          judged as materialized (
-           select h.id, h.name, h.was, coalesce(h.state, case when h.was is not distinct from $3 then 'same'
-             when h.expected <> h.version then 'version' else 'changed' end) as state
+           select h.id, h.name, h.was, case when h.was is not distinct from $3 then 'same'
+             when h.expected <> h.version then 'version' else 'changed' end as state
            from held h),
          changed as (update platform.customers c set ${column} = $3 from judged j where c.id = j.id and j.state = 'changed'),
          kept as (insert into crm.act_customers (act, customer_id, was) select $4, j.id, j.was from judged j where j.state = 'changed')
@@ -231,7 +233,7 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
       return tx.query<Judged>(
         `with ${held(`exists (select from crm.customer_tags k where k.tag_id = $3::bigint and k.customer_id = c.id) as has_tag`)},
          judged as materialized (
-           select h.id, h.name, coalesce(h.state, case when h.has_tag = ${isTag} then 'same' else 'changed' end) as state from held h),
+           select h.id, h.name, case when h.has_tag = ${isTag} then 'same' else 'changed' end as state from held h),
          changed as (${change}),
          kept as (insert into crm.act_customers (act, customer_id) select $4, j.id from judged j where j.state = 'changed')
          ${answer}`,
@@ -244,11 +246,11 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
         `with ${held('$4::uuid as act')},
          made as (
            insert into crm.activities (customer_id, type, description, due_at, assigned_to, idempotency_key)
-           select h.id, 'task', $5, $6, $7, 'act:' || $3 || ':' || h.id from held h where h.state is null
+           select h.id, 'task', $5, $6, $7, 'act:' || $3 || ':' || h.id from held h
            on conflict (created_by_app, idempotency_key) do nothing
            returning id, customer_id, ${digestOfTask('activities')} as digest),
          judged as materialized (
-           select h.id, h.name, coalesce(h.state, case when m.id is null then 'same' else 'changed' end) as state
+           select h.id, h.name, case when m.id is null then 'same' else 'changed' end as state
            from held h left join made m on m.customer_id = h.id),
          kept as (insert into crm.act_customers (act, customer_id, was, made) select $4, m.customer_id, m.digest, m.id from made m)
          ${answer}`,
@@ -280,8 +282,8 @@ function judgeAndUndo(
       return tx.query<Judged>(
         `with ${ofAct(`c.${column} as present`)},
          judged as materialized (
-           select k.id, k.name, k.was, coalesce(k.state, case when k.present is distinct from $4 then 'since'
-             when k.was is not null and not exists (${isGone}) then 'gone' else 'changed' end) as state
+           select k.id, k.name, k.was, case when k.present is distinct from $4 then 'since'
+             when k.was is not null and not exists (${isGone}) then 'gone' else 'changed' end as state
            from known k),
          changed as (update platform.customers c set ${column} = j.was from judged j where c.id = j.id and j.state = 'changed')
          ${answer}`,
@@ -297,8 +299,8 @@ function judgeAndUndo(
       return tx.query<Judged>(
         `with ${ofAct(`exists (select from crm.customer_tags k where k.tag_id = $4::bigint and k.customer_id = c.id) as has_tag`)},
          judged as materialized (
-           select k.id, k.name, coalesce(k.state, case when k.has_tag <> ${isTag} then 'same'
-             when not exists (select from crm.tags t where t.id = $4) then 'gone' else 'changed' end) as state from known k),
+           select k.id, k.name, case when k.has_tag <> ${isTag} then 'same'
+             when not exists (select from crm.tags t where t.id = $4) then 'gone' else 'changed' end as state from known k),
          changed as (${change})
          ${answer}`,
         [...asked, actId, given],
@@ -309,9 +311,9 @@ function judgeAndUndo(
         `with ${ofAct('true as is_held')},
          removed as (
            delete from crm.activities a using known k
-           where a.id = k.made and k.state is null and a.done_at is null and ${digestOfTask('a')} = k.was returning a.id),
+           where a.id = k.made and a.done_at is null and ${digestOfTask('a')} = k.was returning a.id),
          judged as materialized (
-           select k.id, k.name, coalesce(k.state, case when r.id is null then 'since' else 'changed' end) as state
+           select k.id, k.name, case when r.id is null then 'since' else 'changed' end as state
            from known k left join removed r on r.id = k.made)
          ${answer}`,
         [...asked, actId],
