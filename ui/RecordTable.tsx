@@ -3,6 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type ReactNode, useEffect, useRef } from 'react';
 import { useKeys } from './Keys.tsx';
 import classes from './RecordTable.module.css';
+import type { Selection } from './useSelection.ts';
 
 export type Column<Row, Sort extends string = string> = {
   key: string;
@@ -34,11 +35,17 @@ type RecordTableProps<Row, Sort extends string> = {
   isNarrow: boolean;
   /** The place to restore: the scroll position and the focused row. `keep` is called when the person leaves the list. */
   place?: { offset: number; key: string | undefined; keep: (offset: number) => void };
+  /** Rows can be chosen: with their boxes, X, and Shift with a click or an arrow. `nameOf` is what a row is called. */
+  selection?: Selection | undefined;
+  nameOf?: (row: Row) => string;
 };
+
+/** The column of the boxes. */
+const pickTrack = '32px';
 
 /** A list of any length, of which only the rows in sight are drawn. J and K move through it, Enter opens. */
 export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Row, Sort>) {
-  const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow, place } = props;
+  const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow, place, selection } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -76,19 +83,46 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
     if (drawn) drawn.focus({ preventScroll: true });
     else requestAnimationFrame(() => find()?.focus());
   };
-  const step = (by: number) => {
+  const indexWithFocus = () => {
     const row = document.activeElement?.closest<HTMLElement>('[data-index]');
-    focusRow(row && scroller.current?.contains(row) ? Number(row.dataset.index) + by : (items[0]?.index ?? 0));
+    return row && scroller.current?.contains(row) ? Number(row.dataset.index) : undefined;
+  };
+  const step = (by: number) => {
+    const index = indexWithFocus();
+    focusRow(index === undefined ? (items[0]?.index ?? 0) : index + by);
+  };
+  const keyAt = (index: number) => String(keyOf(rows[index] as Row));
+  /** Shift with an arrow: the row that has the focus and the next one are chosen, and the next one has the focus. */
+  const extend = (by: number) => {
+    const index = indexWithFocus();
+    if (!selection || index === undefined || !rows[index + by]) return;
+    if (!selection.has(keyAt(index))) selection.toggle(keyAt(index));
+    selection.extend(keyAt(index + by));
+    focusRow(index + by);
   };
   useKeys([
     { keys: 'j', label: 'Next row', group: 'Lists', run: () => step(1) },
     { keys: 'k', label: 'Row before', group: 'Lists', run: () => step(-1) },
+    ...(selection
+      ? [
+          {
+            keys: 'x',
+            label: 'Choose the row; Shift and an arrow choose several',
+            group: 'Lists',
+            run: () => {
+              const index = indexWithFocus();
+              if (index !== undefined) selection.toggle(keyAt(index));
+            },
+          },
+        ]
+      : []),
   ]);
 
   // As wide as its narrowest columns: before it scrolls sideways, every column gives what it can.
-  const leastPx = columns.reduce((sum, { track }) => sum + Number(/\d+(?=px)/.exec(track)?.[0] ?? 0), 0);
+  const allTracks = [...(selection ? [pickTrack] : []), ...columns.map(({ track }) => track)];
+  const leastPx = allTracks.reduce((sum, track) => sum + Number(/\d+(?=px)/.exec(track)?.[0] ?? 0), 0);
   const tracks = {
-    '--tracks': columns.map(({ track }) => track).join(' '),
+    '--tracks': allTracks.join(' '),
     '--least': `${leastPx}px`,
   } as CSSProperties;
   return (
@@ -100,7 +134,13 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
       aria-label={label}
       aria-rowcount={total ?? -1}
       data-narrow={isNarrow}
+      data-picks={selection !== undefined}
       data-sideways
+      onKeyDown={(event) => {
+        if (!selection || !event.shiftKey || (event.key !== 'ArrowDown' && event.key !== 'ArrowUp')) return;
+        event.preventDefault();
+        extend(event.key === 'ArrowDown' ? 1 : -1);
+      }}
     >
       <div className={classes.sheet} style={tracks}>
         <Head {...props} />
@@ -116,15 +156,18 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
                 className={classes.row}
                 aria-rowindex={index + 2}
                 data-index={index}
+                data-chosen={selection?.has(String(keyOf(row)))}
                 style={{ transform: `translateY(${start}px)` }}
               >
-                {columns.map((column) => (
+                {selection && <Pick selection={selection} row={row} {...props} />}
+                {columns.map((column, place) => (
                   // biome-ignore lint/a11y/useSemanticElements: as above
                   <div
                     key={column.key}
                     role="cell"
                     className={classes.cell}
                     data-align={column.align}
+                    data-lead={place === 0}
                     data-narrow={column.narrow}
                   >
                     {column.render(row)}
@@ -139,13 +182,54 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
   );
 }
 
-function Head<Row, Sort extends string>({ columns, sorting, onSort }: RecordTableProps<Row, Sort>) {
+/** The box of a row. With Shift it chooses all rows from the last one on. */
+function Pick<Row, Sort extends string>({
+  selection,
+  row,
+  keyOf,
+  nameOf,
+}: RecordTableProps<Row, Sort> & { selection: Selection; row: Row }) {
+  const key = String(keyOf(row));
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: see RecordTable
+    <div role="cell" className={classes.cell} data-pick>
+      <label className={classes.pick}>
+        <input
+          type="checkbox"
+          aria-label={`Choose ${nameOf?.(row) ?? key}`}
+          checked={selection.has(key)}
+          onClick={(event) => {
+            if (!event.shiftKey) return;
+            event.preventDefault();
+            selection.extend(key);
+          }}
+          onChange={() => selection.toggle(key)}
+        />
+      </label>
+    </div>
+  );
+}
+
+function Head<Row, Sort extends string>({ columns, sorting, onSort, selection }: RecordTableProps<Row, Sort>) {
   const nameDirection = (key: string) => (sorting?.sort === key ? (`${sorting.dir}ending` as const) : 'none');
   return (
     // biome-ignore lint/a11y/useSemanticElements: see RecordTable
     <div role="rowgroup" className={classes.head}>
       {/* biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: see RecordTable */}
       <div role="row" className={classes.headRow} aria-rowindex={1}>
+        {selection && (
+          // biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: see RecordTable
+          <div role="columnheader" className={classes.headCell} data-pick>
+            <label className={classes.pick}>
+              <input
+                type="checkbox"
+                aria-label="Choose all rows that are loaded"
+                checked={selection.isWhole}
+                onChange={selection.toggleLoaded}
+              />
+            </label>
+          </div>
+        )}
         {columns.map(({ key, label, sort, align }) => {
           const isSorted = sort !== undefined && sorting?.sort === sort;
           const next = isSorted && sorting?.dir === 'asc' ? 'desc' : 'asc';

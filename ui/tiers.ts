@@ -16,3 +16,6 @@ export function describeTier(key: string, tiers: readonly ShownTier[] | undefine
   const tier = tiers?.find((each) => each.key === key);
   return { label: tier?.label ?? key, tone: tier ? tones[tier.colour] : 'plain' };
 }
+
+/** The tone of one of the colours that administrators choose from. */
+export const toneOf = (colour: ShownTier['colour'] | undefined): Tone => (colour ? tones[colour] : 'plain');

@@ -85,6 +85,10 @@ const routes = [
     component: lazyPage(() => import('./settings/PipelinesPage.tsx'), 'PipelinesPage'),
   }),
   createRoute({
+    ...route('/settings/tags'),
+    component: lazyPage(() => import('./settings/TagsPage.tsx'), 'TagsPage'),
+  }),
+  createRoute({
     ...route('/settings/tiers'),
     component: lazyPage(() => import('./settings/TiersPage.tsx'), 'TiersPage'),
   }),

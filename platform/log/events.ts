@@ -70,7 +70,19 @@ type Shared<Entity extends SharedEntity> = {
  */
 export interface EventTypes
   extends Shared<'address' | 'phone' | 'company' | 'tier' | 'user'>,
-    Captured<'deal' | 'custom_value' | 'tag' | 'customer_tag' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call', RowChange> {
+    Captured<
+      | 'deal'
+      | 'custom_value'
+      | 'tag'
+      | 'customer_tag'
+      | 'contact'
+      | 'activity'
+      | 'session'
+      | 'message'
+      | 'entry'
+      | 'call',
+      RowChange
+    > {
   'deal.closed': DealClosedData;
   'deal.reopened': DealReopenedData;
   'customer.created': DataOf<'customer', 'created'> & CustomerEventNames;

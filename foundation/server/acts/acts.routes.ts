@@ -26,7 +26,9 @@ const chosenMax = 500;
 const ChosenSchema = {
   chosen: z
     .record(uuid(), z.int().positive())
-    .refine((versions) => Object.keys(versions).length <= chosenMax, { error: `must be at most ${chosenMax} customers` })
+    .refine((versions) => Object.keys(versions).length <= chosenMax, {
+      error: `must be at most ${chosenMax} customers`,
+    })
     .optional()
     .openapi({
       description:
@@ -91,7 +93,11 @@ const change = createStaffRoute({
   description:
     'Each customer is changed as by itself, with its events. Many are changed in several transactions: the answer says which were changed. A customer that cannot be changed is left as it is, and the others are changed.',
   request: {
-    body: jsonBody(object({ ...ChosenSchema, change: ChangeSchema }).refine(isOneOf, oneOf).openapi('CustomersAct')),
+    body: jsonBody(
+      object({ ...ChosenSchema, change: ChangeSchema })
+        .refine(isOneOf, oneOf)
+        .openapi('CustomersAct'),
+    ),
   },
   responses: { 200: outcome, ...problems(400, 422) },
 });

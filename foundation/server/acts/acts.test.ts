@@ -32,7 +32,7 @@ const versionsOf = async (ids: string[]): Promise<Record<string, number>> =>
       )
     ).map(({ id, version }) => [id, version]),
   );
-const act = async (body: object) => (await app.call('POST', '/api/customers/acts', body)).body;
+const act = async (body: Record<string, unknown>) => (await app.call('POST', '/api/customers/acts', body)).body;
 const undo = (id: string, by = 'maya') => app.callAs(by)('POST', `/api/customers/acts/${id}/undo`, {});
 const readColumn = async (column: string, ids: string[]) =>
   (
@@ -73,7 +73,13 @@ describe('one act on many customers', () => {
       code: 'version-conflict',
       detail: expect.stringMatching(/^(Jonas Weber|Somebody) has changed it since\.$/),
     });
-    expect(await readColumn('account_tier', [a, b, c, e, f])).toEqual(['premium', null, 'premium', 'premium', 'premium']);
+    expect(await readColumn('account_tier', [a, b, c, e, f])).toEqual([
+      'premium',
+      null,
+      'premium',
+      'premium',
+      'premium',
+    ]);
   });
 
   test('has the events of as many single changes, with the person', async () => {
@@ -88,7 +94,14 @@ describe('one act on many customers', () => {
       [ids],
     );
     expect(events.rows).toEqual(
-      ids.map((row_id) => ({ row_id, type: 'customer.updated', actor: 'maya', tier: 'premium', was: 'basic', version: 2 })),
+      ids.map((row_id) => ({
+        row_id,
+        type: 'customer.updated',
+        actor: 'maya',
+        tier: 'premium',
+        was: 'basic',
+        version: 2,
+      })),
     );
   });
 
@@ -133,7 +146,10 @@ describe('one act on many customers', () => {
     };
     const { body: done } = await app.call('POST', '/api/customers/acts/tasks', body);
     expect(done).toMatchObject({ changed: 3, refused_count: 0 });
-    expect((await app.call('POST', '/api/customers/acts/tasks', body)).body).toMatchObject({ changed: 0, unchanged: 3 });
+    expect((await app.call('POST', '/api/customers/acts/tasks', body)).body).toMatchObject({
+      changed: 0,
+      unchanged: 3,
+    });
     const { body: mine } = await app.call('GET', `/api/activities?customer_id=${ids[0]}`);
     await app.call('PATCH', `/api/activities/${mine.activities[0].id}`, { is_done: true });
     expect((await undo(done.id)).body).toMatchObject({ changed: 2, refused_count: 1 });
@@ -143,7 +159,7 @@ describe('one act on many customers', () => {
   test('is refused as a whole for what nobody can get, and for both or neither kind of choice', async () => {
     const { ids, company } = await makeCustomers(1);
     const chosen = await versionsOf(ids);
-    const refuse = async (body: object) => {
+    const refuse = async (body: Record<string, unknown>) => {
       const { status, body: problem } = await app.call('POST', '/api/customers/acts', body);
       return [status, problem.errors?.map(({ field }: { field: string }) => field)];
     };
@@ -164,7 +180,12 @@ describe('one act on many customers', () => {
     });
     const lines = (await answer.text()).trim().split('\r\n');
     expect(lines).toHaveLength(3);
-    expect(lines.slice(1).map((line) => line.slice(0, 36)).sort()).toEqual(ids.slice(0, 2));
+    expect(
+      lines
+        .slice(1)
+        .map((line) => line.slice(0, 36))
+        .sort(),
+    ).toEqual(ids.slice(0, 2));
   });
 });
 

@@ -1,14 +1,14 @@
+import { pagesOf } from '@aether/http';
 import {
   InvalidField,
   NotFound,
-  PlatformError,
   type PlatformDb,
+  PlatformError,
   ReferenceNotFound,
   requireMentions,
   type Transaction,
   TransactionConflict,
 } from '@aether/platform';
-import { pagesOf } from '@aether/http';
 import type { CustomerFilters } from '../customers/customermatch.ts';
 import { listCustomers } from '../customers/customers.ts';
 
@@ -136,7 +136,8 @@ async function inChunks(
       judged.push(...(await work(asked.slice(at, at + chunkMax), at === 0)));
     } catch (error) {
       if (at === 0) throw error;
-      const detail = error instanceof PlatformError ? error.message : 'The server failed before it came to it. Try again.';
+      const detail =
+        error instanceof PlatformError ? error.message : 'The server failed before it came to it. Try again.';
       const rest = asked.slice(at).map(({ id }) => ({ id, name: null, state: 'failed' as const, detail }));
       return [...judged, ...rest];
     }
@@ -278,7 +279,8 @@ function judgeAndUndo(
     case 'tier': {
       const column = fieldColumns[kind];
       // A tier that was retired or removed since cannot be given back.
-      const isGone = kind === 'tier' ? 'select from platform.tiers t where t.key = k.was and not t.is_retired' : 'select';
+      const isGone =
+        kind === 'tier' ? 'select from platform.tiers t where t.key = k.was and not t.is_retired' : 'select';
       return tx.query<Judged>(
         `with ${ofAct(`c.${column} as present`)},
          judged as materialized (

@@ -28,7 +28,7 @@ import type { PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
 import { TagSchema } from '../tags/tags.schema.ts';
-import { tagsOf, type Tag } from '../tags/tags.ts';
+import { type Tag, tagsOf } from '../tags/tags.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
 import { readProvenance } from '../timeline/history.ts';
 import { type CustomerFilters, readSearch } from './customermatch.ts';
@@ -329,7 +329,16 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
         db.listMergedFrom(id),
       ]);
       return c.json(
-        { ...record, custom: own?.custom ?? {}, tags: own?.tags ?? [], provenance, addresses, phones, candidates, merged_from },
+        {
+          ...record,
+          custom: own?.custom ?? {},
+          tags: own?.tags ?? [],
+          provenance,
+          addresses,
+          phones,
+          candidates,
+          merged_from,
+        },
         200,
       );
     })

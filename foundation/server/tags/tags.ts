@@ -19,10 +19,10 @@ export async function listTags(on: Queryable): Promise<Tag[]> {
 
 /** @throws AlreadyExists for a name that another tag has, in whatever case */
 export async function createTag(tx: Transaction, { name, colour }: Omit<Tag, 'id'>): Promise<Tag> {
-  const [made] = await tx.query<Tag>(
-    `insert into crm.tags as t (name, colour) values ($1, $2) returning ${columns}`,
-    [name, colour],
-  );
+  const [made] = await tx.query<Tag>(`insert into crm.tags as t (name, colour) values ($1, $2) returning ${columns}`, [
+    name,
+    colour,
+  ]);
   return made as Tag;
 }
 

@@ -3,6 +3,7 @@ import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
 import type { addActivityRoutes } from '../../server/activities/activities.routes.ts';
 import type { addActivityMoveRoutes } from '../../server/activities/moves.routes.ts';
+import type { addActRoutes } from '../../server/acts/acts.routes.ts';
 import type { addCompanyRoutes } from '../../server/companies/companies.routes.ts';
 import type { addAddressRoutes } from '../../server/customers/addresses.routes.ts';
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
@@ -12,6 +13,7 @@ import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
 import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
+import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
 import type { addTaskRoutes } from '../../server/tasks/tasks.routes.ts';
 import type { addTextSearchRoutes } from '../../server/textsearch.ts';
 import type { addTierRoutes } from '../../server/tiers/tiers.routes.ts';
@@ -25,6 +27,7 @@ export const { activities: changedActivities, customers: timelines } = hc<Return
   '/',
   options,
 ).api;
+export const { customers: acts } = hc<ReturnType<typeof addActRoutes>>('/', options).api;
 export const { activities: movedActivities } = hc<ReturnType<typeof addActivityMoveRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
@@ -36,6 +39,7 @@ export const { users: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/'
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
+export const { tags, customers: tagsOfCustomers } = hc<ReturnType<typeof addTagRoutes>>('/', options).api;
 export const { activities, tasks } = hc<ReturnType<typeof addTaskRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;

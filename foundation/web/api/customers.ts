@@ -16,12 +16,16 @@ export type CustomerFilters = {
   created_after?: string;
   created_before?: string;
   no_manager?: true;
+  /** Id of a tag. */
+  tag?: number;
   sort?: CustomerSort;
   dir?: 'asc' | 'desc';
 };
 
-const toQuery = ({ created_after, created_before, no_manager, ...filters }: CustomerFilters) => ({
+/** The filters as the server takes them. */
+export const toQuery = ({ created_after, created_before, no_manager, tag, ...filters }: CustomerFilters) => ({
   ...filters,
+  tag: tag === undefined ? undefined : String(tag),
   created_after: beginOf(created_after),
   created_before: beginOf(created_before),
   no_manager: no_manager && ('true' as const),

@@ -12,6 +12,7 @@ import { nameApp } from '../record/Provenance.tsx';
 import { RecordFields } from '../record/RecordFields.tsx';
 import { useMe } from '../shell/person.ts';
 import { Addresses } from './Addresses.tsx';
+import { CustomerTags } from './CustomerTags.tsx';
 import classes from './customer.module.css';
 import { FormerAddressDialog } from './FormerAddressDialog.tsx';
 import { Numbers } from './Numbers.tsx';
@@ -81,6 +82,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         </div>
         <RecordFields {...common} specs={specs} />
       </div>
+      <CustomerTags key={`tags ${customer.id}`} record={record} />
       <Numbers key={`numbers ${customer.id}`} record={record} />
       <Addresses key={`addresses ${customer.id}`} record={record} />
       {customSpecs.length > 0 && (

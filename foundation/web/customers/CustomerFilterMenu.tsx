@@ -9,6 +9,7 @@ type CustomerFilterMenuProps = { filters: Filters; onChange: (part: Partial<Filt
 
 const none: Partial<Filters> = {
   tier: undefined,
+  tag: undefined,
   manager: undefined,
   no_manager: undefined,
   company: undefined,

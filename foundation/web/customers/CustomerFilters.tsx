@@ -2,6 +2,7 @@ import { Picker } from '@aether/ui/Picker.tsx';
 import { Checkbox, TextInput } from '@mantine/core';
 import type { CustomerFilters as Filters } from '../api/customers.ts';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
+import { TagInput } from '../inputs/TagInput.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
 
 const inside = { withinPortal: false };
@@ -22,6 +23,13 @@ export function CustomerFilters({
         comboboxProps={inside}
         value={filters.tier ?? null}
         onChange={(tier) => onChange({ tier: tier ?? undefined })}
+      />
+      <TagInput
+        label="Tag"
+        placeholder="Any"
+        comboboxProps={inside}
+        value={filters.tag === undefined ? null : String(filters.tag)}
+        onChange={(tag) => onChange({ tag: tag === null ? undefined : Number(tag) })}
       />
       <PersonPicker
         label="Account manager"

@@ -2,14 +2,16 @@ import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
-import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { lazyDialog, lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { RecordTable } from '@aether/ui/RecordTable.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
+import { useSelection } from '@aether/ui/useSelection.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
 import { IconPlus, IconUsers } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import { customersQuery } from '../api/customers.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
@@ -21,6 +23,8 @@ import { CustomerFilterMenu } from './CustomerFilterMenu.tsx';
 import { defaultColumns, listColumns } from './columns.tsx';
 import type { CustomerSearch } from './search.ts';
 
+/** Loaded when something is chosen. */
+const CustomersBar = lazyPage(() => import('./CustomersBar.tsx'), 'CustomersBar', 'panel');
 const NewCustomer = lazyDialog(() => import('./NewCustomer.tsx'), 'NewCustomer');
 
 /** All customers, as the URL says: searched, filtered, sorted, in the chosen columns. */
@@ -37,13 +41,15 @@ export function CustomersPage() {
   const isNarrow = useNarrow();
   const all = listColumns(custom?.custom_fields ?? []);
   const shown = chosen?.split(',') ?? defaultColumns;
-  const rows = data?.pages.flatMap(({ customers }) => customers) ?? [];
+  const rows = useMemo(() => data?.pages.flatMap(({ customers }) => customers) ?? [], [data]);
+  const ids = useMemo(() => rows.map(({ id }) => id), [rows]);
   const first = data?.pages[0];
+  const total = first?.total_is_more ? undefined : first?.total;
   const place = useListTrail('customers', {
     search: { ...filters, columns: chosen },
     filters,
-    ids: rows.map(({ id }) => id),
-    total: first?.total_is_more ? undefined : first?.total,
+    ids,
+    total,
     more: hasNextPage
       ? () =>
           fetchNextPage().then((now) =>
@@ -52,6 +58,7 @@ export function CustomersPage() {
       : undefined,
   });
   const { sort: _sort, dir: _dir, ...kept } = filters;
+  const selection = useSelection(JSON.stringify(kept), ids, total);
   const openDialog = () => change({ create: true });
   useKeys([{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
   return (
@@ -103,7 +110,9 @@ export function CustomersPage() {
           columns={all.filter(({ key }) => shown.includes(key))}
           rows={rows}
           keyOf={({ id }) => id}
-          total={first?.total_is_more ? undefined : first?.total}
+          nameOf={({ name }) => name}
+          selection={selection}
+          total={total}
           sorting={{ sort: filters.sort ?? 'created', dir: filters.dir ?? (filters.sort ? 'asc' : 'desc') }}
           onSort={change}
           hasMore={hasNextPage && !isPlaceholderData}
@@ -111,6 +120,9 @@ export function CustomersPage() {
           isNarrow={isNarrow}
           place={place}
         />
+      )}
+      {(selection.all || selection.keys.size > 0) && (
+        <CustomersBar selection={selection} filters={filters} rows={rows} total={total} hasMore={hasNextPage} />
       )}
       {create && <NewCustomer onClose={() => change({ create: undefined })} />}
     </>

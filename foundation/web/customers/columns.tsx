@@ -1,13 +1,15 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
 import type { Column } from '@aether/ui/RecordTable.tsx';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { toneOf } from '@aether/ui/tiers.ts';
 import { Link } from '@tanstack/react-router';
 import type { CustomerSort } from '../api/customers.ts';
 import type { CustomField, ListedCustomer } from '../api/records.ts';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { showCustomValue } from '../record/values.ts';
 
-export const defaultColumns = ['name', 'email', 'company', 'tier', 'manager', 'updated'];
+export const defaultColumns = ['name', 'email', 'company', 'tier', 'tags', 'manager', 'updated'];
 
 const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
   {
@@ -50,6 +52,20 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
     label: 'Account manager',
     track: 'minmax(140px, 1fr)',
     render: ({ account_manager }) => <span>{account_manager?.name}</span>,
+  },
+  {
+    key: 'tags',
+    label: 'Tags',
+    track: 'minmax(120px, 1fr)',
+    render: ({ tags }) => (
+      <>
+        {tags.map(({ id, name, colour }) => (
+          <Tag key={id} tone={toneOf(colour)}>
+            {name}
+          </Tag>
+        ))}
+      </>
+    ),
   },
   { key: 'phone', label: 'Phone', track: '150px', render: ({ phone }) => <span>{phone}</span> },
   {

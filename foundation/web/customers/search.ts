@@ -1,5 +1,5 @@
 import type { CustomerFilters } from '../api/customers.ts';
-import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
+import { readFlag, readNumber, readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type CustomerSearch = CustomerFilters & {
   /** Keys of the shown columns, separated by commas. */
@@ -21,6 +21,7 @@ export function readCustomerSearch(given: Record<string, unknown>): CustomerSear
     created_after: readText(given.created_after),
     created_before: readText(given.created_before),
     no_manager: readFlag(given.no_manager),
+    tag: readNumber(given.tag),
     sort: readOneOf(given.sort, customerSorts),
     dir: readOneOf(given.dir, ['asc', 'desc']),
     columns: readText(given.columns),

@@ -9,7 +9,8 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changeTier, createTier, type NewTier, type Tier } from '../api/tiers.ts';
 
-const colours: { value: NewTier['colour']; label: string }[] = [
+/** The colours of tiers and tags. */
+export const colours: { value: NewTier['colour']; label: string }[] = [
   { value: 'grey', label: 'Grey' },
   { value: 'blue', label: 'Blue' },
   { value: 'green', label: 'Green' },

@@ -1,0 +1,200 @@
+import { formatNumber } from '@aether/ui/formats.ts';
+import { SelectionBar } from '@aether/ui/SelectionBar.tsx';
+import { showRefusal } from '@aether/ui/toasts.tsx';
+import type { Selection } from '@aether/ui/useSelection.ts';
+import { Button, Popover, Stack, Text } from '@mantine/core';
+import { IconCheckbox, IconDownload, IconStars, IconTag, IconUserCheck } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type ReactNode, useState } from 'react';
+import {
+  type ActOutcome,
+  type ChosenCustomers,
+  changeCustomers,
+  chosenMax,
+  exportCustomers,
+  matchingCustomers,
+} from '../api/acts.ts';
+import type { CustomerFilters } from '../api/customers.ts';
+import type { ListedCustomer } from '../api/records.ts';
+import { PersonPicker } from '../inputs/Picker.tsx';
+import { TierInput } from '../inputs/TierInput.tsx';
+import { OutcomeDialog } from './OutcomeDialog.tsx';
+import { TagMenu } from './TagMenu.tsx';
+import { TasksDialog } from './TasksDialog.tsx';
+import { tellOutcome } from './tellOutcome.ts';
+
+type CustomersBarProps = {
+  selection: Selection;
+  filters: CustomerFilters;
+  rows: ListedCustomer[];
+  total: number | undefined;
+  hasMore: boolean;
+};
+
+const inside = { withinPortal: false };
+
+/** What can be done with the chosen customers: a manager, a tier, a tag or a task for each, or a file with them. */
+export function CustomersBar({ selection, filters, rows, total, hasMore }: CustomersBarProps) {
+  const client = useQueryClient();
+  const [told, setTold] = useState<ActOutcome>();
+  const [isAddingTasks, setAddingTasks] = useState(false);
+  const chosen = chooseOf(selection, filters, rows);
+  const tooMany = !selection.all && selection.keys.size > chosenMax;
+
+  const tell = (done: string, outcome: ActOutcome) => {
+    void client.invalidateQueries({ queryKey: ['customers'] });
+    tellOutcome(done, outcome, { client, onRefused: setTold });
+  };
+  const acting = useMutation({
+    mutationFn: ({ change }: { done: string; change: Parameters<typeof changeCustomers>[1] }) =>
+      changeCustomers(chosen, change),
+    onSuccess: (outcome, { done }) => tell(done, outcome),
+    onError: (error) => showRefusal('Nothing was changed', error),
+  });
+  const exporting = useMutation({
+    mutationFn: () => exportCustomers(chosen),
+    onSuccess: (file) => saveFile(file, 'customers.csv'),
+    onError: (error) => showRefusal('The file was not made', error),
+  });
+  const isOff = tooMany || acting.isPending;
+  return (
+    <SelectionBar selection={selection} total={total} hasMore={hasMore}>
+      {tooMany && (
+        <Text size="sm" c="dimmed">
+          At most {formatNumber(chosenMax)} can be chosen one by one: choose all that match.
+        </Text>
+      )}
+      <Act label="Manager" icon={<IconUserCheck size={15} />} isOff={isOff}>
+        {(close) => (
+          <>
+            <PersonPicker
+              label="New account manager"
+              data-autofocus
+              comboboxProps={inside}
+              value={null}
+              onChange={(account_manager_id) => {
+                close();
+                acting.mutate({ done: 'have the new manager', change: { account_manager_id } });
+              }}
+            />
+            <Button
+              variant="default"
+              onClick={() => {
+                close();
+                acting.mutate({ done: 'have no manager', change: { account_manager_id: null } });
+              }}
+            >
+              Take the manager away
+            </Button>
+          </>
+        )}
+      </Act>
+      <Act label="Tier" icon={<IconStars size={15} />} isOff={isOff}>
+        {(close) => (
+          <>
+            <TierInput
+              label="New tier"
+              data-autofocus
+              comboboxProps={inside}
+              value={null}
+              onChange={(account_tier) => {
+                close();
+                acting.mutate({ done: 'have the new tier', change: { account_tier } });
+              }}
+            />
+            <Button
+              variant="default"
+              onClick={() => {
+                close();
+                acting.mutate({ done: 'have no tier', change: { account_tier: null } });
+              }}
+            >
+              Take the tier away
+            </Button>
+          </>
+        )}
+      </Act>
+      <Act label="Tag" icon={<IconTag size={15} />} isOff={isOff}>
+        {(close) => (
+          <TagMenu
+            onPick={(id, isAdded) => {
+              close();
+              acting.mutate(
+                isAdded
+                  ? { done: 'have the tag', change: { add_tag_id: id } }
+                  : { done: 'have the tag no more', change: { remove_tag_id: id } },
+              );
+            }}
+          />
+        )}
+      </Act>
+      <Button
+        variant="default"
+        size="compact-sm"
+        leftSection={<IconCheckbox size={15} />}
+        disabled={isOff}
+        onClick={() => setAddingTasks(true)}
+      >
+        Task
+      </Button>
+      <Button
+        variant="default"
+        size="compact-sm"
+        leftSection={<IconDownload size={15} />}
+        disabled={tooMany}
+        loading={exporting.isPending}
+        onClick={() => exporting.mutate()}
+      >
+        Export
+      </Button>
+      {isAddingTasks && (
+        <TasksDialog
+          chosen={chosen}
+          onDone={(outcome) => tell('have the task', outcome)}
+          onClose={() => setAddingTasks(false)}
+        />
+      )}
+      {told && <OutcomeDialog outcome={told} onClose={() => setTold(undefined)} />}
+    </SelectionBar>
+  );
+}
+
+/** The versions are those that the person sees. A row that has left the list is still meant. */
+function chooseOf({ all, keys }: Selection, filters: CustomerFilters, rows: ListedCustomer[]): ChosenCustomers {
+  if (all) return matchingCustomers(filters, [...keys]);
+  return { chosen: Object.fromEntries(rows.filter(({ id }) => keys.has(id)).map(({ id, version }) => [id, version])) };
+}
+
+type ActProps = { label: string; icon: ReactNode; isOff: boolean; children: (close: () => void) => ReactNode };
+
+/** One act: a button with the choice of what all get. */
+function Act({ label, icon, isOff, children }: ActProps) {
+  const [isOpen, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  return (
+    <Popover opened={isOpen} onChange={setOpen} width={260} trapFocus returnFocus position="top-start">
+      <Popover.Target>
+        <Button
+          variant="default"
+          size="compact-sm"
+          leftSection={icon}
+          disabled={isOff}
+          onClick={() => setOpen((was) => !was)}
+        >
+          {label}
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown>
+        <Stack gap="xs">{children(close)}</Stack>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function saveFile(file: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
