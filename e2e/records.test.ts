@@ -29,6 +29,21 @@ const seen = (locator: Locator) => locator.first().waitFor();
 const field = (name: string) => maya.getByRole('button', { name: new RegExp(`^${name}: `) });
 const timeline = () => maya.getByRole('region', { name: /Timeline|History/ });
 
+/** Takes pictures if AETHER_LOOK is set: light and dark, wide and narrow. */
+async function look(name: string): Promise<void> {
+  const folder = process.env.AETHER_LOOK;
+  if (!folder) return;
+  const size = maya.viewportSize();
+  for (const colorScheme of ['light', 'dark'] as const)
+    for (const width of [1440, 390]) {
+      await maya.emulateMedia({ colorScheme });
+      await maya.setViewportSize({ width, height: 844 });
+      await maya.screenshot({ path: `${folder}/${name}-${colorScheme}-${width}.png` });
+    }
+  await maya.emulateMedia({ colorScheme: 'light' });
+  if (size) await maya.setViewportSize(size);
+}
+
 test('J and K walk through the records of a list, and the way back leads to the same place', async () => {
   await load('/customers?sort=name');
   await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
@@ -53,6 +68,36 @@ test('J and K walk through the records of a list, and the way back leads to the 
   await maya.getByRole('heading').getByRole('link', { name: 'Customers' }).click();
   await maya.waitForURL(/\/customers\?sort=name/);
   await seen(maya.locator('a:focus', { hasText: names[index + 1] }));
+});
+
+test('many customers are chosen by keyboard, get a tag in one act that says what it did, and lose it by undo', async () => {
+  await api('POST', '/api/tags', { name: 'Chosen together', colour: 'green' });
+  for (const name of ['Many One', 'Many Two', 'Many Three']) await newCustomer(name);
+  await load('/customers?search=many&sort=name');
+  const box = (name: string) => maya.getByRole('checkbox', { name: `Choose ${name}` });
+  await box('Many Three').waitFor();
+  await maya.keyboard.press('j');
+  await maya.keyboard.press('x');
+  await maya.keyboard.press('Shift+ArrowDown');
+  await maya.keyboard.press('Shift+ArrowDown');
+  const bar = maya.getByRole('region', { name: 'What to do with the chosen rows' });
+  await bar.getByText('3 chosen').waitFor();
+  await look('chosen');
+  expect(await findBarriers(maya)).toEqual([]);
+  expect(await maya.evaluate(findMisfits)).toEqual([]);
+  // Somebody else changes one of them; a tag is no change of the record, so it is given all the same.
+  await bar.getByRole('button', { name: 'Tag' }).click();
+  await maya.getByRole('combobox', { name: 'Tag', exact: true }).fill('Chosen tog');
+  await look('chosen-tag');
+  await maya.keyboard.press('Enter');
+  await seen(maya.getByText('3 customers have the tag now.'));
+  const tagged = maya.getByRole('row').filter({ hasText: 'Chosen together' });
+  await expect.poll(() => tagged.count()).toBe(3);
+  await undoLast(maya);
+  await seen(maya.getByText('Undone for 3 customers.'));
+  await expect.poll(() => tagged.count()).toBe(0);
+  await maya.keyboard.press('Escape');
+  await bar.waitFor({ state: 'detached' });
 });
 
 test('two Ctrl+Z undo two changes of one’s own, but no change by another person', async () => {

@@ -19,3 +19,13 @@ export function describeTier(key: string, tiers: readonly ShownTier[] | undefine
 
 /** The tone of one of the colours that administrators choose from. */
 export const toneOf = (colour: ShownTier['colour'] | undefined): Tone => (colour ? tones[colour] : 'plain');
+
+/** The colours of tiers and tags, to choose from. */
+export const colours: { value: ShownTier['colour']; label: string }[] = [
+  { value: 'grey', label: 'Grey' },
+  { value: 'blue', label: 'Blue' },
+  { value: 'green', label: 'Green' },
+  { value: 'orange', label: 'Orange' },
+  { value: 'red', label: 'Red' },
+  { value: 'gold', label: 'Gold' },
+];

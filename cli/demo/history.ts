@@ -64,7 +64,7 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
   }
 }
 
-/** The organisation's custom fields, and a view that the sales team shares. */
+/** The organisation's custom fields and tags, and views that the sales team shares. */
 export async function loadSettings(tx: Transaction): Promise<void> {
   await tx.query(`
     insert into crm.custom_fields (record, key, label, type, choices, position) values
@@ -82,9 +82,21 @@ export async function loadSettings(tx: Transaction): Promise<void> {
     insert into crm.custom_field_values (field_id, company_id, value)
     select f.id, o.id, to_jsonb((20 + row_number() over (order by o.name) * 37 % 900)) from crm.custom_fields f, platform.companies o
       where f.key = 'employees'`);
+  await tx.query(`
+    insert into crm.tags (name, colour) values
+      ('VIP', 'gold'), ('Reference', 'green'), ('Renewal due', 'orange'), ('Beta', 'blue')`);
+  await tx.query(`
+    insert into crm.customer_tags (customer_id, tag_id)
+    select c.id, t.id
+    from platform.customers c
+      join (values ('VIP', 9, 0), ('Reference', 11, 1), ('Renewal due', 7, 2), ('Beta', 13, 3)) w (name, every, n) on c.crm_id % w.every = w.n
+      join crm.tags t on t.name = w.name
+    where c.merged_into is null`);
   await tx.query(
     `insert into crm.saved_views (owner_id, page, name, query, is_shared)
-      values ('demo-maya', 'customers', 'Premium', 'tier=premium&sort=name', true)`,
+     select 'demo-maya', 'customers', v.name, v.query, true
+     from (values ('Premium', 'sort=name&tier=premium'),
+       ('Renewals', (select 'tag=' || t.id from crm.tags t where t.name = 'Renewal due'))) v (name, query)`,
   );
 }
 

@@ -40,6 +40,7 @@ const settings = {
   chatbots: lazyPage(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
   chatbot: lazyPage(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
   sharing: lazyPage(() => import('./settings/SharingPage.tsx'), 'SharingPage'),
+  tags: lazyPage(() => import('./settings/TagsPage.tsx'), 'TagsPage'),
   canned: lazyPage(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
 };
 
@@ -84,6 +85,7 @@ const routes = [
   createRoute({ ...route('/settings/chatbots'), component: settings.chatbots }),
   createRoute({ ...route('/settings/chatbots/$id'), component: settings.chatbot }),
   createRoute({ ...route('/settings/sharing'), component: settings.sharing }),
+  createRoute({ ...route('/settings/tags'), component: settings.tags }),
   createRoute({ ...route('/settings/canned-answers'), component: settings.canned }),
 ] as const;
 

@@ -234,4 +234,37 @@ describe('tags of customers', () => {
     await sync.query('select platform.unmerge_customers($1)', [rows[0].m.merges[0].merge]);
     expect([await tagsNow(one), await tagsNow(other)]).toEqual([['Both'], ['Both', 'Theirs']]);
   });
+
+  test('go with an erasure, and so does what an act could undo', async () => {
+    const { ids } = await makeCustomers(1);
+    const tag = await makeTag('Erased with');
+    await act({ chosen: await versionsOf(ids), change: { add_tag_id: tag } });
+    await act({ chosen: await versionsOf(ids), change: { account_tier: 'basic' } });
+    const privacy = await app.database.connect('privacy_app');
+    await privacy.query(`begin; set local aether.actor = 'maya'`);
+    await privacy.query('select platform.erase_customer($1, $2)', [ids[0], 'A request']);
+    await privacy.query('commit');
+    const { rows } = await superuser.query(
+      `select (select count(*)::integer from crm.customer_tags where customer_id = $1) as tags,
+         (select count(*)::integer from crm.act_customers where customer_id = $1) as acts`,
+      [ids[0]],
+    );
+    expect(rows).toEqual([{ tags: 0, acts: 0 }]);
+  });
+
+  test('stand in the timeline when they are given and taken', async () => {
+    const { ids } = await makeCustomers(1);
+    const tag = await makeTag('In the timeline');
+    await app.call('POST', `/api/customers/${ids[0]}/tags`, { tag_id: tag });
+    await app.call('DELETE', `/api/customers/${ids[0]}/tags/${tag}`);
+    const readChanges = async () =>
+      (await app.call('GET', `/api/customers/${ids[0]}/timeline?kind=field`)).body.entries.flatMap(
+        ({ changes }: { changes: { field: string; old: unknown; new: unknown }[] }) =>
+          changes.filter(({ field }) => field === 'tag').map((change) => [change.old, change.new]),
+      );
+    await expect.poll(readChanges, { timeout: 20_000 }).toEqual([
+      ['In the timeline', null],
+      [null, 'In the timeline'],
+    ]);
+  });
 });

@@ -1,11 +1,12 @@
+import { Act } from '@aether/ui/Act.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
 import { SelectionBar } from '@aether/ui/SelectionBar.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import type { Selection } from '@aether/ui/useSelection.ts';
-import { Button, Popover, Stack, Text } from '@mantine/core';
+import { Button, Text } from '@mantine/core';
 import { IconCheckbox, IconDownload, IconStars, IconTag, IconUserCheck } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useState } from 'react';
+import { useState } from 'react';
 import {
   type ActOutcome,
   type ChosenCustomers,
@@ -163,32 +164,6 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
 function chooseOf({ all, keys }: Selection, filters: CustomerFilters, rows: ListedCustomer[]): ChosenCustomers {
   if (all) return matchingCustomers(filters, [...keys]);
   return { chosen: Object.fromEntries(rows.filter(({ id }) => keys.has(id)).map(({ id, version }) => [id, version])) };
-}
-
-type ActProps = { label: string; icon: ReactNode; isOff: boolean; children: (close: () => void) => ReactNode };
-
-/** One act: a button with the choice of what all get. */
-function Act({ label, icon, isOff, children }: ActProps) {
-  const [isOpen, setOpen] = useState(false);
-  const close = () => setOpen(false);
-  return (
-    <Popover opened={isOpen} onChange={setOpen} width={260} trapFocus returnFocus position="top-start">
-      <Popover.Target>
-        <Button
-          variant="default"
-          size="compact-sm"
-          leftSection={icon}
-          disabled={isOff}
-          onClick={() => setOpen((was) => !was)}
-        >
-          {label}
-        </Button>
-      </Popover.Target>
-      <Popover.Dropdown>
-        <Stack gap="xs">{children(close)}</Stack>
-      </Popover.Dropdown>
-    </Popover>
-  );
 }
 
 function saveFile(file: Blob, name: string): void {

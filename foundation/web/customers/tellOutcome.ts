@@ -24,7 +24,10 @@ export function tellOutcome(
   const { id } = outcome;
   if (outcome.refused_count > 0) onRefused(outcome);
   const message = sayOutcome(done, outcome);
-  if (id === null) return showDone(message);
+  if (id === null) {
+    showDone(message);
+    return;
+  }
   showUndo({
     message,
     undo: async () => {

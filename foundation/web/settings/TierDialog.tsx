@@ -2,22 +2,12 @@ import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
-import { describeTier } from '@aether/ui/tiers.ts';
+import { colours, describeTier } from '@aether/ui/tiers.ts';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changeTier, createTier, type NewTier, type Tier } from '../api/tiers.ts';
-
-/** The colours of tiers and tags. */
-export const colours: { value: NewTier['colour']; label: string }[] = [
-  { value: 'grey', label: 'Grey' },
-  { value: 'blue', label: 'Blue' },
-  { value: 'green', label: 'Green' },
-  { value: 'orange', label: 'Orange' },
-  { value: 'red', label: 'Red' },
-  { value: 'gold', label: 'Gold' },
-];
 
 /** `Very good` → `very-good`: what a new tier is called in the API, unless somebody types something else. */
 export const makeTierKey = (label: string) =>

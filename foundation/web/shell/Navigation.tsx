@@ -24,7 +24,7 @@ export const places = [
   { to: '/tasks', label: 'Tasks', keys: 'g t', icon: IconChecklist, isForAdmins: false },
   { to: '/settings/fields', label: 'Custom fields', keys: 'g f', icon: IconLayoutList, isForAdmins: true },
   { to: '/settings/pipelines', label: 'Pipelines', keys: 'g p', icon: IconAdjustments, isForAdmins: true },
-  { to: '/settings/tags', label: 'Tags', keys: 'g a', icon: IconTag, isForAdmins: true },
+  { to: '/settings/tags', label: 'Tags', keys: 'g k', icon: IconTag, isForAdmins: true },
   { to: '/settings/tiers', label: 'Tiers', keys: 'g r', icon: IconStars, isForAdmins: true },
   { to: '/settings/users', label: 'Users', keys: 'g u', icon: IconUserCog, isForAdmins: true },
 ] as const;

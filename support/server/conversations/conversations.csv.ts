@@ -20,6 +20,8 @@ const columns: CsvColumns<ExportedConversation> = {
   agent: ({ agent }) => agent?.name,
   status: ({ status }) => status,
   resolved: ({ resolved }) => resolved,
+  priority: ({ priority }) => priority,
+  tags: ({ tags }) => tags.map(({ name }) => name).join('; '),
   messages: ({ message_count }) => message_count,
   page: ({ page }) => page?.url,
   language: ({ language }) => language,

@@ -15,7 +15,10 @@ export type Entry = {
     | 'verified'
     | 'moved'
     | 'moved_back'
-    | 'ended';
+    | 'ended'
+    | 'tagged'
+    | 'untagged'
+    | 'prioritised';
   agent: { id: string; name: string } | null;
   to_agent: { id: string; name: string } | null;
   body: string | null;

@@ -1,6 +1,7 @@
 import {
   type App,
   answerCsv,
+  bigintIdText,
   createStaffRoute,
   csvResponse,
   cursor,
@@ -15,8 +16,14 @@ import {
 import { type PlatformDb, readSearchedPhone } from '@aether/platform';
 import { conversationsFile } from './conversations.csv.ts';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
+import { priorities } from './labels.ts';
 import { requireListReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
+
+const labels = {
+  tag: bigintIdText().optional().openapi({ description: 'Id of a tag that they have.' }),
+  priority: z.enum(priorities).optional(),
+};
 
 const list = createStaffRoute({
   method: 'get',
@@ -29,6 +36,7 @@ const list = createStaffRoute({
       view: z.enum(inboxViews).default('all'),
       widget: uuid().optional(),
       search: line({ charactersMax: 200 }).optional(),
+      ...labels,
       cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 50 }),
     }),
@@ -57,6 +65,7 @@ const file = createStaffRoute({
       view: z.enum(inboxViews).optional(),
       widget: uuid().optional(),
       search: line({ charactersMax: 200 }).optional(),
+      ...labels,
     }),
   },
   responses: { 200: csvResponse, ...problems(422) },
@@ -83,19 +92,19 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { view, widget: widgetId, search, ...asked } = c.req.valid('query');
+      const { view, widget: widgetId, search, tag, priority, ...asked } = c.req.valid('query');
       const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
-        listInbox(db.reads, reader, { view, widgetId, search, phone, ...paging }),
+        listInbox(db.reads, reader, { view, widgetId, search, phone, tag, priority, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
     })
     .openapi(file, async (c) => {
-      const { view, widget: widgetId, search } = c.req.valid('query');
+      const { view, widget: widgetId, search, tag, priority } = c.req.valid('query');
       const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
-      return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone }));
+      return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone, tag, priority }));
     })
     .openapi(counts, async (c) =>
       c.json(await countInbox(db.reads, await requireListReader(db, c.get('caller'))), 200),

@@ -42,13 +42,13 @@ const byEnd = { by: 's.ended_at', type: 'timestamptz', id: 's.id', idType: 'uuid
 export function listInbox(
   on: Queryable,
   reader: Reader,
-  { view, widgetId, search, phone, ...paging }: InboxFilters & { view: InboxView } & Paging,
+  { view, widgetId, search, phone, tag, priority, ...paging }: InboxFilters & { view: InboxView } & Paging,
 ): Promise<Placed<Session>[]> {
   const order = view === 'ended' ? byEnd : byWaiting;
   return readList<Session>(on, { order, direction: 'desc', ...paging }, (parameter) => ({
     columns: sessionColumns,
     from: sessionTables,
-    where: matchConversations(reader, { view, widgetId, search, phone }, parameter),
+    where: matchConversations(reader, { view, widgetId, search, phone, tag, priority }, parameter),
   }));
 }
 
@@ -59,18 +59,26 @@ export type InboxFilters = {
   search?: string | undefined;
   /** The telephone number that the search is, if it is one. */
   phone?: SearchedPhone | undefined;
+  /** Id of a tag. */
+  tag?: number | undefined;
+  priority?: Session['priority'] | undefined;
 };
 
 /** The conditions that a reader may see a session `s`, of a customer `c`, and that the filters let it through. */
 export function matchConversations(
   reader: Reader,
-  { view, widgetId, search = '', phone }: InboxFilters,
+  { view, widgetId, search = '', phone, tag, priority }: InboxFilters,
   parameter: Parameter,
 ): string[] {
   const agent = parameter(reader.agentId, 'uuid');
   const where = ['s.asked_at is not null', mayList(reader, agent, parameter)];
   if (view) where.push(conditionsOf(agent)[view]);
   if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
+  if (priority) where.push(`s.priority = ${parameter(priority)}`);
+  if (tag)
+    where.push(
+      `exists (select from support.session_tags k where k.session_id = s.id and k.tag_id = ${parameter(tag, 'bigint')})`,
+    );
   const names = `concat_ws(' ', s.visitor_name, c.name)`;
   const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
   const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, { also: addresses }));

@@ -1,4 +1,5 @@
 import { MentionsSchema, z } from '@aether/http';
+import { TagSchema } from '../tags/tags.schema.ts';
 
 const named = z.object({ id: z.string().openapi({ format: 'uuid' }), name: z.string() });
 const moment = z.string().openapi({ format: 'date-time' });
@@ -38,6 +39,8 @@ export const SessionSchema = z
     last_message: z
       .object({ author: z.enum(['visitor', 'agent', 'bot']), body: z.string(), created_at: z.string() })
       .nullable(),
+    priority: z.enum(['low', 'normal', 'high', 'urgent']),
+    tags: z.array(TagSchema),
   })
   .openapi('Session');
 
@@ -59,6 +62,9 @@ export const EntrySchema = z
       'moved',
       'moved_back',
       'ended',
+      'tagged',
+      'untagged',
+      'prioritised',
     ]),
     agent: named.nullable(),
     to_agent: named.nullable(),

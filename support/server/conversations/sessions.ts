@@ -8,6 +8,7 @@ import {
   readList,
   type Transaction,
 } from '@aether/platform';
+import { type Tag, tagsOf } from '../tags/tags.ts';
 import { mayList, type Reader } from './readers.ts';
 
 /** A conversation of a visitor with Support, as agents see it. */
@@ -44,6 +45,8 @@ export type Session = {
   last_message_at: Date | null;
   ended_at: Date | null;
   last_message: { author: 'visitor' | 'agent' | 'bot'; body: string; created_at: string } | null;
+  priority: 'low' | 'normal' | 'high' | 'urgent';
+  tags: Tag[];
 };
 
 /** Open a new session: this one has ended. */
@@ -76,7 +79,7 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.handler, s.is_offline,
   case when s.snoozed_until > now() then s.snoozed_until end as snoozed_until, s.waiting_since, s.message_count,
   s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
-  s.last_message_at, s.ended_at,
+  s.last_message_at, s.ended_at, s.priority, ${tagsOf('s.id')} as tags,
   case when m.id is not null
     then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}),
       'created_at', m.created_at) end as last_message`;

@@ -5,6 +5,7 @@ import type { addCallRoutes } from '../../server/calls/calls.routes.ts';
 import type { addChatbotRoutes } from '../../server/chatbots/chatbots.routes.ts';
 import type { addPanelRoutes } from '../../server/context/panel.routes.ts';
 import type { addTierRoutes } from '../../server/context/tiers.routes.ts';
+import type { addSessionActRoutes } from '../../server/conversations/acts.routes.ts';
 import type { addCannedAnswerRoutes } from '../../server/conversations/cannedanswers.ts';
 import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts';
 import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
@@ -13,6 +14,7 @@ import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves
 import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addSharingRoutes } from '../../server/sharing.ts';
+import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
 import type { addTextSearchRoutes } from '../../server/textsearch.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
@@ -32,6 +34,8 @@ export const { sessions: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>(
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
 export const { sharing } = hc<ReturnType<typeof addSharingRoutes>>('/', options).api;
+export const { sessions: actedSessions } = hc<ReturnType<typeof addSessionActRoutes>>('/', options).api;
+export const { tags } = hc<ReturnType<typeof addTagRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { widgets } = hc<ReturnType<typeof addWidgetRoutes>>('/', options).api;

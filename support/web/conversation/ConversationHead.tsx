@@ -15,6 +15,8 @@ import {
 import { Link, useSearch } from '@tanstack/react-router';
 import type { Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
+import { Labels } from '../desk/Labels.tsx';
+import { LabelsOf } from '../desk/LabelsOf.tsx';
 import { nameVisitor } from '../desk/order.ts';
 import { TierTag } from '../desk/TierTag.tsx';
 import classes from './conversation.module.css';
@@ -62,6 +64,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
         <h2 className={classes.name}>
           <span className={classes.visitor}>{nameVisitor(session)}</span>
           <TierTag tier={session.customer?.account_tier} />
+          <Labels session={session} />
         </h2>
         <div className={classes.about}>
           <Holding session={session} isMine={isMine} />
@@ -87,6 +90,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
             </Button>
           </Tooltip>
         ))}
+        <LabelsOf session={session} />
         {session.customer && (
           <Tooltip label="Move to another customer: M">
             <ActionIcon

@@ -28,6 +28,12 @@ export function describeEntry({ kind, agent, to_agent, body, move }: Entry): str
       return `${who ?? 'Somebody'} moved this from ${nameOf(move?.from)} to ${nameOf(move?.to)}`;
     case 'moved_back':
       return `${who ?? 'Somebody'} moved this back from ${nameOf(move?.to)} to ${nameOf(move?.from)}`;
+    case 'tagged':
+      return `${who ?? 'Somebody'} added the tag`;
+    case 'untagged':
+      return `${who ?? 'Somebody'} took the tag away`;
+    case 'prioritised':
+      return `${who ?? 'Somebody'} changed the priority to`;
     case 'ended':
       return `${who ?? 'Support'} ended this`;
   }

@@ -1,18 +1,26 @@
 import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import { useSelection } from '@aether/ui/useSelection.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, CloseButton, NativeSelect, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconArrowUp, IconMoodSmile, IconSearch } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import type { View } from '../api/records.ts';
+import { tagsQuery } from '../api/tags.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './desk.module.css';
 import { InboxRow } from './InboxRow.tsx';
+import { priorities, priorityNames } from './priorities.ts';
 import { type DeskSearch, viewNames } from './search.ts';
 import { useInbox } from './useInbox.ts';
+
+/** Loaded when something is chosen. */
+const InboxBar = lazyPage(() => import('./InboxBar.tsx'), 'InboxBar', 'panel');
 
 const emptyWords: Record<View, [title: string, words: string]> = {
   mine: ['Nothing is yours to do', 'Claim a conversation under Unassigned, or wait: it appears here by itself.'],
@@ -28,12 +36,18 @@ type InboxListProps = { search: DeskSearch; openId: string | undefined };
 /** The conversations of a view. J and K or the arrows move through the list, Enter opens. */
 export function InboxList({ search, openId }: InboxListProps) {
   const me = useMe();
-  const { view = 'mine', search: words, widget } = search;
-  const inbox = useInbox({ view, search: words, widget });
+  const { view = 'mine', search: words, widget, tag, priority } = search;
+  const inbox = useInbox({ view, search: words, widget, tag, priority });
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = inbox.query;
   const list = useRef<HTMLUListElement>(null);
   const end = useRef<HTMLDivElement>(null);
 
+  const ids = inbox.rows.map(({ session }) => session.id);
+  const selection = useSelection(JSON.stringify([view, words, widget, tag, priority]), ids, undefined);
+  const focused = () =>
+    list.current?.contains(document.activeElement)
+      ? document.activeElement?.closest<HTMLElement>('[data-session]')?.dataset.session
+      : undefined;
   const step = (by: number) => {
     const links = [...(list.current?.querySelectorAll<HTMLElement>('a') ?? [])];
     const at = links.indexOf(document.activeElement as HTMLElement);
@@ -47,13 +61,27 @@ export function InboxList({ search, openId }: InboxListProps) {
   useKeys([
     { keys: 'j', label: 'Next conversation; Enter opens it', group: 'Inbox', run: () => step(1) },
     { keys: 'k', label: 'Conversation before', group: 'Inbox', run: () => step(-1) },
+    {
+      keys: 'x',
+      label: 'Choose the conversation; Shift and an arrow choose several',
+      group: 'Inbox',
+      run: () => {
+        const id = focused() ?? openId;
+        if (id) selection.toggle(id);
+      },
+    },
   ]);
   const walk = useEffectEvent((event: KeyboardEvent) => {
     const isHere = event.target === document.body || list.current?.contains(event.target as Node);
     const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
     if (!isHere || by === 0 || event.defaultPrevented) return;
     event.preventDefault();
+    const from = event.shiftKey ? focused() : undefined;
     step(by);
+    const to = focused();
+    if (from === undefined || to === undefined || from === to) return;
+    if (!selection.has(from)) selection.toggle(from);
+    selection.extend(to);
   });
   useEffect(() => {
     const listen = (event: KeyboardEvent) => walk(event);
@@ -71,6 +99,7 @@ export function InboxList({ search, openId }: InboxListProps) {
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const [title, advice] = emptyWords[view];
+  const isFiltered = Boolean(words || tag || priority);
   return (
     <section className={classes.list} aria-label={`Conversations: ${viewNames[view]}`}>
       <ListHead search={search} />
@@ -78,14 +107,15 @@ export function InboxList({ search, openId }: InboxListProps) {
         {error && !data && <ErrorNotice title="The inbox could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting lines={8} height={40} />}
         {data && inbox.rows.length === 0 && (
-          <Nothing icon={<IconMoodSmile size={28} />} title={words ? 'No conversation is like that' : title}>
-            {words ? 'Names, addresses and telephone numbers are searched, in this view only.' : advice}
+          <Nothing icon={<IconMoodSmile size={28} />} title={isFiltered ? 'No conversation is like that' : title}>
+            {isFiltered ? 'Names, addresses and telephone numbers are searched, in this view only.' : advice}
           </Nothing>
         )}
         {inbox.rows.length > 0 && (
           <ul
             ref={list}
             className={classes.rows}
+            data-choosing={selection.keys.size > 0}
             onPointerEnter={(event) => event.pointerType === 'mouse' && inbox.onPointerEnter()}
             onPointerLeave={inbox.onPointerLeave}
           >
@@ -96,6 +126,8 @@ export function InboxList({ search, openId }: InboxListProps) {
                 ownAgentId={me.agent?.id ?? ''}
                 isOpen={row.session.id === openId}
                 search={search}
+                isChosen={selection.has(row.session.id)}
+                onChoose={(isRange) => (isRange ? selection.extend : selection.toggle)(row.session.id)}
               />
             ))}
           </ul>
@@ -104,6 +136,7 @@ export function InboxList({ search, openId }: InboxListProps) {
           {isFetchingNextPage && 'Loading more…'}
         </div>
       </div>
+      {selection.keys.size > 0 && <InboxBar selection={selection} />}
       {inbox.isHeld && (
         <Button
           className={classes.news}
@@ -136,6 +169,8 @@ function ListHead({ search }: { search: DeskSearch }) {
   };
   useKeys([{ keys: 'f', label: 'Search this list', group: 'Inbox', run: () => input.current?.focus() }]);
   const widgets = me.agent?.widgets ?? [];
+  const { data: tagged } = useQuery(tagsQuery);
+  const tags = tagged?.tags ?? [];
   return (
     <div className={classes.head}>
       <h1 className={classes.title}>{viewNames[view]}</h1>
@@ -162,7 +197,27 @@ function ListHead({ search }: { search: DeskSearch }) {
           onChange={(event) => go({ widget: event.currentTarget.value || undefined })}
         />
       )}
-      <CsvLink path="/api/conversations.csv" filters={{ view, search: search.search, widget: search.widget }} />
+      {(tags.length > 0 || search.tag !== undefined) && (
+        <NativeSelect
+          aria-label="Tag"
+          value={search.tag ?? ''}
+          data={[{ value: '', label: 'All tags' }, ...tags.map(({ id, name }) => ({ value: String(id), label: name }))]}
+          onChange={(event) => go({ tag: Number(event.currentTarget.value) || undefined })}
+        />
+      )}
+      <NativeSelect
+        aria-label="Priority"
+        value={search.priority ?? ''}
+        data={[
+          { value: '', label: 'All priorities' },
+          ...priorities.toReversed().map((each) => ({ value: each, label: priorityNames[each] })),
+        ]}
+        onChange={(event) => go({ priority: priorities.find((each) => each === event.currentTarget.value) })}
+      />
+      <CsvLink
+        path="/api/conversations.csv"
+        filters={{ view, search: search.search, widget: search.widget, tag: search.tag, priority: search.priority }}
+      />
     </div>
   );
 }

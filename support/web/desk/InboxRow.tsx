@@ -7,20 +7,51 @@ import { Link } from '@tanstack/react-router';
 import type { Conversation, Session } from '../api/records.ts';
 import { draftOf } from '../conversation/drafts.ts';
 import classes from './desk.module.css';
+import { Labels } from './Labels.tsx';
 import { isNewTo, isUnread, nameVisitor, type Row } from './order.ts';
 import type { DeskSearch } from './search.ts';
 import { TierTag } from './TierTag.tsx';
 import { WaitingTime } from './Waiting.tsx';
 
-type InboxRowProps = { row: Row; ownAgentId: string; isOpen: boolean; search: DeskSearch };
+type InboxRowProps = {
+  row: Row;
+  ownAgentId: string;
+  isOpen: boolean;
+  search: DeskSearch;
+  isChosen: boolean;
+  /** Chooses it, or everything from the last chosen one to it. */
+  onChoose: (isRange: boolean) => void;
+};
 
 /** One conversation of the list: the visitor, their last message, the waiting time, and the assigned agent. */
-export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search }: InboxRowProps) {
+export function InboxRow(props: InboxRowProps) {
+  const { row, ownAgentId, isOpen, search, isChosen, onChoose } = props;
+  const { session, isGone } = row;
   const hasDraft = useDraftMark(draftOf(session.id));
   const unread = isUnread(session, ownAgentId);
   const { last_message: last } = session;
   return (
-    <li className={classes.row} data-open={isOpen} data-gone={isGone} data-unread={unread} data-session={session.id}>
+    <li
+      className={classes.row}
+      data-open={isOpen}
+      data-gone={isGone}
+      data-unread={unread}
+      data-session={session.id}
+      data-chosen={isChosen}
+    >
+      <label className={classes.pick}>
+        <input
+          type="checkbox"
+          aria-label={`Choose ${nameVisitor(session)}`}
+          checked={isChosen}
+          onClick={(event) => {
+            if (!event.shiftKey) return;
+            event.preventDefault();
+            onChoose(true);
+          }}
+          onChange={() => onChoose(false)}
+        />
+      </label>
       <Link
         to="/sessions/$id"
         params={{ id: session.id }}
@@ -49,6 +80,7 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search 
           {last?.body ?? 'Nothing written yet'}
         </span>
         <span className={classes.facts}>
+          <Labels session={session} />
           <TierTag tier={session.customer?.account_tier} />
           {isGone ? (
             <Gone session={session} ownAgentId={ownAgentId} />

@@ -1,4 +1,6 @@
+import type { Priority } from '../api/acts.ts';
 import type { View } from '../api/records.ts';
+import { priorities } from './priorities.ts';
 
 export const views: readonly View[] = ['mine', 'unassigned', 'all', 'bot', 'snoozed', 'ended'];
 
@@ -12,16 +14,26 @@ export const viewNames: Record<View, string> = {
 };
 
 /** The search part of a conversation's address: the list from which it was opened. */
-export type DeskSearch = { view?: View; search?: string; widget?: string } & Sought;
+export type DeskSearch = {
+  view?: View;
+  search?: string;
+  widget?: string;
+  /** Id of a tag. */
+  tag?: number;
+  priority?: Priority;
+} & Sought;
 /** The message or the note to which the conversation scrolls. */
 export type Sought = { message?: number; entry?: string };
 
-export function readDeskSearch({ view, search, widget, message, entry }: Record<string, unknown>): DeskSearch {
+export function readDeskSearch(given: Record<string, unknown>): DeskSearch {
+  const { view, search, widget, tag, priority, message, entry } = given;
   const text = (value: unknown) => (['string', 'number'].includes(typeof value) ? String(value) : '');
   return {
     view: views.find((each) => each === view),
     search: text(search) || undefined,
     widget: text(widget) || undefined,
+    tag: Number.isSafeInteger(Number(tag)) && Number(tag) > 0 ? Number(tag) : undefined,
+    priority: priorities.find((each) => each === priority),
     message: Number.isSafeInteger(Number(message)) && Number(message) > 0 ? Number(message) : undefined,
     entry: text(entry) || undefined,
   };

@@ -1,0 +1,110 @@
+import { Problem } from '@aether/http';
+import { type PlatformDb, PlatformError, type Transaction } from '@aether/platform';
+import { assignSession, endSession } from './conversation.ts';
+import { giveTag, type Priority, prioritise, takeTag } from './labels.ts';
+import { getSession, type Session } from './sessions.ts';
+
+/*
+ * One act on many conversations: each is done as by itself, in a transaction of its own, with its entry, its events and the look at whether
+ * this agent may. So the outcome names each conversation that was left as it is, with the reason, and the others are done.
+ *
+ * An undo is the opposite act, of exactly the conversations that were changed. `unless_now` makes it leave alone what somebody has changed
+ * since. What was ended stays ended.
+ */
+
+export type Act =
+  | { kind: 'assign'; agent_id: string | null }
+  | { kind: 'end'; resolved: boolean }
+  | { kind: 'tag' | 'untag'; tag_id: number }
+  | { kind: 'priority'; priority: Priority };
+
+/** What a conversation must be like for the act, so that an undo takes nothing from anybody else. */
+export type OnlyIf = { agent_id?: string | null | undefined; priority?: Priority | undefined };
+
+export type Outcome = {
+  /** What was changed, each with its agent and its priority before. */
+  changed: { id: string; agent_id: string | null; priority: Priority }[];
+  unchanged: number;
+  refused: { session: { id: string; name: string | null }; code: string; detail: string }[];
+};
+
+/** What one conversation needs: the agent who acts, if they may read it. @throws Problem, PlatformError */
+export type FindAgent = (sessionId: string) => Promise<{ agentId: string; readsAll: boolean }>;
+
+export async function actOnSessions(
+  db: PlatformDb,
+  act: Act,
+  ids: string[],
+  { actor, findAgent, onlyIf }: { actor: string | undefined; findAgent: FindAgent; onlyIf: OnlyIf | undefined },
+): Promise<Outcome> {
+  const outcome: Outcome = { changed: [], unchanged: 0, refused: [] };
+  for (const id of ids) {
+    let before: Session | undefined;
+    try {
+      const by = await findAgent(id);
+      before = await getSession(db, id);
+      const now = await db.transaction({ actor }, async (tx) => {
+        await requireStill(tx, id, onlyIf);
+        return actOn(db, tx, act, id, by);
+      });
+      if (isSame(act, before, now)) outcome.unchanged += 1;
+      else outcome.changed.push({ id, agent_id: before.agent?.id ?? null, priority: before.priority });
+    } catch (error) {
+      if (!(error instanceof PlatformError || error instanceof Problem)) throw error;
+      const name = before ? (before.customer?.name ?? before.visitor_name) : null;
+      outcome.refused.push({ session: { id, name }, code: error.code, detail: error.message });
+    }
+  }
+  return outcome;
+}
+
+function actOn(
+  db: PlatformDb,
+  tx: Transaction,
+  act: Act,
+  id: string,
+  { agentId, readsAll }: { agentId: string; readsAll: boolean },
+): Promise<Session> {
+  switch (act.kind) {
+    case 'assign':
+      return assignSession(tx, id, { agentId, toAgentId: act.agent_id });
+    case 'end':
+      return endSession(db, id, { resolved: act.resolved, agentId, endsAnybodys: readsAll }, { tx }).then(
+        ({ session }) => session,
+      );
+    case 'tag':
+      return giveTag(tx, id, { agentId, tagId: act.tag_id });
+    case 'untag':
+      return takeTag(tx, id, { agentId, tagId: act.tag_id });
+    case 'priority':
+      return prioritise(tx, id, { agentId, priority: act.priority });
+  }
+}
+
+/** @throws Problem 409 if somebody has changed it since */
+async function requireStill(tx: Transaction, id: string, onlyIf: OnlyIf | undefined): Promise<void> {
+  if (!onlyIf) return;
+  const [held] = await tx.query<{ agent_id: string | null; priority: Priority }>(
+    'select agent_id, priority from support.sessions where id = $1 for update',
+    [id],
+  );
+  const isOther =
+    held &&
+    ((onlyIf.agent_id !== undefined && held.agent_id !== onlyIf.agent_id) ||
+      (onlyIf.priority !== undefined && held.priority !== onlyIf.priority));
+  if (isOther)
+    throw new Problem({ status: 409, code: 'version-conflict', detail: 'Somebody has changed it since: it stays so.' });
+}
+
+function isSame(act: Act, before: Session, now: Session): boolean {
+  switch (act.kind) {
+    case 'assign':
+      return before.agent?.id === now.agent?.id && before.handler === now.handler;
+    case 'end':
+      return before.status === 'ended';
+    case 'priority':
+      return before.priority === now.priority;
+    default:
+      return before.tags.length === now.tags.length;
+  }
+}
