@@ -89,7 +89,8 @@ export async function loadSettings(tx: Transaction): Promise<void> {
     insert into crm.customer_tags (customer_id, tag_id)
     select c.id, t.id
     from platform.customers c
-      join (values ('VIP', 9, 0), ('Reference', 11, 1), ('Renewal due', 7, 2), ('Beta', 13, 3)) w (name, every, n) on c.crm_id % w.every = w.n
+      join (values ('VIP', 9, 0), ('Reference', 11, 1), ('Renewal due', 7, 2), ('Beta', 13, 3)) w (name, every, n)
+        on c.crm_id % w.every = w.n
       join crm.tags t on t.name = w.name
     where c.merged_into is null`);
   await tx.query(

@@ -36,12 +36,11 @@ create index on crm.customer_tags (customer_id);
 create function crm.name_tag() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
-  select t.name into new.tag_name from crm.tags t where t.id = new.tag_id;
-  if new.tag_name is null then new.tag_name := ''; end if; -- the foreign key refuses an unknown tag
+  new.tag_name := coalesce((select t.name from crm.tags t where t.id = new.tag_id), ''); -- the foreign key refuses an unknown tag
   return new;
 end $$;
 create trigger name_tag before insert on crm.customer_tags
-  for each row when (current_user <> 'merge_role') execute function crm.name_tag();
+  for each row when (new.tag_name is null) execute function crm.name_tag();
 
 call platform.require_present_customer('crm.customer_tags');
 call platform.move_in_merges('crm.customer_tags');

@@ -12,6 +12,7 @@ export const supportCodes: ProblemCodes = joinCodes(filesCodes, {
     'sharing-version-conflict',
     'session-ended',
     'session-claimed',
+    'session-changed',
     'agent-inactive',
     'caller-ambiguous',
     'number-ambiguous',

@@ -99,6 +99,23 @@ const tables: Record<string, Table> = {
     key: (id) => `custom_value:${id}`,
     customer: () => ids.customer,
   },
+  'crm.tags': {
+    entity: 'tag',
+    audience: 'crm',
+    login: 'foundation_app',
+    make: `insert into crm.tags (name) values ('New')`,
+    column: 'name',
+    key: (id) => `tag:${id}`,
+  },
+  'crm.customer_tags': {
+    entity: 'customer_tag',
+    audience: 'crm',
+    login: 'foundation_app',
+    make: `insert into crm.customer_tags (customer_id, tag_id) select '${ids.customer}', id from crm.tags`,
+    column: 'tag_name',
+    key: (id) => `customer_tag:${id}`,
+    customer: () => ids.customer,
+  },
   'support.sessions': {
     entity: 'session',
     audience: 'support',
@@ -205,6 +222,7 @@ describe.each(Object.entries(tables))(
       from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
     test('that is inserted is one event with every column except the hidden ones', async () => {
+      if (table === 'crm.customer_tags') await owner.query(`insert into crm.tags (name) values ('New')`);
       const events = await ownEventsOf(apps[login], make);
       expect(events).toHaveLength(1);
       const event = events[0] as LoggedEvent;

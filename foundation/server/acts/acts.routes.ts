@@ -72,7 +72,7 @@ const OutcomeSchema = z
       .array(
         z.object({
           customer: z.object({ id: z.string(), name: z.string().nullable() }),
-          code: z.string().openapi({ example: 'version-conflict' }),
+          code: z.string().openapi({ example: 'customer-version-conflict' }),
           detail: z.string().openapi({ example: 'Maya Okafor has changed it since.' }),
         }),
       )

@@ -229,7 +229,8 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
     case 'untag': {
       const isTag = act.kind === 'tag';
       const change = isTag
-        ? `insert into crm.customer_tags (customer_id, tag_id) select j.id, $3 from judged j where j.state = 'changed' on conflict do nothing`
+        ? `insert into crm.customer_tags (customer_id, tag_id)
+          select j.id, $3 from judged j where j.state = 'changed' on conflict do nothing`
         : `delete from crm.customer_tags k using judged j where k.tag_id = $3 and k.customer_id = j.id and j.state = 'changed'`;
       return tx.query<Judged>(
         `with ${held(`exists (select from crm.customer_tags k where k.tag_id = $3::bigint and k.customer_id = c.id) as has_tag`)},
@@ -297,7 +298,8 @@ function judgeAndUndo(
       const isTag = kind === 'tag';
       const change = isTag
         ? `delete from crm.customer_tags k using judged j where k.tag_id = $4 and k.customer_id = j.id and j.state = 'changed'`
-        : `insert into crm.customer_tags (customer_id, tag_id) select j.id, $4 from judged j where j.state = 'changed' on conflict do nothing`;
+        : `insert into crm.customer_tags (customer_id, tag_id)
+          select j.id, $4 from judged j where j.state = 'changed' on conflict do nothing`;
       return tx.query<Judged>(
         `with ${ofAct(`exists (select from crm.customer_tags k where k.tag_id = $4::bigint and k.customer_id = c.id) as has_tag`)},
          judged as materialized (
@@ -324,8 +326,8 @@ function judgeAndUndo(
 }
 
 const codes: Record<Exclude<Reason, 'same'>, string> = {
-  version: 'version-conflict',
-  since: 'version-conflict',
+  version: 'customer-version-conflict',
+  since: 'customer-version-conflict',
   gone: 'invalid-field',
   merged: 'customer-merged',
   erased: 'customer-erased',

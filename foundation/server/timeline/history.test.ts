@@ -179,6 +179,18 @@ test('a second telephone number that is added or removed appears in the timeline
   await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
 });
 
+test('a tag that is given and taken away appears in the timeline', async () => {
+  const customer = await newCustomer();
+  const { body: tag } = await app.call('POST', '/api/tags', { name: 'In the timeline' });
+  await app.call('POST', `/api/customers/${customer.id}/tags`, { tag_id: tag.id });
+  await app.call('DELETE', `/api/customers/${customer.id}/tags/${tag.id}`);
+  const told = [
+    { kind: 'field', changes: [{ field: 'tag', old: 'In the timeline', new: null }] },
+    { kind: 'field', changes: [{ field: 'tag', old: null, new: 'In the timeline' }] },
+  ];
+  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+});
+
 test('a customer who lost the only address and got another one has no trace of the mark between the two', async () => {
   const customer = await newCustomer();
   await app.support.proveAddress({ email: customer.email, name: 'Joan Miller' });

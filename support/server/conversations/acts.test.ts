@@ -52,7 +52,7 @@ describe('one act on many conversations', () => {
     expect(await kindsOf(one)).toContainEqual(['assigned', null]);
     await asTom('POST', `/api/sessions/${one}/claim`, { take_over: true });
     const undone = await act([one], { kind: 'assign', agent_id: null }, { agent_id: agents.priya });
-    expect(undone).toMatchObject({ changed: [], refused: [{ session: { id: one }, code: 'version-conflict' }] });
+    expect(undone).toMatchObject({ changed: [], refused: [{ session: { id: one }, code: 'session-changed' }] });
     expect((await read(one)).session.agent.id).toBe(agents.tom);
   });
 

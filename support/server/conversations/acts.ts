@@ -8,7 +8,7 @@ import { getSession, type Session } from './sessions.ts';
  * One act on many conversations: each is done as by itself, in a transaction of its own, with its entry, its events and the look at whether
  * this agent may. So the outcome names each conversation that was left as it is, with the reason, and the others are done.
  *
- * An undo is the opposite act, of exactly the conversations that were changed. `unless_now` makes it leave alone what somebody has changed
+ * An undo is the opposite act, of exactly the conversations that were changed. `only_if` makes it leave alone what somebody has changed
  * since. What was ended stays ended.
  */
 
@@ -93,7 +93,7 @@ async function requireStill(tx: Transaction, id: string, onlyIf: OnlyIf | undefi
     ((onlyIf.agent_id !== undefined && held.agent_id !== onlyIf.agent_id) ||
       (onlyIf.priority !== undefined && held.priority !== onlyIf.priority));
   if (isOther)
-    throw new Problem({ status: 409, code: 'version-conflict', detail: 'Somebody has changed it since: it stays so.' });
+    throw new Problem({ status: 409, code: 'session-changed', detail: 'Somebody has changed it since: it stays so.' });
 }
 
 function isSame(act: Act, before: Session, now: Session): boolean {
