@@ -141,6 +141,21 @@ export async function loadWorldChats(
      from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb) where s.id = w.id`,
     rows(held),
   );
+  await tx.query(
+    `insert into support.tags (name, colour) values ('Billing', 'blue'), ('Bug', 'red'), ('Feature', 'green')`,
+  );
+  await tx.query(
+    `insert into support.session_tags (session_id, tag_id)
+     select w.id, t.id
+     from (select (r.id #>> '{}')::uuid as id, r.n from jsonb_array_elements($1::jsonb) with ordinality r (id, n)) w
+       join (select t.id, row_number() over (order by t.id) as n from support.tags t) t on t.n = w.n % 5`,
+    [JSON.stringify(held.map(({ id }) => id))],
+  );
+  await tx.query(
+    `update support.sessions s set priority = case w.n % 7 when 0 then 'urgent' when 3 then 'high' else 'normal' end
+     from (select (r.id #>> '{}')::uuid as id, r.n from jsonb_array_elements($1::jsonb) with ordinality r (id, n)) w where s.id = w.id`,
+    [JSON.stringify(held.map(({ id }) => id))],
+  );
   await writeEndings(tx, held);
 }
 
@@ -220,7 +235,7 @@ export async function backdate(url: string, world: World): Promise<void> {
           data = e.data || case when e.data ->> 'closed_at' is null then '{}' else jsonb_build_object('closed_at', d.closed_at) end
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
       update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
-        from platform.customers c where e.type = 'custom_value.created' and e.customer = c.id;
+        from platform.customers c where e.type in ('custom_value.created', 'customer_tag.created') and e.customer = c.id;
       update sync.outbox e set occurred_at = a.occurred_at from crm.activities a
         where e.type = 'activity.created' and e.row_id = a.id::text;
       update sync.outbox e

@@ -37,6 +37,7 @@ export const sections: Section[] = [
       'docs/webhooks',
       'docs/tasks',
       'docs/inbox',
+      'docs/selecting',
       'docs/search',
       'docs/files',
       'CONTRIBUTING',

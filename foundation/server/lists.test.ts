@@ -355,7 +355,7 @@ describe('a list as a file', () => {
     return text.slice(1).split('\r\n').slice(0, -1);
   }
   const customerHead =
-    'id,email,name,phone,company,domain,tier,owner,language,timezone,created_at,updated_at,created_by_app,crm_id,support_id,other_emails,other_phones';
+    'id,email,name,phone,company,domain,tier,owner,language,timezone,tags,created_at,updated_at,created_by_app,crm_id,support_id,other_emails,other_phones';
 
   test('has each customer that the filters let through once, with what an import takes, and formulas as text', async () => {
     const customer = await app.foundation.createCustomer({

@@ -48,11 +48,9 @@ const act = createStaffRoute({
       object({
         ids: z.array(uuid()).min(1).max(sessionsMax),
         act: ActSchema,
-        only_if: object({ agent_id: uuid().nullable().optional(), priority: priority.optional() })
-          .optional()
-          .openapi({
-            description: 'Only those that are so now: an undo leaves alone what somebody has changed since.',
-          }),
+        only_if: object({ agent_id: uuid().nullable().optional(), priority: priority.optional() }).optional().openapi({
+          description: 'Only those that are so now: an undo leaves alone what somebody has changed since.',
+        }),
       }).openapi('ManySessions'),
     ),
   },

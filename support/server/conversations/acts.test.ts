@@ -60,7 +60,10 @@ describe('one act on many conversations', () => {
     const [mine, theirs] = (await askMany(2)) as [string, string];
     await asTom('POST', `/api/sessions/${theirs}/claim`, {});
     const done = await act([mine, theirs], { kind: 'end', resolved: true });
-    expect(done).toMatchObject({ changed: [{ id: mine }], refused: [{ session: { id: theirs }, code: 'session-claimed' }] });
+    expect(done).toMatchObject({
+      changed: [{ id: mine }],
+      refused: [{ session: { id: theirs }, code: 'session-claimed' }],
+    });
     const activities = await app.foundation.query(
       `select from crm.activities where idempotency_key = 'session:' || $1`,
       [mine],
@@ -92,7 +95,10 @@ describe('one act on many conversations', () => {
     const id = await ask();
     const status = async (call: TestSupport['call'], body: Record<string, unknown>) =>
       (await call('POST', '/api/sessions/acts', body)).status;
-    const unknown = Array.from({ length: 101 }, (_, n) => `019a2b3c-4d5e-7f60-8a9b-0c1d2e3f${String(n).padStart(4, '0')}`);
+    const unknown = Array.from(
+      { length: 101 },
+      (_, n) => `019a2b3c-4d5e-7f60-8a9b-0c1d2e3f${String(n).padStart(4, '0')}`,
+    );
     expect(await status(asPriya, { ids: unknown, act: { kind: 'end', resolved: true } })).toBe(422);
     expect(await status(asPriya, { ids: [id], act: { kind: 'forget' } })).toBe(422);
     const { body } = await app.callAs('maya')('POST', '/api/sessions/acts', {
@@ -100,7 +106,10 @@ describe('one act on many conversations', () => {
       act: { kind: 'priority', priority: 'high' },
     });
     expect(body).toMatchObject({ changed: [], refused: [{ code: 'agent-only' }] });
-    expect(await act([id], { kind: 'tag', tag_id: 4711 })).toMatchObject({ changed: [], refused: [{ session: { id } }] });
+    expect(await act([id], { kind: 'tag', tag_id: 4711 })).toMatchObject({
+      changed: [],
+      refused: [{ session: { id } }],
+    });
   });
 });
 
