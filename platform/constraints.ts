@@ -27,6 +27,7 @@ const uniqueFields: Record<string, string> = {
   tags_name_key: 'name',
   conversation_tags_name_key: 'name',
   saved_views_owner_id_page_name_key: 'name',
+  conversation_views_name_key: 'name',
   canned_answers_shortcut_key: 'shortcut',
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };

@@ -380,7 +380,7 @@ describe('a list as a file', () => {
     expect(more).toEqual([]);
     expect(row).toMatch(
       new RegExp(
-        `^${customer.id},now@file.example,"'=HYPERLINK\\(""https://evil.example""\\)",'\\+49 30 901820,,,premium,maya@aether.example,,,2\\d{3}-.*Z,2\\d{3}-.*Z,foundation,${customer.crm_id},,filed@file.example,,43$`,
+        `^${customer.id},now@file.example,"'=HYPERLINK\\(""https://evil.example""\\)",'\\+49 30 901820,,,premium,maya@aether.example,,,,2\\d{3}-.*Z,2\\d{3}-.*Z,foundation,${customer.crm_id},,filed@file.example,,43$`,
       ),
     );
     const all = await readFile('/api/customers.csv');

@@ -28,6 +28,7 @@ import { readSupportSettings } from './settings.ts';
 import { addSharingRoutes } from './sharing.ts';
 import { addTagRoutes } from './tags/tags.routes.ts';
 import { addTextSearchRoutes } from './textsearch.ts';
+import { addViewRoutes } from './views/views.routes.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
 import { openVisitorDoor } from './visitors/visitordoor.ts';
 import { addVisitorMessageRoutes } from './visitors/visitormessages.routes.ts';
@@ -90,6 +91,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addSessionRoutes(app, db, live);
         addSessionActRoutes(app, db, live);
         addTagRoutes(app, db);
+        addViewRoutes(app, db);
         addInboxRoutes(app, db);
         addNoticeRoutes(app, db);
         addChatbotRoutes(app, db);

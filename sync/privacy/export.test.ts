@@ -325,6 +325,7 @@ describe('the inventory', () => {
       'sync.import_uploads.recognition',
       'sync.import_uploads.refusal',
       'sync.import_uploads.settings',
+      'support.saved_views.query',
     ]);
   });
 });

@@ -16,6 +16,7 @@ import type { addSearchRoutes } from '../../server/search.ts';
 import type { addSharingRoutes } from '../../server/sharing.ts';
 import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
 import type { addTextSearchRoutes } from '../../server/textsearch.ts';
+import type { addViewRoutes } from '../../server/views/views.routes.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
 // One client for each family of routes: the compiler takes many times longer for one client of all routes.
@@ -38,4 +39,5 @@ export const { sessions: actedSessions } = hc<ReturnType<typeof addSessionActRou
 export const { tags } = hc<ReturnType<typeof addTagRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
+export const { views: savedViews } = hc<ReturnType<typeof addViewRoutes>>('/', options).api;
 export const { widgets } = hc<ReturnType<typeof addWidgetRoutes>>('/', options).api;

@@ -1,26 +1,29 @@
 import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
-import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import { lazyDialog, lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { useSelection } from '@aether/ui/useSelection.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Button, CloseButton, NativeSelect, TextInput } from '@mantine/core';
+import { ActionIcon, Button, CloseButton, NativeSelect, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconArrowUp, IconMoodSmile, IconSearch } from '@tabler/icons-react';
+import { IconArrowUp, IconBookmarkPlus, IconMoodSmile, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import type { View } from '../api/records.ts';
 import { tagsQuery } from '../api/tags.ts';
+import { savedViewsQuery } from '../api/views.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './desk.module.css';
 import { InboxRow } from './InboxRow.tsx';
 import { priorities, priorityNames } from './priorities.ts';
-import { type DeskSearch, viewNames } from './search.ts';
+import { type DeskSearch, viewNames, writeDeskSearch } from './search.ts';
 import { useInbox } from './useInbox.ts';
 
 /** Loaded when something is chosen. */
 const InboxBar = lazyPage(() => import('./InboxBar.tsx'), 'InboxBar', 'panel');
+
+const SaveView = lazyDialog(() => import('./SaveView.tsx'), 'SaveView');
 
 const emptyWords: Record<View, [title: string, words: string]> = {
   mine: ['Nothing is yours to do', 'Claim a conversation under Unassigned, or wait: it appears here by itself.'],
@@ -171,6 +174,11 @@ function ListHead({ search }: { search: DeskSearch }) {
   const widgets = me.agent?.widgets ?? [];
   const { data: tagged } = useQuery(tagsQuery);
   const tags = tagged?.tags ?? [];
+  const { data: saved } = useQuery(savedViewsQuery);
+  const [isSaving, setSaving] = useState(false);
+  const now = writeDeskSearch(search);
+  const isFiltered = search.search || search.widget || search.tag || search.priority;
+  const isNew = Boolean(isFiltered && saved && !saved.views.some(({ query }) => query === now));
   return (
     <div className={classes.head}>
       <h1 className={classes.title}>{viewNames[view]}</h1>
@@ -214,6 +222,18 @@ function ListHead({ search }: { search: DeskSearch }) {
         ]}
         onChange={(event) => go({ priority: priorities.find((each) => each === event.currentTarget.value) })}
       />
+      {isNew && (
+        <ActionIcon
+          variant="default"
+          size={30}
+          aria-label="Save this view"
+          title="Save this view"
+          onClick={() => setSaving(true)}
+        >
+          <IconBookmarkPlus size={16} />
+        </ActionIcon>
+      )}
+      {isSaving && <SaveView query={now} onClose={() => setSaving(false)} />}
       <CsvLink
         path="/api/conversations.csv"
         filters={{ view, search: search.search, widget: search.widget, tag: search.tag, priority: search.priority }}

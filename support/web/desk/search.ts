@@ -38,3 +38,11 @@ export function readDeskSearch(given: Record<string, unknown>): DeskSearch {
     entry: text(entry) || undefined,
   };
 }
+
+/** A list as it is saved: in one order, so that two addresses of the same list are the same text. Pure. */
+export function writeDeskSearch({ view = 'mine', search, widget, tag, priority }: DeskSearch): string {
+  const given = Object.entries({ priority, search, tag, view, widget }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return new URLSearchParams(given).toString();
+}

@@ -21,6 +21,7 @@ import { Link, useLocation } from '@tanstack/react-router';
 import { countsQuery, inboxQuery } from '../api/inbox.ts';
 import type { View } from '../api/records.ts';
 import { isUnread } from '../desk/order.ts';
+import { SavedViews } from '../desk/SavedViews.tsx';
 import { viewNames, views } from '../desk/search.ts';
 import { useMe } from './person.ts';
 
@@ -51,6 +52,7 @@ export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">
       {isAgent && <Views />}
+      {isAgent && <SavedViews />}
       {places
         .filter(({ to, isSetting }) => isAgent || isSetting || to === '/notices')
         .map(({ to, label, icon: Icon, isSetting }, index, shown) => (

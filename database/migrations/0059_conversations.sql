@@ -1,4 +1,4 @@
--- Support's tags of conversations, and their priority. Every change is an entry of the conversation, with its event: so it is in the
+-- Support's tags of conversations, their priority, and saved views of the inbox. Every change is an entry of the conversation, with its event: so it is in the
 -- history, in the export and in the erasure of the person as a note is.
 
 create table support.tags (
@@ -50,3 +50,24 @@ alter table support.session_entries drop constraint session_entries_kind_check;
 alter table support.session_entries add constraint session_entries_kind_check check (
   kind in ('note', 'claimed', 'assigned', 'released', 'snoozed', 'woken', 'handed_over', 'identified', 'verified', 'moved', 'ended',
     'tagged', 'untagged', 'prioritised'));
+
+-- Lists of conversations the way an agent wants them, as crm.saved_views of Foundation.
+create table support.saved_views (
+  id bigint generated always as identity primary key,
+  owner_id text collate "C" not null references platform.users,
+  name text not null check (platform.is_line(name, 80)),
+  query text not null check (octet_length(query) <= 2000),
+  is_shared boolean not null default false,
+  created_at timestamptz not null default now(),
+  constraint conversation_views_name_key unique (owner_id, name)
+);
+comment on column support.saved_views.query is 'The query string of the inbox’s address, without the "?".';
+create index on support.saved_views (id) where is_shared;
+call platform.protect_table('support.saved_views');
+create policy support_all on support.saved_views to support_role using (true) with check (true);
+grant select, insert (owner_id, name, query, is_shared), update (name, query, is_shared), delete on support.saved_views to support_role;
+call platform.classify('support.saved_views', null, 'keep', 'Searches of staff. One may hold what somebody looked for.',
+  content => 'name query', stays => 'name query', technical => 'id owner_id is_shared created_at');
+insert into platform.person_sources (place, relation, category, why, ordering, hidden, belongs) values
+  (94, 'support.saved_views', 'staff', 'Lists that the member of staff has saved. What they search for may be other people.', 'r.id', '{query}',
+    'r.owner_id = any ($5)');
