@@ -1,17 +1,18 @@
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { showDone } from '@aether/ui/toasts.tsx';
-import { ActionIcon, Popover, Stack, Text } from '@mantine/core';
+import { ActionIcon, Popover } from '@mantine/core';
 import { IconTag } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { Session } from '../api/records.ts';
-import { PriorityMenu, SessionTagMenu } from './LabelMenus.tsx';
-import { priorityNames } from './priorities.ts';
 import { useActing } from './useActing.ts';
+
+/** Its picker is most of its weight, and few visits use it. */
+const LabelsPanel = lazyPage(() => import('./LabelsPanel.tsx'), 'LabelsPanel', 'panel');
 
 /** The tags and the priority of the open conversation. */
 export function LabelsOf({ session }: { session: Session }) {
   const [isOpen, setOpen] = useState(false);
   const { run, isPending } = useActing(({ refused }) => showDone(refused[0]?.detail ?? ''));
-  const ids = [session.id];
   return (
     <Popover opened={isOpen} onChange={setOpen} width={260} trapFocus returnFocus position="bottom-end">
       <Popover.Target>
@@ -20,34 +21,20 @@ export function LabelsOf({ session }: { session: Session }) {
           aria-label="Tags and priority"
           title="Tags and priority"
           disabled={isPending}
+          onPointerEnter={LabelsPanel.preload}
+          onFocus={LabelsPanel.preload}
           onClick={() => setOpen((was) => !was)}
         >
           <IconTag size={18} />
         </ActionIcon>
       </Popover.Target>
       <Popover.Dropdown>
-        <Stack gap="xs">
-          <SessionTagMenu
-            onPick={(tag_id, isAdded) => {
-              setOpen(false);
-              run(
-                isAdded
-                  ? { ids, act: { kind: 'tag', tag_id }, done: 'have the tag now' }
-                  : { ids, act: { kind: 'untag', tag_id }, done: 'have the tag no more' },
-              );
-            }}
-          />
-          <Text size="sm" fw={550}>
-            Priority
-          </Text>
-          <PriorityMenu
-            onPick={(priority) => {
-              setOpen(false);
-              const name = priorityNames[priority].toLowerCase();
-              run({ ids, act: { kind: 'priority', priority }, done: `have the priority ${name} now` });
-            }}
-          />
-        </Stack>
+        <LabelsPanel
+          onPick={(act, done) => {
+            setOpen(false);
+            run({ ids: [session.id], act, done });
+          }}
+        />
       </Popover.Dropdown>
     </Popover>
   );
