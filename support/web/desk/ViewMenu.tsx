@@ -42,7 +42,7 @@ export function ViewMenu({ view }: { view: SavedView }) {
   return (
     <Menu>
       <Menu.Target>
-        <ActionIcon size="sm" aria-label={`Change the view ${view.name}`}>
+        <ActionIcon size={26} aria-label={`Change the view ${view.name}`}>
           <IconDots size={15} />
         </ActionIcon>
       </Menu.Target>
