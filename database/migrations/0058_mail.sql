@@ -58,7 +58,8 @@ comment on column platform.mails.record_id is 'The conversation of Support, or t
 comment on column platform.mails.token is 'Whoever answers names it, and so their answer finds the record. Random: only who got the mail knows it.';
 comment on column platform.mails.first_number is 'Of a conversation: the mail has what agents wrote from this message to last_number, and nobody read.';
 comment on column platform.mails.code is 'Why it is as it is, without words of a mail server: 550 5.1.1, read, taken-back.';
-create unique index mails_gathering on platform.mails (record_id) where state = 'waiting' and first_number is not null;
+-- One that was tried before gathers no more: a younger one may be there by now.
+create unique index mails_gathering on platform.mails (record_id) where state = 'waiting' and first_number is not null and tries = 0;
 create index mails_due on platform.mails (app, not_before) where state in ('waiting', 'sending');
 create index on platform.mails (record_id);
 create index mails_of_address on platform.mails (lower(to_address), settled_at) where state in ('sent', 'bounced');
@@ -128,7 +129,7 @@ begin
   if address is null then return null; end if;
   insert into platform.mails as m (record_id, to_address, first_number, last_number, not_before)
   values (new.session_id, address, new.number, new.number, clock_timestamp() + make_interval(secs => sender.waits_seconds))
-  on conflict (record_id) where state = 'waiting' and first_number is not null do update
+  on conflict (record_id) where state = 'waiting' and first_number is not null and tries = 0 do update
   set last_number = excluded.last_number,
     -- An agent who goes on writing does not keep the visitor waiting for ever.
     not_before = greatest(m.not_before, least(excluded.not_before, m.created_at + make_interval(secs => 5 * sender.waits_seconds)));

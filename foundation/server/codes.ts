@@ -1,8 +1,9 @@
 import { filesCodes } from '@aether/files';
 import { joinCodes, type ProblemCodes } from '@aether/http';
+import { mailCodes } from '@aether/mail';
 
 /** What Foundation refuses beyond what every server does. */
-export const foundationCodes: ProblemCodes = joinCodes(filesCodes, {
+export const foundationCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
   403: ['not-yours', 'conversation-not-shared'],
   409: [
     'deal-version-conflict',

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openFiles } from '@aether/files';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { openMail } from '@aether/mail';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
@@ -17,6 +18,8 @@ import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addPhoneRoutes } from './customers/phones.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
+import { addCustomerMailRoutes } from './mails/mails.routes.ts';
+import { keepMails } from './mails/mails.ts';
 import { addNoticeRoutes, openHearing } from './notices.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { foundationScopes } from './scopes.ts';
@@ -72,6 +75,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
         addActivityFileRoutes(app, db, openFiles(db, context));
+        addCustomerMailRoutes(app, db, openMail(db, context, keepMails));
         addActivityMoveRoutes(app, db);
         addTaskRoutes(app, db);
         addNoticeRoutes(app, db);

@@ -1,8 +1,9 @@
 import { filesCodes } from '@aether/files';
 import { joinCodes, type ProblemCodes } from '@aether/http';
+import { mailCodes } from '@aether/mail';
 
 /** What Support refuses beyond what every server does. */
-export const supportCodes: ProblemCodes = joinCodes(filesCodes, {
+export const supportCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
   401: ['token-required', 'identity-refused'],
   403: ['origin-not-allowed', 'agent-only', 'conversation-of-another-team'],
   409: [

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openFiles } from '@aether/files';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { addMailRoutes, openMail } from '@aether/mail';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
@@ -18,6 +19,8 @@ import { addConversationFileRoutes } from './conversations/files.routes.ts';
 import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
+import { keepMails } from './conversations/mails.ts';
+import { requireReaderOf } from './conversations/readers.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCallMoveRoutes, addSessionMoveRoutes } from './moves/moves.routes.ts';
@@ -88,6 +91,19 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addVisitorMessageRoutes(app, db, { door, live, streams });
         addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
         addConversationFileRoutes(app, db, { door, files: openFiles(db, context) });
+        addMailRoutes(
+          app,
+          db,
+          openMail(
+            db,
+            context,
+            keepMails(() => live),
+          ),
+          {
+            rights: { read: 'conversations.read', write: 'person' },
+            requireReader: (c, id) => requireReaderOf(db, c.get('caller'), id),
+          },
+        );
         addSessionRoutes(app, db, live);
         addSessionActRoutes(app, db, live);
         addTagRoutes(app, db);

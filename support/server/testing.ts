@@ -23,7 +23,7 @@ export type TestSupport = SignedCalls & {
  * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is also an
  * administrator. `maya`, the user of `call`, is not an agent. `boss` is an administrator and not an agent.
  */
-export async function startTestSupport(): Promise<TestSupport> {
+export async function startTestSupport(settings: Record<string, string> = {}): Promise<TestSupport> {
   const database = await createTestDatabase();
   const log = createLog('test');
   log.level = 'silent';
@@ -63,7 +63,7 @@ export async function startTestSupport(): Promise<TestSupport> {
     return server;
   };
   atEnd(() => Promise.all([foundation.close(), support.close()]));
-  const server = await start({});
+  const server = await start(settings);
   return {
     url: server.url,
     database,

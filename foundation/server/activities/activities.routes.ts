@@ -60,6 +60,9 @@ const ActivityEntrySchema = z
       .openapi({ description: 'Of a call with Support: the agent’s notes, as far as Support lets you read them.' }),
   })
   .openapi('Activity');
+export const AddedActivitySchema = ActivityEntrySchema.extend({
+  customer_id: z.string().openapi({ format: 'uuid' }),
+}).openapi('AddedActivity');
 const changes = z.array(
   z.object({
     field: z.string().openapi({ description: 'For one of the organisation’s own fields `custom.<key>`.' }),
@@ -158,9 +161,7 @@ const add = createStaffRoute({
       description: 'Added.',
       content: {
         'application/json': {
-          schema: ActivityEntrySchema.extend({ customer_id: z.string().openapi({ format: 'uuid' }) }).openapi(
-            'AddedActivity',
-          ),
+          schema: AddedActivitySchema,
         },
       },
     },
@@ -303,6 +304,6 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
     });
 }
 
-function toEntry<Given extends Activity>({ created_by: actor, ...activity }: Given) {
+export function toEntry<Given extends Activity>({ created_by: actor, ...activity }: Given) {
   return { kind: 'activity' as const, ...activity, actor };
 }

@@ -39,7 +39,7 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
 /** The agent's own description of the subject. */
 export async function readSummary(tx: Transaction, id: string): Promise<string | null> {
   const [entry] = await tx.query<{ body: string | null }>(
-    `select body from support.session_entries where session_id = $1 and kind = 'ended'`,
+    `select body from support.session_entries where session_id = $1 and kind = 'ended' order by created_at desc limit 1`,
     [id],
   );
   return entry?.body ?? null;

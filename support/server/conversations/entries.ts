@@ -18,7 +18,12 @@ export type Entry = {
     | 'ended'
     | 'tagged'
     | 'untagged'
-    | 'prioritised';
+    | 'prioritised'
+    | 'mailed'
+    | 'mail_failed'
+    | 'mail_doubtful'
+    | 'mail_automatic'
+    | 'reopened';
   agent: { id: string; name: string } | null;
   to_agent: { id: string; name: string } | null;
   body: string | null;

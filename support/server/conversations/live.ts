@@ -75,10 +75,21 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
     // Most were announced when they were committed here: then the name is not read for nothing.
     if ([...(hearers.get(session_id) ?? [])].every(({ has }) => has(row.number))) return;
     const agent_name = agent_id === null ? null : ((await readName(agent_id)) ?? null);
-    const { id, number, author, client_id, body, choices, files = null, created_at } = row;
+    const { id, number, author, client_id, body, choices, files = null, mail = null, created_at } = row;
     tell(session_id, {
       kind: 'message',
-      message: { id, number, author, agent_name, client_id, body, choices, files, created_at: new Date(created_at) },
+      message: {
+        id,
+        number,
+        author,
+        agent_name,
+        client_id,
+        body,
+        choices,
+        files,
+        mail,
+        created_at: new Date(created_at),
+      },
     });
   }
 

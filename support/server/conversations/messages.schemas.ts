@@ -17,6 +17,12 @@ export const MessageSchema = z
     body: z.string().openapi({ description: 'Empty if the message is nothing but files.' }),
     choices: ChoicesSchema,
     files: z.array(SentFileSchema).nullable(),
+    mail: z
+      .object({ id: z.string(), is_other: z.boolean(), is_cut: z.boolean(), attachments: z.int() })
+      .nullable()
+      .openapi({
+        description: 'Of a message that came by e-mail. is_other: not from the address that the visitor had left.',
+      }),
     created_at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('Message');

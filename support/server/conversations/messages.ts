@@ -5,6 +5,17 @@ import { AgentInactive, SessionClaimed, SessionEnded } from './sessions.ts';
 /** A choice that a bot offers the visitor below a message. */
 export type Choice = { id: string; label: string };
 
+/** How a message came by e-mail. `id` is that of the whole mail. */
+export type MessageMail = {
+  id: string;
+  /** Not from the address that the visitor had left. */
+  is_other: boolean;
+  /** It was longer than a message may be. */
+  is_cut: boolean;
+  /** How many attachments the whole mail has. */
+  attachments: number;
+};
+
 export type Message = {
   id: string;
   /** Dense within the session, from 1, in the order in which the server took the messages. */
@@ -15,10 +26,12 @@ export type Message = {
   body: string;
   choices: Choice[] | null;
   files: SentFile[] | null;
+  /** Of a message that came by e-mail. */
+  mail: MessageMail | null;
   created_at: Date;
 };
 
-const messageColumns = `m.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.files, m.created_at`;
+const messageColumns = `m.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.files, m.mail, m.created_at`;
 const messageTables =
   'support.messages m left join support.agents a on a.id = m.agent_id left join platform.users u on u.id = a.user_id';
 
@@ -31,6 +44,7 @@ export type NewMessage = {
   choices?: Choice[];
   /** Ids of complete uploads of the author in this conversation. */
   files?: string[] | undefined;
+  mail?: MessageMail;
 };
 
 export type Added = { message: Message; isNew: boolean };
@@ -52,8 +66,8 @@ type Row = Message & {
 const add = {
   name: 'message-add',
   text: `select a.outcome, a.agent_name, (a.message).id, (a.message).number, (a.message).author, (a.message).agent_id,
-      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).files, (a.message).created_at
-    from support.add_message($1, $2, $3, $4, $5, $6, $7, $8, $9) a`,
+      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).files, (a.message).mail, (a.message).created_at
+    from support.add_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) a`,
 };
 
 /**
@@ -85,7 +99,15 @@ export async function addMessageForAgents(
 async function callAdd(
   on: Queryable,
   sessionId: string,
-  { author, agentId = null, clientId, body, choices, files }: Omit<NewMessage, 'agentId'> & { agentId?: string | null },
+  {
+    author,
+    agentId = null,
+    clientId,
+    body,
+    choices,
+    files,
+    mail,
+  }: Omit<NewMessage, 'agentId'> & { agentId?: string | null },
   tokenHash: Buffer | null = null,
   isForAgents = false,
 ): Promise<Row> {
@@ -93,6 +115,7 @@ async function callAdd(
   const [row] = await on.run<Row>(add, [
     ...[sessionId, author, agentId, clientId, body, given, tokenHash, isForAgents],
     files ?? null,
+    mail ? JSON.stringify(mail) : null,
   ]);
   return row as Row;
 }

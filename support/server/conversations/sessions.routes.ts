@@ -13,11 +13,13 @@ import {
   uuid,
   z,
 } from '@aether/http';
+import { describeMail, FailingSchema, MailSchema } from '@aether/mail';
 import { InvalidField, type PlatformDb } from '@aether/platform';
 import { assignSession, claimSession, endSession, noteOn, snoozeSession } from './conversation.ts';
 import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
+import { readMails } from './mails.ts';
 import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
 import { requireListReader, requireReaderOf } from './readers.ts';
@@ -67,6 +69,17 @@ const get = createStaffRoute({
             session: SessionSchema,
             messages: z.array(MessageSchema),
             entries: z.array(EntrySchema),
+            mail: z
+              .object({
+                is_on: z
+                  .boolean()
+                  .openapi({ description: 'What agents write goes by e-mail, unless the visitor reads it.' }),
+                failing: FailingSchema.nullable().openapi({
+                  description: 'Mail to the visitor’s address did not arrive, so nothing is sent there.',
+                }),
+                mails: z.array(MailSchema),
+              })
+              .openapi('ConversationMail'),
             viewers: z.array(z.object({ id: z.string(), name: z.string(), is_typing: z.boolean() })),
           }),
         },
@@ -220,12 +233,14 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param');
       await requireReaderOf(db, c.get('caller'), id);
-      const [session, messages, entries] = await Promise.all([
+      const [session, messages, entries, { mails, ...mail }] = await Promise.all([
         getSession(db, id),
         listMessages(db, id, c.req.valid('query')),
         listEntries(db, id),
+        readMails(db, id, db.app),
       ]);
-      return c.json({ session, messages, entries, viewers: live.whoLooks(id) }, 200);
+      const told = { ...mail, mails: mails.map(describeMail) };
+      return c.json({ session, messages, entries, mail: told, viewers: live.whoLooks(id) }, 200);
     })
     .openapi(reply, async (c) => {
       const { id } = c.req.valid('param');

@@ -1,0 +1,144 @@
+import { findFailing, isMailOn, type Keeper, queueMail, refuseFailing, refuseOff } from '@aether/mail';
+import { type Attempt, InvalidField, type Queryable, type Transaction } from '@aether/platform';
+import { isNoAddress } from '@aether/platform/noaddress';
+import { type Activity, addActivity } from '../activities/activities.ts';
+
+/*
+ * E-mail of the CRM. What a person writes to a customer is an entry of the timeline at once, and goes after a moment in which it can be taken back. Its
+ * entry says what became of it (`metadata.mail`), so every change of that is an event, too. What the customer answers is an entry of its own.
+ */
+
+/** A mail can be taken back for so long. */
+export const takeBackSeconds = 10;
+const wordsMax = 4_000;
+
+export type NewMail = { to: string; subject: string; body: string; deal_id?: number };
+
+/** The addresses of a customer, and which of them mail reaches. */
+export async function readAddresses(on: Queryable, customerId: string, app: string) {
+  const [isOn, addresses] = await Promise.all([
+    isMailOn(on, app),
+    on.query<{ email: string; is_primary: boolean; failing: { code: string; failed_at: string } | null }>(
+      `select e.email, e.is_primary,
+         case when f.code is not null then jsonb_build_object('code', f.code, 'failed_at', f.failed_at) end as failing
+       from platform.customer_emails e
+         left join platform.failing_addresses f on f.email_key = e.email_key and f.allowed_at is null
+       where e.customer_id = $1 order by e.is_primary desc, e.created_at, e.id`,
+      [customerId],
+    ),
+  ]);
+  return { is_on: isOn, addresses: addresses.filter(({ email }) => !isNoAddress(email)) };
+}
+
+/**
+ * Writes the entry, and queues its mail.
+ *
+ * @throws InvalidField for an address that is not the customer's; Problem 409 if no mail is sent, or none to this address; ClientIdReused
+ */
+export async function writeMail(
+  tx: Transaction,
+  customerId: string,
+  { to, subject, body, deal_id }: NewMail,
+  attempt: Attempt,
+): Promise<Activity> {
+  const { is_on, addresses } = await readAddresses(tx, customerId, 'foundation');
+  if (!is_on) throw refuseOff();
+  const address = addresses.find(({ email }) => email.toLowerCase() === to.toLowerCase());
+  if (!address) throw new InvalidField([{ field: 'to', message: 'must be an address of this customer' }]);
+  if (await findFailing(tx, address.email)) throw refuseFailing(address.email);
+  const activity = await addActivity(
+    tx,
+    {
+      customer_id: customerId,
+      type: 'email_sent',
+      description: body,
+      metadata: { subject, to: address.email, mail: { state: 'waiting' } },
+      ...(deal_id !== undefined && { deal_id }),
+    },
+    attempt,
+  );
+  const [known] = await tx.query<{ id: string }>('select id from platform.mails where record_id = $1', [activity.id]);
+  if (known) return activity;
+  const mail = await queueMail(tx, { recordId: activity.id, to: address.email, seconds: takeBackSeconds });
+  await note(tx, activity.id, { id: mail.id, state: 'waiting', not_before: mail.not_before });
+  return {
+    ...activity,
+    metadata: { ...activity.metadata, mail: { id: mail.id, state: 'waiting', not_before: mail.not_before } },
+  };
+}
+
+const note = (tx: Transaction, activityId: string, mail: object) =>
+  tx.query(
+    `update crm.activities set metadata = jsonb_set(metadata, '{mail}', coalesce(metadata -> 'mail', '{}') || $2::jsonb) where id = $1`,
+    [activityId, JSON.stringify(mail)],
+  );
+
+type Row = {
+  customer_id: string;
+  deal_id: number | null;
+  description: string;
+  metadata: { subject?: string; mail?: object };
+};
+
+const find = async (tx: Transaction, id: string): Promise<Row | undefined> => {
+  const [row] = await tx.query<Row>(
+    `select customer_id, deal_id, description, metadata from crm.activities where id = $1 and created_by_app = 'foundation'`,
+    [id],
+  );
+  return row;
+};
+
+export const keepMails: Keeper = {
+  async hold(tx, id) {
+    const rows = await tx.query(
+      `select from crm.activities where id = $1 and created_by_app = 'foundation' for update`,
+      [id],
+    );
+    return rows.length > 0;
+  },
+
+  async write(tx, { record_id }) {
+    const row = await find(tx, record_id);
+    if (!row?.metadata.mail) return undefined;
+    return { subject: row.metadata.subject ?? '', text: row.description };
+  },
+
+  async settle(tx, { record_id, code }, state, isFailing) {
+    await note(tx, record_id, { state, code, is_failing: isFailing, at: new Date() });
+  },
+
+  async take(tx, { record_id }, answer) {
+    return addAnswer(tx, record_id, answer, {
+      id: answer.id,
+      is_other: answer.isOther,
+      attachments: answer.attachments,
+    });
+  },
+
+  async takeAutomatic(tx, { record_id }, answer) {
+    return addAnswer(tx, record_id, answer, { id: answer.id, is_automatic: true, attachments: answer.attachments });
+  },
+};
+
+async function addAnswer(
+  tx: Transaction,
+  recordId: string,
+  { id, from, said, subject }: { id: string; from: string | undefined; said: string; subject: string | undefined },
+  mail: object,
+): Promise<string> {
+  const row = (await find(tx, recordId)) as Row;
+  const characters = [...(said || subject || 'An e-mail without words').replaceAll('\0', '').toWellFormed()];
+  const isCut = characters.length > wordsMax;
+  const [added] = await tx.query<{ id: string }>(
+    `insert into crm.activities (customer_id, deal_id, type, description, metadata, idempotency_key)
+     values ($1, $2, 'email_received', $3, $4, $5) returning id`,
+    [
+      row.customer_id,
+      row.deal_id,
+      isCut ? `${characters.slice(0, wordsMax - 1).join('')}…` : characters.join(''),
+      JSON.stringify({ subject: subject ?? '', from: from ?? null, mail: { ...mail, is_cut: isCut } }),
+      `mail:${id}`,
+    ],
+  );
+  return (added as { id: string }).id;
+}
