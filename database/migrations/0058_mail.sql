@@ -224,7 +224,7 @@ insert into platform.person_sources (place, relation, category, why, ordering, h
   (59, 'platform.failing_addresses', 'mails', 'Addresses of the person at which e-mail does not arrive.', 'r.email_key', '{}');
 
 -- One of the person's mails, whole, for an export.
-create function platform.list_held_mails(person jsonb, out mail uuid) returns setof uuid
+create function platform.list_held_mails(person jsonb) returns setof uuid
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return query execute format('select r.id from %s order by r.received_at, r.id', (

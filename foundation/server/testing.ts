@@ -16,7 +16,7 @@ export type TestFoundation = SignedCalls & {
 };
 
 /** Foundation on a database of this file's own, with one pipeline (Qualified, Proposal, Won, Lost) and one user, `maya`, who is the caller of `call`. */
-export async function startTestFoundation(): Promise<TestFoundation> {
+export async function startTestFoundation(settings: Record<string, string> = {}): Promise<TestFoundation> {
   const database = await createTestDatabase();
   const log = createLog('test');
   log.level = 'silent';
@@ -39,7 +39,12 @@ export async function startTestFoundation(): Promise<TestFoundation> {
       outcome)`);
   const server = await startFoundation({
     // Each connection costs as much as fifty queries.
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '4', ...issuer.variables },
+    variables: {
+      PLATFORM_DB_URL: database.url('foundation_app'),
+      PLATFORM_DB_POOL_MAX: '4',
+      ...issuer.variables,
+      ...settings,
+    },
     port: 0,
     log,
   });

@@ -19,6 +19,7 @@ import { type Piece, type ReadRows, rowsOfPerson } from './rows.ts';
  *   data/….json      every row of a category, by table
  *   csv/….csv        the same rows, a file for each table
  *   files/…          the files themselves: those of chats and of entries in the timeline
+ *   mails/….eml      the e-mails that came, as they came
  *   customer.json    the customer as `aether import` and other systems read it
  *   manifest.json    what this is, from where, and the sums of the files; the last file, because it counts the others
  *
@@ -98,6 +99,7 @@ async function writeZip(
 ): Promise<Omit<PersonExport, 'record'>> {
   const sources = await countHeld(client, person);
   const held = await listFiles(client, person);
+  const mails = await listMails(client, person);
   const given = held.filter(({ place }) => place === 'database' || blobs);
   const left = given.length < held.length ? [...leftOut, blobsLeftOut] : leftOut;
   const read = await rowsOfPerson(client, person);
@@ -123,6 +125,7 @@ async function writeZip(
   if (person.customers.length > 0) add('customer.json', () => writePortable(client, person));
   for (const file of given)
     add(`files/${file.id}-${nameDownload(file.name, file.type)}`, () => writeFile(client, file, blobs));
+  for (const id of mails) add(`mails/${id}.eml`, () => writeMail(client, id));
   add('index.html', () => writePage({ madeAt, sources, read, leftOut: left }));
   const manifest = (): Manifest => ({
     format: 'aether-person',
@@ -223,6 +226,16 @@ async function* writeFile(
     if (!bytes) return;
     yield { text: bytes, rows: 0 };
   }
+}
+
+async function listMails(client: pg.ClientBase, person: Person): Promise<string[]> {
+  const { rows } = await client.query<{ mail: string }>('select mail from platform.list_held_mails($1) mail', [person]);
+  return rows.map(({ mail }) => mail);
+}
+
+async function* writeMail(client: pg.ClientBase, id: string): AsyncGenerator<Piece> {
+  const { rows } = await client.query<{ raw: Buffer | null }>('select platform.read_mail($1) as raw', [id]);
+  yield { text: rows[0]?.raw ?? '', rows: 0 };
 }
 
 async function* writePortable(client: pg.ClientBase, person: Person): AsyncGenerator<Piece> {

@@ -22,6 +22,11 @@ export const categories: readonly Category[] = [
     title: 'Files',
     words: 'Files in chats with us, and files that were noted with what was done for you.',
   },
+  {
+    name: 'mails',
+    title: 'E-mails',
+    words: 'E-mails that we sent you, and what was answered. What came is in the folder mails, as it came.',
+  },
   { name: 'calls', title: 'Calls', words: 'Telephone calls with us.' },
   {
     name: 'merges',
