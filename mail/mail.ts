@@ -317,11 +317,15 @@ export function openMail(
   }
 
   async function loop(): Promise<void> {
+    let isFollowing = false;
     let hasFailed = false;
     for (let round = 0; !closing.aborted; round += 1) {
       try {
         if (round % 60 === 0) {
           await announce();
+          if (imap && !isFollowing)
+            void followMailbox(db, imap, { closing, log, bytesMax: settings.bytesMax, receive });
+          isFollowing = true;
           await settleAbandoned();
         }
         await sendDue();
@@ -336,7 +340,6 @@ export function openMail(
     post?.close();
   }
   void loop();
-  if (imap) void followMailbox(db, imap, { closing, log, bytesMax: settings.bytesMax, receive });
 
   return {
     settings,

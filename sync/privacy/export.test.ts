@@ -137,6 +137,20 @@ describe('the export', () => {
     await superuser.query('delete from platform.files where id = any ($1)', [[kept, blob]]);
   });
 
+  test('has the e-mails that came, as they came', async () => {
+    const { rows } = await superuser.query<{ id: string }>(
+      `with mail as (insert into platform.mails (app, record_id, to_address, first_number, last_number, state)
+         values ('support', $1, 'ada@person.example', 1, 1, 'sent') returning id)
+       insert into platform.received_mails (app, mail_id, key, kind, raw)
+       select 'support', id, sha256('x'), 'reply', 'From: ada@person.example'::bytea from mail returning id`,
+      [talk],
+    );
+    const { files } = await exported(ada);
+    expect(files.get(`mails/${rows[0]?.id}.eml`)).toBe('From: ada@person.example');
+    expect(files.get('data/mails.json')).not.toContain('token');
+    await superuser.query('delete from platform.mails');
+  });
+
   test('has a manifest whose sums and counts are those of the files', async () => {
     const { files, manifest } = await exported(ada);
     expect(manifest).toMatchObject({ format: 'aether-person', version: 1, scope: { customers: [ada, formerAda] } });
@@ -313,6 +327,7 @@ describe('the inventory', () => {
       'platform.merges.evidence',
       'platform.merges.reason',
       'platform.moves.reason',
+      'platform.received_mails.raw', // the mail itself is in the folder mails
       'platform.review_candidates.evidence',
       'staging.import_lines.owner',
       'sync.import_candidates.reasons',

@@ -76,7 +76,7 @@ const write = createStaffRoute({
   },
 });
 
-export function addCustomerMailRoutes(app: App, db: PlatformDb, mail: MailRoom): void {
+export function addCustomerMailRoutes(app: App, db: PlatformDb, mail: MailRoom) {
   addMailRoutes(app, db, mail, {
     rights: { read: 'activities.read', write: 'activities.write' },
     requireReader: async (_, recordId) => {
@@ -84,7 +84,7 @@ export function addCustomerMailRoutes(app: App, db: PlatformDb, mail: MailRoom):
         throw new NotFound('mail');
     },
   });
-  app
+  return app
     .openapi(addresses, async (c) => {
       const customer = await requireCustomer(db, c.req.valid('param').id);
       return c.json(await readAddresses(db, customer.id, db.app), 200);

@@ -34,7 +34,9 @@ const entriesOf = async ({ id }: Customer) =>
 async function stateOf(customer: Customer, state: string) {
   for (;;) {
     const entries = await entriesOf(customer);
-    const found = entries.find((entry: { metadata: { mail?: { state?: string } } }) => entry.metadata.mail?.state === state);
+    const found = entries.find(
+      (entry: { metadata: { mail?: { state?: string } } }) => entry.metadata.mail?.state === state,
+    );
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
@@ -89,7 +91,10 @@ test('an address that is not the customer’s is refused, and one that failed un
   await stateOf(customer, 'bounced');
   expect((await write(customer)).body.code).toBe('address-fails');
   const { body } = await app.call('GET', `/api/customers/${customer.id}/mail-addresses`);
-  expect(body).toMatchObject({ is_on: true, addresses: [{ email: customer.email, failing: { code: 'failed 5.1.1' } }] });
+  expect(body).toMatchObject({
+    is_on: true,
+    addresses: [{ email: customer.email, failing: { code: 'failed 5.1.1' } }],
+  });
   await app.call('POST', '/api/mail/addresses/allow', { email: customer.email });
   expect((await write(customer)).status).toBe(201);
 });

@@ -10,6 +10,7 @@ import type { addCustomerRoutes } from '../../server/customers/customers.routes.
 import type { addPhoneRoutes } from '../../server/customers/phones.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
+import type { addCustomerMailRoutes } from '../../server/mails/mails.routes.ts';
 import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
@@ -32,6 +33,7 @@ export const { activities: movedActivities } = hc<ReturnType<typeof addActivityM
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
 export const { customers: phoneBooks } = hc<ReturnType<typeof addPhoneRoutes>>('/', options).api;
+export const { customers: customerMails } = hc<ReturnType<typeof addCustomerMailRoutes>>('/', options).api;
 export const { customers } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomFieldRoutes>>('/', options).api;
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;

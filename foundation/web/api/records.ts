@@ -5,6 +5,7 @@ import type {
   changedActivities,
   companies,
   contacts,
+  customerMails,
   customers,
   customFields,
   deals,
@@ -31,6 +32,7 @@ export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
 export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
 export type FieldChange = FieldEntry['changes'][number];
 export type NewActivity = InferRequestType<(typeof timelines)[':id']['activities']['$post']>['json'];
+export type NewMail = InferRequestType<(typeof customerMails)[':id']['mails']['$post']>['json'];
 export type ActivityChange = InferRequestType<(typeof changedActivities)[':id']['$patch']>['json'];
 export type Task = InferResponseType<(typeof activities)['$get'], 200>['activities'][number];
 export type WaitingTasks = InferResponseType<(typeof tasks)['waiting']['$get'], 200>;

@@ -1,10 +1,11 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, SegmentedControl } from '@mantine/core';
-import { IconArrowMerge, IconUserOff } from '@tabler/icons-react';
+import { IconArrowMerge, IconMail, IconUserOff } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
@@ -22,6 +23,7 @@ import type { Pane, TimelineSearch } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
+const WriteMail = lazyDialog(() => import('./WriteMail.tsx'), 'WriteMail');
 const MergeDialog = lazyDialog(() => import('@aether/ui/MergeDialog.tsx'), 'MergeDialog');
 
 /** The page of one customer: fields, timeline, relations. */
@@ -33,6 +35,8 @@ export function CustomerPage() {
   const { data, error, isFetching, refetch } = useQuery(customerQuery(id));
   const { isSteward, apps } = useMe();
   const [isMerging, setMerging] = useState(false);
+  const [isWriting, setWriting] = useState(false);
+  useKeys([{ keys: 'm', label: 'Write an e-mail', group: 'Customer', run: () => setWriting(true) }]);
   useOwnAddress(id, isFetching ? undefined : data);
   const sought = entry === undefined ? undefined : { id: entry, at, seek: () => void navigate(untilDayOf(at)) };
   if (error) return <NoCustomer error={error} onRetry={refetch} />;
@@ -56,6 +60,9 @@ export function CustomerPage() {
         }
       >
         <TrailSteps kind="customers" id={customer.id} />
+        <Button variant="subtle" leftSection={<IconMail size={15} />} onClick={() => setWriting(true)}>
+          Write e-mail
+        </Button>
         {isSteward && apps.console && (
           <Button variant="subtle" leftSection={<IconArrowMerge size={15} />} onClick={() => setMerging(true)}>
             Merge…
@@ -95,6 +102,7 @@ export function CustomerPage() {
           </section>
         )}
       </div>
+      {isWriting && <WriteMail customer={customer} onClose={() => setWriting(false)} />}
       {isMerging && apps.console && (
         <MergeDialog
           customer={customer}

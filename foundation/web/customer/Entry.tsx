@@ -17,6 +17,7 @@ import { useMe } from '../shell/person.ts';
 import { describeType } from './activitytypes.tsx';
 import { ChatCard } from './ChatCard.tsx';
 import { EditableWords } from './EditableWords.tsx';
+import { MailEntry } from './MailEntry.tsx';
 import { isNothing, showChanged } from './showchanged.ts';
 import { TaskEntry } from './TaskEntry.tsx';
 import classes from './timeline.module.css';
@@ -50,7 +51,7 @@ export const Entry = memo(function Entry({ entry, isSought, onChanged, onMoved }
 });
 
 /** What people write. Its author and those who look after everybody's data may move it; Support moves its own. */
-const movedTypes = new Set(['note', 'call', 'email', 'meeting', 'task']);
+const movedTypes = new Set(['note', 'call', 'email', 'meeting', 'task', 'email_sent', 'email_received']);
 
 function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
   const me = useMe();
@@ -88,6 +89,8 @@ function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { en
         <ChatCard entry={entry} />
       ) : entry.type === 'task' ? (
         <TaskEntry entry={entry} />
+      ) : entry.type === 'email_sent' || entry.type === 'email_received' ? (
+        <MailEntry entry={entry} onChanged={onChanged} />
       ) : (
         <EditableWords entry={entry} onChanged={onChanged} />
       )}

@@ -65,6 +65,7 @@ export function take(client: QueryClient, id: string, fresh: Partial<Conversatio
         messages: fresh.messages ? joinMessages(shown.messages, fresh.messages) : shown.messages,
         entries: fresh.entries ? joinEntries(shown.entries, fresh.entries) : shown.entries,
         viewers: fresh.viewers ?? shown.viewers,
+        mail: fresh.mail ?? shown.mail,
       },
   );
 }

@@ -20,6 +20,7 @@ import { Composer } from './Composer.tsx';
 import { ConversationHead } from './ConversationHead.tsx';
 import classes from './conversation.module.css';
 import { useAnswerDraft } from './drafts.ts';
+import { MailBar } from './MailBar.tsx';
 import { describeViewers, usePresence } from './presence.ts';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
@@ -89,6 +90,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
           onDiscard={outbox.discard}
           onTakeOver={(holder) => askTakeOver(session, holder)}
         />
+        <MailBar conversation={data} />
         <Composer
           session={session}
           own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}

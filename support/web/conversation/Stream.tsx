@@ -1,5 +1,6 @@
 import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
 import { formatMoment, formatTime, formatWhen } from '@aether/ui/formats.ts';
+import { MailNote } from '@aether/ui/mail/MailNote.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { IconArrowDown, IconRobot } from '@tabler/icons-react';
@@ -182,7 +183,7 @@ function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, r
           </time>
         )}
       </div>
-      {messages.map(({ number, body, choices, files, created_at }) => (
+      {messages.map(({ number, body, choices, files, mail, created_at }) => (
         <div
           key={number}
           className={classes.bubble}
@@ -191,6 +192,7 @@ function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, r
         >
           {body}
           {files && <SentFiles files={files} />}
+          {mail && <MailNote mail={mail} />}
           {choices && choices.length > 0 && (
             <span className={classes.choices}>
               {choices.map(({ id, label }) => (

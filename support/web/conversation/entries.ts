@@ -36,6 +36,16 @@ export function describeEntry({ kind, agent, to_agent, body, move }: Entry): str
       return `${who ?? 'Somebody'} changed the priority to`;
     case 'ended':
       return `${who ?? 'Support'} ended this`;
+    case 'mailed':
+      return 'Sent by e-mail';
+    case 'mail_failed':
+      return 'An e-mail did not arrive';
+    case 'mail_doubtful':
+      return 'An e-mail may have gone: the mail server did not answer';
+    case 'mail_automatic':
+      return 'An automatic answer came by e-mail';
+    case 'reopened':
+      return 'An answer by e-mail opened this again';
   }
 }
 

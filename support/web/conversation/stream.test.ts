@@ -13,6 +13,7 @@ const message = (number: number, author: Message['author'], created_at: string):
   body: `message ${number}`,
   choices: null,
   files: null,
+  mail: null,
   created_at,
 });
 const entry = (id: string, kind: Entry['kind'], created_at: string, body: string | null = null): Entry => ({

@@ -1,0 +1,73 @@
+import { sendMailAgain, takeMailBack } from '@aether/ui/mail/calls.ts';
+import { MailNote } from '@aether/ui/mail/MailNote.tsx';
+import { Tag, type Tone } from '@aether/ui/Tag.tsx';
+import { showRefusal } from '@aether/ui/toasts.tsx';
+import { Button } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import type { ActivityEntry } from '../api/records.ts';
+import classes from './timeline.module.css';
+
+type State = 'waiting' | 'sent' | 'cancelled' | 'failed' | 'bounced' | 'doubtful';
+
+const states: Record<State, [words: string, tone: Tone]> = {
+  waiting: ['Goes in a moment', 'accent'],
+  sent: ['Sent', 'good'],
+  cancelled: ['Taken back, not sent', 'plain'],
+  failed: ['Not sent', 'bad'],
+  bounced: ['Did not arrive', 'bad'],
+  doubtful: ['May have gone: the mail server did not answer', 'warn'],
+};
+
+/** An e-mail of the timeline: its subject, its text, what became of it, or the whole of what came. */
+export function MailEntry({ entry, onChanged }: { entry: ActivityEntry; onChanged: () => void }) {
+  const { metadata, description, type } = entry;
+  const { subject, to, from, mail } = metadata;
+  const act = useMutation({
+    mutationFn: (run: () => Promise<unknown>) => run(),
+    onError: (error) => showRefusal('That was not possible', error),
+    onSettled: onChanged,
+  });
+  const state = mail?.state as State | undefined;
+  const [words, tone] = (state && states[state]) ?? ['', 'plain' as const];
+  const isSent = type === 'email_sent';
+  return (
+    <>
+      <p className={classes.words}>
+        {subject && <strong>{subject}</strong>}{' '}
+        <span className={classes.field}>
+          {isSent ? `to ${to ?? 'an erased address'}` : `from ${from ?? 'an unknown address'}`}
+        </span>
+      </p>
+      <p className={classes.words}>{description}</p>
+      {isSent && state && (
+        <p className={classes.words}>
+          <Tag tone={tone}>
+            {words}
+            {mail.code && state !== 'cancelled' ? ` (${mail.code})` : ''}
+          </Tag>{' '}
+          {state === 'waiting' && (
+            <Button
+              size="compact-xs"
+              variant="default"
+              loading={act.isPending}
+              onClick={() => act.mutate(() => takeMailBack(mail.id))}
+            >
+              Take back
+            </Button>
+          )}
+          {(state === 'failed' || state === 'bounced' || state === 'doubtful') && (
+            <Button
+              size="compact-xs"
+              variant="default"
+              loading={act.isPending}
+              onClick={() => act.mutate(() => sendMailAgain(mail.id))}
+            >
+              Send it again
+            </Button>
+          )}
+        </p>
+      )}
+      {!isSent && mail && <MailNote mail={mail} />}
+    </>
+  );
+}
