@@ -13,14 +13,14 @@ import { consoleCodes } from './sync/server/codes.ts';
 
 const root = import.meta.dirname;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const sources = globSync('{platform,http,signin,files,foundation,support,sync}/**/*.ts', { cwd: root })
+const sources = globSync('{platform,http,signin,files,mail,foundation,support,sync}/**/*.ts', { cwd: root })
   .filter((path) => !path.includes('node_modules') && !/(^|[./])(test|testing)\b/.test(path))
   .map(read);
 
 const variables = (text: string) =>
   new Set(
     text.match(
-      /\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY|METRICS|ALERTS|FILES|APPLICATIONINSIGHTS)_[A-Z_]+|LOG_LEVEL)\b/g,
+      /\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY|METRICS|ALERTS|FILES|MAIL|APPLICATIONINSIGHTS)_[A-Z_]+|LOG_LEVEL)\b/g,
     ),
   );
 

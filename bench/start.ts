@@ -65,6 +65,7 @@ async function launch(): Promise<Run> {
       CONSOLE_PORT: '0',
       IDENTITY_PORT: '0',
       DEMO_SHOP_PORT: '0',
+      MAIL_CATCHER_PORT: '0',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

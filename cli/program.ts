@@ -128,7 +128,7 @@ function describeFailure(error: unknown): string {
   if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
     return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
   if (code === 'EACCES' && syscall === 'listen')
-    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT, DEMO_SHOP_PORT or BILLING_PORT.`;
+    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT, DEMO_SHOP_PORT, MAIL_CATCHER_PORT or BILLING_PORT.`;
   if (code === '28P01')
     return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
   if (message.startsWith('Connection terminated'))

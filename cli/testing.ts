@@ -117,7 +117,7 @@ function replaceEnvironment(environment: NodeJS.ProcessEnv): void {
 /** The environment without the settings of a developer's own server, with a home, any free ports, and these variables. */
 function environmentOf(home: string, variables: Record<string, string>): NodeJS.ProcessEnv {
   const foreign =
-    /^(PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY|BILLING|SERVICEBUS|PRIVACY)_|_PASSWORD$|^LOG_LEVEL$/;
+    /^(PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY|BILLING|SERVICEBUS|PRIVACY|MAIL)_|_PASSWORD$|^LOG_LEVEL$/;
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name))),
     AETHER_HOME: home,
@@ -126,6 +126,7 @@ function environmentOf(home: string, variables: Record<string, string>): NodeJS.
     CONSOLE_PORT: '0',
     IDENTITY_PORT: '0',
     DEMO_SHOP_PORT: '0',
+    MAIL_CATCHER_PORT: '0',
     BILLING_PORT: '0',
     ...variables,
   };

@@ -82,6 +82,8 @@ async function readWhileHeld(db: PlatformDb, box: Mailbox, holder: string, reade
       await Promise.race([readNew(db, client, reader), failed.promise]);
       const news = Promise.withResolvers<void>();
       client.once('exists', () => news.resolve());
+      // By itself the library waits for a quarter of a minute. The next command ends it.
+      client.idle().catch(failed.reject);
       await Promise.race([
         news.promise,
         failed.promise,

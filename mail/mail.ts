@@ -111,14 +111,15 @@ export function openMail(
     tx: Transaction,
     mail: Mail,
     state: Settled,
-    { code = null, isFailing = false }: { code?: string | null; isFailing?: boolean } = {},
+    { why = null, isFailing = false }: { why?: string | null; isFailing?: boolean } = {},
   ): Promise<void> {
-    await tx.query(
-      'update platform.mails set state = $2, code = $3, settled_at = clock_timestamp(), message_id = coalesce(message_id, $4) where id = $1',
-      [mail.id, state, code, mail.message_id],
-    );
-    if (isFailing) await markFailing(tx, mail.to_address, code ?? 'failed');
-    await keeper.settle(tx, { ...mail, state, code }, state, isFailing);
+    await tx.query('update platform.mails set state = $2, code = $3, settled_at = clock_timestamp() where id = $1', [
+      mail.id,
+      state,
+      why,
+    ]);
+    if (isFailing) await markFailing(tx, mail.to_address, why ?? 'failed');
+    await keeper.settle(tx, { ...mail, state, code: why }, state, isFailing);
   }
 
   const putOff = (tx: Transaction, mail: Mail, seconds: number, code: string) =>
@@ -145,9 +146,9 @@ export function openMail(
     const letter = await holding({ id, record_id }, ['waiting'], async (tx, mail) => {
       if (mail.not_before.getTime() > Date.now() + lookMs) return undefined;
       const failing = await findFailing(tx, mail.to_address);
-      if (failing) return void (await settle(tx, mail, 'failed', { code: 'address-fails' }));
+      if (failing) return void (await settle(tx, mail, 'failed', { why: 'address-fails' }));
       const words = await keeper.write(tx, mail);
-      if (!words) return void (await settle(tx, mail, 'cancelled', { code: 'read' }));
+      if (!words) return void (await settle(tx, mail, 'cancelled', { why: 'read' }));
       const messageId = `<${mail.token}@${domain}>`;
       const isCrowded = (await countSent(tx, mail.to_address)) >= perHourMax;
       await tx.query(
@@ -180,12 +181,12 @@ export function openMail(
         case 'taken':
           return settle(tx, held, 'sent');
         case 'doubtful':
-          return settle(tx, held, 'doubtful', { code: handed.code });
+          return settle(tx, held, 'doubtful', { why: handed.code });
         case 'refused':
-          return settle(tx, held, 'failed', { code: handed.code, isFailing: handed.isAddress });
+          return settle(tx, held, 'failed', { why: handed.code, isFailing: handed.isAddress });
         case 'later': {
           const ageHours = (Date.now() - held.created_at.getTime()) / 3_600_000;
-          if (ageHours > giveUpHours) return settle(tx, held, 'failed', { code: handed.code });
+          if (ageHours > giveUpHours) return settle(tx, held, 'failed', { why: handed.code });
           const seconds = Math.min(retryMaxSeconds, retryFirstSeconds * 2 ** Math.min(10, held.tries - 1));
           return void (await putOff(tx, held, seconds, handed.code));
         }
@@ -222,7 +223,7 @@ export function openMail(
       [db.app],
     );
     for (const mail of left)
-      await holding(mail, ['sending'], (tx, held) => settle(tx, held, 'doubtful', { code: 'process-ended' }));
+      await holding(mail, ['sending'], (tx, held) => settle(tx, held, 'doubtful', { why: 'process-ended' }));
   }
 
   /**
@@ -287,7 +288,7 @@ export function openMail(
     };
     if (kind === 'bounce') {
       const { isHard = false, code = 'failed' } = read.bounce ?? {};
-      if (isHard && mail.state !== 'bounced') await settle(tx, mail, 'bounced', { code, isFailing: true });
+      if (isHard && mail.state !== 'bounced') await settle(tx, mail, 'bounced', { why: code, isFailing: true });
       return 'bounce';
     }
     if (kind === 'held') return 'held';
@@ -362,7 +363,7 @@ export function openMail(
     /** Takes a mail back that has not gone. @throws NotFound, Problem 409 */
     async takeBack(mail: Mail): Promise<void> {
       const done = await holding(mail, ['waiting'], async (tx, held) => {
-        await settle(tx, held, 'cancelled', { code: 'taken-back' });
+        await settle(tx, held, 'cancelled', { why: 'taken-back' });
         return true;
       });
       if (!done) throw refuseSettled('This mail has gone already.');

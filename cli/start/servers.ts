@@ -2,6 +2,7 @@ import type { Login } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
 import { createLog, type Served, type ServerOptions } from '@aether/http';
 import { type LocalProvider, startLocalProvider } from '@aether/identity';
+import { type MailCatcher, startMailCatcher } from '@aether/mail/catcher';
 import { connectPlatform } from '@aether/platform';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
@@ -19,6 +20,7 @@ import type { StopSignal } from './stopsignal.ts';
 
 const identityPort = 4400;
 const shopPort = 4500;
+const catcherPort = 4600;
 
 type AppName = 'foundation' | 'support' | 'console';
 
@@ -29,6 +31,8 @@ export type Servers = {
   /** Undefined if SIGNIN_ISSUER names another provider. */
   identity?: LocalProvider;
   shop?: Served & { widgetKey: string };
+  /** Undefined if MAIL_SMTP_URL names a mail server. */
+  catcher?: MailCatcher;
   /** With --with-bus. */
   bus?: Bus;
   billing?: Billing;
@@ -75,12 +79,24 @@ export async function startServers(options: {
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
 
-  const variablesOf = (app: AppName) => ({
-    ...loginOf(`${app}_app`),
-    ...identity?.settingsOf(app),
-  });
   /** For links from one app to another: known when all three run. */
   const neighbours: { foundation?: string; support?: string; console?: string } = {};
+  const catcher = process.env.MAIL_SMTP_URL
+    ? undefined
+    : await step('mail catcher', () =>
+        startMailCatcher({
+          port: readPort('MAIL_CATCHER_PORT', catcherPort),
+          log,
+          inboundUrls: () => [neighbours.support, neighbours.foundation].filter((url) => url !== undefined),
+        }),
+      );
+  if (catcher) onStarted('Mail catcher', catcher.close);
+
+  const variablesOf = (app: AppName) => ({
+    ...loginOf(`${app}_app`),
+    ...catcher?.variables,
+    ...identity?.settingsOf(app),
+  });
   const startApp = async (name: string, app: AppName, start: (options: ServerOptions) => Promise<Served>) => {
     const served = await step(name, () =>
       start({ variables: variablesOf(app), webBuilt: web, neighbours: () => neighbours }),
@@ -105,7 +121,15 @@ export async function startServers(options: {
       const variables = { ...bus.variables, ...platform, ...(bus.isStandIn && { BILLING_BUS_KEEPS_DAYS: '0' }) };
       return startBilling(variables, doing, onStarted);
     }));
-  const started = { foundation, support, console, identity, ...(bus && { bus }), ...(billing && { billing }) };
+  const started = {
+    foundation,
+    support,
+    console,
+    identity,
+    ...(catcher && { catcher }),
+    ...(bus && { bus }),
+    ...(billing && { billing }),
+  };
   if (!withDemo) return started;
 
   const shop = await step('demo shop', async () => {

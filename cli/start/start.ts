@@ -133,7 +133,7 @@ function loadServers(): Promise<typeof import('./servers.ts')> {
 /** The settings that .aether/env lists. */
 function describeRunning(
   { logins, urlOf, adminUrl }: Platform,
-  { foundation, support, console, identity, shop, bus, billing }: Servers,
+  { foundation, support, console, identity, catcher, shop, bus, billing }: Servers,
 ): Record<string, string> {
   return {
     FOUNDATION_URL: foundation.url,
@@ -141,6 +141,7 @@ function describeRunning(
     CONSOLE_URL: console.url,
     ...(shop && { SUPPORT_WIDGET_KEY: shop.widgetKey, DEMO_SHOP_URL: shop.url }),
     ...(identity && { IDENTITY_URL: identity.issuer }),
+    ...(catcher && { MAIL_CATCHER_URL: catcher.url }),
     ...bus?.variables,
     ...(billing && { BILLING_URL: billing.url, BILLING_DB_URL: billing.databaseUrl }),
     ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
@@ -149,7 +150,7 @@ function describeRunning(
 }
 
 function printReady({ urlOf }: Platform, servers: Servers, isBuilt: boolean): void {
-  const { foundation, support, identity, shop, bus, billing } = servers;
+  const { foundation, support, identity, catcher, shop, bus, billing } = servers;
   const { host, pathname } = new URL(urlOf('foundation_app'));
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
@@ -157,7 +158,7 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
-${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}${billing ? `  Billing      ${billing.url}   a third app, which follows the customers over Service Bus\n` : ''}${bus ? `  Service Bus  ${busPlace(bus)}\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}${catcher ? `  Mails        ${catcher.url}${takenNote(catcher.portTaken)}   every e-mail that the apps send arrives here, and can be answered\n` : ''}${billing ? `  Billing      ${billing.url}   a third app, which follows the customers over Service Bus\n` : ''}${bus ? `  Service Bus  ${busPlace(bus)}\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
@@ -208,6 +209,7 @@ function requirePorts(): void {
     'CONSOLE_PORT',
     'IDENTITY_PORT',
     'DEMO_SHOP_PORT',
+    'MAIL_CATCHER_PORT',
     'BILLING_PORT',
   ])
     readPort(setting, 0);

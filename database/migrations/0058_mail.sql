@@ -1,6 +1,7 @@
--- E-mail: what is said to a person who has left goes to their address, and what they answer comes back into the same record; docs/email.md
--- tells the whole. A mail belongs to a record: a conversation of Support, an entry of Foundation's timeline. It has no words of its own: the
--- app writes it from its record when it is sent, so that an erasure or a change of the record leaves no copy here. Its states:
+-- E-mail: what is said to a person who has left goes to their address, and what they answer comes back into the same record;
+-- docs/email.md tells the whole. A mail belongs to a record: a conversation of Support, an entry of Foundation's timeline. It has no
+-- words of its own: the app writes it from its record when it is sent, so that an erasure or a
+-- change of the record leaves no copy here. Its states:
 --   waiting    it goes at not_before. A conversation has one, which gathers the messages that come meanwhile
 --   sending    a process has it, and may hand it to the mail server at any moment
 --   sent       the mail server took it
@@ -23,8 +24,10 @@ create table platform.mail_apps (
   changed_at timestamptz not null default clock_timestamp() constraint mail_apps_changed_at_time check (platform.is_time(changed_at))
 );
 comment on table platform.mail_apps is 'Which apps send e-mail, and how far each has read its mailbox. An app without a row sends none.';
-comment on column platform.mail_apps.waits_seconds is 'So long the mail of a conversation waits for more messages, and for the visitor to read.';
-comment on column platform.mail_apps.last_uid is 'The last mail of the mailbox that was read. It moves in the transaction that takes the mail.';
+comment on column platform.mail_apps.waits_seconds is
+  'So long the mail of a conversation waits for more messages, and for the visitor to read.';
+comment on column platform.mail_apps.last_uid is
+  'The last mail of the mailbox that was read. It moves in the transaction that takes the mail.';
 comment on column platform.mail_apps.holder is 'The process that reads the mailbox, until held_until.';
 call platform.protect_table('platform.mail_apps');
 create policy apps_own on platform.mail_apps to app_role
@@ -55,8 +58,10 @@ create table platform.mails (
 );
 comment on table platform.mails is 'E-mails that the apps send. Each belongs to one app, and no other app sees it.';
 comment on column platform.mails.record_id is 'The conversation of Support, or the entry of Foundation''s timeline.';
-comment on column platform.mails.token is 'Whoever answers names it, and so their answer finds the record. Random: only who got the mail knows it.';
-comment on column platform.mails.first_number is 'Of a conversation: the mail has what agents wrote from this message to last_number, and nobody read.';
+comment on column platform.mails.token is
+  'Whoever answers names it, and so their answer finds the record. Random: only who got the mail knows it.';
+comment on column platform.mails.first_number is
+  'Of a conversation: the mail has what agents wrote from this message to last_number, and nobody read.';
 comment on column platform.mails.code is 'Why it is as it is, without words of a mail server: 550 5.1.1, read, taken-back.';
 -- One that was tried before gathers no more: a younger one may be there by now.
 create unique index mails_gathering on platform.mails (record_id) where state = 'waiting' and first_number is not null and tries = 0;

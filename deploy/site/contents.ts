@@ -40,6 +40,7 @@ export const sections: Section[] = [
       'docs/selecting',
       'docs/search',
       'docs/files',
+      'docs/email',
       'CONTRIBUTING',
     ],
   },

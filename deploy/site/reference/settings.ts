@@ -1,5 +1,6 @@
 import { readFileSettings } from '@aether/files/settings';
 import { readLogLevel, readMetricsSettings, readServerSettings } from '@aether/http/settings';
+import { readMailSettings } from '@aether/mail/settings';
 import { readEnvironment } from '@aether/platform/environment';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { readSignInSettings } from '@aether/signin/settings';
@@ -139,6 +140,17 @@ const files = {
   FILES_AZURE_ACCOUNT_URL: 'https://example.blob.core.windows.net',
   FILES_AZURE_CONTAINER: 'files-of-ours',
 };
+const mail = {
+  MAIL_SMTP_URL: 'smtps://user:secret@mail.example.com',
+  MAIL_FROM: 'support@example.com',
+  MAIL_FROM_NAME: 'Example',
+  MAIL_REPLY_TO: 'support+{token}@example.com',
+  MAIL_IMAP_URL: 'imaps://user:secret@mail.example.com/INBOX',
+  MAIL_INBOUND_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+  MAIL_WAIT_SECONDS: '300',
+  MAIL_PER_HOUR_MAX: '50',
+  MAIL_SIZE_MAX_MB: '5',
+};
 const filesKey = {
   FILES_AZURE_ACCOUNT_URL: undefined,
   FILES_AZURE_CONNECTION_STRING: 'DefaultEndpointsProtocol=https;AccountName=example;AccountKey=…',
@@ -174,16 +186,22 @@ const worker = {
 };
 
 export const processes: Process[] = [
-  server('foundation', { read: readFileSettings, whole: files, otherwise: filesKey }),
+  server('foundation', {
+    read: (variables) => ({ files: readFileSettings(variables), mail: readMailSettings(variables) }),
+    whole: { ...files, ...mail },
+    otherwise: filesKey,
+  }),
   server('support', {
     read: (variables) => ({
       ...readSupportSettings(variables, readServerSettings('support', variables, { ownProcess: true }).publicUrl),
       context: [variables.FOUNDATION_API_URL, variables.FOUNDATION_API_SCOPE],
       files: readFileSettings(variables),
+      mail: readMailSettings(variables),
     }),
     otherwise: filesKey,
     whole: {
       ...files,
+      ...mail,
       SUPPORT_RATE_FACTOR: '2',
       SUPPORT_VISITOR_STREAMS_MAX: '2000',
       FOUNDATION_API_URL: 'https://crm.example.com',

@@ -1,0 +1,62 @@
+import { atEnd } from '@aether/database/testing';
+import { createLog, serve } from '@aether/http';
+import { createTransport } from 'nodemailer';
+import { expect, test } from 'vitest';
+import { readMail } from '../reading.ts';
+import { readMailSettings } from '../settings.ts';
+import { checkInbound } from '../signing.ts';
+import { startMailCatcher } from './catcher.ts';
+
+test('a mail is caught, shown as text, and its answer goes to the apps with the signature; no other page can answer', async () => {
+  const log = createLog('test');
+  log.level = 'silent';
+  const handed: Buffer[] = [];
+  let key: Buffer = Buffer.alloc(0);
+  const app = await serve(
+    {
+      async fetch(request: Request) {
+        const body = Buffer.from(await request.arrayBuffer());
+        const header = (name: string) => request.headers.get(name) ?? '';
+        const why = checkInbound(key, {
+          id: header('webhook-id'),
+          timestamp: header('webhook-timestamp'),
+          signature: header('webhook-signature'),
+          body,
+        });
+        handed.push(body);
+        return Response.json({ outcome: why ?? 'taken' });
+      },
+    } as unknown as Parameters<typeof serve>[0],
+    { port: 0, log },
+  );
+  const catcher = await startMailCatcher({ port: 0, log, inboundUrls: () => [app.url] });
+  atEnd(() => Promise.all([app.close(), catcher.close()]));
+  const { smtp, inboundKey, from } = readMailSettings(catcher.variables);
+  key = inboundKey ?? key;
+  const transport = createTransport({ host: smtp?.host, port: smtp?.port });
+  await transport.sendMail({
+    from,
+    replyTo: 'x+1@aether.localhost',
+    to: 'ann@post.example',
+    subject: '<b>Hi',
+    text: '<script>1</script>',
+  });
+
+  const list = await (await fetch(catcher.url)).text();
+  expect(list).toContain('&#60;b&#62;Hi');
+  const page = await (await fetch(`${catcher.url}/mails/1`)).text();
+  expect(page).toContain('&#60;script&#62;1');
+  const answer = (text: string, origin: string) =>
+    fetch(`${catcher.url}/mails/1/answer`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { Origin: origin, 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ text, from: 'ann@post.example' }),
+    });
+  expect((await answer('Evil', 'https://evil.example')).status).toBe(403);
+  expect((await answer(' ', catcher.url)).status).toBe(422);
+  expect((await answer('Yes, please.', catcher.url)).status).toBe(303);
+  expect(handed).toHaveLength(1);
+  expect(await readMail(handed[0] as Buffer)).toMatchObject({ from: 'ann@post.example', said: 'Yes, please.' });
+  expect(await (await fetch(`${catcher.url}/mails/1`)).text()).toContain('It is in the conversation');
+});

@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Socket } from 'node:net';
+import { isLoopbackHost, type Log, type Served, serve } from '@aether/http';
+import { type Read, readMail } from '../reading.ts';
+import { signInbound } from '../signing.ts';
+import { answerPage, listPage, type Shown } from './pages.ts';
+
+/*
+ * A mail server for one's own machine, for `npm start`: it takes every mail, sends none on, and shows them on a page, where they can be answered. The
+ * answer goes to the apps by their webhook, as a mail service hands it over. Nothing is kept but in memory, and the newest mails only.
+ *
+ * It listens on loopback alone. smtp-server is loaded with the first mail.
+ */
+
+export type MailCatcher = Served & {
+  /** The settings with which an app sends to it, and takes its answers. */
+  variables: Record<string, string>;
+};
+
+type Caught = Shown & { raw: Buffer; messageId: string };
+
+const caughtMax = 200;
+const bytesMax = 10_485_760;
+const formBytesMax = 65_536;
+const from = 'support@aether.localhost';
+const replyTo = 'support+{token}@aether.localhost';
+
+/** @param inboundUrls of the apps, once they are known. */
+export async function startMailCatcher({
+  port,
+  log,
+  inboundUrls,
+}: {
+  port: number;
+  log: Log;
+  inboundUrls: () => string[];
+}): Promise<MailCatcher> {
+  const secret = randomBytes(32);
+  const caught: Caught[] = [];
+  let last = 0;
+
+  async function keep(raw: Buffer, to: string[]): Promise<void> {
+    const read: Read = await readMail(raw);
+    last += 1;
+    caught.unshift({
+      id: last,
+      raw,
+      to: to.join(', '),
+      from: read.from ?? '',
+      subject: read.subject ?? 'No subject',
+      text: read.text,
+      messageId: read.messageId ?? '',
+      replyTo: /^reply-to: .*?([^\s<>]+@[^\s<>]+)/im.exec(raw.toString('latin1'))?.[1] ?? read.from ?? '',
+      at: new Date(),
+      answers: [],
+    });
+    caught.splice(caughtMax);
+  }
+
+  const smtp = await openSmtp(keep);
+  const web = await serve({ fetch } as unknown as Parameters<typeof serve>[0], { port, log });
+
+  async function fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    // A name that somebody else's page resolves to this machine is not this machine's.
+    if (!isLoopbackHost(request.headers.get('host') ?? '')) return plain('This page is for this machine.', 421);
+    const [, id, act] = /^\/mails\/(\d+)(?:\/(answer))?$/.exec(url.pathname) ?? [];
+    const mail = caught.find((each) => each.id === Number(id));
+    if (request.method === 'POST' && act) {
+      const { origin } = new URL(web.url);
+      if (
+        request.headers.get('origin') !== origin &&
+        request.headers.get('origin') !== `http://${request.headers.get('host')}`
+      )
+        return plain('Answer on this page only.', 403);
+      return mail ? answer(request, mail) : plain('This mail is gone: only the newest are kept.', 404);
+    }
+    if (request.method !== 'GET') return plain('Only GET.', 405);
+    if (url.pathname === '/') return html(listPage(caught));
+    if (url.pathname === '/mails.json') return Response.json(caught.map(({ raw: _, ...shown }) => shown));
+    if (mail && !act) return html(answerPage(mail));
+    return plain('There is nothing at this address.', 404);
+  }
+
+  /** Writes the answer as a mail program would, and hands it over to the apps. One of them knows the mail. */
+  async function answer(request: Request, mail: Caught): Promise<Response> {
+    const text = await request.text();
+    if (text.length > formBytesMax) return plain('The answer is too long.', 413);
+    const form = new URLSearchParams(text);
+    const words = (form.get('text') ?? '').trim();
+    if (words === '') return html(answerPage(mail, 'Write something.'), 422);
+    const sender = (form.get('from') ?? '').trim() || mail.to;
+    const raw = await composeAnswer(mail, sender, words);
+    const outcomes = await Promise.all(inboundUrls().map((url) => handOver(url, raw)));
+    const outcome = outcomes.find((each) => each !== 'unknown') ?? 'unknown';
+    mail.answers.push({ text: words, outcome });
+    return new Response(null, { status: 303, headers: { Location: `/mails/${mail.id}` } });
+  }
+
+  async function handOver(url: string, raw: Buffer): Promise<string> {
+    const id = `msg_${randomBytes(12).toString('hex')}`;
+    const given = await globalThis
+      .fetch(`${url}/api/mail/inbound`, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/octet-stream',
+          ...signInbound(secret, { id, seconds: Math.floor(Date.now() / 1_000), body: raw }),
+        },
+        body: new Uint8Array(raw),
+        signal: AbortSignal.timeout(10_000),
+      })
+      .catch(() => undefined);
+    if (!given?.ok) return given ? `refused (${given.status})` : 'not reached';
+    return ((await given.json()) as { outcome: string }).outcome;
+  }
+
+  return {
+    ...web,
+    variables: {
+      MAIL_SMTP_URL: `smtp://127.0.0.1:${smtp.port}`,
+      MAIL_FROM: from,
+      MAIL_FROM_NAME: 'Aether',
+      MAIL_REPLY_TO: replyTo,
+      MAIL_INBOUND_SECRET: `whsec_${secret.toString('base64')}`,
+      MAIL_WAIT_SECONDS: '30',
+    },
+    async close() {
+      await Promise.all([web.close(), smtp.close()]);
+    },
+  };
+}
+
+async function composeAnswer(mail: Caught, sender: string, words: string): Promise<Buffer> {
+  const { createTransport } = await import('nodemailer');
+  const quoted = mail.text
+    .split('\n')
+    .map((line) => `> ${line}`)
+    .join('\n');
+  const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'windows' }).sendMail({
+    from: sender,
+    to: mail.replyTo,
+    subject: `Re: ${mail.subject}`,
+    inReplyTo: mail.messageId,
+    references: mail.messageId,
+    text: `${words}\n\nOn ${mail.at.toISOString()}, ${mail.from} wrote:\n${quoted}`,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return message as Buffer;
+}
+
+/** The SMTP side. The module that speaks it is loaded with the first connection. */
+async function openSmtp(keep: (raw: Buffer, to: string[]) => Promise<void>) {
+  const sockets = new Set<Socket>();
+  let speaking: Promise<import('smtp-server').SMTPServer> | undefined;
+  const speak = async () => {
+    const { SMTPServer } = await import('smtp-server');
+    const speaker = new SMTPServer({
+      authOptional: true,
+      disabledCommands: ['AUTH', 'STARTTLS'],
+      disableReverseLookup: true,
+      size: bytesMax,
+      onData(stream, session, done) {
+        const parts: Buffer[] = [];
+        stream.on('data', (part: Buffer) => parts.push(part));
+        stream.on('end', () => {
+          const to = session.envelope.rcptTo.map(({ address }) => address);
+          if (stream.sizeExceeded) return done(Object.assign(new Error('Too large'), { responseCode: 552 }));
+          keep(Buffer.concat(parts), to).then(() => done(), done);
+        });
+      },
+    });
+    speaker.on('error', () => {}); // a client that went away
+    return speaker;
+  };
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    speaking ??= speak();
+    speaking.then(
+      (speaker) => speaker.server.emit('connection', socket),
+      () => socket.destroy(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve());
+  });
+  return {
+    port: (server.address() as { port: number }).port,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+const plain = (words: string, status: number) =>
+  new Response(`${words}\n`, { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' } });
+
+const html = (page: string, status = 200) =>
+  new Response(page, {
+    status,
+    headers: {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy':
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+    },
+  });

@@ -1,0 +1,93 @@
+/* The pages of the mail catcher. They run no script, and everything of a mail is text. */
+
+export type Shown = {
+  id: number;
+  from: string;
+  to: string;
+  replyTo: string;
+  subject: string;
+  text: string;
+  at: Date;
+  /** What was answered here, and what the apps made of it. */
+  answers: { text: string; outcome: string }[];
+};
+
+const toHtml = (text: string): string => text.replace(/[&<>"']/g, (each) => `&#${each.charCodeAt(0)};`);
+
+const outcomes: Record<string, string> = {
+  taken: 'It is in the conversation or the timeline now.',
+  unknown: 'No app knows the mail that it answers.',
+  held: 'It is kept, and nothing was made of it: too many came within an hour.',
+};
+
+const frame = (title: string, body: string, refresh = false): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+${refresh ? '<meta http-equiv="refresh" content="5">' : ''}
+<title>${toHtml(title)}</title>
+<style>
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
+body { max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem; }
+h1 { font-size: 1.25rem; }
+a { color: light-dark(#0b57b0, #8ab8ff); }
+table { width: 100%; border-collapse: collapse; }
+th, td { padding: .4rem .5rem; border-bottom: 1px solid light-dark(#d5d9de, #3a4048); text-align: left; overflow-wrap: anywhere; }
+pre { padding: .8rem; border: 1px solid light-dark(#d5d9de, #3a4048); border-radius: 6px; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
+label { display: block; margin: .8rem 0 .2rem; font-weight: 600; }
+input, textarea { width: 100%; box-sizing: border-box; padding: .45rem; font: inherit; }
+button { margin-top: .8rem; padding: .45rem 1.2rem; font: inherit; }
+.quiet { color: light-dark(#565d66, #a6adb7); }
+.bad { color: light-dark(#a3161f, #ff9a9a); }
+</style>
+</head>
+<body>
+<main>
+${body}
+</main>
+</body>
+</html>`;
+
+export function listPage(mails: readonly Shown[]): string {
+  const rows = mails
+    .map(
+      ({ id, to, subject, at }) =>
+        `<tr><td><a href="/mails/${id}">${toHtml(subject)}</a></td><td>${toHtml(to)}</td><td>${at.toLocaleTimeString('en-GB')}</td></tr>`,
+    )
+    .join('\n');
+  const table = `<table><thead><tr><th>Subject</th><th>To</th><th>Sent</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return frame(
+    'Mails of this machine',
+    `<h1>Mails of this machine</h1>
+<p class="quiet">Every e-mail that Foundation and Support send arrives here, and nowhere else. Open one to answer it as the person who got it.</p>
+${mails.length === 0 ? '<p>None yet. Answer a visitor in Support whose tab is closed, or write an e-mail on a customer’s page.</p>' : table}`,
+    true,
+  );
+}
+
+export function answerPage(mail: Shown, fault?: string): string {
+  const { id, from, to, subject, text, answers } = mail;
+  const given = answers
+    .map(
+      (answer) =>
+        `<pre>${toHtml(answer.text)}</pre><p class="quiet" role="status">${toHtml(outcomes[answer.outcome] ?? answer.outcome)}</p>`,
+    )
+    .join('\n');
+  return frame(
+    subject,
+    `<p><a href="/">All mails</a></p>
+<h1>${toHtml(subject)}</h1>
+<p class="quiet">From ${toHtml(from)} to ${toHtml(to)}</p>
+<pre>${toHtml(text)}</pre>
+${given === '' ? '' : `<h2>Answered</h2>\n${given}`}
+<form method="post" action="/mails/${id}/answer">
+<label for="from">Answer as</label>
+<input id="from" name="from" value="${toHtml(to)}">
+<label for="text">Answer</label>
+<textarea id="text" name="text" rows="6" required></textarea>
+${fault ? `<p class="bad" role="alert">${toHtml(fault)}</p>` : ''}
+<button>Send the answer</button>
+</form>`,
+  );
+}
