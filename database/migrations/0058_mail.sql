@@ -42,7 +42,7 @@ create table platform.mails (
   id uuid primary key default uuidv7(),
   app text collate "C" not null default platform.current_app() references platform.apps,
   record_id uuid not null,
-  token text collate "C" not null unique default replace(gen_random_uuid()::text, '-', '') check (token ~ '^[0-9a-f]{32}$'),
+  token text collate "C" not null default replace(gen_random_uuid()::text, '-', '') check (token ~ '^[0-9a-f]{32}$'),
   to_address text not null check (platform.is_line(to_address, 254)),
   first_number integer check (first_number > 0),
   last_number integer check (last_number >= first_number),
@@ -54,7 +54,8 @@ create table platform.mails (
   message_id text collate "C" check (platform.is_line(message_id, 400)),
   created_at timestamptz not null default clock_timestamp() constraint mails_created_at_time check (platform.is_time(created_at)),
   taken_at timestamptz constraint mails_taken_at_time check (platform.is_time(taken_at)),
-  settled_at timestamptz constraint mails_settled_at_time check (platform.is_time(settled_at))
+  settled_at timestamptz constraint mails_settled_at_time check (platform.is_time(settled_at)),
+  unique (app, token)
 );
 comment on table platform.mails is 'E-mails that the apps send. Each belongs to one app, and no other app sees it.';
 comment on column platform.mails.record_id is 'The conversation of Support, or the entry of Foundation''s timeline.';
@@ -116,6 +117,7 @@ create table platform.failing_addresses (
 );
 comment on table platform.failing_addresses is 'Nothing is sent to an address that is here without allowed_at.';
 comment on column platform.failing_addresses.allowed_at is 'A person said that it may be written to again.';
+create index on platform.failing_addresses (app);
 create index on platform.failing_addresses (allowed_by) where allowed_by is not null;
 call platform.protect_table('platform.failing_addresses');
 create policy apps_all on platform.failing_addresses to app_role using (true) with check (app = platform.current_app());
