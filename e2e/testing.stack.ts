@@ -10,6 +10,8 @@ export type Stack = {
   console: string;
   /** The demo shop, with the chat widget. */
   shop: string;
+  /** The page of the mails that the apps send. */
+  mails: string;
   widgetKey: string;
   /** Calls a server as a persona: `call('POST', `${stack.foundation}/api/deals`, { as: 'maya', body })`. */
   call(method: string, url: string, options?: { as?: string; bearer?: string; body?: unknown }): Promise<Answer>;
@@ -68,6 +70,7 @@ async function start(): Promise<Stack> {
     SUPPORT_URL = '',
     CONSOLE_URL = '',
     DEMO_SHOP_URL = '',
+    MAIL_CATCHER_URL = '',
     SUPPORT_WIDGET_KEY = '',
   } = readEnv(home);
   // Read each time, because PostgreSQL may be at another port after a restart.
@@ -84,6 +87,7 @@ async function start(): Promise<Stack> {
     support: SUPPORT_URL,
     console: CONSOLE_URL,
     shop: DEMO_SHOP_URL,
+    mails: MAIL_CATCHER_URL,
     widgetKey: SUPPORT_WIDGET_KEY,
     async call(method, url, { as, bearer, body } = {}) {
       const token = bearer ?? (as && (await tokenFor(as, url)));

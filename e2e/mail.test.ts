@@ -1,0 +1,97 @@
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
+import { openBrowser, undoLast } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
+import { follow, signIn, startStack } from './testing.stack.ts';
+
+/** Takes a picture if AETHER_LOOK is set, in both schemes and on a telephone. */
+async function look(page: Page, name: string): Promise<void> {
+  expect([name, await page.evaluate(findMisfits)]).toEqual([name, []]);
+  expect(await findBarriers(page)).toEqual([]);
+  const folder = process.env.AETHER_LOOK;
+  if (!folder) return;
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `${folder}/${name}-${colorScheme}.png` });
+  }
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.screenshot({ path: `${folder}/${name}-narrow.png` });
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+test('what is written to a visitor who has gone, and to a customer, goes as e-mail, and answers come back live, with the whole mail behind them', async () => {
+  const [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  const address = 'gone.visitor@post.example';
+  const opened = await stack.call('POST', `${stack.support}/api/widgets/${stack.widgetKey}/sessions`, {
+    body: { email: address, name: 'Gone Visitor' },
+  });
+  const { session_id: id, visitor_token: bearer } = opened.body;
+  const visitors = `${stack.support}/api/sessions/${id}`;
+  await stack.call('POST', `${visitors}/messages`, {
+    bearer,
+    body: { client_id: 'gone-1', body: 'Is it waterproof?' },
+  });
+  await stack.call('POST', `${visitors}/hand-over`, { bearer, body: {} });
+  /** The mails that wait go now. */
+  const handOver = () => stack.asOwner('update platform.mails set not_before = now()');
+
+  const { page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair');
+  await follow(priya, `${stack.support}/sessions/${id}`);
+  await priya.getByLabel('Answer to Gone Visitor').fill('Yes, down to ten metres.');
+  await priya.keyboard.press('Control+Enter');
+  await priya.getByText(`Goes to ${address} by e-mail, unless it is read here first.`).waitFor();
+  await look(priya, 'mail-waiting');
+  await handOver();
+  await priya.getByText(/^Sent by e-mail/).waitFor();
+
+  const mails = await browser.newPage();
+  await mails.goto(stack.mails);
+  await mails
+    .getByRole('link', { name: /Your conversation with/ })
+    .first()
+    .click();
+  await mails.getByText('Yes, down to ten metres.').waitFor();
+  expect(await findBarriers(mails)).toEqual([]);
+  if (process.env.AETHER_LOOK) await mails.screenshot({ path: `${process.env.AETHER_LOOK}/mail-caught.png` });
+  await mails.getByLabel('Answer', { exact: true }).fill('Then I take two.');
+  await mails.getByRole('button', { name: 'Send the answer' }).click();
+  await mails.getByText('It is in the conversation or the timeline now.').waitFor();
+  await mails.close();
+
+  await priya.getByText('Then I take two.').waitFor();
+  await priya.getByText('By e-mail', { exact: true }).waitFor();
+  await look(priya, 'mail-answered');
+  await priya.getByRole('button', { name: 'The whole mail' }).click();
+  const dialog = priya.getByRole('dialog');
+  await dialog.getByText('> Yes, down to ten metres.').waitFor();
+  await look(priya, 'mail-whole');
+  await priya.keyboard.press('Escape');
+  expect(errors).toEqual([]);
+
+  const { page: maya, errors: others } = await signIn(browser, stack.foundation, 'Maya Okafor');
+  const { body: customer } = await stack.call('POST', `${stack.foundation}/api/customers`, {
+    as: 'maya',
+    body: { name: 'Mailed Customer', email: 'mailed.customer@post.example' },
+  });
+  await follow(maya, `${stack.foundation}/customers/${customer.id}`);
+  const write = async (subject: string) => {
+    await maya.getByRole('heading', { name: 'Mailed Customer' }).waitFor();
+    await maya.keyboard.press('m');
+    const form = maya.getByRole('dialog', { name: 'E-mail to Mailed Customer' });
+    await form.getByLabel('Subject').fill(subject);
+    await form.getByLabel('Text').fill('Here is what we spoke about.');
+    if (subject === 'The offer') await look(maya, 'mail-writing');
+    await maya.keyboard.press('Control+Enter');
+    await form.waitFor({ state: 'detached' });
+  };
+  await write('The wrong offer');
+  await undoLast(maya);
+  await maya.getByText('Taken back, not sent').waitFor();
+  await write('The offer');
+  await maya.getByText('Goes in a moment').waitFor();
+  await handOver();
+  await maya.getByText('Sent', { exact: true }).waitFor();
+  await look(maya, 'mail-sent');
+  expect(others).toEqual([]);
+}, 240_000);
