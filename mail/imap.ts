@@ -80,6 +80,7 @@ async function readWhileHeld(db: PlatformDb, box: Mailbox, holder: string, reade
     await client.mailboxOpen(box.mailbox, { readOnly: true });
     for (;;) {
       await Promise.race([readNew(db, client, reader), failed.promise]);
+      await db.query('update platform.mail_apps set read_at = clock_timestamp() where app = $1', [db.app]);
       const news = Promise.withResolvers<void>();
       client.once('exists', () => news.resolve());
       // By itself the library waits for a quarter of a minute. The next command ends it.

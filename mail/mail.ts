@@ -89,6 +89,10 @@ export function openMail(
        where (m.is_on, m.address, m.waits_seconds) is distinct from (excluded.is_on, excluded.address, excluded.waits_seconds)`,
       [post !== undefined, from || null, waitSeconds],
     );
+    await db.query(
+      `update platform.mail_apps set read_at = case when $2 then clock_timestamp() end where app = $1 and (read_at is not null) <> $2`,
+      [db.app, imap !== undefined],
+    );
   }
 
   /** A transaction that holds the record, then the mail. @returns undefined if either is gone or in another state by now */

@@ -20,6 +20,7 @@ create table platform.mail_apps (
   uid_validity bigint,
   last_uid bigint not null default 0,
   holder text collate "C" check (octet_length(holder) between 1 and 64),
+  read_at timestamptz constraint mail_apps_read_at_time check (platform.is_time(read_at)),
   held_until timestamptz constraint mail_apps_held_until_time check (platform.is_time(held_until)),
   changed_at timestamptz not null default clock_timestamp() constraint mail_apps_changed_at_time check (platform.is_time(changed_at))
 );
@@ -28,15 +29,16 @@ comment on column platform.mail_apps.waits_seconds is
   'So long the mail of a conversation waits for more messages, and for the visitor to read.';
 comment on column platform.mail_apps.last_uid is
   'The last mail of the mailbox that was read. It moves in the transaction that takes the mail.';
+comment on column platform.mail_apps.read_at is 'When the mailbox was last read. Null: this app reads none.';
 comment on column platform.mail_apps.holder is 'The process that reads the mailbox, until held_until.';
 call platform.protect_table('platform.mail_apps');
 create policy apps_own on platform.mail_apps to app_role
   using (app = platform.current_app()) with check (app = platform.current_app());
 grant select, insert (is_on, address, waits_seconds),
-      update (is_on, address, waits_seconds, uid_validity, last_uid, holder, held_until, changed_at)
+      update (is_on, address, waits_seconds, uid_validity, last_uid, holder, held_until, read_at, changed_at)
   on platform.mail_apps to app_role;
 call platform.classify('platform.mail_apps', null, 'keep', 'The house''s own: its address, and how far a mailbox was read.',
-  technical => 'app is_on address waits_seconds uid_validity last_uid holder held_until changed_at');
+  technical => 'app is_on address waits_seconds uid_validity last_uid holder held_until read_at changed_at');
 
 create table platform.mails (
   id uuid primary key default uuidv7(),
@@ -68,6 +70,7 @@ comment on column platform.mails.code is 'Why it is as it is, without words of a
 create unique index mails_gathering on platform.mails (record_id) where state = 'waiting' and first_number is not null and tries = 0;
 create index mails_due on platform.mails (app, not_before) where state in ('waiting', 'sending');
 create index on platform.mails (record_id);
+create index mails_settled on platform.mails (app, settled_at) where settled_at is not null;
 create index mails_of_address on platform.mails (lower(to_address), settled_at) where state in ('sent', 'bounced');
 call platform.protect_table('platform.mails');
 create policy apps_own on platform.mails to app_role
@@ -246,3 +249,39 @@ begin atomic
   select r.raw from platform.received_mails r where r.id = read_mail.of_mail;
 end;
 grant execute on function platform.list_held_mails(jsonb), platform.read_mail(uuid) to privacy_role;
+
+-- Each app that sends e-mail: does it go, and is what comes back read.
+insert into sync.health_limits (name, value, meaning) values
+  ('mail_seconds', 900, 'An e-mail has waited for so long to be sent, or a mailbox has not been read for so long.');
+create function sync.check_mail() returns setof sync.check_row
+language sql volatile
+begin atomic
+  with apps as (
+    select a.app, coalesce(extract(epoch from clock_timestamp() - a.read_at), 0)::double precision as unread_seconds,
+      coalesce(w.late_seconds, 0)::double precision as late_seconds, w.code, d.doubtful, d.failed
+    from platform.mail_apps a
+      -- One that is due later was tried before, unless it gathers messages or can still be taken back.
+      left join lateral (
+        select
+          extract(epoch from max(clock_timestamp() - least(m.not_before, case when m.tries > 0 then m.created_at end))) as late_seconds,
+          (array_agg(m.code order by m.created_at) filter (where m.code is not null))[1] as code
+        from platform.mails m where m.app = a.app and m.state = 'waiting' and m.code is distinct from 'too-many'
+          and (m.tries > 0 or m.not_before < clock_timestamp() - interval '30 seconds')) w on true
+      cross join lateral (
+        select count(*) filter (where m.state = 'doubtful') as doubtful,
+          count(*) filter (where m.state in ('failed', 'bounced')) as failed
+        from platform.mails m where m.app = a.app and m.settled_at > now() - interval '1 day') d
+    where a.is_on)
+  select 'mail:' || s.app, 'mail',
+    case when greatest(s.late_seconds, s.unread_seconds) > sync.health_limit('mail_seconds') then 'failing'
+      when s.late_seconds > 0 then 'catching-up' else 'ok' end,
+    case when s.late_seconds > 0 then 'The oldest e-mail has waited for ' || sync.say_seconds(s.late_seconds)
+        || coalesce(' (' || s.code || ')', '') || '.'
+      when s.unread_seconds > sync.health_limit('mail_seconds') then
+        'The mailbox has not been read for ' || sync.say_seconds(s.unread_seconds) || '.'
+      else 'E-mail goes as it is written.' end,
+    jsonb_build_object('late_seconds', s.late_seconds, 'unread_seconds', s.unread_seconds, 'doubtful_of_day', s.doubtful,
+      'failed_of_day', s.failed)
+  from apps s;
+end;
+insert into sync.health_sources (function_name, gives) values ('sync.check_mail', 'checks');

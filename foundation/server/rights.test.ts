@@ -8,4 +8,8 @@ beforeAll(async () => {
   app = await startTestFoundation();
 });
 
-testRights('foundation', foundationScopes, () => app, ['GET /healthz', 'GET /readyz']);
+testRights('foundation', foundationScopes, () => app, [
+  'GET /healthz',
+  'GET /readyz',
+  'POST /api/mail/inbound', // signed
+]);

@@ -105,6 +105,11 @@ describe('what an agent writes to a visitor who has gone', () => {
     await reply(who, 'Good day');
     const mail = await until(async () => (await read(who)).mail.mails.find((each: { code: string }) => each.code));
     expect(mail).toMatchObject({ state: 'waiting', code: '451 4.3.0' });
+    const { rows: checks } = await (await app.database.connect('sync_app')).query(
+      'select * from sync.evaluate_checks()',
+    );
+    const check = checks.find(({ slug }) => slug === 'mail:support');
+    expect(check).toMatchObject({ status: 'catching-up', reason: expect.stringContaining('451 4.3.0') });
     office.refuse = (to) => (to === 'busy@post.example' ? refusal(550, '5.1.1 No such person') : undefined);
     await handsOver();
     await stateOf(who, 'failed');

@@ -28,6 +28,7 @@ const nouns: Record<string, (subject: string) => string> = {
   bus: () => 'Service Bus',
   consumer: (name) => `Consumer ${name} of the bus`,
   webhook: (name) => `Webhook ${name}`,
+  mail: (app) => `E-mail of ${nameApp(app)}`,
 };
 
 /** The subject of a check in words: `subscription:support.cache` is `Subscription support.cache`. Pure. */
