@@ -13,12 +13,14 @@ export type TestPostOffice = {
   mailTo(address: string, place?: number): Promise<Caught>;
   /** Called before a recipient is taken: an error refuses it, with its responseCode. */
   refuse: ((to: string) => Error | undefined) | undefined;
-  /** Called when a mail has arrived whole, before the answer. */
-  beforeAnswer: (() => Promise<void>) | undefined;
+  /** The connection with a mail to this address ends when the mail has arrived whole, before the answer. */
+  cutsAt: string | undefined;
   close(): Promise<void>;
 };
 
 export const refusal = (responseCode: number, message: string) => Object.assign(new Error(message), { responseCode });
+
+type Connection = { session: unknown; _socket: { destroy(): void } };
 
 /** A mail server on this machine that keeps what it takes. */
 export async function startPostOffice(): Promise<TestPostOffice> {
@@ -27,7 +29,7 @@ export async function startPostOffice(): Promise<TestPostOffice> {
     port: 0,
     caught: [],
     refuse: undefined,
-    beforeAnswer: undefined,
+    cutsAt: undefined,
     async mailTo(address, place = 1) {
       for (;;) {
         const found = office.caught.filter(({ to }) => to.includes(address))[place - 1];
@@ -47,7 +49,7 @@ export async function startPostOffice(): Promise<TestPostOffice> {
     onData(stream, session, done) {
       const parts: Buffer[] = [];
       stream.on('data', (part: Buffer) => parts.push(part));
-      stream.on('end', async () => {
+      stream.on('end', () => {
         const raw = Buffer.concat(parts).toString('utf8');
         const [head = ''] = raw.split('\r\n\r\n');
         const { mailFrom, rcptTo } = session.envelope;
@@ -58,10 +60,10 @@ export async function startPostOffice(): Promise<TestPostOffice> {
           header: (name) =>
             new RegExp(`^${name}: (.*(?:\r\n[ \t].*)*)`, 'im').exec(head)?.[1]?.replaceAll(/\r\n[ \t]+/g, ' ') ?? '',
         });
-        await office.beforeAnswer?.();
         for (const look of waiting) look();
         waiting.clear();
-        done();
+        if (!rcptTo.some(({ address }) => address === office.cutsAt)) return done();
+        for (const each of server.connections as Set<Connection>) if (each.session === session) each._socket.destroy();
       });
     },
   });

@@ -7,7 +7,7 @@ export const mailAddressesQuery = (id: string) =>
   queryOptions({
     queryKey: ['mail-addresses', id],
     queryFn: ({ signal }) => read(customerMails[':id']['mail-addresses'].$get({ param: { id } }, { init: { signal } })),
-    gcTime: 0,
+    staleTime: 30_000,
   });
 
 export const writeMail = (id: string, json: NewMail) => read(customerMails[':id'].mails.$post({ param: { id }, json }));

@@ -1,10 +1,15 @@
 import { isNoAddress, noAddressInFull } from '@aether/platform/noaddress';
 import { formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { allowAddress } from '@aether/ui/mail/calls.ts';
 import { mailTo } from '@aether/ui/reach.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { showRefusal } from '@aether/ui/toasts.tsx';
+import { Button } from '@mantine/core';
 import { IconShieldCheck, IconUsers } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { addressCalls } from '../api/belongings.ts';
+import { mailAddressesQuery } from '../api/mails.ts';
 import type { Address, CustomerRecord, ReviewCandidate } from '../api/records.ts';
 import { Belongings, describeOrigin } from './Belongings.tsx';
 import classes from './customer.module.css';
@@ -22,7 +27,7 @@ export function Addresses({ record: { customer, addresses, candidates } }: { rec
       reach={({ email }) => (isNoAddress(email) ? undefined : mailTo(email))}
       removed=". Another customer can have it now"
       mayRemove={({ is_primary }) => !is_primary}
-      marks={(address) => <Marks address={address} />}
+      marks={(address) => <Marks address={address} customerId={customer.id} />}
       input={{ placeholder: 'name@example.com', inputMode: 'email' }}
     >
       {candidates.map((candidate) => (
@@ -32,7 +37,7 @@ export function Addresses({ record: { customer, addresses, candidates } }: { rec
   );
 }
 
-function Marks({ address }: { address: Address }) {
+function Marks({ address, customerId }: { address: Address; customerId: string }) {
   const { email, is_primary, verified_at, added_at } = address;
   return (
     <>
@@ -44,9 +49,29 @@ function Marks({ address }: { address: Address }) {
       ) : (
         !isNoAddress(email) && <Tag>Not verified</Tag>
       )}
+      <Failing email={email} customerId={customerId} />
       <span title={`${verified_at ? `Verified ${formatMoment(verified_at)}. ` : ''}${describeOrigin(address)}`}>
         since {formatDay(verified_at ?? added_at)}
       </span>
+    </>
+  );
+}
+
+/** E-mail to this address did not arrive, and nothing is sent there until somebody allows it. */
+function Failing({ email, customerId }: { email: string; customerId: string }) {
+  const { data, refetch } = useQuery(mailAddressesQuery(customerId));
+  const failing = data?.addresses.find((address) => address.email === email)?.failing;
+  if (!failing) return null;
+  const allow = async () => {
+    await allowAddress(email).catch((error) => showRefusal('The address was not allowed', error));
+    await refetch();
+  };
+  return (
+    <>
+      <Tag tone="bad">E-mail does not arrive</Tag>
+      <Button size="compact-xs" variant="default" onClick={allow}>
+        Allow e-mail to {email} again
+      </Button>
     </>
   );
 }

@@ -37,7 +37,9 @@ const reply = (who: TestVisitor, body: string) =>
 const read = async (who: TestVisitor) => (await app.callAs('priya')('GET', `/api/sessions/${who.id}`)).body;
 const receive = async (raw: Uint8Array, headers?: Record<string, string>) =>
   (await postInbound(app.url, secret, raw, headers)).body.outcome;
-const handsOver = () => app.support.query('update platform.mails set not_before = now()');
+/** Their mails wait no longer. */
+const handOver = ({ id }: TestVisitor) =>
+  app.support.query('update platform.mails set not_before = now() where record_id = $1', [id]);
 /** Waits for what a server does by itself; the test's own limit ends it. */
 async function until<Found>(look: () => Promise<Found | undefined | false>): Promise<Found> {
   for (;;) {
@@ -55,13 +57,14 @@ async function mailed(words = 'Which size?'): Promise<{ who: TestVisitor; addres
   const who = await visit(app, { email: address });
   await who.say('Do you have these shoes?');
   expect((await reply(who, words)).status).toBe(201);
-  await handsOver();
+  await handOver(who);
   const mail = await office.mailTo(address);
   await stateOf(who, 'sent');
   return { who, address, mail };
 }
 
-describe('what an agent writes to a visitor who has gone', () => {
+// Most of it is waiting for mails that wait, so the stories go on at once.
+describe.concurrent('what an agent writes to a visitor who has gone', () => {
   test('goes in one mail with all that was written meanwhile, and the conversation says so', async () => {
     const address = 'both@post.example';
     const who = await visit(app, { email: address });
@@ -111,7 +114,7 @@ describe('what an agent writes to a visitor who has gone', () => {
     const check = checks.find(({ slug }) => slug === 'mail:support');
     expect(check).toMatchObject({ status: 'catching-up', reason: expect.stringContaining('451 4.3.0') });
     office.refuse = (to) => (to === 'busy@post.example' ? refusal(550, '5.1.1 No such person') : undefined);
-    await handsOver();
+    await handOver(who);
     await stateOf(who, 'failed');
     expect(await read(who)).toMatchObject({ mail: { failing: { code: '550 5.1.1' } } });
     office.refuse = undefined;
@@ -126,6 +129,19 @@ describe('what an agent writes to a visitor who has gone', () => {
     expect(allowed.status).toBe(204);
     expect((await app.callAs('priya')('POST', `/api/mails/${mail.id}/again`, {})).status).toBe(200);
     expect((await office.mailTo('busy@post.example')).raw).toContain('Good day');
+  });
+
+  test('is in doubt when the connection ends between its last byte and the answer', async () => {
+    office.cutsAt = 'cut@post.example';
+    const who = await visit(app, { email: office.cutsAt });
+    await who.say('Hello');
+    await reply(who, 'Good day');
+    await handOver(who);
+    const { id } = await stateOf(who, 'doubtful');
+    office.cutsAt = undefined;
+    expect((await app.callAs('priya')('POST', `/api/mails/${id}/again`, {})).status).toBe(200);
+    await stateOf(who, 'sent');
+    expect(office.caught.filter(({ to }) => to.includes('cut@post.example'))).toHaveLength(2);
   });
 
   test('is in doubt when its process ends before the mail server answers, and goes twice only if a person says so', async () => {
@@ -151,7 +167,7 @@ describe('what an agent writes to a visitor who has gone', () => {
     const { who, address, mail } = await mailed();
     for (const place of [2, 3]) {
       await reply(who, `Number ${place}`);
-      await handsOver();
+      await handOver(who);
       await office.mailTo(address, place);
       await until(
         async () =>
@@ -159,7 +175,7 @@ describe('what an agent writes to a visitor who has gone', () => {
       );
     }
     await reply(who, 'Number 4');
-    await handsOver();
+    await handOver(who);
     const held = await until(async () =>
       (await read(who)).mail.mails.find((each: { code: string }) => each.code === 'too-many'),
     );
@@ -171,7 +187,7 @@ describe('what an agent writes to a visitor who has gone', () => {
   });
 });
 
-describe('an answer by e-mail', () => {
+describe.concurrent('an answer by e-mail', () => {
   test('is a message of the visitor in the same conversation, live in the widget, without what it quotes; whole on demand', async () => {
     const { who, address, mail } = await mailed();
     const ear = await who.listen();
@@ -266,7 +282,7 @@ describe('an answer by e-mail', () => {
   });
 });
 
-describe('a report that a mail did not arrive', () => {
+describe.concurrent('a report that a mail did not arrive', () => {
   test('marks the mail and the address, and nothing is sent there; a delay changes nothing', async () => {
     const { who, address, mail } = await mailed();
     expect(await receive(bounceOf(mail, { to: address, status: '4.4.1' }))).toBe('bounce');
