@@ -23,6 +23,8 @@ type Chat = {
   /** Left out if the conversation is still open. */
   resolved?: boolean;
   lines: ['visitor' | 'agent', string][];
+  /** The last answer went by e-mail, and what the visitor wrote then came back so. */
+  isMailed?: boolean;
 };
 
 /** The conversations of the demo, some of them still open. */
@@ -32,6 +34,7 @@ const chats: Chat[] = [
     name: 'Kenji',
     agent: 'demo-priya',
     resolved: true,
+    isMailed: true,
     lines: [
       ['visitor', 'Our robot stopped reporting after the update.'],
       ['agent', 'I see the gateway restarted at 06:10. Could you power-cycle unit 4?'],
@@ -176,11 +179,18 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
       title,
       body,
     ]);
-  for (const { lines, resolved, agent, ...visitor } of chats) {
+  for (const { lines, resolved, agent, isMailed = false, ...visitor } of chats) {
     const { session_id } = await openSession(db, widget, visitor, { tx });
     for (const [index, [author, body]] of lines.entries()) {
       const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
-      await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
+      const isByMail = isMailed && index === lines.length - 1;
+      const mail = isByMail
+        ? await answerByMail(tx, session_id, { ...visitor, asked: lines[index - 1]?.[1], body })
+        : undefined;
+      const message = { author, agentId, clientId: `demo-${index + 1}`, body, ...(mail && { mail }) };
+      const added = await addMessage(tx, session_id, message);
+      if (mail)
+        await tx.query('update platform.received_mails set record_id = $2 where id = $1', [mail.id, added.message.id]);
     }
     if (resolved !== undefined) await endSession(db, session_id, { resolved, agentId: agentIds.get(agent) }, { tx });
   }
@@ -202,6 +212,49 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
   await mentionPriya(tx, agentIds.get('demo-tom') as string);
   const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });
   await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
+}
+
+/** The mail that had the agent's last answer, and the visitor's answer to it. @returns what their message says of it */
+async function answerByMail(
+  tx: Transaction,
+  sessionId: string,
+  { email, name, asked, body }: { email: string; name: string; asked: string | undefined; body: string },
+) {
+  const [sent] = await tx.query<{ id: string; token: string }>(
+    `insert into platform.mails (record_id, to_address, first_number, last_number)
+     select s.id, $2, s.message_count, s.message_count from support.sessions s where s.id = $1 returning id, token`,
+    [sessionId, email],
+  );
+  const { id, token } = sent as { id: string; token: string };
+  const messageId = `<${token}@aether.localhost>`;
+  await tx.query(
+    `update platform.mails set state = 'sent', tries = 1, message_id = $2, settled_at = clock_timestamp() where id = $1`,
+    [id, messageId],
+  );
+  await tx.query(`insert into support.session_entries (session_id, kind, body) values ($1, 'mailed', $2)`, [
+    sessionId,
+    `1 message to ${email}`,
+  ]);
+  const raw = [
+    `From: ${name} <${email}>`,
+    `To: support+${token}@aether.localhost`,
+    'Subject: Re: Your conversation with Demo shop',
+    `In-Reply-To: ${messageId}`,
+    'Content-Type: text/plain; charset=utf-8',
+    '',
+    body,
+    '',
+    '> ##- Please write your answer above this line -##',
+    '>',
+    `> ${asked ?? ''}`,
+    '',
+  ].join('\r\n');
+  const [received] = await tx.query<{ id: string }>(
+    `insert into platform.received_mails (mail_id, key, kind, from_address, subject, raw)
+     values ($1, sha256($2), 'reply', $3, 'Re: Your conversation with Demo shop', $2) returning id`,
+    [id, Buffer.from(raw), email],
+  );
+  return { id: (received as { id: string }).id, is_other: false, is_cut: false, attachments: 0 };
 }
 
 /** Tom mentions Priya in a note of a conversation. */
