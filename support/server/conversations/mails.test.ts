@@ -282,6 +282,30 @@ describe.concurrent('an answer by e-mail', () => {
   });
 });
 
+test('an erasure removes the mails of a person’s conversations, and no late answer comes to who is erased', async () => {
+  const { who, address, mail } = await mailed();
+  await receive(await answerTo(mail, { from: address, text: 'My secret.' }));
+  await receive(bounceOf(mail, { to: address }));
+  const superuser = await app.database.connect('postgres');
+  const count = async () => {
+    const { rows } = await superuser.query(
+      `select (select count(*) from platform.mails where to_address = $1)::integer as mails,
+         (select count(*) from platform.received_mails where convert_from(raw, 'UTF8') like '%' || $1 || '%')::integer as received,
+         (select count(*) from platform.failing_addresses where email_key = $1)::integer as failing,
+         (select count(*) from support.messages where mail is not null and session_id = $2)::integer as messages`,
+      [address, who.id],
+    );
+    return rows[0];
+  };
+  expect(await count()).toEqual({ mails: 1, received: 2, failing: 1, messages: 1 });
+  const { session } = await read(who);
+  const privacy = await app.database.connect('privacy_app');
+  await privacy.query(`set aether.actor = 'admin'`);
+  await privacy.query(`select platform.erase_customer($1, 'request 1')`, [session.customer_id]);
+  expect(await count()).toEqual({ mails: 0, received: 0, failing: 0, messages: 0 });
+  expect(await receive(await answerTo(mail, { from: address, text: 'Late.' }))).toBe('unknown');
+});
+
 describe.concurrent('a report that a mail did not arrive', () => {
   test('marks the mail and the address, and nothing is sent there; a delay changes nothing', async () => {
     const { who, address, mail } = await mailed();
