@@ -160,7 +160,7 @@ call sync.capture('support.messages', 'message', 'support', 'r.session_id',
 alter table support.session_entries drop constraint session_entries_kind_check;
 alter table support.session_entries add constraint session_entries_kind_check check (
   kind in ('note', 'claimed', 'assigned', 'released', 'snoozed', 'woken', 'handed_over', 'identified', 'verified', 'moved', 'ended',
-    'mailed', 'mail_failed', 'mail_doubtful', 'mail_automatic', 'reopened'));
+    'tagged', 'untagged', 'prioritised', 'mailed', 'mail_failed', 'mail_doubtful', 'mail_automatic', 'reopened'));
 
 -- As before (0057_files.sql), and of a message that came by e-mail what is known of that.
 do $$
