@@ -236,6 +236,18 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.name_tag()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  new.tag_name := coalesce((select t.name from crm.tags t where t.id = new.tag_id), ''); -- the foreign key refuses an unknown tag
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.order_customer()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -403,6 +415,31 @@ begin
   return new;
 end $function$;
 
+create table crm.act_customers (
+  act uuid not null,
+  customer_id uuid not null,
+  was text collate "C",
+  made uuid,
+  constraint act_customers_pkey PRIMARY KEY (act, customer_id),
+  constraint act_customers_act_fkey FOREIGN KEY (act) REFERENCES crm.acts(id) ON DELETE CASCADE,
+  constraint act_customers_was_check CHECK ((octet_length(was) <= 1000))
+);
+comment on column crm.act_customers.customer_id is 'No reference: the act holds the customer''s row when it writes this, and customers are never deleted.';
+comment on column crm.act_customers.was is 'The user or the tier before; of a task a digest, by which an undo knows whether it was changed since.';
+comment on column crm.act_customers.made is 'The task.';
+CREATE INDEX act_customers_customer_id_idx ON crm.act_customers USING btree (customer_id);
+alter table crm.act_customers enable row level security, force row level security;
+create policy erase_all on crm.act_customers for all to erase_role using (true) with check (true);
+create policy foundation_all on crm.act_customers for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.act_customers for all to platform_owner using (true) with check (true);
+grant delete on crm.act_customers to erase_role;
+grant delete on crm.act_customers to foundation_role;
+grant insert (act, customer_id, was, made) on crm.act_customers to foundation_role;
+grant maintain on crm.act_customers to privacy_role;
+grant select on crm.act_customers to erase_role;
+grant select on crm.act_customers to foundation_role;
+grant update on crm.act_customers to erase_role;
+
 create table crm.activities (
   id uuid default uuidv7() not null,
   customer_id uuid not null,
@@ -474,6 +511,8 @@ CREATE TRIGGER forget_notices AFTER DELETE ON crm.activities FOR EACH ROW WHEN (
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER remove_files AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'files'::text) AND (NOT (new.metadata ? 'files'::text)))) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER remove_files_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'files'::text)) EXECUTE FUNCTION platform.remove_files();
+CREATE TRIGGER remove_mails AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'mail'::text) AND (NOT (new.metadata ? 'mail'::text)))) EXECUTE FUNCTION platform.remove_mails();
+CREATE TRIGGER remove_mails_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'mail'::text)) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id <> old.customer_id))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS DISTINCT FROM old.assigned_to))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
 CREATE TRIGGER tell_of_changed_mentions AFTER UPDATE OF description ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description <> old.description) AND ((new.description ~~ '%<@%'::text) OR (old.description ~~ '%<@%'::text)))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
@@ -487,6 +526,10 @@ create policy erase_all on crm.activities for all to erase_role using (true) wit
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy foundation_edit on crm.activities for update to foundation_role using (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text))) with check (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text)));
 create policy foundation_read on crm.activities for select to foundation_role using (true);
+create policy foundation_undo_act on crm.activities for delete to foundation_role using (((created_by_app = 'foundation'::text) AND (type = 'task'::text) AND (done_at IS NULL) AND (EXISTS ( SELECT
+   FROM (crm.act_customers k
+     JOIN crm.acts a ON ((a.id = k.act)))
+  WHERE ((k.customer_id = activities.customer_id) AND (k.made = activities.id) AND (a.actor = platform.current_actor()))))));
 create policy foundation_untick on crm.activities for delete to foundation_role using (((created_by_app = 'foundation'::text) AND (type = 'task'::text) AND (repeated_from IS NOT NULL) AND (done_at IS NULL)));
 create policy merge_all on crm.activities for all to merge_role using (true) with check (true);
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
@@ -506,6 +549,29 @@ grant select on crm.activities to support_role;
 grant update (type, description, metadata, occurred_at, due_at, done_at, assigned_to, remind_at, repeats, repeat_day, time_zone) on crm.activities to foundation_role;
 grant update on crm.activities to erase_role;
 grant update on crm.activities to merge_role;
+
+create table crm.acts (
+  id uuid default uuidv7() not null,
+  kind text collate "C" not null,
+  given text collate "C",
+  actor text collate "C" default platform.current_actor(),
+  created_at timestamp with time zone default now() not null,
+  undone_at timestamp with time zone,
+  constraint acts_pkey PRIMARY KEY (id),
+  constraint acts_given_check CHECK ((octet_length(given) <= 1000)),
+  constraint acts_kind_check CHECK ((kind = ANY (ARRAY['owner'::text, 'tier'::text, 'tag'::text, 'untag'::text, 'task'::text]))),
+  constraint acts_undone_at_time CHECK (platform.is_time(undone_at))
+);
+comment on column crm.acts.given is 'The user, the tier or the tag that the customers got; null: they have none now, or they got a task.';
+comment on column crm.acts.actor is 'Who may undo it. No reference: it is gone in a day.';
+CREATE INDEX acts_created_at_idx ON crm.acts USING btree (created_at);
+alter table crm.acts enable row level security, force row level security;
+create policy foundation_all on crm.acts for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.acts for all to platform_owner using (true) with check (true);
+grant delete on crm.acts to foundation_role;
+grant insert (kind, given) on crm.acts to foundation_role;
+grant select on crm.acts to foundation_role;
+grant update (undone_at) on crm.acts to foundation_role;
 
 create table crm.changes (
   event_id bigint not null,
@@ -721,6 +787,41 @@ grant update on crm.customer_order to bulk_role;
 grant update on crm.customer_order to erase_role;
 grant update on crm.customer_order to merge_role;
 
+create table crm.customer_tags (
+  id bigint generated always as identity not null,
+  customer_id uuid not null,
+  tag_id bigint not null,
+  tag_name text not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint customer_tags_pkey PRIMARY KEY (id),
+  constraint customer_tags_tag_id_customer_id_key UNIQUE (tag_id, customer_id),
+  constraint customer_tags_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint customer_tags_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES crm.tags(id) ON DELETE CASCADE
+);
+comment on column crm.customer_tags.tag_name is 'As the tag was called when it was given: an event of a row is readable when the tag is gone. A trigger writes it.';
+comment on column crm.customer_tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
+CREATE INDEX customer_tags_customer_id_idx ON crm.customer_tags USING btree (customer_id);
+CREATE TRIGGER name_tag BEFORE INSERT ON crm.customer_tags FOR EACH ROW WHEN ((new.tag_name IS NULL)) EXECUTE FUNCTION crm.name_tag();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.customer_tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.customer_tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_customer_tags();
+alter table crm.customer_tags enable row level security, force row level security;
+create policy erase_all on crm.customer_tags for all to erase_role using (true) with check (true);
+create policy foundation_all on crm.customer_tags for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.customer_tags for all to merge_role using (true) with check (true);
+create policy owner_all on crm.customer_tags for all to platform_owner using (true) with check (true);
+grant delete on crm.customer_tags to erase_role;
+grant delete on crm.customer_tags to foundation_role;
+grant delete on crm.customer_tags to merge_role;
+grant insert (customer_id, tag_id) on crm.customer_tags to foundation_role;
+grant insert on crm.customer_tags to merge_role;
+grant maintain on crm.customer_tags to privacy_role;
+grant select on crm.customer_tags to erase_role;
+grant select on crm.customer_tags to foundation_role;
+grant select on crm.customer_tags to merge_role;
+grant update on crm.customer_tags to erase_role;
+grant update on crm.customer_tags to merge_role;
+
 create table crm.deal_closings (
   id uuid default uuidv7() not null,
   deal_id bigint not null,
@@ -933,6 +1034,28 @@ grant delete on crm.saved_views to foundation_role;
 grant insert (owner_id, page, name, query, is_shared) on crm.saved_views to foundation_role;
 grant select on crm.saved_views to foundation_role;
 grant update (name, query, is_shared) on crm.saved_views to foundation_role;
+
+create table crm.tags (
+  id bigint generated always as identity not null,
+  name text collate platform.people not null,
+  colour text collate "C" default 'grey'::text not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint tags_pkey PRIMARY KEY (id),
+  constraint tags_colour_check CHECK ((colour = ANY (ARRAY['grey'::text, 'blue'::text, 'green'::text, 'orange'::text, 'red'::text, 'gold'::text]))),
+  constraint tags_name_check CHECK (platform.is_line(name, 40))
+);
+comment on table crm.tags is 'Words that staff puts on customers, to find them together.';
+comment on column crm.tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
+CREATE UNIQUE INDEX tags_name_key ON crm.tags USING btree (lower((name COLLATE pg_c_utf8)));
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_tags();
+alter table crm.tags enable row level security, force row level security;
+create policy foundation_all on crm.tags for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.tags for all to platform_owner using (true) with check (true);
+grant delete on crm.tags to foundation_role;
+grant insert (name, colour) on crm.tags to foundation_role;
+grant select on crm.tags to foundation_role;
+grant update (name, colour) on crm.tags to foundation_role;
 
 create view crm.customer_context as
  SELECT c.id,
@@ -3136,6 +3259,21 @@ begin
 end $function$;
 grant execute on function platform.list_held_files(person jsonb, OUT file uuid, OUT name text, OUT type text, OUT place text, OUT app text) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.list_held_mails(person jsonb)
+ RETURNS SETOF uuid
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query execute format('select r.id from %s order by r.received_at, r.id', (
+      select platform.say_rows(s) from platform.person_sources s where s.relation = 'platform.received_mails'))
+    using platform.members_of(person, 'customers')::uuid[], platform.members_of(person, 'emails'), platform.members_of(person, 'phones'),
+      platform.members_of(person, 'sessions')::uuid[], platform.members_of(person, 'users'),
+      platform.members_of(person, 'deals')::bigint[];
+end $function$;
+grant execute on function platform.list_held_mails(person jsonb) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.list_merge_fields(of_merge uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4610,6 +4748,18 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.read_file_part(of_file uuid, at integer) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.read_mail(of_mail uuid)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT r.raw
+    FROM platform.received_mails r
+   WHERE (r.id = read_mail.of_mail);
+END;
+grant execute on function platform.read_mail(of_mail uuid) to privacy_role;
+
 CREATE OR REPLACE FUNCTION platform.read_moved(kind text, record uuid, holding boolean, OUT is_there boolean, OUT customer uuid, OUT identity text)
  RETURNS record
  LANGUAGE plpgsql
@@ -5040,6 +5190,18 @@ CREATE OR REPLACE FUNCTION platform.remove_files()
 AS $function$
 begin
   delete from platform.files f where f.record_id = old.id;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.remove_mails()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from platform.received_mails r where r.record_id = old.id;
+  delete from platform.mails m where m.record_id = old.id;
   return null;
 end $function$;
 
@@ -5803,7 +5965,9 @@ declare
   customer constant uuid := case tg_argv[0] when 'customer' then present ->> 'id' else present ->> 'customer_id' end;
   named constant text := 'assignment:' || tg_argv[0] || ':' || new.id;
 begin
-  if platform.current_app() <> all ('{foundation,support}') then return null; end if;
+  if platform.current_app() <> all ('{foundation,support}') or current_setting('aether.many', true) = 'on' then
+    return null;
+  end if;
   if tg_op = 'UPDATE' then
     perform platform.take_back_notice(to_jsonb(old) ->> tg_argv[1], named);
   end if;
@@ -5823,7 +5987,9 @@ declare
   former text[] := '{}';
   told text;
 begin
-  if platform.current_app() <> all ('{foundation,support}') then return null; end if;
+  if platform.current_app() <> all ('{foundation,support}') or current_setting('aether.many', true) = 'on' then
+    return null;
+  end if;
   if tg_argv[0] = 'session' then
     foreach told in array platform.mentions_in(new.body) loop
       perform platform.add_notice(told, 'mention', 'session', new.session_id::text,
@@ -7386,6 +7552,37 @@ grant select (id, customer_id, people, reason, state, asked_at, asked_by, asked_
 grant select on platform.erasures to erase_role;
 grant update on platform.erasures to erase_role;
 
+create table platform.failing_addresses (
+  email_key text collate "C" not null,
+  code text collate "C" not null,
+  app text collate "C" default platform.current_app() not null,
+  failed_at timestamp with time zone default clock_timestamp() not null,
+  allowed_at timestamp with time zone,
+  allowed_by text collate "C",
+  constraint failing_addresses_pkey PRIMARY KEY (email_key),
+  constraint failing_addresses_allowed_by_fkey FOREIGN KEY (allowed_by) REFERENCES platform.users(id),
+  constraint failing_addresses_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint failing_addresses_allowed_at_time CHECK (platform.is_time(allowed_at)),
+  constraint failing_addresses_code_check CHECK ((code ~ '^[A-Za-z0-9 ._-]{1,80}$'::text)),
+  constraint failing_addresses_email_key_check CHECK (((octet_length(email_key) >= 3) AND (octet_length(email_key) <= 254))),
+  constraint failing_addresses_failed_at_time CHECK (platform.is_time(failed_at))
+);
+comment on table platform.failing_addresses is 'Nothing is sent to an address that is here without allowed_at.';
+comment on column platform.failing_addresses.allowed_at is 'A person said that it may be written to again.';
+CREATE INDEX failing_addresses_allowed_by_idx ON platform.failing_addresses USING btree (allowed_by) WHERE (allowed_by IS NOT NULL);
+CREATE INDEX failing_addresses_app_idx ON platform.failing_addresses USING btree (app);
+alter table platform.failing_addresses enable row level security, force row level security;
+create policy apps_all on platform.failing_addresses for all to app_role using (true) with check ((app = platform.current_app()));
+create policy erase_all on platform.failing_addresses for all to erase_role using (true) with check (true);
+create policy owner_all on platform.failing_addresses for all to platform_owner using (true) with check (true);
+grant delete on platform.failing_addresses to erase_role;
+grant insert (email_key, code) on platform.failing_addresses to app_role;
+grant maintain on platform.failing_addresses to privacy_role;
+grant select on platform.failing_addresses to app_role;
+grant select on platform.failing_addresses to erase_role;
+grant update (code, app, failed_at, allowed_at, allowed_by) on platform.failing_addresses to app_role;
+grant update on platform.failing_addresses to erase_role;
+
 create table platform.file_chunks (
   file_id uuid not null,
   variant text collate "C" default 'whole'::text not null,
@@ -7587,6 +7784,91 @@ grant insert on platform.legal_holds to erase_role;
 grant select on platform.legal_holds to erase_role;
 grant select on platform.legal_holds to privacy_role;
 grant update on platform.legal_holds to erase_role;
+
+create table platform.mail_apps (
+  app text collate "C" default platform.current_app() not null,
+  is_on boolean not null,
+  address text,
+  waits_seconds integer not null,
+  uid_validity bigint,
+  last_uid bigint default 0 not null,
+  holder text collate "C",
+  read_at timestamp with time zone,
+  held_until timestamp with time zone,
+  changed_at timestamp with time zone default clock_timestamp() not null,
+  constraint mail_apps_pkey PRIMARY KEY (app),
+  constraint mail_apps_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint mail_apps_address_check CHECK (platform.is_line(address, 254)),
+  constraint mail_apps_changed_at_time CHECK (platform.is_time(changed_at)),
+  constraint mail_apps_held_until_time CHECK (platform.is_time(held_until)),
+  constraint mail_apps_holder_check CHECK (((octet_length(holder) >= 1) AND (octet_length(holder) <= 64))),
+  constraint mail_apps_read_at_time CHECK (platform.is_time(read_at)),
+  constraint mail_apps_waits_seconds_check CHECK (((waits_seconds >= 0) AND (waits_seconds <= 86400)))
+);
+comment on table platform.mail_apps is 'Which apps send e-mail, and how far each has read its mailbox. An app without a row sends none.';
+comment on column platform.mail_apps.waits_seconds is 'So long the mail of a conversation waits for more messages, and for the visitor to read.';
+comment on column platform.mail_apps.last_uid is 'The last mail of the mailbox that was read. It moves in the transaction that takes the mail.';
+comment on column platform.mail_apps.holder is 'The process that reads the mailbox, until held_until.';
+comment on column platform.mail_apps.read_at is 'When the mailbox was last read. Null: this app reads none.';
+alter table platform.mail_apps enable row level security, force row level security;
+create policy apps_own on platform.mail_apps for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy owner_all on platform.mail_apps for all to platform_owner using (true) with check (true);
+grant insert (is_on, address, waits_seconds) on platform.mail_apps to app_role;
+grant select on platform.mail_apps to app_role;
+grant update (is_on, address, waits_seconds, uid_validity, last_uid, holder, read_at, held_until, changed_at) on platform.mail_apps to app_role;
+
+create table platform.mails (
+  id uuid default uuidv7() not null,
+  app text collate "C" default platform.current_app() not null,
+  record_id uuid not null,
+  token text collate "C" default replace((gen_random_uuid())::text, '-'::text, ''::text) not null,
+  to_address text not null,
+  first_number integer,
+  last_number integer,
+  state text collate "C" default 'waiting'::text not null,
+  not_before timestamp with time zone default clock_timestamp() not null,
+  tries integer default 0 not null,
+  code text collate "C",
+  message_id text collate "C",
+  created_at timestamp with time zone default clock_timestamp() not null,
+  taken_at timestamp with time zone,
+  settled_at timestamp with time zone,
+  constraint mails_pkey PRIMARY KEY (id),
+  constraint mails_app_token_key UNIQUE (app, token),
+  constraint mails_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint mails_check CHECK ((last_number >= first_number)),
+  constraint mails_code_check CHECK ((code ~ '^[A-Za-z0-9 ._-]{1,80}$'::text)),
+  constraint mails_created_at_time CHECK (platform.is_time(created_at)),
+  constraint mails_first_number_check CHECK ((first_number > 0)),
+  constraint mails_message_id_check CHECK (platform.is_line(message_id, 400)),
+  constraint mails_not_before_time CHECK (platform.is_time(not_before)),
+  constraint mails_settled_at_time CHECK (platform.is_time(settled_at)),
+  constraint mails_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'sent'::text, 'cancelled'::text, 'failed'::text, 'bounced'::text, 'doubtful'::text]))),
+  constraint mails_taken_at_time CHECK (platform.is_time(taken_at)),
+  constraint mails_to_address_check CHECK (platform.is_line(to_address, 254)),
+  constraint mails_token_check CHECK ((token ~ '^[0-9a-f]{32}$'::text))
+);
+comment on table platform.mails is 'E-mails that the apps send. Each belongs to one app, and no other app sees it.';
+comment on column platform.mails.record_id is 'The conversation of Support, or the entry of Foundation''s timeline.';
+comment on column platform.mails.token is 'Whoever answers names it, and so their answer finds the record. Random: only who got the mail knows it.';
+comment on column platform.mails.first_number is 'Of a conversation: the mail has what agents wrote from this message to last_number, and nobody read.';
+comment on column platform.mails.code is 'Why it is as it is, without words of a mail server: 550 5.1.1, read, taken-back.';
+CREATE INDEX mails_due ON platform.mails USING btree (app, not_before) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]));
+CREATE INDEX mails_of_address ON platform.mails USING btree (lower(to_address), settled_at) WHERE (state = ANY (ARRAY['sent'::text, 'bounced'::text]));
+CREATE INDEX mails_record_id_idx ON platform.mails USING btree (record_id);
+CREATE INDEX mails_settled ON platform.mails USING btree (app, settled_at) WHERE (settled_at IS NOT NULL);
+CREATE UNIQUE INDEX mails_gathering ON platform.mails USING btree (record_id) WHERE ((state = 'waiting'::text) AND (first_number IS NOT NULL) AND (tries = 0));
+alter table platform.mails enable row level security, force row level security;
+create policy apps_own on platform.mails for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy erase_all on platform.mails for all to erase_role using (true) with check (true);
+create policy owner_all on platform.mails for all to platform_owner using (true) with check (true);
+grant delete on platform.mails to erase_role;
+grant insert (record_id, to_address, first_number, last_number, not_before) on platform.mails to app_role;
+grant maintain on platform.mails to privacy_role;
+grant select on platform.mails to app_role;
+grant select on platform.mails to erase_role;
+grant update (last_number, state, not_before, tries, code, message_id, taken_at, settled_at) on platform.mails to app_role;
+grant update on platform.mails to erase_role;
 
 create table platform.merge_fields (
   merge uuid not null,
@@ -7917,6 +8199,47 @@ grant insert on platform.privacy_settings to erase_role;
 grant select on platform.privacy_settings to erase_role;
 grant select on platform.privacy_settings to privacy_role;
 grant update on platform.privacy_settings to erase_role;
+
+create table platform.received_mails (
+  id uuid default uuidv7() not null,
+  app text collate "C" default platform.current_app() not null,
+  mail_id uuid not null,
+  record_id uuid,
+  key bytea not null,
+  kind text collate "C" not null,
+  from_address text,
+  subject text,
+  raw bytea not null,
+  received_at timestamp with time zone default clock_timestamp() not null,
+  constraint received_mails_pkey PRIMARY KEY (id),
+  constraint received_mails_app_key_key UNIQUE (app, key),
+  constraint received_mails_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
+  constraint received_mails_mail_id_fkey FOREIGN KEY (mail_id) REFERENCES platform.mails(id) ON DELETE CASCADE,
+  constraint received_mails_from_address_check CHECK (platform.is_line(from_address, 254)),
+  constraint received_mails_key_check CHECK ((octet_length(key) = 32)),
+  constraint received_mails_kind_check CHECK ((kind = ANY (ARRAY['reply'::text, 'other'::text, 'automatic'::text, 'bounce'::text, 'held'::text]))),
+  constraint received_mails_raw_check CHECK ((octet_length(raw) <= 26214400)),
+  constraint received_mails_received_at_time CHECK (platform.is_time(received_at)),
+  constraint received_mails_subject_check CHECK (platform.is_line(subject, 500))
+);
+comment on table platform.received_mails is 'E-mails that answer ours, whole. A mail that answers none of ours is not kept.';
+comment on column platform.received_mails.mail_id is 'The mail that it answers.';
+comment on column platform.received_mails.record_id is 'The message or the entry that was made of it.';
+comment on column platform.received_mails.key is 'SHA-256 of its Message-ID, or of all of it: the same mail twice is one.';
+comment on column platform.received_mails.kind is 'other: not from the address to which we had written. automatic: no person wrote it. held: too many came, so nothing was made of it.';
+CREATE INDEX received_mails_mail_id_received_at_idx ON platform.received_mails USING btree (mail_id, received_at);
+CREATE INDEX received_mails_record_id_idx ON platform.received_mails USING btree (record_id) WHERE (record_id IS NOT NULL);
+alter table platform.received_mails enable row level security, force row level security;
+create policy apps_own on platform.received_mails for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy erase_all on platform.received_mails for all to erase_role using (true) with check (true);
+create policy owner_all on platform.received_mails for all to platform_owner using (true) with check (true);
+grant delete on platform.received_mails to erase_role;
+grant insert (mail_id, key, kind, from_address, subject, raw) on platform.received_mails to app_role;
+grant maintain on platform.received_mails to privacy_role;
+grant select on platform.received_mails to app_role;
+grant select on platform.received_mails to erase_role;
+grant update (record_id) on platform.received_mails to app_role;
+grant update on platform.received_mails to erase_role;
 
 create table platform.removed_emails (
   id uuid not null,
@@ -8419,6 +8742,15 @@ BEGIN ATOMIC
 END;
 CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], OUT outcome text, OUT message support.messages, OUT agent_name text)
  RETURNS record
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT a.outcome,
+     a.message,
+     a.agent_name
+    FROM support.add_message(add_message.session, add_message.author, add_message.agent, add_message.client_id, add_message.body, add_message.choices, add_message.token_hash, add_message.for_agents_only, add_message.file_ids, NULL::jsonb) a(outcome, message, agent_name);
+END;
+CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], mail jsonb, OUT outcome text, OUT message support.messages, OUT agent_name text)
+ RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
@@ -8463,8 +8795,8 @@ begin
       handler = case when is_agents then 'agent' else s.handler end,
       agent_id = case when is_agents then coalesce(s.agent_id, agent) else s.agent_id end
     where s.id = session returning s.message_count into message.number;
-    insert into support.messages as m (id, session_id, number, author, agent_id, client_id, body, choices, files)
-    values (new_id, session, message.number, add_message.author, agent, add_message.client_id, add_message.body, add_message.choices, sent)
+    insert into support.messages as m (id, session_id, number, author, agent_id, client_id, body, choices, files, mail)
+    values (new_id, session, message.number, add_message.author, agent, add_message.client_id, add_message.body, add_message.choices, sent, add_message.mail)
     returning m.* into message;
     if is_agents and held.agent_id is null then
       insert into support.session_entries (session_id, kind, agent_id) values (session, 'claimed', agent);
@@ -8477,6 +8809,7 @@ begin
 end $function$;
 grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
 grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
+grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, file_ids uuid[], mail jsonb, OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
 
 CREATE OR REPLACE FUNCTION support.keep_customer()
  RETURNS trigger
@@ -8486,6 +8819,28 @@ AS $function$
 begin
   raise exception 'a conversation keeps its customer' using errcode = 'insufficient_privilege',
     hint = 'platform.move_record moves it, and keeps a record.';
+end $function$;
+
+CREATE OR REPLACE FUNCTION support.queue_mail()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  sender platform.mail_apps;
+  address text;
+begin
+  select m.* into sender from platform.mail_apps m where m.app = 'support' and m.is_on;
+  if not found then return null; end if;
+  select s.visitor_email into address from support.sessions s where s.id = new.session_id;
+  if address is null then return null; end if;
+  insert into platform.mails as m (record_id, to_address, first_number, last_number, not_before)
+  values (new.session_id, address, new.number, new.number, clock_timestamp() + make_interval(secs => sender.waits_seconds))
+  on conflict (record_id) where state = 'waiting' and first_number is not null and tries = 0 do update
+  set last_number = excluded.last_number,
+    -- An agent who goes on writing does not keep the visitor waiting for ever.
+    not_before = greatest(m.not_before, least(excluded.not_before, m.created_at + make_interval(secs => 5 * sender.waits_seconds)));
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION support.shares_with_actor(shared text, customer uuid)
@@ -8680,6 +9035,7 @@ create table support.messages (
   choices jsonb,
   created_at timestamp with time zone default clock_timestamp() not null,
   files jsonb,
+  mail jsonb,
   constraint messages_pkey PRIMARY KEY (id),
   constraint messages_session_id_author_client_id_key UNIQUE (session_id, author, client_id),
   constraint messages_session_id_number_key UNIQUE (session_id, number),
@@ -8691,26 +9047,53 @@ create table support.messages (
   constraint messages_choices_check CHECK (((jsonb_typeof(choices) = 'array'::text) AND (octet_length((choices)::text) <= 8192))),
   constraint messages_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
   constraint messages_files_list CHECK (((jsonb_typeof(files) = 'array'::text) AND (octet_length((files)::text) <= 16384))),
+  constraint messages_mail_object CHECK (((jsonb_typeof(mail) = 'object'::text) AND (octet_length((mail)::text) <= 1024))),
   constraint messages_number_check CHECK ((number > 0))
 );
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 comment on column support.messages.files is 'What its reader sees of its files: [{id, name, type, size, width, height, has_thumbnail}].';
+comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments}; is_other: not from the address that the visitor had left.';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off);
+CREATE TRIGGER queue_mail AFTER INSERT ON support.messages FOR EACH ROW WHEN ((new.author = 'agent'::text)) EXECUTE FUNCTION support.queue_mail();
 CREATE TRIGGER remove_files AFTER UPDATE OF files ON support.messages FOR EACH ROW WHEN (((old.files IS NOT NULL) AND (new.files IS NULL))) EXECUTE FUNCTION platform.remove_files();
+CREATE TRIGGER remove_mails AFTER UPDATE OF mail ON support.messages FOR EACH ROW WHEN (((old.mail IS NOT NULL) AND (new.mail IS NULL))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy erase_all on support.messages for all to erase_role using (true) with check (true);
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
 grant delete on support.messages to erase_role;
-grant insert (id, session_id, number, author, agent_id, client_id, body, choices, files) on support.messages to support_role;
+grant insert (id, session_id, number, author, agent_id, client_id, body, choices, files, mail) on support.messages to support_role;
 grant maintain on support.messages to privacy_role;
 grant select on support.messages to erase_role;
 grant select on support.messages to support_role;
 grant update on support.messages to erase_role;
+
+create table support.saved_views (
+  id bigint generated always as identity not null,
+  owner_id text collate "C" not null,
+  name text not null,
+  query text not null,
+  is_shared boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  constraint saved_views_pkey PRIMARY KEY (id),
+  constraint conversation_views_name_key UNIQUE (owner_id, name),
+  constraint saved_views_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
+  constraint saved_views_name_check CHECK (platform.is_line(name, 80)),
+  constraint saved_views_query_check CHECK ((octet_length(query) <= 2000))
+);
+comment on column support.saved_views.query is 'The query string of the inbox’s address, without the "?".';
+CREATE INDEX saved_views_id_idx ON support.saved_views USING btree (id) WHERE is_shared;
+alter table support.saved_views enable row level security, force row level security;
+create policy owner_all on support.saved_views for all to platform_owner using (true) with check (true);
+create policy support_all on support.saved_views for all to support_role using (true) with check (true);
+grant delete on support.saved_views to support_role;
+grant insert (owner_id, name, query, is_shared) on support.saved_views to support_role;
+grant select on support.saved_views to support_role;
+grant update (name, query, is_shared) on support.saved_views to support_role;
 
 create table support.session_entries (
   id uuid default uuidv7() not null,
@@ -8729,7 +9112,7 @@ create table support.session_entries (
   constraint session_entries_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
   constraint session_entries_check CHECK (((kind <> 'note'::text) OR ((body IS NOT NULL) AND (client_id IS NOT NULL)))),
   constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
-  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text])))
+  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text, 'tagged'::text, 'untagged'::text, 'prioritised'::text, 'mailed'::text, 'mail_failed'::text, 'mail_doubtful'::text, 'mail_automatic'::text, 'reopened'::text])))
 );
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
@@ -8747,6 +9130,29 @@ grant maintain on support.session_entries to privacy_role;
 grant select on support.session_entries to erase_role;
 grant select on support.session_entries to support_role;
 grant update on support.session_entries to erase_role;
+
+create table support.session_tags (
+  session_id uuid not null,
+  tag_id bigint not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint session_tags_pkey PRIMARY KEY (session_id, tag_id),
+  constraint session_tags_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
+  constraint session_tags_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES support.tags(id) ON DELETE CASCADE
+);
+comment on column support.session_tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
+CREATE INDEX session_tags_tag_id_session_id_idx ON support.session_tags USING btree (tag_id, session_id);
+alter table support.session_tags enable row level security, force row level security;
+create policy erase_all on support.session_tags for all to erase_role using (true) with check (true);
+create policy owner_all on support.session_tags for all to platform_owner using (true) with check (true);
+create policy support_all on support.session_tags for all to support_role using (true) with check (true);
+grant delete on support.session_tags to erase_role;
+grant delete on support.session_tags to support_role;
+grant insert (session_id, tag_id) on support.session_tags to support_role;
+grant maintain on support.session_tags to privacy_role;
+grant select on support.session_tags to erase_role;
+grant select on support.session_tags to support_role;
+grant update on support.session_tags to erase_role;
 
 create table support.sessions (
   id uuid default gen_random_uuid() not null,
@@ -8774,6 +9180,7 @@ create table support.sessions (
   last_message_at timestamp with time zone,
   ended_at timestamp with time zone,
   is_new_to_agent boolean default false not null,
+  priority text collate "C" default 'normal'::text not null,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -8789,6 +9196,7 @@ create table support.sessions (
   constraint sessions_language_check CHECK (platform.is_line(language, 35)),
   constraint sessions_last_message_at_time CHECK (platform.is_time(last_message_at)),
   constraint sessions_page_check CHECK (((jsonb_typeof(page) = 'object'::text) AND (octet_length((page)::text) <= 4096))),
+  constraint sessions_priority_known CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
   constraint sessions_snoozed_until_time CHECK (platform.is_time(snoozed_until)),
   constraint sessions_status_check CHECK ((status = ANY (ARRAY['active'::text, 'ended'::text]))),
   constraint sessions_time_zone_check CHECK (platform.is_line(time_zone, 64)),
@@ -8812,6 +9220,7 @@ CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_em
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER remove_mails AFTER UPDATE OF visitor_email ON support.sessions FOR EACH ROW WHEN (((old.visitor_email IS NOT NULL) AND (new.visitor_email IS NULL))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
 CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_sessions();
@@ -8828,7 +9237,7 @@ grant maintain on support.sessions to privacy_role;
 grant select on support.sessions to erase_role;
 grant select on support.sessions to merge_role;
 grant select on support.sessions to support_role;
-grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent) on support.sessions to support_role;
+grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent, priority) on support.sessions to support_role;
 grant update on support.sessions to erase_role;
 grant update on support.sessions to merge_role;
 
@@ -8848,6 +9257,27 @@ create policy owner_all on support.sharing for all to platform_owner using (true
 create policy support_all on support.sharing for all to support_role using (true) with check (true);
 grant select on support.sharing to support_role;
 grant update (readers) on support.sharing to support_role;
+
+create table support.tags (
+  id bigint generated always as identity not null,
+  name text collate platform.people not null,
+  colour text collate "C" default 'grey'::text not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint tags_pkey PRIMARY KEY (id),
+  constraint tags_colour_check CHECK ((colour = ANY (ARRAY['grey'::text, 'blue'::text, 'green'::text, 'orange'::text, 'red'::text, 'gold'::text]))),
+  constraint tags_name_check CHECK (platform.is_line(name, 40))
+);
+comment on table support.tags is 'Words that agents put on conversations, to find them together.';
+comment on column support.tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
+CREATE UNIQUE INDEX conversation_tags_name_key ON support.tags USING btree (lower((name COLLATE pg_c_utf8)));
+alter table support.tags enable row level security, force row level security;
+create policy owner_all on support.tags for all to platform_owner using (true) with check (true);
+create policy support_all on support.tags for all to support_role using (true) with check (true);
+grant delete on support.tags to support_role;
+grant insert (name, colour) on support.tags to support_role;
+grant select on support.tags to support_role;
+grant update (name, colour) on support.tags to support_role;
 
 create table support.widget_agents (
   widget_id uuid not null,
@@ -10119,6 +10549,67 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.capture_crm_customer_tags()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r crm.customer_tags;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id
+       or new.customer_id is distinct from old.customer_id
+       or new.tag_id is distinct from old.tag_id
+       or new.tag_name is distinct from old.tag_name
+       or new.created_at is distinct from old.created_at then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.tag_id is distinct from old.tag_id then
+        data := data || jsonb_build_object('tag_id', new.tag_id);
+        previous := previous || jsonb_build_object('tag_id', old.tag_id);
+      end if;
+      if new.tag_name is distinct from old.tag_name then
+        data := data || jsonb_build_object('tag_name', new.tag_name);
+        previous := previous || jsonb_build_object('tag_name', old.tag_name);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+    end if;
+    if new.created_by is distinct from old.created_by then
+      if new.created_by is distinct from old.created_by then
+        data := data || jsonb_build_object('created_by', new.created_by);
+        previous := previous || jsonb_build_object('created_by', old.created_by);
+      end if;
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'tag_id', r.tag_id, 'tag_name', r.tag_name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'tag_id', r.tag_id, 'tag_name', r.tag_name, 'created_at', r.created_at, 'created_by', r.created_by);
+  else
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'tag_id', r.tag_id, 'tag_name', r.tag_name, 'created_at', r.created_at, 'created_by', r.created_by);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('customer_tag.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('customer_tag:' || r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.capture_crm_deals()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -10216,6 +10707,61 @@ begin
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('deal:' || r.id)::text, (r.customer_id)::uuid,
           r.id::text, r.version, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_tags()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r crm.tags;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id
+       or new.name is distinct from old.name
+       or new.colour is distinct from old.colour
+       or new.created_at is distinct from old.created_at
+       or new.created_by is distinct from old.created_by then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.colour is distinct from old.colour then
+        data := data || jsonb_build_object('colour', new.colour);
+        previous := previous || jsonb_build_object('colour', old.colour);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.created_by is distinct from old.created_by then
+        data := data || jsonb_build_object('created_by', new.created_by);
+        previous := previous || jsonb_build_object('created_by', old.created_by);
+      end if;
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'name', r.name, 'colour', r.colour, 'created_at', r.created_at, 'created_by', r.created_by);
+  else
+    previous := jsonb_build_object('id', r.id, 'name', r.name, 'colour', r.colour, 'created_at', r.created_at, 'created_by', r.created_by);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('tag.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('tag:' || r.id)::text, (null)::uuid,
+          r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -10891,7 +11437,8 @@ begin
        or new.body is distinct from old.body
        or new.choices is distinct from old.choices
        or new.created_at is distinct from old.created_at
-       or new.files is distinct from old.files then
+       or new.files is distinct from old.files
+       or new.mail is distinct from old.mail then
       if new.client_id is distinct from old.client_id then
         data := data || jsonb_build_object('client_id', new.client_id);
         previous := previous || jsonb_build_object('client_id', old.client_id);
@@ -10912,13 +11459,17 @@ begin
         data := data || jsonb_build_object('files', new.files);
         previous := previous || jsonb_build_object('files', old.files);
       end if;
+      if new.mail is distinct from old.mail then
+        data := data || jsonb_build_object('mail', new.mail);
+        previous := previous || jsonb_build_object('mail', old.mail);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files);
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files, 'mail', r.mail);
   else
-    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files);
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at, 'files', r.files, 'mail', r.mail);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
@@ -11096,18 +11647,23 @@ begin
         previous := previous || jsonb_build_object('snoozed_until', old.snoozed_until);
       end if;
     end if;
-    if new.ended_at is distinct from old.ended_at then
+    if new.ended_at is distinct from old.ended_at
+       or new.priority is distinct from old.priority then
       if new.ended_at is distinct from old.ended_at then
         data := data || jsonb_build_object('ended_at', new.ended_at);
         previous := previous || jsonb_build_object('ended_at', old.ended_at);
+      end if;
+      if new.priority is distinct from old.priority then
+        data := data || jsonb_build_object('priority', new.priority);
+        previous := previous || jsonb_build_object('priority', old.priority);
       end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
@@ -11459,6 +12015,48 @@ BEGIN ATOMIC
      jsonb_strip_nulls(jsonb_build_object('open', n.open, 'oldest_seconds', round(n.seconds))) AS jsonb_strip_nulls
     FROM w,
      n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_mail()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH apps AS (
+          SELECT a.app,
+             (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - a.read_at)), (0)::numeric))::double precision AS unread_seconds,
+             (COALESCE(w.late_seconds, (0)::numeric))::double precision AS late_seconds,
+             w.code,
+             d.doubtful,
+             d.failed
+            FROM ((platform.mail_apps a
+              LEFT JOIN LATERAL ( SELECT EXTRACT(epoch FROM max((clock_timestamp() - LEAST(m.not_before,
+                         CASE
+                             WHEN (m.tries > 0) THEN m.created_at
+                             ELSE NULL::timestamp with time zone
+                         END)))) AS late_seconds,
+                     (array_agg(m.code ORDER BY m.created_at) FILTER (WHERE (m.code IS NOT NULL)))[1] AS code
+                    FROM platform.mails m
+                   WHERE ((m.app = a.app) AND (m.state = 'waiting'::text) AND (m.code IS DISTINCT FROM 'too-many'::text) AND ((m.tries > 0) OR (m.not_before < (clock_timestamp() - '00:00:30'::interval))))) w ON (true))
+              CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (m.state = 'doubtful'::text)) AS doubtful,
+                     count(*) FILTER (WHERE (m.state = ANY (ARRAY['failed'::text, 'bounced'::text]))) AS failed
+                    FROM platform.mails m
+                   WHERE ((m.app = a.app) AND (m.settled_at > (now() - '1 day'::interval)))) d)
+           WHERE a.is_on
+         )
+  SELECT ('mail:'::text || s.app),
+     'mail'::text,
+         CASE
+             WHEN (GREATEST(s.late_seconds, s.unread_seconds) > sync.health_limit('mail_seconds'::text)) THEN 'failing'::text
+             WHEN (s.late_seconds > (0)::double precision) THEN 'catching-up'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (s.late_seconds > (0)::double precision) THEN ((('The oldest e-mail has waited for '::text || sync.say_seconds(s.late_seconds)) || COALESCE(((' ('::text || s.code) || ')'::text), ''::text)) || '.'::text)
+             WHEN (s.unread_seconds > sync.health_limit('mail_seconds'::text)) THEN (('The mailbox has not been read for '::text || sync.say_seconds(s.unread_seconds)) || '.'::text)
+             ELSE 'E-mail goes as it is written.'::text
+         END AS "case",
+     jsonb_build_object('late_seconds', s.late_seconds, 'unread_seconds', s.unread_seconds, 'doubtful_of_day', s.doubtful, 'failed_of_day', s.failed) AS jsonb_build_object
+    FROM apps s;
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_monitor()
