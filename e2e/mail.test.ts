@@ -57,7 +57,6 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   await mails.getByLabel('Answer', { exact: true }).fill('Then I take two.');
   await mails.getByRole('button', { name: 'Send the answer' }).click();
   await mails.getByText('It is in the conversation or the timeline now.').waitFor();
-  await mails.close();
 
   await priya.getByText('Then I take two.').waitFor();
   await priya.getByText('By e-mail', { exact: true }).waitFor();
@@ -93,5 +92,23 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   await handOver();
   await maya.getByText('Sent', { exact: true }).waitFor();
   await look(maya, 'mail-sent');
+
+  await mails.goto(stack.mails);
+  await mails.getByRole('link', { name: 'The offer' }).first().click();
+  await mails.getByLabel('Answer', { exact: true }).fill('Agreed.');
+  await mails.getByRole('button', { name: 'Send the answer' }).click();
+  await mails.close();
+  await maya
+    .getByText('Agreed.')
+    .or(maya.getByRole('button', { name: '1 new' }))
+    .first()
+    .waitFor();
+  const news = maya.getByRole('button', { name: '1 new' });
+  if (await news.isVisible()) await news.click();
+  await maya.getByText('Agreed.').waitFor();
+  await maya.getByRole('button', { name: 'Answer' }).click();
+  const answer = maya.getByRole('dialog');
+  expect(await answer.getByLabel('Subject').inputValue()).toBe('Re: The offer');
+  await look(maya, 'mail-answering');
   expect(others).toEqual([]);
 }, 240_000);

@@ -26,6 +26,8 @@ import { type Handed, openPost } from './smtp.ts';
 export type Words = {
   subject: string;
   text: string;
+  /** Message-IDs of mails of other records that it goes on from, the oldest first. */
+  references?: string[];
 };
 
 export type Answer = {
@@ -169,7 +171,7 @@ export function openMail(
           replyTo: addressOf(mail.token),
           subject: words.subject,
           text: `${markerLine}\n\n${words.text}`,
-          references: await listReferences(tx, mail),
+          references: [...(words.references ?? []), ...(await listReferences(tx, mail))],
         },
       };
     });

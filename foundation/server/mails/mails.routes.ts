@@ -8,6 +8,7 @@ import {
   object,
   problems,
   text,
+  uuid,
   z,
 } from '@aether/http';
 import { addMailRoutes, FailingSchema, type MailRoom } from '@aether/mail';
@@ -64,6 +65,9 @@ const write = createStaffRoute({
         subject: line({ charactersMax: 200 }),
         body: text({ charactersMax: 4_000 }),
         deal_id: bigintId().optional(),
+        answers: uuid()
+          .optional()
+          .openapi({ description: 'Id of a mail that came from the customer: both stand together there.' }),
       }).openapi('NewMail'),
     ),
   },

@@ -69,8 +69,12 @@ test('a mail to a customer is an entry of the timeline, goes once, and its answe
   });
   const whole = await app.call('GET', `/api/received-mails/${answer.metadata.mail.id}`);
   expect(whole.body.text).toContain('> Here is the offer.');
+  expect((await write(customer, { subject: 'Re: Your offer', answers: answer.metadata.mail.id })).status).toBe(201);
+  await send();
+  expect((await office.mailTo(customer.email, 2)).header('References')).toBe(mail.header('Message-ID'));
+  expect((await write(await newCustomer(), { answers: answer.metadata.mail.id })).status).toBe(422);
   expect((await app.callWith('deals.read')('GET', `/api/received-mails/${answer.metadata.mail.id}`)).status).toBe(403);
-  expect(office.caught.filter(({ to }) => to.includes(customer.email))).toHaveLength(1);
+  expect(office.caught.filter(({ to }) => to.includes(customer.email))).toHaveLength(2);
 });
 
 test('a mail can be taken back before it goes, and not after', async () => {

@@ -12,7 +12,14 @@ import { type Activity, addActivity } from '../activities/activities.ts';
 export const takeBackSeconds = 10;
 const wordsMax = 4_000;
 
-export type NewMail = { to: string; subject: string; body: string; deal_id?: number };
+export type NewMail = {
+  to: string;
+  subject: string;
+  body: string;
+  deal_id?: number;
+  /** The mail of the customer that it answers. */
+  answers?: string;
+};
 
 /** The addresses of a customer, and which of them mail reaches. */
 export async function readAddresses(on: Queryable, customerId: string, app: string) {
@@ -38,7 +45,7 @@ export async function readAddresses(on: Queryable, customerId: string, app: stri
 export async function writeMail(
   tx: Transaction,
   customerId: string,
-  { to, subject, body, deal_id }: NewMail,
+  { to, subject, body, deal_id, answers }: NewMail,
   attempt: Attempt,
 ): Promise<Activity> {
   const { is_on, addresses } = await readAddresses(tx, customerId, 'foundation');
@@ -46,13 +53,14 @@ export async function writeMail(
   const address = addresses.find(({ email }) => email.toLowerCase() === to.toLowerCase());
   if (!address) throw new InvalidField([{ field: 'to', message: 'must be an address of this customer' }]);
   if (await findFailing(tx, address.email)) throw refuseFailing(address.email);
+  if (answers !== undefined) await requireReceived(tx, customerId, answers);
   const activity = await addActivity(
     tx,
     {
       customer_id: customerId,
       type: 'email_sent',
       description: body,
-      metadata: { subject, to: address.email, mail: { state: 'waiting' } },
+      metadata: { subject, to: address.email, mail: { state: 'waiting' }, ...(answers !== undefined && { answers }) },
       ...(deal_id !== undefined && { deal_id }),
     },
     attempt,
@@ -77,7 +85,7 @@ type Row = {
   customer_id: string;
   deal_id: number | null;
   description: string;
-  metadata: { subject?: string; mail?: object };
+  metadata: { subject?: string; mail?: object; answers?: string };
 };
 
 const find = async (tx: Transaction, id: string): Promise<Row | undefined> => {
@@ -100,7 +108,8 @@ export const keepMails: Keeper = {
   async write(tx, { record_id }) {
     const row = await find(tx, record_id);
     if (!row?.metadata.mail) return undefined;
-    return { subject: row.metadata.subject ?? '', text: row.description };
+    const references = row.metadata.answers ? await findThread(tx, row.metadata.answers) : [];
+    return { subject: row.metadata.subject ?? '', text: row.description, references };
   },
 
   async settle(tx, { record_id, code }, state, isFailing) {
@@ -119,6 +128,26 @@ export const keepMails: Keeper = {
     return addAnswer(tx, record_id, answer, { id: answer.id, is_automatic: true, attachments: answer.attachments });
   },
 };
+
+/** @throws InvalidField if it is no mail of this customer */
+async function requireReceived(tx: Transaction, customerId: string, id: string): Promise<void> {
+  const found = await tx.query(
+    `select from platform.received_mails r join crm.activities a on a.id = r.record_id where r.id = $1 and a.customer_id = $2`,
+    [id, customerId],
+  );
+  if (found.length === 0)
+    throw new InvalidField([{ field: 'answers', message: 'must be a mail that came from this customer' }]);
+}
+
+/** The Message-ID of our mail that a mail which came in has answered: the reader's program puts all three together. */
+async function findThread(tx: Transaction, receivedId: string): Promise<string[]> {
+  const rows = await tx.query<{ message_id: string }>(
+    `select m.message_id from platform.received_mails r join platform.mails m on m.id = r.mail_id
+     where r.id::text = $1 and m.message_id is not null`,
+    [receivedId],
+  );
+  return rows.map(({ message_id }) => message_id);
+}
 
 async function addAnswer(
   tx: Transaction,

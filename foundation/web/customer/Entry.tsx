@@ -26,6 +26,7 @@ const MoveActivity = lazyDialog(() => import('./MoveActivity.tsx'), 'MoveActivit
 
 type EntryProps = {
   entry: TimelineEntry;
+  customerId: string;
   /** It is what somebody came for. */
   isSought?: boolean;
   /** Something in it was changed. */
@@ -35,10 +36,18 @@ type EntryProps = {
 };
 
 /** One entry of the timeline, of any kind. */
-export const Entry = memo(function Entry({ entry, isSought, onChanged, onMoved }: EntryProps) {
+export const Entry = memo(function Entry({ entry, customerId, isSought, onChanged, onMoved }: EntryProps) {
   switch (entry.kind) {
     case 'activity':
-      return <ActivityItem entry={entry} isSought={isSought} onChanged={onChanged} onMoved={onMoved} />;
+      return (
+        <ActivityItem
+          entry={entry}
+          customerId={customerId}
+          isSought={isSought}
+          onChanged={onChanged}
+          onMoved={onMoved}
+        />
+      );
     case 'deal':
       return <DealItem entry={entry} />;
     case 'field':
@@ -53,7 +62,7 @@ export const Entry = memo(function Entry({ entry, isSought, onChanged, onMoved }
 /** What people write. Its author and those who look after everybody's data may move it; Support moves its own. */
 const movedTypes = new Set(['note', 'call', 'email', 'meeting', 'task', 'email_sent', 'email_received']);
 
-function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
+function ActivityItem({ entry, customerId, isSought, onChanged, onMoved }: EntryProps & { entry: ActivityEntry }) {
   const me = useMe();
   const [isMoving, setMoving] = useState(false);
   const { label, icon: Icon } = describeType(entry.type);
@@ -90,7 +99,7 @@ function ActivityItem({ entry, isSought, onChanged, onMoved }: EntryProps & { en
       ) : entry.type === 'task' ? (
         <TaskEntry entry={entry} />
       ) : entry.type === 'email_sent' || entry.type === 'email_received' ? (
-        <MailEntry entry={entry} onChanged={onChanged} />
+        <MailEntry entry={entry} customerId={customerId} onChanged={onChanged} />
       ) : (
         <EditableWords entry={entry} onChanged={onChanged} />
       )}

@@ -1,11 +1,15 @@
 import { sendMailAgain, takeMailBack } from '@aether/ui/mail/calls.ts';
 import { MailNote } from '@aether/ui/mail/MailNote.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Tag, type Tone } from '@aether/ui/Tag.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { ActivityEntry } from '../api/records.ts';
 import classes from './timeline.module.css';
+
+const WriteMail = lazyDialog(() => import('./WriteMail.tsx'), 'WriteMail');
 
 type State = 'waiting' | 'sent' | 'cancelled' | 'failed' | 'bounced' | 'doubtful';
 
@@ -18,8 +22,11 @@ const states: Record<State, [words: string, tone: Tone]> = {
   doubtful: ['May have gone: the mail server did not answer', 'warn'],
 };
 
+type MailEntryProps = { entry: ActivityEntry; customerId: string; onChanged: () => void };
+
 /** An e-mail of the timeline: its subject, its text, what became of it, or the whole of what came. */
-export function MailEntry({ entry, onChanged }: { entry: ActivityEntry; onChanged: () => void }) {
+export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
+  const [isAnswering, setAnswering] = useState(false);
   const { metadata, description, type } = entry;
   const { subject, to, from, mail } = metadata;
   const act = useMutation({
@@ -67,7 +74,23 @@ export function MailEntry({ entry, onChanged }: { entry: ActivityEntry; onChange
           )}
         </p>
       )}
-      {!isSent && mail && <MailNote mail={mail} />}
+      {!isSent && mail && (
+        <div>
+          <MailNote mail={mail} />
+          {!mail.is_automatic && (
+            <Button size="compact-xs" variant="default" mt={4} onClick={() => setAnswering(true)}>
+              Answer
+            </Button>
+          )}
+        </div>
+      )}
+      {isAnswering && (
+        <WriteMail
+          customer={{ id: customerId }}
+          answers={{ id: mail.id, subject: subject ?? '' }}
+          onClose={() => setAnswering(false)}
+        />
+      )}
     </>
   );
 }

@@ -83,6 +83,7 @@ export function Timeline({ customerId, filters, dealId, sought, children }: Time
                 <Entry
                   key={entry.id}
                   entry={entry}
+                  customerId={customerId}
                   isSought={entry.id === sought?.id}
                   onChanged={look}
                   onMoved={show}

@@ -13,14 +13,20 @@ const empty: Values = { to: null, subject: '', body: '' };
 const subjectMax = 200;
 const bodyMax = 4_000;
 
-type WriteMailProps = { customer: { id: string; name: string }; onClose: () => void };
+type WriteMailProps = {
+  customer: { id: string; name?: string };
+  /** The mail that it answers. */
+  answers?: { id: string; subject: string };
+  onClose: () => void;
+};
 
 /** The dialog for an e-mail to a customer. Sent, it can be taken back for some seconds. What is typed is kept. */
-export function WriteMail({ customer: { id, name }, onClose }: WriteMailProps) {
+export function WriteMail({ customer: { id, name = 'the customer' }, answers, onClose }: WriteMailProps) {
+  const begun = { ...empty, subject: answers ? answerSubject(answers.subject) : '' };
   const draft = useDraft<Values>(
-    `mail:${id}`,
-    empty,
-    ({ subject, body }) => subject.trim() === '' && body.trim() === '',
+    answers ? `mail:${id}:${answers.id}` : `mail:${id}`,
+    begun,
+    ({ subject, body }) => subject === begun.subject && body.trim() === '',
   );
   const { value, change } = draft;
   const { data, error, refetch } = useQuery(mailAddressesQuery(id));
@@ -49,6 +55,7 @@ export function WriteMail({ customer: { id, name }, onClose }: WriteMailProps) {
           to: chosen?.email ?? '',
           subject: value.subject.trim(),
           body: value.body,
+          ...(answers && { answers: answers.id }),
         })
       }
       onSaved={({ metadata }) => {
@@ -120,3 +127,5 @@ export function WriteMail({ customer: { id, name }, onClose }: WriteMailProps) {
     </Dialog>
   );
 }
+
+const answerSubject = (subject: string) => (/^re:/i.test(subject) ? subject : `Re: ${subject}`).slice(0, subjectMax);
