@@ -19,6 +19,7 @@ beforeAll(async () => {
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'First', 1 from crm.pipelines;
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'colour', 'Colour', 'text');
+    insert into crm.tags (name) values ('VIP');
     insert into support.widgets (key, name) values ('demo-shop', 'Shop');`);
 });
 
@@ -74,6 +75,10 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
   'crm.custom_field_values': {
     by: () => foundation,
     sql: `insert into crm.custom_field_values (field_id, customer_id, value) select id, $1, '"blue"' from crm.custom_fields`,
+  },
+  'crm.customer_tags': {
+    by: () => foundation,
+    sql: 'insert into crm.customer_tags (customer_id, tag_id) select $1, id from crm.tags',
   },
   'support.sessions': {
     by: () => support,

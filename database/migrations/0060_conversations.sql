@@ -1,5 +1,5 @@
--- Support's tags of conversations, their priority, and saved views of the inbox. Every change is an entry of the conversation, with its event: so it is in the
--- history, in the export and in the erasure of the person as a note is.
+-- Support's tags of conversations, their priority, and saved views of the inbox. Every change is an entry of the conversation, with its
+-- event: so it is in the history, in the export and in the erasure of the person as a note is.
 
 create table support.tags (
   id bigint generated always as identity primary key,
@@ -69,5 +69,5 @@ grant select, insert (owner_id, name, query, is_shared), update (name, query, is
 call platform.classify('support.saved_views', null, 'keep', 'Searches of staff. One may hold what somebody looked for.',
   content => 'name query', stays => 'name query', technical => 'id owner_id is_shared created_at');
 insert into platform.person_sources (place, relation, category, why, ordering, hidden, belongs) values
-  (94, 'support.saved_views', 'staff', 'Lists that the member of staff has saved. What they search for may be other people.', 'r.id', '{query}',
-    'r.owner_id = any ($5)');
+  (94, 'support.saved_views', 'staff', 'Lists that the member of staff has saved. What they search for may be other people.',
+    'r.id', '{query}', 'r.owner_id = any ($5)');

@@ -330,6 +330,7 @@ describe('the inventory', () => {
       'platform.received_mails.raw', // the mail itself is in the folder mails
       'platform.review_candidates.evidence',
       'staging.import_lines.owner',
+      'support.saved_views.query',
       'sync.import_candidates.reasons',
       'sync.import_decisions.one',
       'sync.import_decisions.other',
@@ -340,7 +341,6 @@ describe('the inventory', () => {
       'sync.import_uploads.recognition',
       'sync.import_uploads.refusal',
       'sync.import_uploads.settings',
-      'support.saved_views.query',
     ]);
   });
 });
