@@ -26,6 +26,7 @@ const tables: Record<string, [one: string, many: string]> = {
   'platform.removed_phones': ['former telephone number', 'former telephone numbers'],
   'platform.customers': ['customer merged before', 'customers merged before'],
   'crm.custom_field_values': ['custom field', 'custom fields'],
+  'crm.customer_tags': ['tag', 'tags'],
   'crm.deals': ['deal', 'deals'],
   'crm.contacts': ['role at a company', 'roles at companies'],
   'crm.activities': ['activity', 'activities'],
