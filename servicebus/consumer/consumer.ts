@@ -8,7 +8,15 @@ import { createGate } from './gate.ts';
 import { type BusHandler, createHandling } from './handling.ts';
 import { type ConsumerHappening, warn } from './happenings.ts';
 import { holdLanes } from './holding.ts';
-import { ConsumerPaused, HandlerTimeout, type Inbox, type InboxState, openInbox, SessionBusy } from './inbox.ts';
+import {
+  ConsumerPaused,
+  EffectsLost,
+  HandlerTimeout,
+  type Inbox,
+  type InboxState,
+  openInbox,
+  SessionBusy,
+} from './inbox.ts';
 import { openLine } from './line.ts';
 import { createObeying } from './obeying.ts';
 import { listenWhilePaused } from './orders.ts';
@@ -20,7 +28,7 @@ import { tendInbox } from './tending.ts';
  *
  * The model. The consumer holds lanes of the bus open (holding.ts) and works on what comes in each of them (lane.ts). A lane is in order, and a customer
  * is in one lane, so that the events of one customer come in order, whichever process holds the lane. Effects and deliveries commit together in the
- * consumer's own PostgreSQL (handling.ts, inbox.ts): what comes twice has one effect.
+ * consumer's own PostgreSQL (handling.ts, inbox.ts): what comes twice has one effect. A message is completed when its effect is on the disk.
  *
  * What each failure does:
  * - The process is killed, or a lane is lost: the broker gives the lane to another receiver, from the first message that is not completed on. The
@@ -30,6 +38,8 @@ import { tendInbox } from './tending.ts';
  * - The handler throws TargetUnavailable, or the consumer's database is out of reach: the consumer rests. It keeps its lanes and what has come for a
  *   minute, then gives them back.
  * - The line to the broker drops, or an answer does not come in time: the line is thrown away and opened again.
+ * - The consumer's database crashes, and takes back what was committed but not on the disk yet: its messages were not completed. The lane is given back
+ *   to the broker, which sends them again; until then nothing that follows them in the lane is handled (`after` of the inbox).
  * - A message cannot be read: it is a dead letter of the bus.
  */
 
@@ -129,7 +139,7 @@ export function consumeEvents({
   const { signal } = stopping;
   const pool = createPool({
     url,
-    max: handlersMax + 3,
+    max: handlersMax + 4,
     application_name: `aether-consumer-${subscription}`.slice(0, 63),
     connectionTimeoutMillis: 5_000,
     query_timeout: handlerTimeoutMs + 5_000,
@@ -203,6 +213,7 @@ export function consumeEvents({
     restMs: condition.restMs,
     isPaused: () => tending.seen().isPaused,
     handle,
+    keep,
     onCommand: obeying.obey,
     onUnreadable: (message, error) => tell({ kind: 'message.unreadable', messageId: String(message.messageId), error }),
   });
@@ -230,13 +241,13 @@ export function consumeEvents({
   }
 
   /** Handles a batch of a lane. While the consumer cannot work, the batch waits here: given back, each of its messages would count a delivery. */
-  async function handle(events: BusEvent[], isOver: () => boolean): Promise<void> {
+  async function handle(events: BusEvent[], isOver: () => boolean, after: string | undefined): Promise<void> {
     const keepsUntil = performance.now() + keepsLaneMs;
     for (;;) {
       while (condition.restMs() > 0 && !isOver()) await sleep(Math.min(condition.restMs() + 1, restLookMs));
       if (isOver()) throw new LaneOver();
       try {
-        const fresh = await enter(() => handling.handle(events));
+        const fresh = await enter(() => handling.handle(events, after));
         reporting.note(events, fresh);
         condition.recover();
         tell({ kind: 'events.handled', events, fresh });
@@ -245,8 +256,17 @@ export function consumeEvents({
         stand(error);
         const goesOn = error instanceof HandlerTimeout || performance.now() < keepsUntil;
         // One that did not come back is known by now: it is parked at the next try.
-        if (error instanceof ConsumerPaused || !goesOn) throw error;
+        if (error instanceof ConsumerPaused || error instanceof EffectsLost || !goesOn) throw error;
       }
+    }
+  }
+
+  async function keep(delivery: string): Promise<void> {
+    try {
+      await inbox.keep(delivery);
+    } catch (error) {
+      stand(error);
+      throw error;
     }
   }
 

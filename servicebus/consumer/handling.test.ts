@@ -330,7 +330,7 @@ describe('an older version of a row after a newer one', () => {
       const next = handling.handle([second, replayed(first)]);
       await until(async () => {
         const { rows } = await effects.pool.query(
-          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%take_batch%'`,
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%take_next_batch%'`,
         );
         return rows.length > 0;
       });
@@ -390,12 +390,34 @@ describe('an older version of a row after a newer one', () => {
   });
 });
 
+test('a batch is kept when it is on the disk; if it was lost in a crash that is said, and what follows it in its lane is not handled before it', async () => {
+  const { name, handling, inbox, list } = await open();
+  const [first, second] = some(2) as [BusEvent, BusEvent];
+  await handling.handle([first]);
+  await inbox.keep(first.deliveryId);
+  expect(await handling.handle([second], first.deliveryId)).toBe(1);
+  // As a crash leaves it that takes back the last moment: neither the effect nor the mark is there.
+  await effects.pool.query(
+    `with marks as (delete from aether_inbox.handled where subscription = $1 and id = $2)
+     delete from public.effects where subscription = $1 and version = 2`,
+    [name, second.deliveryId],
+  );
+  const [third] = some(1, second.customer as ReturnType<typeof crypto.randomUUID>) as [BusEvent];
+  const other = { ...third, version: 3, id: `${third.id}-3`, deliveryId: `${third.id}-3` };
+  await expect(handling.handle([other], second.deliveryId)).rejects.toThrow('has lost its last moment');
+  await expect(inbox.keep(second.deliveryId)).rejects.toThrow('has lost its last moment');
+  expect(versions(await list())).toEqual([1]);
+  // The bus sends both again, in their order.
+  expect(await handling.handle([second, other])).toBe(2);
+  expect(versions(await list())).toEqual([1, 2, 3]);
+});
+
 test('the inbox of an earlier version learns of versions and of lanes, and keeps what it knows', async () => {
   const schema = 'inbox_before';
   const inbox = openInbox(effects.pool, { subscription: 'before', handlerTimeoutMs: 1_000, schema });
   await inbox.prepare();
   await effects.pool.query(
-    `drop table ${schema}.processes; drop function ${schema}.take_batch; drop index ${schema}.handled_at;
+    `drop table ${schema}.processes; drop function ${schema}.take_next_batch; drop index ${schema}.handled_at;
      create index handled_at on ${schema}.handled (subscription, handled_at);
      alter table ${schema}.handled drop column item, drop column version, drop column place;
      insert into ${schema}.handled (subscription, id) values ('before', '1')`,
@@ -411,12 +433,13 @@ test('the inbox of an earlier version takes a batch as this version does', async
   const inbox = openInbox(effects.pool, { subscription: 'before', handlerTimeoutMs: 1_000, schema });
   await inbox.prepare();
   const source = async () =>
-    (await effects.pool.query('select prosrc from pg_proc where oid = to_regproc($1)', [`${schema}.take_batch`])).rows;
+    (await effects.pool.query('select prosrc from pg_proc where oid = to_regproc($1)', [`${schema}.take_next_batch`]))
+      .rows;
   const present = await source();
   await effects.pool.query(
-    `create or replace function ${schema}.take_batch(
-       of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
-       out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
+    `create or replace function ${schema}.take_next_batch(
+       of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[], after text,
+       out is_paused boolean, out is_lost boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
      language plpgsql as $$ begin raise 'of an earlier version'; end $$`,
   );
   await inbox.prepare();

@@ -52,11 +52,12 @@ export type Handling = {
   /**
    * Handles events of a lane.
    *
+   * @param after the last one before them, if it may not be on the disk yet: see `keep` of the inbox
    * @returns how many were new
-   * @throws TargetUnavailable, HandlerTimeout, ConsumerPaused and the errors of the inbox's database: nothing of the batch is kept
+   * @throws TargetUnavailable, HandlerTimeout, ConsumerPaused, EffectsLost and the errors of the inbox's database: nothing of the batch is kept
    *   then, and none counts as failed
    */
-  handle(events: BusEvent[]): Promise<number>;
+  handle(events: BusEvent[], after?: string): Promise<number>;
   /**
    * Tries what is parked and due, some sessions at once, so that one whose handler hangs does not keep the others waiting for long.
    *
@@ -143,46 +144,55 @@ export function createHandling({
     isOutdated && isCopy(event) && outdated === 'skip';
 
   /** @param isApart each event in a savepoint, so that one that fails is parked; otherwise it throws BatchFailed */
-  async function handleBatch(events: BusEvent[], isApart: boolean): Promise<number> {
+  async function handleBatch(events: BusEvent[], after: string | undefined, isApart: boolean): Promise<number> {
     const calls = openCalls();
     try {
-      return await handleWith(calls, events, isApart);
+      return await handleWith(calls, events, after, isApart);
     } finally {
       calls.end();
     }
   }
 
-  async function handleWith(calls: Calls, events: BusEvent[], isApart: boolean): Promise<number> {
+  async function handleWith(
+    calls: Calls,
+    events: BusEvent[],
+    after: string | undefined,
+    isApart: boolean,
+  ): Promise<number> {
     const effects: (() => void)[] = [];
-    const count = await inbox.inBatch(events, async (tx, taken) => {
-      const { fresh, parked, busy } = taken;
-      const versions = collectVersions(taken.outdated);
-      const count = fresh.size;
-      for (const event of events) {
-        // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
-        if (!fresh.delete(event.deliveryId)) continue;
-        const context = { tx, attempt: 1, isOutdated: versions.isOutdated(event) };
-        if (isSkipped(event, context)) {
-          effects.push(() => onEffect(event, 'outdated', 1));
-          continue;
+    const count = await inbox.inBatch(
+      events,
+      async (tx, taken) => {
+        const { fresh, parked, busy } = taken;
+        const versions = collectVersions(taken.outdated);
+        const count = fresh.size;
+        for (const event of events) {
+          // An event may be there twice in one batch: the broker drops only the ids that it has seen within its window.
+          if (!fresh.delete(event.deliveryId)) continue;
+          const context = { tx, attempt: 1, isOutdated: versions.isOutdated(event) };
+          if (isSkipped(event, context)) {
+            effects.push(() => onEffect(event, 'outdated', 1));
+            continue;
+          }
+          if (parked.has(event.session) || busy.has(event.session)) {
+            await inbox.park(tx, event, busy.has(event.session) ? 'due' : 'waiting');
+            effects.push(() => onEffect(event, 'waiting', 1));
+            continue;
+          }
+          const error = isApart ? await attempt(calls, event, context) : await attemptBare(calls, event, context);
+          if (error === undefined) {
+            versions.note(event);
+            effects.push(() => onEffect(event, 'handled', 1));
+            continue;
+          }
+          parked.add(event.session);
+          await inbox.park(tx, event, { cause: causeOf(error), policy });
+          effects.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
         }
-        if (parked.has(event.session) || busy.has(event.session)) {
-          await inbox.park(tx, event, busy.has(event.session) ? 'due' : 'waiting');
-          effects.push(() => onEffect(event, 'waiting', 1));
-          continue;
-        }
-        const error = isApart ? await attempt(calls, event, context) : await attemptBare(calls, event, context);
-        if (error === undefined) {
-          versions.note(event);
-          effects.push(() => onEffect(event, 'handled', 1));
-          continue;
-        }
-        parked.add(event.session);
-        await inbox.park(tx, event, { cause: causeOf(error), policy });
-        effects.push(() => onFailed(event, { attempt: 1, isDead: policy.attemptsMax <= 1, error }));
-      }
-      return count;
-    });
+        return count;
+      },
+      after,
+    );
     for (const tell of effects) tell();
     return count;
   }
@@ -231,12 +241,12 @@ export function createHandling({
   }
 
   return {
-    async handle(events) {
-      if (events.some(({ deliveryId }) => late.has(deliveryId))) return handleBatch(events, true);
+    async handle(events, after) {
+      if (events.some(({ deliveryId }) => late.has(deliveryId))) return handleBatch(events, after, true);
       try {
-        return await handleBatch(events, false);
+        return await handleBatch(events, after, false);
       } catch (error) {
-        if (error instanceof BatchFailed || error instanceof EffectsAborted) return handleBatch(events, true);
+        if (error instanceof BatchFailed || error instanceof EffectsAborted) return handleBatch(events, after, true);
         throw error;
       }
     },

@@ -1,9 +1,9 @@
 import type { ServiceBusClient, ServiceBusReceivedMessage, ServiceBusSessionReceiver } from '@azure/service-bus';
 import { BusFailure, toBusFailure } from '../failures.ts';
-import type { BusEvent, UnreadableMessage } from '../wire.ts';
+import type { UnreadableMessage } from '../wire.ts';
 import { within } from '../within.ts';
 import { createBell } from './bell.ts';
-import { type Lane, workLane } from './lane.ts';
+import { type Lane, type LaneWork, workLane } from './lane.ts';
 import type { Line } from './line.ts';
 import { createShare, mayAsk, type Peer } from './sharing.ts';
 
@@ -43,7 +43,8 @@ export type LanesOptions = {
   isAtRest: () => boolean;
   restMs: () => number;
   isPaused: () => boolean;
-  handle(events: BusEvent[], isOver: () => boolean): Promise<void>;
+  handle: LaneWork['handle'];
+  keep: LaneWork['keep'];
   onCommand(message: ServiceBusReceivedMessage): Promise<void>;
   onUnreadable(message: ServiceBusReceivedMessage, error: UnreadableMessage): void;
 };
@@ -104,6 +105,7 @@ export function holdLanes(options: LanesOptions): Lanes {
       receiver,
       batchMax,
       handle: options.handle,
+      keep: options.keep,
       isCrowded: () => placesTaken() >= lanesMax && longestIdle() === undefined,
       onIdle: bell.ring,
       isStopping: () => stopping.aborted || isPaused(),

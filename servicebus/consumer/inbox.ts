@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type FailureCause, retryDelayMs } from '@aether/platform/log';
 import pg from 'pg';
 import type { BusEvent } from '../wire.ts';
@@ -18,9 +19,18 @@ export type Inbox = {
    * Runs work in a transaction that has the sessions of these events, and has marked them as handled. A session that another transaction has is
    * not waited for, because others share its lane: it is `busy`.
    *
-   * @throws ConsumerPaused, and EffectsAborted when PostgreSQL undid what the handler wrote
+   * It is committed without waiting for the disk: see `keep`.
+   *
+   * @param after a delivery that was handled before these events and may not be on the disk yet
+   * @throws ConsumerPaused, EffectsLost, and EffectsAborted when PostgreSQL undid what the handler wrote
    */
-  inBatch<T>(events: BusEvent[], work: (tx: InboxTransaction, taken: Taken) => Promise<T>): Promise<T>;
+  inBatch<T>(events: BusEvent[], work: (tx: InboxTransaction, taken: Taken) => Promise<T>, after?: string): Promise<T>;
+  /**
+   * Settles when this delivery, and what was committed before it, is on the disk. Those of several lanes wait together.
+   *
+   * @throws EffectsLost when the database has crashed before that, and the errors of the database
+   */
+  keep(delivery: string): Promise<void>;
   /**
    * Runs work in a transaction that has the session: two processes never handle one session at once, also if its lane was lost.
    *
@@ -113,6 +123,8 @@ const peerMs = 3_000;
 const trimmedAtOnce = 20_000;
 /** The server ends a statement somewhat later than the handler is given up, and a transaction whose process is out of reach. */
 const graceMs = 1_000;
+/** What is handled within so long waits for the disk together. */
+const gatherMs = 20;
 /** Long enough for a batch of new events to end, so that a session that always has some does not keep its parked ones waiting. */
 const briefWaitMs = 20;
 
@@ -134,6 +146,15 @@ export function openInbox(
   if (!/^[a-z][a-z0-9_]{0,62}$/.test(schema))
     throw new Error(`The schema of an inbox is a lower-case name: it is ${schema}.`);
 
+  const keeping = createKeeping(async (deliveries) => {
+    // A message in the log of the database, which nobody reads: it makes this commit wait for the disk, and all before it are there then.
+    const { rows } = await pool.query<{ kept: string[] }>(
+      `select array(select h.id from ${schema}.handled h where h.subscription = $1 and h.id = any ($2)) as kept,
+         pg_logical_emit_message(true, 'aether_inbox', '')`,
+      [subscription, deliveries],
+    );
+    return new Set(rows[0]?.kept);
+  });
   const limits = `set local statement_timeout = ${handlerTimeoutMs + graceMs}; set local idle_in_transaction_session_timeout = ${handlerTimeoutMs + graceMs}`;
 
   /**
@@ -208,7 +229,7 @@ export function openInbox(
         const { rows } = await tx.query(
           `select to_regclass($1) is not null as is_there, to_regclass($2) is not null as shares_lanes,
              exists (select from pg_proc p where p.oid = to_regproc($3) and p.prosrc = $4) as takes_batches`,
-          [`${schema}.subscriptions`, `${schema}.processes`, `${schema}.take_batch`, takeBatchBodyOf(schema)],
+          [`${schema}.subscriptions`, `${schema}.processes`, `${schema}.take_next_batch`, takeBatchBodyOf(schema)],
         );
         if (!rows[0].is_there) await tx.query(tablesOf(schema));
         if (!rows[0].shares_lanes) await tx.query(lanesOf(schema));
@@ -217,11 +238,13 @@ export function openInbox(
       });
     },
     inSession,
-    async inBatch(events, work) {
-      let found: Record<keyof Taken, string[]> & { is_paused: boolean };
+    keep: keeping,
+    async inBatch(events, work, after) {
+      let found: Record<keyof Taken, string[]> & { is_paused: boolean; is_lost: boolean };
       return transaction(
         (tx) => {
           if (found.is_paused) throw new ConsumerPaused();
+          if (found.is_lost) throw new EffectsLost();
           const { fresh, outdated, parked, busy } = found;
           return work(tx, {
             fresh: new Set(fresh),
@@ -230,7 +253,7 @@ export function openInbox(
             busy: new Set(busy),
           });
         },
-        takeBatch(schema, subscription, events),
+        `set local synchronous_commit = off; ${takeBatch(schema, subscription, events, after)}`,
         (results) => {
           found = results.at(-1)?.rows[0];
         },
@@ -407,6 +430,40 @@ export function openInbox(
   }
 }
 
+/**
+ * Gathers what is to be on the disk, for one look at it after the other.
+ *
+ * @param look which of these deliveries are there, told when they are on the disk
+ */
+function createKeeping(look: (deliveries: string[]) => Promise<Set<string>>): Inbox['keep'] {
+  type Waiting = { delivery: string; settle: () => void; fail: (error: unknown) => void };
+  let waiting: Waiting[] = [];
+  let isRunning = false;
+
+  async function run(): Promise<void> {
+    isRunning = true;
+    await sleep(gatherMs);
+    for (let next = waiting; next.length > 0; next = waiting) {
+      waiting = [];
+      try {
+        const kept = await look(next.map(({ delivery }) => delivery));
+        for (const { delivery, settle, fail } of next)
+          if (kept.has(delivery)) settle();
+          else fail(new EffectsLost());
+      } catch (error) {
+        for (const { fail } of next) fail(error);
+      }
+    }
+    isRunning = false;
+  }
+
+  return (delivery) =>
+    new Promise((settle, fail) => {
+      waiting.push({ delivery, settle, fail });
+      if (!isRunning) run();
+    });
+}
+
 /** A row of the platform, across its events; null for events of other publishers, whose versions mean nothing here. */
 export const itemOf = ({ source, type, rowId, version, position }: BusEvent): string | null =>
   source.startsWith('/aether/') && version !== null && position !== null
@@ -414,7 +471,7 @@ export const itemOf = ({ source, type, rowId, version, position }: BusEvent): st
     : null;
 
 /** The call of the inbox's function, in literals: it is sent with `begin`. */
-function takeBatch(schema: string, subscription: string, events: BusEvent[]): string {
+function takeBatch(schema: string, subscription: string, events: BusEvent[], after: string | undefined): string {
   const list = (values: (string | null)[]) =>
     `array[${values.map((value) => (value === null ? 'null' : pg.escapeLiteral(value))).join(',')}]`;
   const items = events.map(itemOf);
@@ -422,8 +479,8 @@ function takeBatch(schema: string, subscription: string, events: BusEvent[]): st
     `'{${events.map((event, n) => (items[n] === null ? 'null' : event[of])).join(',')}}'`;
   const sessions = [...new Set(events.map(({ session }) => session))];
   const ids = events.map(({ deliveryId }) => deliveryId);
-  return `select * from ${schema}.take_batch(${pg.escapeLiteral(subscription)}, ${list(ids)}, ${list(sessions)}, ${list(items)},
-    ${numbers('version')}, ${numbers('position')})`;
+  return `select * from ${schema}.take_next_batch(${pg.escapeLiteral(subscription)}, ${list(ids)}, ${list(sessions)}, ${list(items)},
+    ${numbers('version')}, ${numbers('position')}, ${after === undefined ? 'null' : pg.escapeLiteral(after)})`;
 }
 
 /** Somebody has paused the consumer: nothing of the batch is kept, and the bus keeps the messages. */
@@ -431,6 +488,14 @@ export class ConsumerPaused extends Error {
   constructor() {
     super('The consumer is paused.');
     this.name = 'ConsumerPaused';
+  }
+}
+
+/** The database has crashed before what was handled last was on the disk: that comes first, again. */
+export class EffectsLost extends Error {
+  constructor() {
+    super('The database of the inbox has lost its last moment in a crash: the bus sends again what was handled then.');
+    this.name = 'EffectsLost';
   }
 }
 
@@ -542,15 +607,17 @@ const hasNewer = (schema: string, of: string): string => `exists (
  * sees what was committed when it began, so that what is parked is known under the lock.
  */
 const takeBatchOf = (schema: string): string => `
-  create or replace function ${schema}.take_batch(
-    of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[],
-    out is_paused boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
-  language plpgsql as $$${takeBatchBodyOf(schema)}$$;`;
+  create or replace function ${schema}.take_next_batch(
+    of_subscription text, ids text[], sessions text[], items text[], versions bigint[], places bigint[], after text,
+    out is_paused boolean, out is_lost boolean, out busy text[], out fresh text[], out outdated text[], out parked text[])
+  language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$${takeBatchBodyOf(schema)}$$;`;
 
 const takeBatchBodyOf = (schema: string): string => `
   begin
     select s.is_paused into is_paused from ${schema}.subscriptions s where s.name = of_subscription;
-    if is_paused then return; end if;
+    is_lost := after is not null
+      and not exists (select from ${schema}.handled h where h.subscription = of_subscription and h.id = after);
+    if is_paused or is_lost then return; end if;
     busy := array(select s.session from unnest(sessions) s (session)
       where not pg_try_advisory_xact_lock(hashtextextended(of_subscription || ' ' || s.session, 0)));
     outdated := array(

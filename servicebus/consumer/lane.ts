@@ -5,8 +5,8 @@ import { type BusEvent, toBusEvent, UnreadableMessage } from '../wire.ts';
 import { within } from '../within.ts';
 
 /*
- * The work on one lane. Messages stream in, in their order; what has come is a batch. It is completed when its effect is committed, while the next one
- * is handled: what is lost between the two comes again, and the inbox knows it. A message that cannot be read becomes a dead letter: nothing could be
+ * The work on one lane. Messages stream in, in their order; what has come is a batch. It is completed when its effect is committed and on the disk, while
+ * the next one is handled: what is lost between the two comes again, and the inbox knows it. A message that cannot be read becomes a dead letter: nothing could be
  * done with it, and it has no place in the order. Everything else stays the bus's until it is handled or parked.
  */
 
@@ -15,9 +15,12 @@ export type LaneWork = {
   batchMax: number;
   /**
    * @param isOver whether the lane was lost or the consumer stops meanwhile
+   * @param after the last event before them, if it may not be on the disk yet
    * @throws what keeps the lane from being worked on: it is given back to the broker
    */
-  handle(events: BusEvent[], isOver: () => boolean): Promise<void>;
+  handle(events: BusEvent[], isOver: () => boolean, after: string | undefined): Promise<void>;
+  /** Settles when the effects of this event and of those before it are on the disk. */
+  keep(delivery: string): Promise<void>;
   /** A batch is done: it may end when the lane has had its turn and others wait for its place. */
   isCrowded(): boolean;
   /** It waits for a further message: its place may be given to another lane. */
@@ -114,16 +117,26 @@ export function workLane(work: LaneWork): Lane {
     return queue.length > 0 && !isLeaving && !isOver();
   }
 
-  /** Completes a batch while the next one is handled. The broker sends others in its place from then on. */
-  async function settle(batch: Waiting[], readable: Waiting[]): Promise<void> {
-    const completed = Promise.all(readable.map(({ message }) => receiver.completeMessage(message)));
+  /** Completes a batch when it is on the disk, while the next one is handled. The broker sends others in its place from now on. */
+  async function settle(batch: Waiting[], readable: Waiting[], kept: Promise<void>): Promise<void> {
     for (const { done } of batch) done();
     try {
+      await Promise.race([kept, gone.promise]);
+      const completed = Promise.all(readable.map(({ message }) => receiver.completeMessage(message)));
       await Promise.race([within(completed, settleMs), gone.promise]);
     } catch (error) {
       lose(error);
       throw error;
     }
+  }
+
+  /** Undefined if it is on the disk. */
+  let handledLast: string | undefined;
+  async function keep(events: BusEvent[]): Promise<void> {
+    const last = (events.at(-1) as BusEvent).deliveryId;
+    handledLast = last;
+    await work.keep(last);
+    if (handledLast === last) handledLast = undefined;
   }
 
   async function run(): Promise<void> {
@@ -133,9 +146,14 @@ export function workLane(work: LaneWork): Lane {
         const batch = queue.splice(0, batchMax);
         const { events, readable } = await sortOut(batch, work);
         // What keeps it may last, and the lane may be lost meanwhile: then another process has it.
-        if (events.length > 0) await Promise.race([work.handle(events, isOver), gone.promise]);
+        let kept: Promise<void> = Promise.resolve();
+        if (events.length > 0) {
+          await Promise.race([work.handle(events, isOver, handledLast), gone.promise]);
+          kept = keep(events);
+          kept.catch(() => {}); // awaited when the batch is completed
+        }
         await settling;
-        settling = settle(batch, readable);
+        settling = settle(batch, readable, kept);
         settling.catch(() => {}); // awaited before the next batch is completed
         if (performance.now() > endsAt && isCrowded()) break;
       }

@@ -123,6 +123,16 @@ test('while the broker refuses, nothing is lost, and the check says why; then al
   expect(relay.report()?.state).toBe('idle');
 });
 
+test('what is written while batches are under way is sent behind them, each once and in order, and is written down when the relay rests', async () => {
+  const customer = await newCustomer('Busy');
+  for (let n = 1; n < 60; n++) await rename(customer, `Busy ${n}`);
+  await settled();
+  const found = await take(customer.id, 60);
+  expect(found.map(({ event }) => event.version)).toEqual(Array.from({ length: 60 }, (_, n) => n + 1));
+  expect(new Set(found.map(({ message }) => message.messageId)).size).toBe(60);
+  expect(found.every(({ message }) => message.deliveryCount === 0)).toBe(true);
+});
+
 test('an event that is too large is parked and shown, and holds back its customer until somebody gives it up', async () => {
   const [customer, other] = await Promise.all([newCustomer('Big'), newCustomer('Small')]);
   await settled();

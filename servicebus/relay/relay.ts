@@ -15,15 +15,24 @@ import { describeBusFailure, type FailureKind, kindOf, reasonOf } from '../failu
 import type { ServiceBusSettings } from '../settings.ts';
 import { toMessage } from '../wire.ts';
 import { openLedger } from './ledger.ts';
-import { leaseMs, openRelayLog, type RelayEvent, relayName, type Sent, type Turn, type Work } from './relaylog.ts';
+import {
+  joinSent,
+  leaseMs,
+  openRelayLog,
+  type RelayEvent,
+  relayName,
+  type Sent,
+  type Turn,
+  type Work,
+} from './relaylog.ts';
 import { type BusSender, openSender } from './sending.ts';
 import { type ConsumerView, watchConsumers } from './watching.ts';
 
 /*
  * The relay puts the events of the log on the topic, in their order, each at least once and under one id.
  *
- * The model. A turn reads events (relaylog.ts), then they are sent (sending.ts), and the next turn writes down what came of it. Nothing is sent
- * while a transaction is open. One worker relays, by a lease; others stand by.
+ * The model. A turn reads events (relaylog.ts), then they are sent (sending.ts), and a later turn writes down what came of it. While one batch is being
+ * sent the next one is read, and is sent after it. No transaction is open while the broker is waited for. One worker relays, by a lease; others stand by.
  *
  * What each failure does:
  * - The worker is killed between sending and writing down: the events are sent again, and the broker drops ids that it has seen within its
@@ -67,9 +76,14 @@ export type RelayOptions = {
   watchEveryMs?: number;
 };
 
+/** A turn that was made while events were being sent, and how many notifications there were before it. */
+type Ahead = { turn: Turn; signs: number } | undefined;
+
 const pollMs = 1_000;
 const answerMs = 10_000;
 const stopWithinMs = 3_000;
+/** What was sent is written down so long after it, if there is nothing else to be sent until then. */
+const writeDownMs = 25;
 /** The lease is renewed so long after the last turn: a send in several batches, or a rest, may take longer than its term. */
 const renewAfterMs = 1_000;
 /** A failure that goes on is reported so often. */
@@ -133,22 +147,51 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
     leasedUntil = (await relayLog.renew()) ? Math.max(leasedUntil, askedAt + leaseMs) : Number.NEGATIVE_INFINITY;
   }
 
+  /**
+   * Reads on while events are being sent, when there is more: one turn then has the next ones ready. It writes down what was sent before.
+   *
+   * @param sending settles when they are sent
+   */
+  async function readOn(work: Work, sent: Sent | undefined, signs: number, sending: Promise<unknown>): Promise<Ahead> {
+    const ended = new AbortController();
+    sending.catch(() => {}).finally(() => ended.abort());
+    if (!work.hasMore) await wakeups.next(pollMs, { after: signs, signal: ended.signal });
+    if (ended.signal.aborted || stopping.signal.aborted) return undefined;
+    const askedAt = performance.now();
+    const signsThen = wakeups.signs();
+    const turn = await relayLog.readOn(sent, work.until).catch(() => undefined); // the next turn says why
+    if (!turn) return undefined;
+    noteTurn(askedAt);
+    return { turn, signs: signsThen };
+  }
+
+  function noteTurn(askedAt: number): void {
+    leasedUntil = askedAt + leaseMs;
+    turnedAt = performance.now();
+    progress.turns++;
+  }
+
   async function run(): Promise<void> {
     let isRegistered = false;
+    // Not written down yet.
     let sent: Sent | undefined;
+    let ahead: Ahead;
     while (!stopping.signal.aborted) {
-      const signs = wakeups.signs();
+      const signs = ahead?.signs ?? wakeups.signs();
       let turn: Turn;
       try {
         if (!isRegistered) {
           await register(connection, { name: relayName });
           isRegistered = true;
         }
-        const askedAt = performance.now();
-        turn = await relayLog.turn(sent);
-        leasedUntil = turn.role === 'stands by' ? Number.NEGATIVE_INFINITY : askedAt + leaseMs;
-        turnedAt = performance.now();
-        progress.turns++;
+        if (ahead) turn = ahead.turn;
+        else {
+          const askedAt = performance.now();
+          turn = await relayLog.turn(sent);
+          noteTurn(askedAt);
+          if (turn.role === 'stands by') leasedUntil = Number.NEGATIVE_INFINITY;
+          sent = undefined;
+        }
       } catch (error) {
         // What was sent is written down, or sent again, when the database answers.
         const isOut = error instanceof DatabaseUnavailable || error instanceof DatabaseBusy;
@@ -159,20 +202,33 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
         await rest(retryDelayMs(progress.failures, 200, 5_000));
         continue;
       }
-      sent = undefined;
+      ahead = undefined;
       isRelaying = turn.role !== 'stands by';
       const work = turn.role === 'relays' ? turn.work : undefined;
       if (!work) {
         if (turn.role === 'relays') settleDown();
-        const restMs = turn.role === 'relays' ? Math.min(turn.restMs ?? pollMs, pollMs) : pollMs;
+        // What was sent is soon written down, but not at once: the next events would wait for a turn that does nothing else.
+        const longestMs = sent ? writeDownMs : pollMs;
+        const restMs = turn.role === 'relays' ? Math.min(turn.restMs ?? longestMs, longestMs) : pollMs;
         await wakeups.next(restMs, { after: signs, signal: stopping.signal });
         continue;
       }
       if (performance.now() >= leasedUntil) await renew().catch(() => {}); // a turn may take longer than the lease lasts
-      const { error, ...outcome } = await sendWork(work, sender);
-      sent = { work, ...outcome };
-      if (error === undefined) settleDown();
-      else await standFailure(error);
+      const sending = sendWork(work, sender);
+      const reading = work.of === 'log' ? readOn(work, sent, signs, sending) : undefined;
+      const { error, ...outcome } = await sending;
+      ahead = await reading;
+      const isOrdinary = error === undefined && outcome.tooLarge.length === 0 && outcome.waiting.length === 0;
+      sent = joinSent(ahead ? undefined : sent, { work, ...outcome });
+      // What was read on follows all of this.
+      if (!isOrdinary || outcome.settled < work.events.length) ahead = undefined;
+      if (error !== undefined) {
+        await standFailure(error);
+        continue;
+      }
+      settleDown();
+      if (!ahead && isOrdinary && !work.hasMore)
+        await wakeups.next(writeDownMs, { after: signs, signal: stopping.signal });
     }
     // Writes down what was sent last, so that the next worker need not send it again.
     if (sent) await relayLog.turn(sent).catch(() => {});

@@ -69,6 +69,12 @@ export type Sent = {
 
 export type RelayLog = {
   turn(sent: Sent | undefined): Promise<Turn>;
+  /**
+   * Reads what follows `after`, while the events up to there are being sent, and writes down what was sent before them.
+   *
+   * @returns undefined if it has done nothing, because a person or a failure has changed something: `turn` sees what
+   */
+  readOn(sent: Sent | undefined, after: number): Promise<Turn | undefined>;
   /** Keeps the lease between two turns. @returns whether this worker still has it */
   renew(): Promise<boolean>;
   /** Gives the lease up, so that another worker need not wait for its end. */
@@ -98,18 +104,22 @@ const restNow: Statement = {
   text: 'update sync.relay set rests_since = clock_timestamp()',
 };
 
+/** The next events of these audiences, with what they hold up to each: no more than fits into a turn. */
+const pageOf = (after: string, audiences: string): string => `
+      select * from (
+        select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
+        from (
+          select * from sync.events
+          where position > ${after} and position <= ${after} + ${positionsMax} and audience = any (${audiences})
+          order by position limit ${eventsMax}) g) b
+      where b.bytes - pg_column_size(b.data) - pg_column_size(b.previous) < ${bytesMax}`;
+
 const readLog: Statement = {
   name: 'relay-read',
   text: `with head as materialized (
       select sync.head() as position, exists (select from sync.parked where subscription = '${relayName}') as has_parked)
     select ${eventColumns}, e.audience, e.bytes, head.position as head, head.has_parked
-    from head left join lateral (
-      select * from (
-        select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
-        from (
-          select * from sync.events
-          where position > $1 and position <= $2 and audience = any ($3) order by position limit ${eventsMax}) g) b
-      where b.bytes - pg_column_size(b.data) - pg_column_size(b.previous) < ${bytesMax}) e on true
+    from head left join lateral (${pageOf('$1::bigint', '$2')}) e on true
     order by e.position`,
 };
 
@@ -118,9 +128,34 @@ const readAudiences: Statement = {
   text: 'select position, audience from sync.events where position = any ($1)',
 };
 
+/**
+ * A turn in one statement and one round trip, for the ordinary case: this worker has the lease, nobody has paused or moved the subscription, and nothing is
+ * parked. It then moves the position, renews the lease and reads on; otherwise it does nothing and has no row. It takes the same locks in the same
+ * order as a turn in several statements. It always writes, and so waits until what it has read is on the disk.
+ */
+const turnAtOnce: Statement = {
+  name: 'relay-turn',
+  text: `with mine as materialized (
+      select r.lanes from sync.relay r where r.holder = $1 and r.leased_until > clock_timestamp() for update skip locked),
+    held as materialized (
+      select s.name, s.replay_until, mine.lanes from mine, sync.subscriptions s
+      where s.name = '${relayName}' and not s.is_paused and s.types is null and s.shares = 1 and s.layout = 1 and s.position = $3
+        and not exists (select from sync.parked p where p.subscription = s.name)
+      for update of s skip locked),
+    renewed as (
+      update sync.relay r set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000), rests_since = null
+      from held where r.only_one),
+    moved as (
+      update sync.subscriptions s set position = $4, moved_at = clock_timestamp() from held where s.name = held.name and s.position < $4)
+    select ${eventColumns}, e.audience, e.bytes, held.head, false as has_parked, held.replay_until, held.lanes
+    from (select *, sync.head() as head from held) held left join lateral (${pageOf('$6::bigint', '$5')}) e on true
+    order by e.position`,
+};
+
 type Row = EventRow & { audience: string };
 /** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
 type ReadRow = Row & { bytes: number; head: number; has_parked: boolean };
+type TurnRow = ReadRow & { replay_until: number; lanes: number };
 
 /** `took_over`: of a worker that did not give it up. */
 type RelayLease = { lanes: number; took_over: boolean };
@@ -138,6 +173,26 @@ const toRelayEvent = (row: Row, replayUntil: number, attempts = 0): RelayEvent =
   audience: row.audience,
   attempts,
 });
+
+/** Two batches of the log, one after the other, as one that is not written down yet. */
+export function joinSent(first: Sent | undefined, { work, ...second }: Sent): Sent {
+  if (!first) return { work, ...second };
+  return {
+    work: { ...work, from: first.work.from, events: [...first.work.events, ...work.events] },
+    settled: first.settled + second.settled,
+    tooLarge: [...first.tooLarge, ...second.tooLarge],
+    waiting: [...first.waiting, ...second.waiting],
+  };
+}
+
+/** What was read after a position; undefined if the log has nothing more. */
+function toPage(rows: ReadRow[], replayUntil: number, from: number): Omit<Found, 'of'> | undefined {
+  const head = rows[0]?.head ?? from;
+  const events = rows.filter((row) => row.position !== null).map((row) => toRelayEvent(row, replayUntil));
+  const isWhole = events.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
+  const until = isWhole ? Math.max(from, Math.min(head, from + positionsMax)) : (events.at(-1) as RelayEvent).position;
+  return until <= from ? undefined : { events, from, until, hasMore: until < head };
+}
 
 /**
  * @param holder names this worker among all of them
@@ -168,12 +223,33 @@ export function openRelayLog(
   const hold = async (tx: Transaction): Promise<Lease | undefined> =>
     (await tx.run<Lease>(takeLease, [relayName, null]))[0];
 
-  const readFrom = (tx: Transaction, from: number): Promise<ReadRow[]> =>
-    tx.run<ReadRow>(readLog, [from, from + positionsMax, audiences]);
+  const readFrom = (tx: Transaction, from: number): Promise<ReadRow[]> => tx.run<ReadRow>(readLog, [from, audiences]);
+
+  /**
+   * @param after reads from there on; by default from where the subscription is then
+   * @returns undefined if the ordinary case is not given: nothing was done
+   */
+  async function turnOnce(sent: Sent | undefined, after?: number): Promise<Turn | undefined> {
+    const at = leftAt;
+    const to = sent ? expectedAfter(sent) : at;
+    leftAt = undefined;
+    if (at === undefined || to === undefined || (sent && sent.work.from !== at)) return undefined;
+    const from = after ?? to;
+    const rows = await connection.run<TurnRow>(turnAtOnce, [holder, leaseMs, at, to, audiences, from]);
+    const [first] = rows;
+    if (!first) return undefined;
+    leftAt = to;
+    wasParked = false;
+    const found = toPage(rows, first.replay_until, from);
+    return { role: 'relays', work: found && { of: 'log', ...found, lanes: first.lanes }, restMs: undefined };
+  }
 
   async function turn(sent: Sent | undefined): Promise<Turn> {
     const from = leftAt === undefined ? undefined : sent ? expectedAfter(sent) : leftAt;
-    leftAt = undefined;
+    return (await turnOnce(sent)) ?? turnStepwise(sent, from);
+  }
+
+  async function turnStepwise(sent: Sent | undefined, from: number | undefined): Promise<Turn> {
     try {
       return await connection.transaction({ readsFirst: true }, async (tx) => {
         const { lease, held, read } = await ask(tx, from);
@@ -250,20 +326,9 @@ export function openRelayLog(
     from: number,
     read: ReadRow[] | undefined,
   ): Promise<Found | undefined> {
-    const last = from + positionsMax;
     const rows = read ?? (await readFrom(tx, from));
-    const head = rows[0]?.head ?? from;
-    const found = rows.filter((row) => row.position !== null).map((row) => toRelayEvent(row, held.replay_until));
-    const isWhole = found.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
-    const until = isWhole ? Math.max(from, Math.min(head, last)) : (found.at(-1) as RelayEvent).position;
-    if (until <= from) return undefined;
-    return {
-      of: 'log',
-      events: await sortOut(tx, found, rows[0]?.has_parked ?? false),
-      from,
-      until,
-      hasMore: until < head,
-    };
+    const page = toPage(rows, held.replay_until, from);
+    return page && { of: 'log', ...page, events: await sortOut(tx, page.events, rows[0]?.has_parked ?? false) };
   }
 
   /**
@@ -285,6 +350,7 @@ export function openRelayLog(
 
   return {
     turn,
+    readOn: turnOnce,
     async renew() {
       const rows = await connection.query(
         `update sync.relay set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)

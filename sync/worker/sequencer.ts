@@ -99,9 +99,11 @@ const renewalsPerLease = 3;
 const worthwhile = 500;
 /**
  * A rest is a multiple of what a batch takes at present, so that numbering and its readers leave the machine to the writers: short on an
- * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier.
+ * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. But it is no longer than a
+ * millisecond for each event of the last batch: where few come, nothing is saved by letting them wait.
  */
 const restPerBatch = 2;
+const restPerEventMs = 1;
 const pacingMaxMs = 25;
 /** A transaction that holds the doorbell for this long is a long one; before that, polling is cheaper. */
 const shortTransactionMs = 50;
@@ -258,7 +260,8 @@ function openSession(
     if (!batch.isFull) batchMs += (performance.now() - startedAt - batchMs) / 4;
     return batch;
   }
-  const pacing = (): number => Math.min(Math.max(pacingMs, batchMs * restPerBatch), pacingMaxMs);
+  const pacing = (moved: number): number =>
+    Math.min(Math.max(pacingMs, Math.min(batchMs * restPerBatch, moved * restPerEventMs)), pacingMaxMs);
 
   /** Sleeps with the doorbell taken until a writer rings. @returns the batch that is there then */
   async function nap(): Promise<Batch> {
@@ -312,7 +315,7 @@ function openSession(
       behind.note(isFull);
       if (moved > 0) {
         backoffMs = 1;
-        if (!isFull) await wait(moved >= worthwhile ? pacingMs : pacing());
+        if (!isFull) await wait(moved >= worthwhile ? pacingMs : pacing(moved));
         continue;
       }
       rung = false;
