@@ -39,7 +39,10 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
   const client = useQueryClient();
   const [told, setTold] = useState<ActOutcome>();
   const [isAddingTasks, setAddingTasks] = useState(false);
-  const chosen = chooseOf(selection, filters, rows);
+  /** The versions that the person has seen, also of a chosen customer who has left the list since. */
+  const [versions] = useState(() => new Map<string, number>());
+  for (const { id, version } of rows) versions.set(id, version);
+  const chosen = chooseOf(selection, filters, versions);
   const tooMany = !selection.all && selection.keys.size > chosenMax;
 
   const tell = (done: string, outcome: ActOutcome) => {
@@ -160,10 +163,14 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
   );
 }
 
-/** The versions are those that the person sees. A row that has left the list is still meant. */
-function chooseOf({ all, keys }: Selection, filters: CustomerFilters, rows: ListedCustomer[]): ChosenCustomers {
+/** All that match but for some, or those that were chosen, with the versions that the person has seen. */
+function chooseOf(
+  { all, keys }: Selection,
+  filters: CustomerFilters,
+  versions: ReadonlyMap<string, number>,
+): ChosenCustomers {
   if (all) return matchingCustomers(filters, [...keys]);
-  return { chosen: Object.fromEntries(rows.filter(({ id }) => keys.has(id)).map(({ id, version }) => [id, version])) };
+  return { chosen: Object.fromEntries([...keys].map((id) => [id, versions.get(id) ?? 1])) };
 }
 
 function saveFile(file: Blob, name: string): void {
