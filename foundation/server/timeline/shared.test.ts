@@ -156,8 +156,24 @@ describe('what Support shares', () => {
     });
   });
 
-  test('is no entry of another kind, and none that there is not', async () => {
-    const { customer } = await haveTalked();
+  test('is nothing of an entry whose words are gone with their time, which stays in the timeline', async () => {
+    await share({ conversations: 'everybody', calls: 'everybody' });
+    const chat = await haveTalked();
+    const { rows } = await superuser.query('select id from crm.activities where customer_id = $1', [chat.customer.id]);
+    await superuser.query(`select platform.scrub_aged('crm.activities', 'r.id = any ($1)', $1, 0)`, [
+      rows.map(({ id }) => id),
+    ]);
+    expect(await sharedWith(chat, app.callAs('tom'))).toEqual(nothing);
+    expect((await read(chat, app.callAs('tom'))).status).toBe(404);
+  });
+
+  test('is no entry of another kind, none that somebody of the CRM has made look like one, and none that there is not', async () => {
+    await share({ conversations: 'everybody' });
+    const { customer, session } = await haveTalked();
+    const forged = await app.call('POST', `/api/customers/${customer.id}/activities`, {
+      ...{ type: 'support_chat', description: 'Hi', metadata: { session_id: session } },
+    });
+    expect(forged.status).toBe(422);
     const note = (
       await app.call('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description: 'Hi' })
     ).body;

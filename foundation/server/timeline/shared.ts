@@ -1,5 +1,5 @@
 import { Problem } from '@aether/http';
-import { NotFound, type PlatformDb, type Transaction } from '@aether/platform';
+import { isUuid, NotFound, type PlatformDb, type Transaction } from '@aether/platform';
 import type { TimelineEntry } from './timeline.ts';
 
 /*
@@ -35,14 +35,14 @@ export async function readShared(
   });
 }
 
-/** The records of Support that entries of this type are about, each with its entry. */
+/** The records of Support that entries of this type are about, each with its entry. An entry whose words are gone with their time names none. */
 function referencesOf(entries: TimelineEntry[], type: string, field: string): Map<string, string> {
   return new Map(
-    entries.flatMap((entry) =>
-      entry.kind === 'activity' && entry.app === 'support' && entry.type === type
-        ? [[String(entry.metadata[field]), entry.id] as const]
-        : [],
-    ),
+    entries.flatMap((entry) => {
+      if (entry.kind !== 'activity' || entry.app !== 'support' || entry.type !== type) return [];
+      const named = entry.metadata[field];
+      return typeof named === 'string' && isUuid(named) ? [[named, entry.id] as const] : [];
+    }),
   );
 }
 
@@ -70,8 +70,10 @@ export async function readConversation(
 ): Promise<SharedMessage[]> {
   const [about] = await tx.query<{ session: string; is_shared: boolean }>(
     `select s.id as session, exists (select from platform.list_shared_conversations(array[s.id])) as is_shared
-     from crm.activities a cross join lateral (select (a.metadata ->> 'session_id')::uuid as id) s
-     where a.id = $1 and a.type = 'support_chat' and a.created_by_app = 'support'`,
+     from crm.activities a cross join lateral (
+       select case when pg_input_is_valid(a.metadata ->> 'session_id', 'uuid') then (a.metadata ->> 'session_id')::uuid end as id
+     ) s
+     where a.id = $1 and a.type = 'support_chat' and a.created_by_app = 'support' and s.id is not null`,
     [activity],
   );
   if (!about) throw new NotFound('conversation');
