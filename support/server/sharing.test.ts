@@ -3,6 +3,7 @@ import { startTestSupport, type TestSupport } from './testing.ts';
 import { visit } from './visitors/testing.visitor.ts';
 
 let app: TestSupport;
+let unique = 0;
 beforeAll(async () => {
   app = await startTestSupport();
 });
@@ -51,6 +52,17 @@ describe('what the browser knows of a visitor', () => {
     await app.support.createCustomer({ name: 'Old', email: 'old@known.example' });
     await visit(app, { email: 'old@known.example', name: 'Old', language: 'pt-BR', time_zone: 'America/Sao_Paulo' });
     expect(await knownOf('old@known.example')).toEqual({ preferred_language: null, timezone: null });
+  });
+
+  // A chat with a known address would go on: a refusal would tell the two apart.
+  test.each([
+    ['a language that no record can have', { language: 'sh-aaaaaaaa-bbbbbbbb-cccccccc-ddddd' }, null],
+    ['a language with its calendar and numerals', { language: 'en-US-u-ca-buddhist-nu-thai' }, 'en-US'],
+    ['an offset as the time zone', { time_zone: '+05:30' }, null],
+  ])('does not refuse a person who is not known yet for %s', async (_, given, preferred_language) => {
+    const email = `odd${++unique}@known.example`;
+    await visit(app, { email, name: 'Odd', ...given });
+    expect(await knownOf(email)).toEqual({ preferred_language, timezone: null });
   });
 
   test('that is no language is left out', async () => {

@@ -19,16 +19,18 @@ async function erase(id: string): Promise<void> {
   await owner.query('update platform.customers set erased_at = now() where id = $1', [id]);
 }
 const slowMs = 1_000;
-/** An unknown address, whose customer takes a second to create. */
-async function slowEmail(): Promise<string> {
+/** An unknown address, whose customer takes a second to create, or to get a time zone. */
+async function slowEmail(at: 'slow' | 'learned' = 'slow'): Promise<string> {
   const superuser = await app.database.connect('postgres');
   await superuser.query(
     `create or replace function public.sleep() returns trigger language plpgsql
       as $$ begin perform pg_sleep(${slowMs / 1_000}); return new; end $$;
      create or replace trigger sleep before insert on platform.customers for each row
-       when (new.email like 'slow%') execute function public.sleep()`,
+       when (new.email like 'slow%') execute function public.sleep();
+     create or replace trigger sleep_to_learn before update of timezone on platform.customers for each row
+       when (new.email like 'learned%') execute function public.sleep()`,
   );
-  return `slow.${newEmail()}`;
+  return `${at}.${newEmail()}`;
 }
 const greetingRules = {
   ...{ greeting: 'Hello!', questions: [], fallback: 'Sorry?', fallbacks_max: 1 },
@@ -133,24 +135,31 @@ describe('starting to chat', () => {
     expect((await app.support.getCustomerByEmail(email))?.name).toBe('Ada');
   });
 
-  test('reveals no duration to a message sent while the visitor gives an address: the message does not wait for that', async () => {
+  test.each([
+    ['the record is made', 'slow'],
+    ['the record learns the time zone', 'learned'],
+  ] as const)('reveals no duration to a message sent while %s: the message does not wait for that', async (_, at) => {
     await app.support.query(
-      `insert into support.widgets (key, name, settings) values ('silent-shop', 'Silent', '{"ask":"never"}')`,
+      `insert into support.widgets (key, name, settings) values ('silent-shop', 'Silent', '{"ask":"never"}')
+       on conflict do nothing`,
     );
-    const { body } = await app.callAnonymously('POST', '/api/widgets/silent-shop/sessions', {});
+    const { body } = await app.callAnonymously('POST', '/api/widgets/silent-shop/sessions', {
+      time_zone: 'Europe/Oslo',
+    });
     const call = (what: string, given: Record<string, unknown>) =>
       app.callAnonymously('POST', `/api/sessions/${body.session_id}/${what}`, given, bearer(body.visitor_token));
-    const done: string[] = [];
-    const contact = call('contact', { email: await slowEmail(), name: 'Ada' }).then(({ status }) => {
-      done.push(`contact ${status}`);
-    });
+    const contact = call('contact', { email: await slowEmail(at), name: 'Ada' });
     const watcher = await app.database.connect('postgres');
-    const isAsleep = `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
-    while ((await watcher.query(isAsleep)).rowCount === 0);
-    const { status } = await call('messages', { client_id: 'm', body: 'Hello' });
-    done.push(`message ${status}`);
-    await contact;
-    expect(done).toEqual(['message 201', 'contact 204']);
+    const isAsleep = async () =>
+      (
+        await watcher.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
+        )
+      ).rowCount === 1;
+    while (!(await isAsleep()));
+    expect((await call('messages', { client_id: 'm', body: 'Hello' })).status).toBe(201);
+    expect(await isAsleep()).toBe(true);
+    expect((await contact).status).toBe(204);
   });
 
   test('gets the same answer for an erased customer whose address is still on file, and does not change that customer', async () => {

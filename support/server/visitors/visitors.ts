@@ -104,11 +104,8 @@ export async function openSession(
     };
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {
-      const found = verified ? await proveCustomer(db, tx, verified) : await findCustomer(db, tx, who);
-      if (found) {
-        await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, found.id]);
-        if (verified || found.isMade) await learn(tx, id);
-      }
+      const customerId = verified ? await proveCustomer(db, tx, id, verified) : await findCustomer(db, tx, id, who);
+      if (customerId) await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
     }
     return {
       session_id: id,
@@ -132,12 +129,22 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
-/** The customer of a session, and whether this chat has made the record. */
-type Found = { id: string; isMade: boolean };
-
-/** @returns null for a person who was erased: the chat goes on without a customer, and the visitor does not learn that. */
-async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<Found | null> {
-  return adopt(db, tx, await orNobody(db.findOrCreateCustomer({ email, name }, { tx })));
+/**
+ * The customer of a typed address. Only a record that is made here learns from the browser: who types another one's address must not change
+ * theirs.
+ *
+ * @returns null for a person who was erased: the chat goes on without a customer, and the visitor does not learn that.
+ */
+async function findCustomer(
+  db: PlatformDb,
+  tx: Transaction,
+  sessionId: string,
+  { email, name }: Identity,
+): Promise<string | null> {
+  const found = await orNobody(db.findOrCreateCustomer({ email, name }, { tx }));
+  const customerId = await adopt(db, tx, found?.customer);
+  if (customerId && found?.created) await learn(tx, customerId, sessionId);
+  return customerId;
 }
 
 /**
@@ -146,14 +153,20 @@ async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Id
  *
  * @returns null for an erased customer, as findCustomer does
  */
-async function proveCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<Found | null> {
-  return adopt(db, tx, await orNobody(db.proveAddress({ email, name }, { tx })));
+async function proveCustomer(
+  db: PlatformDb,
+  tx: Transaction,
+  sessionId: string,
+  { email, name }: Identity,
+): Promise<string | null> {
+  const found = await orNobody(db.proveAddress({ email, name }, { tx }));
+  const customerId = await adopt(db, tx, found?.customer);
+  if (customerId) await learn(tx, customerId, sessionId);
+  return customerId;
 }
 
-type Answer = { customer: Customer; created: boolean };
-
 /** What was found or made; null if the address is of a person who is kept away. */
-async function orNobody(found: Promise<Answer>): Promise<Answer | null> {
+async function orNobody<Found>(found: Promise<Found>): Promise<Found | null> {
   try {
     return await found;
   } catch (error) {
@@ -162,28 +175,30 @@ async function orNobody(found: Promise<Answer>): Promise<Answer | null> {
   }
 }
 
-async function adopt(db: PlatformDb, tx: Transaction, answer: Answer | null): Promise<Found | null> {
-  if (answer === null || answer.customer.erased_at !== null) return null;
-  const { customer, created } = answer;
+async function adopt(db: PlatformDb, tx: Transaction, customer: Customer | undefined): Promise<string | null> {
+  if (customer === undefined || customer.erased_at !== null) return null;
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
-  return { id: customer.id, isMade: created };
+  return customer.id;
 }
 
+/** What a record keeps as a time zone: no offset, such as +05:30, which a browser may have. */
+const recordedZone = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
+
 /**
- * What the visitor's browser said of language and time zone fills what the record lacks. Only of somebody whom the host page vouches for, or whom
- * this chat has made: who types another one's address must not change their record.
+ * What the session's browser said of language and time zone fills what the record lacks. What no record can keep is left out: a refusal would
+ * tell the visitor that the record is new. A part of the search for the customer, before the session is held, because it takes time.
  */
-async function learn(tx: Transaction, sessionId: string): Promise<void> {
-  const [said] = await tx.query<{ customer_id: string; language: string | null; time_zone: string | null }>(
-    `select c.id as customer_id, case when c.preferred_language is null then s.language end as language,
+async function learn(tx: Transaction, customerId: string, sessionId: string): Promise<void> {
+  const [said] = await tx.query<{ language: string | null; time_zone: string | null }>(
+    `select case when c.preferred_language is null then s.language end as language,
        case when c.timezone is null then s.time_zone end as time_zone
-     from support.sessions s join platform.customers c on c.id = s.customer_id where s.id = $1`,
-    [sessionId],
+     from support.sessions s cross join platform.customers c where s.id = $1 and c.id = $2`,
+    [sessionId, customerId],
   );
   const language = said?.language ? canonicalLanguage(said.language) : undefined;
-  const timezone = said?.time_zone ?? undefined;
-  if (said && (language ?? timezone) !== undefined)
-    await patchRow(tx, 'platform.customers', said.customer_id, { preferred_language: language, timezone }, [
+  const timezone = said?.time_zone && recordedZone.test(said.time_zone) ? said.time_zone : undefined;
+  if ((language ?? timezone) !== undefined)
+    await patchRow(tx, 'platform.customers', customerId, { preferred_language: language, timezone }, [
       'preferred_language',
       'timezone',
     ]);
@@ -238,9 +253,9 @@ export async function verifySession(
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
   const verify = async (tx: Transaction): Promise<void> => {
-    const found = await proveCustomer(db, tx, identity);
+    const customerId = await proveCustomer(db, tx, session.id, identity);
     await lockSession(tx, session.id);
-    await link(tx, session.id, found, { who: identity, identity: 'verified' });
+    await link(tx, session.id, customerId, identity, 'verified');
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
     await addEntry(tx, session.id, 'verified');
   };
@@ -261,7 +276,7 @@ export async function identifyVisitor(
   const who = readClaim(claim, false) as Identity;
   const identify = async (tx: Transaction): Promise<void> => {
     // Before the session is held: the delay of a message that waited for it would reveal how long this took.
-    const found = await findCustomer(db, tx, who);
+    const customerId = await findCustomer(db, tx, session.id, who);
     await lockSession(tx, session.id);
     // The address counts as well: the session of an erased customer has no customer.
     const [known] = await tx.query(
@@ -269,7 +284,7 @@ export async function identifyVisitor(
       [session.id],
     );
     if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
-    await link(tx, session.id, found, { who, identity: 'claimed' });
+    await link(tx, session.id, customerId, who, 'claimed');
     await addEntry(tx, session.id, 'identified');
   };
   await repeatIfGone({}, () => db.transaction({}, identify));
@@ -278,12 +293,12 @@ export async function identifyVisitor(
 async function link(
   tx: Transaction,
   sessionId: string,
-  found: Found | null,
-  { who, identity }: { who: Identity; identity: 'claimed' | 'verified' },
+  customerId: string | null,
+  who: Identity,
+  identity: 'claimed' | 'verified',
 ): Promise<void> {
   await tx.query(
     'update support.sessions set customer_id = $2, visitor_email = $3, visitor_name = $4, identity = $5 where id = $1',
-    [sessionId, found?.id ?? null, who.email, who.name, identity],
+    [sessionId, customerId, who.email, who.name, identity],
   );
-  if (found && (identity === 'verified' || found.isMade)) await learn(tx, sessionId);
 }
