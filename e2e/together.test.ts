@@ -230,6 +230,14 @@ test('a colleague who is mentioned by keyboard finds it in the inbox of the othe
   await desk.keyboard.press('e');
   await row.waitFor({ state: 'detached' });
   await expect.poll(() => unread(desk)).toBe(before);
+  // Also on a page that was left and is shown again before it has been read anew.
+  await desk.keyboard.press('g');
+  await desk.keyboard.press('c');
+  await desk.getByRole('heading', { name: 'Customers' }).waitFor();
+  await desk.keyboard.press('g');
+  await desk.keyboard.press('i');
+  await desk.getByRole('heading', { name: 'Inbox' }).waitFor();
+  expect(await row.count()).toBe(0);
   await desk.keyboard.press('ControlOrMeta+z');
   await desk.unroute(lists);
   for (const go of late) go();

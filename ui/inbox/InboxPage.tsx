@@ -38,7 +38,7 @@ export function InboxPage({ own, apps, search, onSearch }: InboxPageProps) {
   const unread = useUnread()?.unread ?? 0;
   const list = useRef<HTMLUListElement>(null);
   const { mark, asMarked, inTurn, refresh } = useMarks();
-  const notices = asMarked(data?.pages.flatMap((page) => page.notices) ?? []);
+  const notices = asMarked(data?.pages.flatMap((page) => page.notices) ?? [], state);
 
   const rowsHere = () => [...(list.current?.querySelectorAll<HTMLElement>('[data-notice]') ?? [])];
   const focusAt = (place: number) => {
@@ -52,11 +52,11 @@ export function InboxPage({ own, apps, search, onSearch }: InboxPageProps) {
 
   const putAway = (notice: Notice, isDone = state === 'open') => {
     const place = placeNow();
-    mark({ id: notice.id, isGone: true }, { is_done: isDone }).then(
+    mark({ id: notice.id, is_done: isDone }, { is_done: isDone }).then(
       () =>
         showUndo({
           message: isDone ? 'Put away.' : 'It is in the inbox again.',
-          undo: () => mark({ id: notice.id, isGone: false }, { is_done: !isDone, is_read: notice.read_at !== null }),
+          undo: () => mark({ id: notice.id, is_done: !isDone }, { is_done: !isDone, is_read: notice.read_at !== null }),
         }),
       (refusal) => showRefusal('The notice was not changed', refusal),
     );
