@@ -51,9 +51,13 @@ begin atomic
     coalesce(jsonb_array_length(m.files), 0), m.created_at
   from platform.list_shared_conversations(array[read_shared_conversation.session]) shared (id)
     join support.sessions s on s.id = shared.id
-    join support.messages m on m.session_id = s.id and m.number > read_shared_conversation.after
+    -- The limit stands here: above the joins, a page of a long conversation would cost as much as all of it.
+    cross join lateral (
+      select * from support.messages n where n.session_id = s.id and n.number > read_shared_conversation.after
+      order by n.number limit read_shared_conversation.rows_max
+    ) m
     left join support.agents a on a.id = m.agent_id left join platform.users u on u.id = a.user_id
-  order by m.number limit read_shared_conversation.rows_max;
+  order by m.number;
 end;
 
 -- The agents' notes of those calls that the actor reads in the CRM.
