@@ -127,16 +127,20 @@ describe('the last activity of a customer', () => {
 });
 
 describe('the checks of a customer', () => {
-  test('run whenever a statement sets a column that they read', async () => {
-    const { rows } = await superuser.query<{ source: string; columns: string[] }>(
-      `select p.prosrc as source, array(
-         select a.attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) as columns
-       from pg_trigger t join pg_proc p on p.oid = 'platform.customer_violation'::regproc
+  test('run whenever an update changes a column that they read', async () => {
+    const { rows } = await superuser.query<{ checks: string; compares: string; columns: string }>(
+      `select p.prosrc as checks, f.prosrc as compares, t.tgattr::text as columns
+       from pg_trigger t join pg_proc f on f.oid = t.tgfoid join pg_proc p on p.oid = 'platform.customer_violation'::regproc
        where t.tgrelid = 'platform.customers'::regclass and t.tgname = 'b_check'`,
     );
-    const [check] = rows as [(typeof rows)[0]];
-    const read = new Set([...check.source.matchAll(/\bc\.(\w+)/g)].map(([, column]) => column));
-    expect([...check.columns].sort()).toEqual([...read].sort());
+    const { checks, compares, columns } = rows[0] as (typeof rows)[0];
+    expect(columns).toBe(''); // it fires for all
+    const read = new Set([...checks.matchAll(/\bc\.(\w+)/g)].map(([, column]) => column));
+    for (const side of ['new', 'old']) {
+      const compared = new Set([...compares.matchAll(new RegExp(`\\b${side}\\.(\\w+)`, 'g'))].map(([, column]) => column));
+      for (const counted of ['version', 'updated_at']) compared.delete(counted);
+      expect([...compared].sort()).toEqual([...read].sort());
+    }
   });
 
   test.each([

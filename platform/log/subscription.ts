@@ -8,6 +8,11 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
   retryMaxMs?: number;
   /** How long to sleep without a notification. */
   pollMs?: number;
+  /**
+   * How long events gather before a step is made for them, unless more than a batch waits already: for a handler that costs much for each
+   * batch and little for each event, and for which nobody waits. By default 0.
+   */
+  gatherMs?: number;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
   handlerTimeoutMs?: number;
   /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */

@@ -107,7 +107,8 @@ export function startSubscription<Type extends EventType>(
   const handle = handleTyped as unknown as BatchHandler<EventType>;
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
-  const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
+  const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, gatherMs = 0 } = options;
+  const { handlerTimeoutMs = 25_000, onError } = options;
   const reader = createReader(connection, name);
   // Whether the next step takes shares. One that is to have a single share may still have several: see sync.cut_shares.
   let isShared = shares > 1;
@@ -398,6 +399,7 @@ export function startSubscription<Type extends EventType>(
         if (carefulSteps > 0 && --carefulSteps === 0) lost.clear();
         if (!outlook.hasMore) {
           await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
+          restMs = gatherMs;
         }
       } catch (error) {
         ahead.forget(); // the failure may be the database's crash

@@ -245,6 +245,24 @@ describe('a subscriber', () => {
     expect(await parked(name)).toMatchObject([{ key: poisoned.id, state: 'retrying' }]);
   });
 
+  test('that lets events gather gets those of a while together', async () => {
+    const customer = await newCustomer();
+    const batches: number[][] = [];
+    const subscription = started(
+      platform.support.events.subscribeBatch(
+        { name: newName(), types: ['customer.updated'], gatherMs: 2_000 },
+        async (events) => {
+          batches.push(events.filter(({ key }) => key === customer.id).map(({ version }) => version as number));
+        },
+      ),
+    );
+    await subscription.ready;
+    await until(() => subscription.progress().turns > 0); // the first step waits for nothing
+    for (const _ of [1, 2, 3]) await change(customer);
+    await until(() => batches.length > 0);
+    expect(batches).toEqual([[2, 3, 4]]);
+  });
+
   test('in two processes handles each event once, and continues in the other when one is gone', async () => {
     const name = newName();
     const customer = await newCustomer();

@@ -21,7 +21,7 @@ import { type Batch, createNumbering } from './numbering.ts';
  *                 second later on.
  *   standby       another worker leads. It looks when that lease would run out, and at once when it is released.
  *   leader        it numbers a batch; rests for some milliseconds, in which the next batch gathers, unless more is left; when nothing is left
- *                 it takes the doorbell (doorbell.ts) and sleeps until a writer rings.
+ *                 and few events have come lately it takes the doorbell (doorbell.ts) and sleeps until a writer rings.
  *
  * What each failure does:
  *
@@ -99,12 +99,21 @@ const renewalsPerLease = 3;
 const worthwhile = 500;
 /**
  * A rest is a multiple of what a batch takes at present, so that numbering and its readers leave the machine to the writers: short on an
- * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. But it is no longer than a
- * millisecond for each event of the last batch: where few come, nothing is saved by letting them wait.
+ * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. It is the median of
+ * the last ones: one that waited 150 ms for a lock says nothing about the next, and as a part of a mean it kept them all waiting. But it is no
+ * longer than a millisecond for each event of the last batch: where few come, nothing is saved by letting them wait.
  */
 const restPerBatch = 2;
 const restPerEventMs = 1;
+const batchesKept = 15;
 const pacingMaxMs = 25;
+/**
+ * A leader that has numbered so many events within about so long does not take the doorbell: the next ones come within milliseconds, and
+ * all writers that commit meanwhile would ring. PostgreSQL lets one transaction commit at a time that notifies anybody, and each waits for
+ * the disk: sixteen that rang kept each other, and the numbering, which notifies the readers, waiting for up to 180 ms.
+ */
+const streamMin = 20;
+const streamMs = 100;
 /** A transaction that holds the doorbell for this long is a long one; before that, polling is cheaper. */
 const shortTransactionMs = 50;
 const backoffMaxMs = 8;
@@ -188,8 +197,10 @@ function openSession(
   const lines = new Set<Line>();
   let isCut = false;
   let rung = false;
-  /** How long a batch takes, as a mean over the last ones. */
-  let batchMs = 1;
+  /** How long the last batches took. */
+  const batchesMs: number[] = [];
+  /** Events of about the last `streamMs`. */
+  let stream = { events: 0, at: performance.now() };
   let wake = () => {};
 
   function openLine(name: string, onNotified?: (channel: string) => void): Line {
@@ -257,11 +268,15 @@ function openSession(
     state.looks++;
     state.numbered += batch.moved;
     if (batch.moved > 0) state.batches++;
-    if (!batch.isFull) batchMs += (performance.now() - startedAt - batchMs) / 4;
+    const now = performance.now();
+    if (batch.moved > 0 && !batch.isFull && batchesMs.push(now - startedAt) > batchesKept) batchesMs.shift();
+    stream = { events: Math.min(stream.events * Math.exp((stream.at - now) / streamMs) + batch.moved, streamMin * 5), at: now };
     return batch;
   }
-  const pacing = (moved: number): number =>
-    Math.min(Math.max(pacingMs, Math.min(batchMs * restPerBatch, moved * restPerEventMs)), pacingMaxMs);
+  function pacing(moved: number): number {
+    const median = batchesMs.toSorted((a, b) => a - b)[batchesMs.length >> 1] ?? pacingMs;
+    return Math.min(Math.max(pacingMs, Math.min(median * restPerBatch, moved * restPerEventMs)), pacingMaxMs);
+  }
 
   /** Sleeps with the doorbell taken until a writer rings. @returns the batch that is there then */
   async function nap(): Promise<Batch> {
@@ -316,6 +331,10 @@ function openSession(
       if (moved > 0) {
         backoffMs = 1;
         if (!isFull) await wait(moved >= worthwhile ? pacingMs : pacing(moved));
+        continue;
+      }
+      if (stream.events >= streamMin) {
+        await rest(pacing(Number.POSITIVE_INFINITY));
         continue;
       }
       rung = false;
