@@ -397,6 +397,35 @@ describe('an operator', () => {
   });
 });
 
+test('what ties shares together is looked for in a long backlog by the plans of a short one, within a second or so', async () => {
+  const one = await run('one');
+  await publish('before', await keyOf(0));
+  await handles(1);
+  await one.stop();
+  const { superuser } = platform;
+  const blocked = async () =>
+    (
+      await superuser.query(
+        `select sync.first_blocked($1, '{0}', min(position), sync.head()) as at from sync.shares where subscription = $1`,
+        [name],
+      )
+    ).rows[0].at;
+  for (const share of [0, 1]) await publish('short', await keyOf(share));
+  await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
+  for (let n = 0; n < 8; n++) expect(await blocked()).toBeNull();
+  await platform.support.query(
+    `select sync.publish($1, gen_random_uuid()::text, '{"label": "long"}', 'platform', null) from generate_series(1, 12000)`,
+    [type],
+  );
+  await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
+  await superuser.query(`set statement_timeout = '5s'`);
+  try {
+    expect(await blocked()).toBeNull();
+  } finally {
+    await superuser.query('reset statement_timeout');
+  }
+});
+
 test('an app can take, move and change only shares of its own subscriptions', async () => {
   await run('one');
   await publish('mine', await keyOf(0));
