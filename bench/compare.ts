@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { joinTables, printTable, readTables, type Table } from './tables.ts';
  *
  *   npm run bench:compare -- lists
  *   npm run bench:compare -- events --against HEAD~20 --rounds 3 -- --rate 1000
+ *   npm run bench:compare -- events --same-bench -- --only writers      (the earlier commit by this checkout's bench, if it can run it)
  */
 const own = process.argv.slice(2);
 const end = own.indexOf('--');
@@ -18,7 +19,11 @@ const passed = end < 0 ? [] : own.slice(end + 1);
 const { values: options, positionals } = parseArgs({
   args: end < 0 ? own : own.slice(0, end),
   allowPositionals: true,
-  options: { against: { type: 'string', default: '48e280c' }, rounds: { type: 'string', default: '1' } },
+  options: {
+    against: { type: 'string', default: '48e280c' },
+    rounds: { type: 'string', default: '1' },
+    'same-bench': { type: 'boolean', default: false },
+  },
 });
 const [bench] = positionals;
 if (positionals.length !== 1 || !bench) throw new Error('Give the name of one bench, for example: lists');
@@ -55,6 +60,11 @@ const folder = await mkdtemp(join(tmpdir(), 'aether-compare-'));
 const earlier = join(folder, 'build');
 try {
   await git('worktree', 'add', '--detach', earlier, options.against);
+  if (options['same-bench'])
+    await cp(join(here, 'bench'), join(earlier, 'bench'), {
+      recursive: true,
+      filter: (path) => !path.endsWith('.json'),
+    });
   const before: Table[][] = [];
   const now: Table[][] = [];
   for (let round = 0; round < Number(options.rounds); round++) {

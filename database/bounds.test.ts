@@ -137,7 +137,9 @@ describe('the checks of a customer', () => {
     expect(columns).toBe(''); // it fires for all
     const read = new Set([...checks.matchAll(/\bc\.(\w+)/g)].map(([, column]) => column));
     for (const side of ['new', 'old']) {
-      const compared = new Set([...compares.matchAll(new RegExp(`\\b${side}\\.(\\w+)`, 'g'))].map(([, column]) => column));
+      const compared = new Set(
+        [...compares.matchAll(new RegExp(`\\b${side}\\.(\\w+)`, 'g'))].map(([, column]) => column),
+      );
       for (const counted of ['version', 'updated_at']) compared.delete(counted);
       expect([...compared].sort()).toEqual([...read].sort());
     }

@@ -80,11 +80,14 @@ export function startDetection({
   });
   const bus = openEventBus(connection, database.directUrl);
   const readModel = createModelReader();
-  const subscription = bus.subscribeBatch({ name: detectionName, types, batchMax, gatherMs, onError }, async (events, { tx }) => {
-    const companies = renamedOf(events);
-    if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
-    await lookAt(tx, { ids: customersOf(events), readModel });
-  });
+  const subscription = bus.subscribeBatch(
+    { name: detectionName, types, batchMax, gatherMs, onError },
+    async (events, { tx }) => {
+      const companies = renamedOf(events);
+      if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
+      await lookAt(tx, { ids: customersOf(events), readModel });
+    },
+  );
 
   async function rest(ms: number): Promise<void> {
     await wait(ms, undefined, { signal: stopping.signal }).catch(() => {});

@@ -270,7 +270,10 @@ function openSession(
     if (batch.moved > 0) state.batches++;
     const now = performance.now();
     if (batch.moved > 0 && !batch.isFull && batchesMs.push(now - startedAt) > batchesKept) batchesMs.shift();
-    stream = { events: Math.min(stream.events * Math.exp((stream.at - now) / streamMs) + batch.moved, streamMin * 5), at: now };
+    stream = {
+      events: Math.min(stream.events * Math.exp((stream.at - now) / streamMs) + batch.moved, streamMin * 5),
+      at: now,
+    };
     return batch;
   }
   function pacing(moved: number): number {
