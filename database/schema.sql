@@ -520,7 +520,7 @@ CREATE TRIGGER tell_of_changed_task AFTER UPDATE OF due_at, remind_at, done_at, 
 CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS NOT NULL) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
 CREATE TRIGGER tell_of_mentions AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description ~~ '%<@%'::text) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
 CREATE TRIGGER tell_of_task AFTER INSERT ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.type = 'task'::text) AND ((new.due_at IS NOT NULL) OR (new.remind_at IS NOT NULL)))) EXECUTE FUNCTION crm.tell_of_task();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_activities();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy erase_all on crm.activities for all to erase_role using (true) with check (true);
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
@@ -649,7 +649,7 @@ CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extens
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email, phone_key ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION crm.keep_contact_away();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_contacts();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
 create policy erase_all on crm.contacts for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
@@ -711,7 +711,7 @@ CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING bt
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.check_custom_value();
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.count_custom_value();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_custom_field_values();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy erase_all on crm.custom_field_values for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
@@ -804,7 +804,7 @@ comment on column crm.customer_tags.created_by is 'As the app said; no reference
 CREATE INDEX customer_tags_customer_id_idx ON crm.customer_tags USING btree (customer_id);
 CREATE TRIGGER name_tag BEFORE INSERT ON crm.customer_tags FOR EACH ROW WHEN ((new.tag_name IS NULL)) EXECUTE FUNCTION crm.name_tag();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.customer_tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.customer_tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_customer_tags();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.customer_tags FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_customer_tags();
 alter table crm.customer_tags enable row level security, force row level security;
 create policy erase_all on crm.customer_tags for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.customer_tags for all to foundation_role using (true) with check (true);
@@ -932,7 +932,7 @@ CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF owner_id ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS DISTINCT FROM old.owner_id))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
 CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_deals();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy erase_all on crm.deals for all to erase_role using (true) with check (true);
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
@@ -1048,7 +1048,7 @@ create table crm.tags (
 comment on table crm.tags is 'Words that staff puts on customers, to find them together.';
 comment on column crm.tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
 CREATE UNIQUE INDEX tags_name_key ON crm.tags USING btree (lower((name COLLATE pg_c_utf8)));
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.tags FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_crm_tags();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.tags FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_tags();
 alter table crm.tags enable row level security, force row level security;
 create policy foundation_all on crm.tags for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.tags for all to platform_owner using (true) with check (true);
@@ -1460,11 +1460,24 @@ CREATE OR REPLACE FUNCTION platform.check_customer()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare violated constant text := platform.customer_violation(new);
+declare violated text;
 begin
+  if tg_op = 'INSERT'
+    or (new.id, new.email, new.email_key, new.phone, new.phone_key, new.phone_extension, new.created_by_app, new.crm_id, new.support_id,
+        new.preferred_language, new.timezone, new.merged_into)
+      is distinct from (old.id, old.email, old.email_key, old.phone, old.phone_key, old.phone_extension, old.created_by_app, old.crm_id,
+        old.support_id, old.preferred_language, old.timezone, old.merged_into) then
+    violated := platform.customer_violation(new);
+  elsif new.name collate "C" <> old.name collate "C" and not platform.is_line(new.name, 200) then
+    violated := 'customers_name_check';
+  end if;
   if violated is not null then
     raise exception 'new row for relation "customers" violates check constraint "%"', violated
       using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = violated;
+  end if;
+  if tg_op = 'UPDATE' and new is distinct from old then
+    new.version := old.version + 1;
+    new.updated_at := clock_timestamp();
   end if;
   return new;
 end $function$;
@@ -4822,11 +4835,23 @@ BEGIN ATOMIC
      m.created_at
     FROM ((((platform.list_shared_conversations(ARRAY[read_shared_conversation.session]) shared(id)
       JOIN support.sessions s ON ((s.id = shared.id)))
-      JOIN support.messages m ON (((m.session_id = s.id) AND (m.number > read_shared_conversation.after))))
+      CROSS JOIN LATERAL ( SELECT n.id,
+             n.session_id,
+             n.number,
+             n.author,
+             n.agent_id,
+             n.client_id,
+             n.body,
+             n.choices,
+             n.created_at,
+             n.files
+            FROM support.messages n
+           WHERE ((n.session_id = s.id) AND (n.number > read_shared_conversation.after))
+           ORDER BY n.number
+          LIMIT read_shared_conversation.rows_max) m)
       LEFT JOIN support.agents a ON ((a.id = m.agent_id)))
       LEFT JOIN platform.users u ON ((u.id = a.user_id)))
-   ORDER BY m.number
-  LIMIT read_shared_conversation.rows_max;
+   ORDER BY m.number;
 END;
 grant execute on function platform.read_shared_conversation(session uuid, after integer, rows_max integer) to foundation_role;
 
@@ -7195,7 +7220,7 @@ CREATE INDEX companies_folded ON platform.companies USING gin (platform.search_t
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_companies();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
 create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
@@ -7396,25 +7421,24 @@ CREATE INDEX customers_of_manager ON platform.customers USING btree (account_man
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
-CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_email_key();
-CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_key();
-CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_extension();
-CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.complete_customer();
-CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.check_tier();
-CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.check_customer();
-CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.record_known_by();
-CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
-CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_email_key();
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_extension();
+CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.complete_phone();
+CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.check_tier();
+CREATE TRIGGER b_check BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.check_customer();
+CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.record_phone();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
-CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
+CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
 CREATE TRIGGER forget_match_keys AFTER UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION sync.forget_match_keys();
-CREATE TRIGGER tell_of_assignment AFTER UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.account_manager_id IS DISTINCT FROM old.account_manager_id))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
-CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[])) AND (new.account_manager_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
+CREATE TRIGGER tell_of_assignment AFTER UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS DISTINCT FROM old.account_manager_id))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_customers();
 CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
@@ -8553,7 +8577,7 @@ comment on column platform.tiers.is_retired is 'It is offered no more, and no cu
 CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.keep_used_tier();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_tiers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);
 create policy bulk_read on platform.tiers for select to bulk_role using (true);
@@ -8596,7 +8620,7 @@ comment on column platform.users.id is 'The identity provider''s subject at the 
 comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_users();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
 create policy apps_edit on platform.users for update to app_role using (true) with check (true);
 create policy apps_read on platform.users for select to app_role using (true);
@@ -8608,6 +8632,7 @@ grant update (email, name, last_signed_in) on platform.users to app_role;
 grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
+comment on function platform.check_customer() is 'Checks what has changed, and counts the version.';
 comment on function platform.is_kept_away(pg_catalog.text,pg_catalog.text) is 'No login may call it: it would tell who was erased.';
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 comment on table constraint legal_holds_customer_id_fkey on platform.legal_holds is 'any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
@@ -8942,7 +8967,7 @@ CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (cust
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
 CREATE INDEX calls_words ON support.calls USING gin (platform.text_terms(notes, started_at)) WITH (fastupdate=off) WHERE (notes IS NOT NULL);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_calls();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
 create policy erase_all on support.calls for all to erase_role using (true) with check (true);
 create policy merge_all on support.calls for all to merge_role using (true) with check (true);
@@ -9060,7 +9085,7 @@ CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(b
 CREATE TRIGGER queue_mail AFTER INSERT ON support.messages FOR EACH ROW WHEN ((new.author = 'agent'::text)) EXECUTE FUNCTION support.queue_mail();
 CREATE TRIGGER remove_files AFTER UPDATE OF files ON support.messages FOR EACH ROW WHEN (((old.files IS NOT NULL) AND (new.files IS NULL))) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER remove_mails AFTER UPDATE OF mail ON support.messages FOR EACH ROW WHEN (((old.mail IS NOT NULL) AND (new.mail IS NULL))) EXECUTE FUNCTION platform.remove_mails();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_messages();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy erase_all on support.messages for all to erase_role using (true) with check (true);
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
@@ -9119,7 +9144,7 @@ CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
 CREATE INDEX session_entries_words ON support.session_entries USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off) WHERE ((body IS NOT NULL) AND (kind <> 'snoozed'::text));
 CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text, 'released'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_session_entries();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
 create policy erase_all on support.session_entries for all to erase_role using (true) with check (true);
 create policy owner_all on support.session_entries for all to platform_owner using (true) with check (true);
@@ -9223,7 +9248,7 @@ CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON sup
 CREATE TRIGGER remove_mails AFTER UPDATE OF visitor_email ON support.sessions FOR EACH ROW WHEN (((old.visitor_email IS NOT NULL) AND (new.visitor_email IS NULL))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
 CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_support_sessions();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy erase_all on support.sessions for all to erase_role using (true) with check (true);
 create policy merge_all on support.sessions for all to merge_role using (true) with check (true);
@@ -10220,7 +10245,7 @@ end $body$ $f$,
   insert into sync.entities (name, audience) values (entity, event_audience)
   on conflict (name) do update set audience = excluded.audience;
   execute format(
-    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user <> all (''{merge_role,erase_role}''))
+    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user !~ ''^(merge|erase)_role$'')
       execute function sync.%I()',
     target, function_name);
   if not in_sets then return; end if;
@@ -14461,6 +14486,8 @@ CREATE OR REPLACE FUNCTION sync.first_blocked(of_name text, of_shares integer[],
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_nestloop TO 'off'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   s sync.subscriptions;
@@ -14477,16 +14504,20 @@ begin
     own as materialized (
       select o.position, o.key, o.customer from open o where o.position > after_position and o.share = any (of_shares)),
     before as materialized (
-      select o.position, o.key, o.customer from open o join sync.shares h on h.subscription = of_name and h.share = o.share
-      where o.share <> all (of_shares) and o.position > h.position),
-    roots as materialized (
-      select c.id, coalesce(c.merged_into, c.id) as root from platform.customers c
-      where c.id in (select o.customer from own o union select x.customer from before x))
+      select o.key, o.customer, min(o.position) as first
+      from open o join sync.shares h on h.subscription = of_name and h.share = o.share
+      where o.share <> all (of_shares) and o.position > h.position group by o.key, o.customer),
+    merged as materialized (
+      select p.id, c.merged_into as root
+      from (select o.customer as id from own o union select x.customer from before x) p
+        cross join lateral (select k.merged_into from platform.customers k where k.id = p.id offset 0) c
+      where s.holds = 'customer' and c.merged_into is not null),
+    roots as materialized (select m.id, m.root from merged m union select m.root, m.root from merged m)
     select min(b.position) from (
-      select o.position from own o join before x on x.key = o.key and x.position < o.position
+      select o.position from own o join before x on x.key = o.key and x.first < o.position
       union all
       select o.position from own o join roots r on r.id = o.customer join roots n on n.root = r.root and n.id <> r.id
-        join before x on x.customer = n.id and x.position < o.position where s.holds = 'customer') b);
+        join before x on x.customer = n.id and x.first < o.position) b);
 end $function$;
 grant execute on function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint) to app_role;
 grant execute on function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint) to sync_role;
