@@ -1,5 +1,6 @@
 import { formatMoment } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
+import { Refusal } from '@aether/ui/refusal.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
@@ -11,7 +12,9 @@ export function SharedConversation({ activityId }: { activityId: string }) {
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery(
     sharedConversationQuery(activityId),
   );
-  if (error && !data)
+  // Nothing stays on the screen that Support shares no more.
+  const isWithdrawn = error instanceof Refusal && error.status === 403;
+  if (error && (!data || isWithdrawn))
     return <ErrorNotice title="The conversation could not be loaded" error={error} onRetry={refetch} />;
   if (!data) return <Waiting lines={3} height={28} />;
   return (
@@ -29,6 +32,7 @@ export function SharedConversation({ activityId }: { activityId: string }) {
             </li>
           ))}
       </ol>
+      {error && <ErrorNotice title="The conversation could not be loaded" error={error} onRetry={fetchNextPage} />}
       {hasNextPage && (
         <Button variant="default" size="xs" mt="xs" loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
           Show more
