@@ -1,8 +1,8 @@
 -- What an update of a customer costs beside its indexes, measured on a name: a seventh less of the server's time. And shares that drain a
 -- backlog together.
 
--- What has not changed was checked when it was written: an update of a name, which is what most updates are, costs one check. And one trigger
--- does what two did, each of which costs an update 10 µs before it does anything.
+-- What has not changed was checked when it was written: an update of a name, which is what most updates are, costs one check. And one
+-- trigger does what two did, each of which costs an update 10 µs before it does anything.
 create or replace function platform.check_customer() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare violated text;
@@ -55,10 +55,10 @@ begin
   end if;
 end $$;
 
--- Two processes on one subscription could drain nothing at all: this was planned when the log had few events, and joined by loops then. With
--- 5,000 events on either side that is 25,000,000 comparisons; it ended at the limit of statements, half a minute, and began again. Now each
--- key and each customer of the others counts once, by its first event; only customers who were merged have relations at all; and no plan
--- may join by a loop where there is another way.
+-- Two processes on one subscription could drain nothing at all: this was planned when the log had few events, and joined by loops then.
+-- With 5,000 events on either side that is 25,000,000 comparisons; it ended at the limit of statements, half a minute, and began again. Now
+-- each key and each customer of the others counts once, by its first event; only customers who were merged have relations at all; and no
+-- plan may join by a loop where there is another way.
 create or replace function sync.first_blocked(of_name text, of_shares integer[], after_position bigint, until_position bigint)
 returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off set enable_seqscan = off as $$
