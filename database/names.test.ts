@@ -24,11 +24,13 @@ describe('names', () => {
     expect(rows.map(({ name }) => name)).toEqual([
       'crm.contacts.name',
       'crm.deals.name',
+      'crm.tags.name',
       'platform.companies.name',
       'platform.customers.name',
       'platform.tiers.label',
       'platform.users.name',
       'support.chatbots.name',
+      'support.tags.name',
       'support.widgets.name',
     ]);
     for (const name of names)

@@ -16,6 +16,7 @@ const files = {
   records: () => import('./records.test.ts'),
   addresses: () => import('./addresses.test.ts'),
   files: () => import('./files.test.ts'),
+  mail: () => import('./mail.test.ts'),
   together: () => import('./together.test.ts'),
 };
 

@@ -122,3 +122,8 @@ begin
     execute body;
   end loop;
 end $$;
+
+-- An app publishes events that begin with its name: it must not speak for tags either.
+alter table platform.apps drop constraint apps_name_free, add constraint apps_name_free check (
+  name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company', 'user', 'deal', 'contact', 'activity',
+    'custom_value', 'session', 'message', 'entry', 'call', 'tier', 'tag', 'customer_tag'));

@@ -52,7 +52,7 @@ const change = createStaffRoute({
   },
   responses: {
     200: { description: 'As it is now.', content: { 'application/json': { schema: SharingSchema } } },
-    ...problems(400, 409, 422),
+    ...problems(400, 404, 409, 422),
   },
 });
 

@@ -20,12 +20,12 @@ import { Composer } from './Composer.tsx';
 import { ConversationHead } from './ConversationHead.tsx';
 import classes from './conversation.module.css';
 import { useAnswerDraft } from './drafts.ts';
-import { MailBar } from './MailBar.tsx';
 import { describeViewers, usePresence } from './presence.ts';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
 
 /** The list needs no panel, so the panel loads with the first conversation. */
+const MailBar = lazyPage(() => import('./MailBar.tsx'), 'MailBar', 'panel');
 const ContextPanel = lazyPage(() => import('../context/ContextPanel.tsx'), 'ContextPanel', 'panel');
 
 /** Whether there is room for the customer beside the conversation. */
@@ -90,7 +90,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
           onDiscard={outbox.discard}
           onTakeOver={(holder) => askTakeOver(session, holder)}
         />
-        <MailBar conversation={data} />
+        {(data.mail.failing || data.mail.mails.length > 0) && <MailBar conversation={data} />}
         <Composer
           session={session}
           own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}
