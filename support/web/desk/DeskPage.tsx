@@ -1,14 +1,16 @@
 import { Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { useNarrow } from '@aether/ui/Shell.tsx';
 import { IconMessages } from '@tabler/icons-react';
 import { useParams, useSearch } from '@tanstack/react-router';
 import { Suspense } from 'react';
-import { ConversationPage } from '../conversation/ConversationPage.tsx';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
 import { DeskActions } from './DeskActions.tsx';
 import classes from './desk.module.css';
 import { InboxList } from './InboxList.tsx';
+
+const ConversationPage = lazyPage(() => import('../conversation/ConversationPage.tsx'), 'ConversationPage');
 
 /** The inbox beside the open conversation; on a narrow screen one at a time. */
 export function DeskPage() {
