@@ -16,7 +16,7 @@ export function textOfHtml(html: string): string {
     if (lines.at(-1) !== '') lines.push('');
   };
   const quotes: number[] = [0];
-  for (const [piece] of bare.matchAll(/<[^>]*>|[^<]+|</g)) {
+  for (const [piece] of bare.matchAll(/<[^<>]*>|[^<]+|</g)) {
     const [, closing, tag = ''] = /^<(\/?)([a-z][a-z0-9]*)/i.exec(piece) ?? [];
     if (tag === '') {
       if (/^<[!/?]/.test(piece)) continue;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ServerContext } from '@aether/http';
-import type { PlatformDb, Transaction } from '@aether/platform';
+import { type PlatformDb, PlatformError, type Transaction, TransactionConflict } from '@aether/platform';
+import { UnreadableMail } from './aside.ts';
 import type { Line } from './settings.ts';
 
 /*
@@ -23,6 +24,9 @@ const lookMs = 20_000;
 const retryMs = 10_000;
 /** After the mailbox was made anew, all its numbers mean something else: so far back it is read again. What is known is not taken twice. */
 const backDays = 7;
+/** Of the moment, such as a lock that somebody else holds, and not of what was written. */
+const isPassing = (error: unknown) =>
+  error instanceof PlatformError && (error.httpStatus >= 500 || error instanceof TransactionConflict);
 
 export async function followMailbox(db: PlatformDb, box: Mailbox, reader: Reader): Promise<void> {
   const { closing, log } = reader;
@@ -63,7 +67,8 @@ async function readWhileHeld(db: PlatformDb, box: Mailbox, holder: string, reade
     host: box.host,
     port: box.port,
     secure: box.isTls,
-    ...(box.requiresTls && { doSTARTTLS: true }),
+    // A server of this machine may offer STARTTLS with a certificate that nobody signed.
+    ...(box.requiresTls ? { doSTARTTLS: true } : !box.isTls && { tls: { rejectUnauthorized: false } }),
     ...(box.user !== undefined && { auth: { user: box.user, pass: box.password ?? '' } }),
     logger: false,
     connectionTimeout: 20_000,
@@ -142,9 +147,11 @@ async function readNew(db: PlatformDb, client: Client, { bytesMax, receive, log,
       await receive(source, { within: place(uid) });
     } catch (first) {
       try {
+        if (first instanceof UnreadableMail) throw first;
         await receive(source, { within: place(uid) });
-      } catch {
-        // The database is away: the mail waits. Otherwise it is the mail's fault.
+      } catch (error) {
+        // The mail waits. Otherwise it is the mail's fault.
+        if (isPassing(error)) throw error;
         await db.transaction({}, place(uid));
         log.error({ uid, err: first }, 'a mail could not be taken: it stays in the mailbox');
       }

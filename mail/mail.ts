@@ -1,10 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ServerContext } from '@aether/http';
 import { NotFound, type PlatformDb, type Transaction } from '@aether/platform';
+import { readAside } from './aside.ts';
 import { refuseFailing, refuseOff, refuseSettled } from './codes.ts';
 import { followMailbox } from './imap.ts';
 import { findFailing, keyOfAddress, type Mail, mailColumns, markFailing } from './queue.ts';
-import { markerLine, type Read, readMail } from './reading.ts';
+import { markerLine, type Read } from './reading.ts';
 import { readMailSettings } from './settings.ts';
 import { type Handed, openPost } from './smtp.ts';
 
@@ -36,7 +37,7 @@ export type Answer = {
   from: string | undefined;
   subject: string | undefined;
   said: string;
-  /** It did not come from the address that was written to. */
+  /** It did not come from the address that was written to, or the record has another one by now. */
   isOther: boolean;
   attachments: number;
 };
@@ -47,6 +48,8 @@ export type Settled = 'sent' | 'failed' | 'bounced' | 'doubtful' | 'cancelled';
 export type Keeper = {
   /** Locks the record. @returns whether it is there. */
   hold(tx: Transaction, recordId: string): Promise<boolean>;
+  /** Whether the record still has the address that the mail is for. */
+  isAddressOf(tx: Transaction, mail: Mail): Promise<boolean>;
   /** What the mail says. @returns undefined if nothing is left to say */
   write(tx: Transaction, mail: Mail): Promise<Words | undefined>;
   /** Shows in the record what became of the mail. `isFailing`: nothing more is sent to this address. */
@@ -73,7 +76,7 @@ const batch = 20;
 /** @throws ConfigurationError */
 export function openMail(
   db: PlatformDb,
-  { variables, closing, log }: Pick<ServerContext, 'variables' | 'closing' | 'log'>,
+  { variables, closing, log, finish }: Pick<ServerContext, 'variables' | 'closing' | 'log' | 'finish'>,
   keeper: Keeper,
 ) {
   const settings = readMailSettings(variables);
@@ -151,6 +154,8 @@ export function openMail(
   async function sendOne({ id, record_id }: Mail): Promise<void> {
     const letter = await holding({ id, record_id }, ['waiting'], async (tx, mail) => {
       if (mail.not_before.getTime() > Date.now() + lookMs) return undefined;
+      if (!(await keeper.isAddressOf(tx, mail)))
+        return void (await settle(tx, mail, 'cancelled', { why: 'address-changed' }));
       const failing = await findFailing(tx, mail.to_address);
       if (failing) return void (await settle(tx, mail, 'failed', { why: 'address-fails' }));
       const words = await keeper.write(tx, mail);
@@ -236,28 +241,29 @@ export function openMail(
    * Takes a mail that came in, once.
    *
    * @param within is called in the transaction in which it is kept, or in one of its own if it is not kept.
+   * @throws UnreadableMail
    */
   async function receive(
     raw: Uint8Array,
     { recipient, within }: { recipient?: string | undefined; within?: (tx: Transaction) => Promise<void> } = {},
   ): Promise<Received> {
-    const read = await readMail(raw, { replyTo, recipient });
-    const mail = await findAnswered(read);
-    const outcome =
-      mail && !read.isOwn
-        ? await holding(mail, ['waiting', 'sending', 'sent', 'bounced', 'failed', 'doubtful'], async (tx, held) => {
-            await within?.(tx);
-            return keep(tx, held, read, raw);
-          })
-        : undefined;
+    const read = await readAside(raw, { replyTo, recipient });
+    const isOwn = (await findByTokens(read.ownTokens)) !== undefined;
+    const mail = isOwn ? undefined : await findByTokens([...read.tokens, ...(read.bounce?.tokens ?? [])]);
+    const outcome = mail
+      ? await holding(mail, ['waiting', 'sending', 'sent', 'bounced', 'failed', 'doubtful'], async (tx, held) => {
+          await within?.(tx);
+          return keep(tx, held, read, raw);
+        })
+      : undefined;
     if (outcome) return outcome;
     if (within) await db.transaction({}, within);
-    return read.isOwn ? 'own' : 'unknown';
+    return isOwn ? 'own' : 'unknown';
   }
 
-  /** The mail of ours that it answers, by the nearest token that is ours. */
-  async function findAnswered({ tokens, bounce }: Read): Promise<Mail | undefined> {
-    const named = [...tokens, ...(bounce?.tokens ?? [])].slice(0, 100);
+  /** The mail of ours that the first of these names that is ours. */
+  async function findByTokens(tokens: string[]): Promise<Mail | undefined> {
+    const named = tokens.slice(0, 100);
     if (named.length === 0) return undefined;
     const [mail] = await db.query<Mail>(
       `select ${mailColumns} from platform.mails m join unnest($1::text[]) with ordinality t (token, place) on t.token = m.token
@@ -268,7 +274,10 @@ export function openMail(
   }
 
   async function keep(tx: Transaction, mail: Mail, read: Read, raw: Uint8Array): Promise<Received> {
-    const isOther = read.from === undefined || keyOfAddress(read.from) !== keyOfAddress(mail.to_address);
+    const isOther =
+      read.from === undefined ||
+      keyOfAddress(read.from) !== keyOfAddress(mail.to_address) ||
+      !(await keeper.isAddressOf(tx, mail));
     const isCrowded = read.kind === 'person' && (await countReceived(tx, mail)) >= perHourMax;
     const kind =
       read.kind !== 'person'
@@ -346,7 +355,8 @@ export function openMail(
     }
     post?.close();
   }
-  void loop();
+  // A mail that is being handed over when the process is asked to end is not in doubt: what came of it is written down.
+  finish(loop());
 
   return {
     settings,

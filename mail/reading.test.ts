@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { readAside, UnreadableMail } from './aside.ts';
+import { textOfHtml } from './html.ts';
 import { cutQuoted, markerLine, readMail } from './reading.ts';
 import { compose } from './testing.ts';
 
@@ -77,4 +79,68 @@ test('a mail of HTML alone has words, and one of nonsense has none and does no h
     Buffer.from('Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n--x'),
   ])
     expect(await readMail(bytes)).toMatchObject({ tokens: [], said: expect.any(String) });
+});
+
+test('a mail that is made to keep us busy takes no longer than another of its size', async () => {
+  const began = performance.now();
+  textOfHtml('<a '.repeat(300_000));
+  textOfHtml('<'.repeat(300_000));
+  const headers = 'To: c@x.example\nDate: x\n\n> Which size?';
+  cutQuoted(`${'-'.repeat(20_000)}\rx\nFrom: a@x.example\n${headers}`);
+  cutQuoted(`${' '.repeat(300_000)}!\n${headers}`);
+  // Each of them took minutes and more.
+  expect(performance.now() - began).toBeLessThan(20_000);
+});
+
+test('a mail whose part of text is empty has the words of its HTML', async () => {
+  const part = (type: string, words: string) => `--b\r\nContent-Type: text/${type}\r\n\r\n${words}\r\n`;
+  const raw = `From: ann@x.example\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n${part('plain', ' \r\n')}${part('html', '<p>Size 42</p>')}--b--`;
+  expect((await readMail(Buffer.from(raw))).said).toBe('Size 42');
+});
+
+test('a large mail is read in a thread of its own, as a small one is, and one that cannot be read is refused', async () => {
+  const raw = await compose({
+    from: 'ann@x.example',
+    to: `help+${token}@shop.example`,
+    text: 'Size 42',
+    attachments: [{ filename: 'foot.bin', content: Buffer.alloc(100_000, 7) }],
+  });
+  const options = { replyTo: 'help+{token}@shop.example' };
+  expect(await readAside(raw, options)).toEqual(await readMail(raw, options));
+  const deep = Array.from(
+    { length: 60 },
+    (_, at) => `Content-Type: multipart/mixed; boundary=b${at}\r\n\r\n--b${at}\r\n`,
+  );
+  for (const size of [0, 100_000])
+    await expect(readAside(Buffer.from(deep.join('') + 'x'.repeat(size)))).rejects.toThrow(UnreadableMail);
+});
+
+test('two mails whose Message-ID is empty are two', async () => {
+  const keyOf = async (words: string) => (await readMail(Buffer.from(`Message-ID: <>\r\n\r\n${words}`))).key;
+  expect((await keyOf('one')).equals(await keyOf('two'))).toBe(false);
+  expect((await keyOf('one')).equals(await keyOf('one'))).toBe(true);
+});
+
+test('a report is about the mail whose headers it gives back, and not about the mails before that one', async () => {
+  const [before, about] = ['b'.repeat(32), 'c'.repeat(32)];
+  const lines = [
+    'From: mailer-daemon@post.example',
+    'Message-ID: <1@post.example>',
+    'Content-Type: multipart/report; report-type=delivery-status; boundary=b',
+    '',
+    '--b',
+    'Content-Type: message/delivery-status',
+    '',
+    'Action: failed',
+    'Status: 5.1.1',
+    '',
+    '--b',
+    'Content-Type: text/rfc822-headers',
+    '',
+    `In-Reply-To: <${before}@shop.example>`,
+    `References: <${before}@shop.example>`,
+    `Message-ID: <${about}@shop.example>`,
+    '--b--',
+  ];
+  expect((await readMail(Buffer.from(lines.join('\r\n')))).bounce?.tokens[0]).toBe(about);
 });

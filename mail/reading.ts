@@ -21,8 +21,8 @@ export type Read = {
   kind: 'person' | 'automatic' | 'bounce';
   /** Of a bounce. */
   bounce: { isHard: boolean; code: string; tokens: string[] } | undefined;
-  /** It is one of our own mails that came back. */
-  isOwn: boolean;
+  /** The tokens in its own Message-ID: it may be one of our mails that came back. Other programs make such ids as well, so only the queue knows. */
+  ownTokens: string[];
   /** What was said, without what is quoted. */
   said: string;
   /** All of its text. */
@@ -58,11 +58,11 @@ export async function readMail(
     ...['to', 'cc', 'delivered-to', 'x-original-to', 'envelope-to', 'x-forwarded-to'].flatMap(header),
   ];
   const named = [...header('in-reply-to'), ...header('references').reverse().flatMap(reverseIds)];
-  const own = idsOf(header('message-id').join(' '));
-  const text = (email.text ?? textOfHtml(email.html ?? '')).replaceAll('\r\n', '\n');
+  // Some programs leave the part of text empty, and write in HTML only.
+  const text = (email.text?.trim() ? email.text : textOfHtml(email.html ?? '')).replaceAll('\r\n', '\n');
   return {
     key: createHash('sha256')
-      .update(email.messageId?.trim() || bytes)
+      .update(/[^\s<>]{3}/.test(email.messageId ?? '') ? (email.messageId as string).trim() : bytes)
       .digest(),
     messageId: email.messageId?.trim().slice(0, 400) || undefined,
     from: addressOf(email.from ?? email.sender),
@@ -70,7 +70,7 @@ export async function readMail(
     tokens: unique([...tokensIn(to, replyTo), ...named.flatMap(idsOf)]),
     kind: bounce ? 'bounce' : isAutomatic(header) ? 'automatic' : 'person',
     bounce,
-    isOwn: own.length > 0,
+    ownTokens: idsOf(header('message-id').join(' ')),
     said: cutQuoted(text),
     text,
     attachments: email.attachments.map(({ filename, mimeType, content }) => ({
@@ -115,7 +115,11 @@ function readBounce(email: Email, raw: Buffer): Read['bounce'] {
     /^(mailer-daemon|postmaster)@/i.test(addressOf(email.from) ?? '');
   if (!isReport && !isFromServer) return undefined;
   const text = raw.subarray(0, reportBytesMax).toString('latin1');
-  const tokens = unique(idsOf(text));
+  // Of the headers that it gives back: References comes first, and names the mails before.
+  const named = [...text.matchAll(/^[a-z-]*message-id:\s{0,8}(<[^<>\s]{1,400}>)/gim)].flatMap(([, id]) =>
+    idsOf(id as string),
+  );
+  const tokens = unique([...named, ...idsOf(text)]);
   const status = /^Status:\s*([245]\.\d{1,3}\.\d{1,3})/im.exec(text)?.[1];
   const action = /^Action:\s*(failed|delayed|delivered|relayed|expanded)/im.exec(text)?.[1]?.toLowerCase();
   // An automatic answer may come with an empty return path as well: without a status it is no report.
@@ -180,10 +184,10 @@ function cutIntroduction(lines: string[], quotation: number): number {
   const end = back(quotation, (line) => isBlank(line) || isQuoted(line));
   const begin = back(end, (line) => !isBlank(line));
   const block = lines.slice(begin, end);
-  const headers = block.findIndex((line) => /^\s*\*?[\p{L} -]{2,20}\*?\s*[:：]\s*\S/u.test(line));
+  const headers = block.findIndex((line) => /^\s{0,8}\*?[\p{L} -]{2,20}\*?\s{0,8}[:：]\s*\S/u.test(line));
   if (headers !== -1 && block.length - headers >= 3 && block.slice(headers).some((line) => line.includes('@'))) {
     const from = begin + headers;
-    return back(from, (line) => isBlank(line) || /^\s*[-_]{3,}.*[-_]*\s*$/.test(line));
+    return back(from, (line) => isBlank(line) || /^\s*[-_]{3}/.test(line));
   }
   for (let size = 1; size <= Math.min(3, block.length); size += 1) {
     const words = block.slice(-size).join(' ');

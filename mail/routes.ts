@@ -13,12 +13,12 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { NotFound, type PlatformDb } from '@aether/platform';
+import { InvalidField, NotFound, type PlatformDb } from '@aether/platform';
 import type { Context } from 'hono';
+import { readAside, UnreadableMail } from './aside.ts';
 import { refuseSignature } from './codes.ts';
 import type { MailRoom } from './mail.ts';
 import { allowAddress, type Mail } from './queue.ts';
-import { readMail } from './reading.ts';
 import { MailSchema, ReceivedMailSchema } from './schemas.ts';
 import { checkInbound } from './signing.ts';
 
@@ -73,7 +73,7 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
         'What came of it. unknown: it answers no mail of ours, and is not kept.',
         z.object({ outcome: z.enum(['taken', 'known', 'automatic', 'bounce', 'held', 'unknown', 'own']) }),
       ),
-      ...problems(401),
+      ...problems(401, 422),
     },
   });
   const read = createStaffRoute({
@@ -158,12 +158,15 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
       body,
     } as Parameters<typeof checkInbound>[1]);
     if (why) throw refuseSignature(why);
-    const outcome = await mail.receive(body, { recipient: c.req.header('aether-recipient') });
+    const outcome = await mail.receive(body, { recipient: c.req.header('aether-recipient') }).catch((error) => {
+      if (!(error instanceof UnreadableMail)) throw error;
+      throw new InvalidField([{ field: 'body', message: `must be a mail that can be read: ${error.message}` }]);
+    });
     return c.json({ outcome }, 200);
   });
   add(read, async (c) => {
     const { raw, from_address: from, id, kind, subject, received_at } = await find(c);
-    const { text, attachments } = await readMail(raw);
+    const { text, attachments } = await readAside(raw);
     return c.json({ id, kind, from, subject, received_at, text, attachments }, 200);
   });
   add(whole, async (c) => {
