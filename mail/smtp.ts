@@ -39,6 +39,8 @@ export function openPost(line: Line): Post {
       port: line.port,
       secure: line.isTls,
       requireTLS: line.requiresTls,
+      // A server of this machine that offers STARTTLS, as Postfix of Debian does, has a certificate that nobody signed.
+      ...(!line.isTls && !line.requiresTls && { tls: { rejectUnauthorized: false } }),
       ...(line.user !== undefined && { auth: { user: line.user, pass: line.password } }),
       connectionTimeout: answerMs,
       greetingTimeout: answerMs,
