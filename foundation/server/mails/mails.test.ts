@@ -87,6 +87,20 @@ test('a mail can be taken back before it goes, and not after', async () => {
   expect((await app.call('POST', `/api/mails/${sent.metadata.mail.id}/cancel`, {})).body.code).toBe('mail-settled');
 });
 
+test('a mail that waits does not go to an address that the customer does not have any more', async () => {
+  const customer = await newCustomer();
+  await write(customer);
+  await app.foundation.updateCustomer(customer.id, { email: `new-${customer.email}` });
+  const superuser = await app.database.connect('postgres');
+  await superuser.query('delete from platform.customer_emails where customer_id = $1 and email = $2', [
+    customer.id,
+    customer.email,
+  ]);
+  await send();
+  expect((await stateOf(customer, 'cancelled')).metadata.mail.code).toBe('address-changed');
+  expect(office.caught.some(({ to }) => to.includes(customer.email))).toBe(false);
+});
+
 test('an address that is not the customer’s is refused, and one that failed until somebody allows it', async () => {
   const customer = await newCustomer();
   expect((await write(customer, { to: 'other@fjord.example' })).status).toBe(422);

@@ -105,6 +105,15 @@ export const keepMails: Keeper = {
     return rows.length > 0;
   },
 
+  async isAddressOf(tx, { record_id, to_address }) {
+    const rows = await tx.query(
+      `select from crm.activities a join platform.customer_emails e on e.customer_id = a.customer_id
+       where a.id = $1 and lower(e.email) = lower($2)`,
+      [record_id, to_address],
+    );
+    return rows.length > 0;
+  },
+
   async write(tx, { record_id }) {
     const row = await find(tx, record_id);
     if (!row?.metadata.mail) return undefined;
@@ -156,7 +165,12 @@ async function addAnswer(
   mail: object,
 ): Promise<string> {
   const row = (await find(tx, recordId)) as Row;
-  const characters = [...(said || subject || 'An e-mail without words').replaceAll('\0', '').toWellFormed()];
+  // A mail may have megabytes of words: no more of them is looked at than can be kept.
+  const words = said
+    .slice(0, 3 * wordsMax)
+    .replaceAll('\0', '')
+    .trim();
+  const characters = [...(words || subject || 'An e-mail without words').toWellFormed()];
   const isCut = characters.length > wordsMax;
   const [added] = await tx.query<{ id: string }>(
     `insert into crm.activities (customer_id, deal_id, type, description, metadata, idempotency_key)

@@ -259,6 +259,27 @@ describe.concurrent('an answer by e-mail', () => {
     expect(await receive(named, { 'aether-recipient': mail.from })).toBe('taken');
   });
 
+  test('is taken from a program that makes Message-IDs like ours', async () => {
+    const { address, mail } = await mailed();
+    const raw = await answerTo(mail, { from: address, messageId: `<${'7'.repeat(32)}@webmail.example>` });
+    expect(await receive(raw)).toBe('taken');
+  });
+
+  test('from the former address is marked once the conversation has another one, which gets what still waits', async () => {
+    const { who, address, mail } = await mailed();
+    const now = `now-${address}`;
+    await reply(who, 'And which colour?');
+    await app.support.query(
+      `update support.sessions set visitor_email = $2, identity = 'verified' where id = $1`, // as verifySession does
+      [who.id, now],
+    );
+    await handOver(who);
+    expect((await office.mailTo(now)).raw).toContain('And which colour?');
+    expect(office.caught.filter(({ to }) => to.includes(address))).toHaveLength(1);
+    expect(await receive(await answerTo(mail, { from: address, text: 'It is me' }))).toBe('taken');
+    expect((await read(who)).messages.at(-1)).toMatchObject({ body: 'It is me', mail: { is_other: true } });
+  });
+
   test('of a program is shown and makes nothing happen', async () => {
     const { who, address, mail } = await mailed();
     const raw = await answerTo(mail, {
@@ -279,6 +300,8 @@ describe.concurrent('an answer by e-mail', () => {
     expect([wrong.status, wrong.body.code]).toEqual([401, 'signature-refused']);
     expect((await postInbound(app.url, secret, raw, { 'webhook-timestamp': '1700000000' })).status).toBe(401);
     expect((await postInbound(app.url, secret, Buffer.alloc(10_485_761))).status).toBe(413);
+    const unreadable = await postInbound(app.url, secret, Buffer.alloc(300_000, 'x'));
+    expect([unreadable.status, unreadable.body.code]).toEqual([422, 'invalid-field']);
   });
 });
 

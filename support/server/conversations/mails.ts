@@ -29,6 +29,15 @@ export function keepMails(live: () => Live | undefined): Keeper {
       return (await tx.query('select from support.sessions where id = $1 for update', [id])).length > 0;
     },
 
+    // The host page may have vouched for another person since: then the former address is locked out.
+    async isAddressOf(tx, { record_id, to_address }) {
+      const rows = await tx.query('select from support.sessions where id = $1 and lower(visitor_email) = lower($2)', [
+        record_id,
+        to_address,
+      ]);
+      return rows.length > 0;
+    },
+
     async write(tx, { record_id, first_number, last_number }) {
       const lines = await tx.query<{ body: string; name: string; files: string | null; widget: string }>(
         `select m.body, u.name, platform.say_files(m.files) as files, w.name as widget
@@ -58,6 +67,13 @@ export function keepMails(live: () => Live | undefined): Keeper {
 
     async settle(tx, { record_id, to_address, code, first_number, last_number }, state, isFailing) {
       const count = (last_number ?? 0) - (first_number ?? 0) + 1;
+      if (state === 'cancelled' && code === 'address-changed')
+        await tx.query(
+          `insert into platform.mails as m (record_id, to_address, first_number, last_number)
+           select s.id, s.visitor_email, $2, $3 from support.sessions s where s.id = $1 and s.visitor_email is not null
+           on conflict (record_id) where state = 'waiting' and first_number is not null and tries = 0 do nothing`,
+          [record_id, first_number, last_number],
+        );
       if (state === 'sent')
         await addEntry(tx, record_id, 'mailed', {
           body: `${count === 1 ? '1 message' : `Up to ${count} messages`} to ${to_address}`,
@@ -112,13 +128,19 @@ async function reopen(tx: Transaction, id: string): Promise<void> {
   if (opened.length > 0) await addEntry(tx, id, 'reopened');
 }
 
+/** A mail may have megabytes of words: no more of them is looked at than can be kept. */
 const cut = (text: string, max: number): string => {
-  const characters = [...text.replaceAll('\0', '').toWellFormed()];
+  const characters = [
+    ...text
+      .slice(0, 3 * max)
+      .replaceAll('\0', '')
+      .toWellFormed(),
+  ];
   return characters.length <= max ? characters.join('') : `${characters.slice(0, max - 1).join('')}…`;
 };
 
 function toBody(said: string, subject: string | undefined): { body: string; isCut: boolean } {
   const body = cut(said, bodyMax).trim();
-  if (body !== '') return { body, isCut: [...said].length > bodyMax };
+  if (body !== '') return { body, isCut: [...said.slice(0, 3 * bodyMax)].length > bodyMax };
   return { body: subject ?? 'An e-mail without words', isCut: false };
 }
