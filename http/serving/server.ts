@@ -18,6 +18,8 @@ import { type Neighbours, readServerSettings } from './settings.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
 import { addWeb } from './web.ts';
 
+const finishMs = 5_000;
+
 export type ServerOptions = {
   /** The settings of docs/configuration.md; by default the environment of the process. */
   variables?: Variables;
@@ -73,6 +75,8 @@ export type ServerContext = {
   metrics: Metrics | undefined;
   /** Aborted when the server begins to close. An answer that never ends by itself must end then. */
   closing: AbortSignal;
+  /** Work that goes on beside the answers, and ends with `closing`: the database stays open for it, for five seconds at most. */
+  finish(work: Promise<unknown>): void;
 };
 
 /**
@@ -109,6 +113,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   });
   for (const warning of db.warnings) log.warn(warning);
   const closing = new AbortController();
+  const works: Promise<unknown>[] = [];
   try {
     let isClosing = false;
     let ownUrl = publicUrl?.origin ?? '';
@@ -136,6 +141,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       neighbours: () => ({ ...options.neighbours?.(), ...named }),
       scopes: rights.scopes,
       closing: closing.signal,
+      finish: (work: Promise<unknown>) => void works.push(work.catch(() => {})),
       webBuilt,
       metrics,
     };
@@ -172,7 +178,8 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
         isClosing = true;
         if (closeAfterMs > 0) await sleep(closeAfterMs);
         closing.abort();
-        await served.close();
+        const finished = Promise.race([Promise.allSettled(works), sleep(finishMs, undefined, { ref: false })]);
+        await Promise.all([served.close(), finished]);
         await metrics?.close();
         for (const end of measured ?? []) end();
         await db.close();
