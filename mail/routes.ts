@@ -14,13 +14,13 @@ import {
   z,
 } from '@aether/http';
 import { InvalidField, NotFound, type PlatformDb } from '@aether/platform';
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { readAside, UnreadableMail } from './aside.ts';
 import { refuseSignature } from './codes.ts';
 import type { MailRoom } from './mail.ts';
 import { allowAddress, type Mail } from './queue.ts';
 import { MailSchema, ReceivedMailSchema } from './schemas.ts';
-import { checkInbound } from './signing.ts';
+import { checkInbound, checkInboundHeaders, type InboundHeaders } from './signing.ts';
 
 type Places = {
   rights: {
@@ -59,6 +59,23 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
     description,
     content: { 'application/json': { schema } },
   });
+  const requireKey = () => {
+    if (mail.settings.inboundKey) return mail.settings.inboundKey;
+    throw refuseSignature('This server takes no mail by webhook: MAIL_INBOUND_SECRET is not set.');
+  };
+  const headersOf = (c: Context) =>
+    ({
+      id: c.req.header('webhook-id'),
+      timestamp: c.req.header('webhook-timestamp'),
+      signature: c.req.header('webhook-signature'),
+    }) as InboundHeaders;
+  /** Anybody may call. Nobody's megabytes are taken into memory before that is refused which can be. */
+  const refuseEarly: MiddlewareHandler = async (c, next) => {
+    requireKey();
+    const why = checkInboundHeaders(headersOf(c));
+    if (why) throw refuseSignature(why);
+    await next();
+  };
   const inbound = createRoute({
     method: 'post',
     path: '/api/mail/inbound',
@@ -66,7 +83,7 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
     summary: 'Hand over a mail that came in, as it is (RFC 5322)',
     description:
       'For a mail service that calls a webhook instead of keeping a mailbox. Signed as Standard Webhooks, with MAIL_INBOUND_SECRET. The same mail again changes nothing. `aether-recipient` may name the address that the mail was sent to.',
-    middleware: [readByteBody(mail.settings.bytesMax)] as never,
+    middleware: [refuseEarly, readByteBody(mail.settings.bytesMax)] as never,
     request: { body: byteBody },
     responses: {
       200: json(
@@ -148,15 +165,8 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
   }
 
   add(inbound, async (c) => {
-    const { inboundKey: secret } = mail.settings;
-    if (!secret) throw refuseSignature('This server takes no mail by webhook: MAIL_INBOUND_SECRET is not set.');
     const body = bytesOf(c);
-    const why = checkInbound(secret, {
-      id: c.req.header('webhook-id'),
-      timestamp: c.req.header('webhook-timestamp'),
-      signature: c.req.header('webhook-signature'),
-      body,
-    } as Parameters<typeof checkInbound>[1]);
+    const why = checkInbound(requireKey(), { ...headersOf(c), body });
     if (why) throw refuseSignature(why);
     const outcome = await mail.receive(body, { recipient: c.req.header('aether-recipient') }).catch((error) => {
       if (!(error instanceof UnreadableMail)) throw error;

@@ -8,17 +8,30 @@ export function signInbound(key: Buffer, { id, seconds, body }: { id: string; se
 
 const toleranceSeconds = 300;
 
-/** @returns why it is refused; undefined if the signature is right and not older than five minutes. Pure. */
-export function checkInbound(
-  key: Buffer,
-  { id, timestamp, signature, body }: { id?: string; timestamp?: string; signature?: string; body: Uint8Array },
+export type InboundHeaders = { id?: string; timestamp?: string; signature?: string };
+
+/** What can be refused before the body is read. @returns why it is refused. Pure. */
+export function checkInboundHeaders(
+  { id, timestamp, signature }: InboundHeaders,
   now = Date.now(),
 ): string | undefined {
   if (!id || !timestamp || !signature)
     return 'Send the headers webhook-id, webhook-timestamp and webhook-signature, as Standard Webhooks have them.';
-  const seconds = Number(timestamp);
-  if (!/^\d{1,12}$/.test(timestamp) || Math.abs(now / 1_000 - seconds) > toleranceSeconds)
+  if (!/^\d{1,12}$/.test(timestamp) || Math.abs(now / 1_000 - Number(timestamp)) > toleranceSeconds)
     return 'webhook-timestamp must be the present time in seconds, within five minutes.';
+  return undefined;
+}
+
+/** @returns why it is refused; undefined if the signature is right and not older than five minutes. Pure. */
+export function checkInbound(
+  key: Buffer,
+  { body, ...headers }: InboundHeaders & { body: Uint8Array },
+  now = Date.now(),
+): string | undefined {
+  const why = checkInboundHeaders(headers, now);
+  if (why) return why;
+  const { id = '', timestamp, signature = '' } = headers;
+  const seconds = Number(timestamp);
   const wanted = Buffer.from(signInbound(key, { id, seconds, body })['webhook-signature']);
   const isRight = signature.split(' ').some((each) => {
     const given = Buffer.from(each);

@@ -300,6 +300,8 @@ describe.concurrent('an answer by e-mail', () => {
     expect([wrong.status, wrong.body.code]).toEqual([401, 'signature-refused']);
     expect((await postInbound(app.url, secret, raw, { 'webhook-timestamp': '1700000000' })).status).toBe(401);
     expect((await postInbound(app.url, secret, Buffer.alloc(10_485_761))).status).toBe(413);
+    const early = await postInbound(app.url, secret, Buffer.alloc(10_485_761), { 'webhook-timestamp': '1700000000' });
+    expect(early.status).toBe(401); // before the body is read
     const unreadable = await postInbound(app.url, secret, Buffer.alloc(300_000, 'x'));
     expect([unreadable.status, unreadable.body.code]).toEqual([422, 'invalid-field']);
   });
