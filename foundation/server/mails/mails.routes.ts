@@ -53,7 +53,7 @@ const write = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/mails',
   operationId: 'writeMail',
-  right: 'activities.write',
+  right: 'person', // a token that adds activities speaks to nobody outside
   summary: 'Write an e-mail to a customer',
   description: `An entry of the timeline (\`email_sent\`) at once; the mail goes ${takeBackSeconds} seconds later, and can be taken back until then. What the customer answers is an entry \`email_received\`.`,
   request: {
@@ -82,7 +82,7 @@ const write = createStaffRoute({
 
 export function addCustomerMailRoutes(app: App, db: PlatformDb, mail: MailRoom) {
   addMailRoutes(app, db, mail, {
-    rights: { read: 'activities.read', write: 'activities.write' },
+    rights: { read: 'activities.read', write: 'person' },
     requireReader: async (_, recordId) => {
       if ((await db.query('select from crm.activities where id = $1', [recordId])).length === 0)
         throw new NotFound('mail');

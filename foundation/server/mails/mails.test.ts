@@ -104,6 +104,11 @@ test('a mail that waits does not go to an address that the customer does not hav
 test('an address that is not the customer’s is refused, and one that failed until somebody allows it', async () => {
   const customer = await newCustomer();
   expect((await write(customer, { to: 'other@fjord.example' })).status).toBe(422);
+  // A machine that adds activities writes to nobody.
+  const machine = app.callWith('activities.write');
+  const asked = { client_id: 'machine', to: customer.email, subject: 'x', body: 'x' };
+  expect((await machine('POST', `/api/customers/${customer.id}/mails`, asked)).status).toBe(403);
+  expect((await machine('POST', '/api/mail/addresses/allow', { email: customer.email })).status).toBe(403);
   const mail = await mailed(customer);
   await postInbound(app.url, secret, bounceOf(mail, { to: customer.email }));
   await stateOf(customer, 'bounced');
