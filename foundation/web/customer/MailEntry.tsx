@@ -35,7 +35,10 @@ export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
     onSettled: onChanged,
   });
   const state = mail?.state as State | undefined;
-  const [words, tone] = (state && states[state]) ?? ['', 'plain' as const];
+  const [words, tone] =
+    mail?.code === 'address-changed'
+      ? (['Not sent: the customer does not have this address any more', 'warn'] as const)
+      : (state && Object.hasOwn(states, state) && states[state]) || ['', 'plain' as const];
   const isSent = type === 'email_sent';
   return (
     <>
