@@ -130,4 +130,4 @@ function readNumber(
   return value;
 }
 
-const isAddress = (text: string) => /^[^\s@<>,;:"\\()]{1,64}@[^\s@<>,;:"\\()]{1,255}$/.test(text);
+const isAddress = (text: string) => /^[^\s@<>,;:"\\(){}]{1,64}@[^\s@<>,;:"\\(){}]{1,255}$/.test(text);
