@@ -158,6 +158,61 @@ describe('one act on many customers', () => {
     expect((await app.call('GET', `/api/activities?customer_id=${ids[1]}`)).body.activities).toEqual([]);
   });
 
+  test('that gives or takes a tag beside another one that does the same says once of each customer that it was changed', async () => {
+    const { ids } = await makeCustomers(3);
+    const [tag, seen] = [await makeTag('Twice at once'), await versionsOf(ids)];
+    const together = async (change: Record<string, unknown>) => {
+      const other = await app.database.connect('postgres');
+      await other.query('begin');
+      await other.query('select from platform.customers where id = any ($1) for update', [ids]);
+      const calls = ['maya', jonas].map((by) =>
+        app.callAs(by)('POST', '/api/customers/acts', { chosen: seen, change }),
+      );
+      await expect
+        .poll(
+          async () =>
+            (
+              await superuser.query(
+                `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and usename = 'foundation_app'`,
+              )
+            ).rows.length,
+          { timeout: 10_000 },
+        )
+        .toBe(2);
+      await other.query('commit');
+      return (await Promise.all(calls)).map(({ body }) => body);
+    };
+    for (const change of [{ add_tag_id: tag }, { remove_tag_id: tag }]) {
+      const outcomes = await together(change);
+      expect(outcomes.map(({ changed, unchanged }) => [changed, unchanged]).sort()).toEqual([
+        [0, 3],
+        [3, 0],
+      ]);
+      expect(outcomes.find(({ changed }) => changed === 0).id).toBeNull();
+    }
+  });
+
+  test('is undone in a second try where the first one failed, also half-way, and then no more', async () => {
+    const { ids, company } = await makeCustomers(300, 'basic');
+    const done = await act({ matching: { company }, change: { account_tier: 'premium' } });
+    const refuseAt = async (id: string) => {
+      await superuser.query(`create or replace function public.refuse_here() returns trigger language plpgsql as $$
+        begin raise exception 'not here'; end $$`);
+      await superuser.query(`create trigger refuse_here before update on platform.customers for each row
+        when (new.id = '${id}') execute function public.refuse_here()`);
+    };
+    const letGo = () => superuser.query('drop trigger refuse_here on platform.customers');
+    await refuseAt(ids[0] as string);
+    expect((await undo(done.id)).status).toBe(500);
+    await letGo();
+    await refuseAt(ids[260] as string);
+    expect((await undo(done.id)).body).toMatchObject({ changed: 250, refused_count: 50 });
+    await letGo();
+    expect((await undo(done.id)).body).toMatchObject({ changed: 50, unchanged: 0, refused_count: 0 });
+    expect(new Set(await readColumn('account_tier', ids))).toEqual(new Set(['basic']));
+    expect((await undo(done.id)).status).toBe(404);
+  });
+
   test('is refused as a whole for what nobody can get, and for both or neither kind of choice', async () => {
     const { ids, company } = await makeCustomers(1);
     const chosen = await versionsOf(ids);
@@ -212,6 +267,11 @@ describe('tags of customers', () => {
     const { ids } = await makeCustomers(1);
     const tag = await makeTag('Partner');
     expect((await app.call('POST', '/api/tags', { name: 'PARTNER' })).body).toMatchObject({ code: 'already-exists' });
+    await makeTag('Caf\u00e9');
+    expect((await app.call('POST', '/api/tags', { name: 'CAFE\u0301' })).body).toMatchObject({
+      code: 'already-exists',
+    });
+    expect((await app.call('POST', '/api/tags', { name: 'Ca\u202efe' })).status).toBe(422);
     expect((await app.call('PATCH', `/api/tags/${tag}`, { name: 'Ally' })).status).toBe(403);
     await app.call('POST', `/api/customers/${ids[0]}/tags`, { tag_id: tag });
     await superuser.query(`update platform.users set role = 'admin' where id = 'maya'`);

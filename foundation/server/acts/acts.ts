@@ -78,29 +78,42 @@ export async function actOnCustomers(
   return outcome.changed === 0 ? { ...outcome, id: null } : outcome;
 }
 
-/** Takes an act of this person back. @throws NotFound for one of somebody else, of another day, or that was undone */
+/**
+ * Takes an act of this person back. One that fails, or that ended with its server, can be tried again: it goes on where it was.
+ *
+ * @throws NotFound for one of somebody else, of another day, or that was undone
+ */
 export async function undoAct(db: PlatformDb, id: string, actor: string): Promise<Outcome> {
   const [act] = await db.query<{ kind: Act['kind']; given: string | null }>(
     `update crm.acts a set undone_at = now()
-     where a.id = $1 and a.actor = $2 and a.undone_at is null and a.created_at > now() - interval '1 day' returning a.kind, a.given`,
+     where a.id = $1 and a.actor = $2 and a.created_at > now() - interval '1 day' and (a.undone_at is null
+       or a.undone_at < now() - interval '1 minute' and exists (select from crm.act_customers k where k.act = a.id))
+     returning a.kind, a.given`,
     [id, actor],
   );
   if (!act) throw new NotFound('act of yours that can be undone');
-  const changed = await db.query<{ id: string }>(
-    'select k.customer_id as id from crm.act_customers k where k.act = $1 order by k.customer_id',
-    [id],
-  );
-  const judged = await inChunks(
-    changed.map((each) => ({ ...each, version: null })),
-    (chunk) =>
-      untilKept(() =>
-        db.transaction({ actor }, async (tx) => {
-          if (changed.length > toldMax) await tellNobody(tx);
-          return judgeAndUndo(tx, act, id, chunk);
-        }),
-      ),
-  );
-  return sayOutcome(db, judged, null);
+  const letGo = () => db.query('update crm.acts set undone_at = null where id = $1', [id]);
+  try {
+    const changed = await db.query<{ id: string }>(
+      'select k.customer_id as id from crm.act_customers k where k.act = $1 order by k.customer_id',
+      [id],
+    );
+    const judged = await inChunks(
+      changed.map((each) => ({ ...each, version: null })),
+      (chunk) =>
+        untilKept(() =>
+          db.transaction({ actor }, async (tx) => {
+            if (changed.length > toldMax) await tellNobody(tx);
+            return judgeAndUndo(tx, act, id, chunk);
+          }),
+        ),
+    );
+    if (judged.some(({ state }) => state === 'failed')) await letGo();
+    return await sayOutcome(db, judged, null);
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
 }
 
 type Asked = { id: string; version: number | null };
@@ -228,16 +241,18 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
     case 'tag':
     case 'untag': {
       const isTag = act.kind === 'tag';
+      // What is there is what the insert finds and not what the statement saw: somebody else may have given the tag while it waited.
       const change = isTag
         ? `insert into crm.customer_tags (customer_id, tag_id)
-          select j.id, $3 from judged j where j.state = 'changed' on conflict do nothing`
-        : `delete from crm.customer_tags k using judged j where k.tag_id = $3 and k.customer_id = j.id and j.state = 'changed'`;
+          select h.id, $3::bigint from held h on conflict do nothing returning customer_id`
+        : `delete from crm.customer_tags k using held h where k.tag_id = $3::bigint and k.customer_id = h.id returning k.customer_id`;
       return tx.query<Judged>(
-        `with ${held(`exists (select from crm.customer_tags k where k.tag_id = $3::bigint and k.customer_id = c.id) as has_tag`)},
-         judged as materialized (
-           select h.id, h.name, case when h.has_tag = ${isTag} then 'same' else 'changed' end as state from held h),
+        `with ${held('$4::uuid as act')},
          changed as (${change}),
-         kept as (insert into crm.act_customers (act, customer_id) select $4, j.id from judged j where j.state = 'changed')
+         judged as materialized (
+           select h.id, h.name, case when g.customer_id is null then 'same' else 'changed' end as state
+           from held h left join changed g on g.customer_id = h.id),
+         kept as (insert into crm.act_customers (act, customer_id) select $4, g.customer_id from changed g)
          ${answer}`,
         [...asked, act.given, actId],
       );
@@ -273,8 +288,10 @@ function judgeAndUndo(
   chunk: Asked[],
 ): Promise<Judged[]> {
   const asked = [chunk.map(({ id }) => id), chunk.map(({ version }) => version)];
+  // What a chunk has looked at it forgets: an undo that is tried again goes on behind it.
   const ofAct = (columns: string) =>
-    `${held(columns)}, known as (select h.*, k.was, k.made from held h join crm.act_customers k on k.act = $3 and k.customer_id = h.id)`;
+    `${held(columns)}, known as (select h.*, k.was, k.made from held h join crm.act_customers k on k.act = $3 and k.customer_id = h.id),
+     forgotten as (delete from crm.act_customers k using asked a where k.act = $3 and k.customer_id = a.id)`;
   switch (kind) {
     case 'owner':
     case 'tier': {
@@ -297,15 +314,16 @@ function judgeAndUndo(
     case 'untag': {
       const isTag = kind === 'tag';
       const change = isTag
-        ? `delete from crm.customer_tags k using judged j where k.tag_id = $4 and k.customer_id = j.id and j.state = 'changed'`
+        ? `delete from crm.customer_tags g using known k where g.tag_id = $4::bigint and g.customer_id = k.id returning g.customer_id`
         : `insert into crm.customer_tags (customer_id, tag_id)
-          select j.id, $4 from judged j where j.state = 'changed' on conflict do nothing`;
+          select k.id, t.id from known k join crm.tags t on t.id = $4::bigint on conflict do nothing returning customer_id`;
+      const otherwise = isTag ? '' : `when not exists (select from crm.tags t where t.id = $4::bigint) then 'gone'`;
       return tx.query<Judged>(
-        `with ${ofAct(`exists (select from crm.customer_tags k where k.tag_id = $4::bigint and k.customer_id = c.id) as has_tag`)},
+        `with ${ofAct('true as is_held')},
+         changed as (${change}),
          judged as materialized (
-           select k.id, k.name, case when k.has_tag <> ${isTag} then 'same'
-             when not exists (select from crm.tags t where t.id = $4) then 'gone' else 'changed' end as state from known k),
-         changed as (${change})
+           select k.id, k.name, case when g.customer_id is not null then 'changed' ${otherwise} else 'same' end as state
+           from known k left join changed g on g.customer_id = k.id)
          ${answer}`,
         [...asked, actId, given],
       );

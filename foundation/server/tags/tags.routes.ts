@@ -5,7 +5,9 @@ import { requireCustomer } from '../customers/customers.ts';
 import { TagSchema } from './tags.schema.ts';
 import { createTag, giveTag, listTags, removeTag, tagColours, takeTag, updateTag } from './tags.ts';
 
-const fields = { name: line({ charactersMax: 40 }), colour: z.enum(tagColours) };
+/** One that looks like another one is the same, however its accents are written. */
+const name = line({ charactersMax: 40 }).overwrite((value) => value.normalize('NFC'));
+const fields = { name, colour: z.enum(tagColours) };
 const key = object({ id: bigintIdText() });
 const ofCustomer = object({ ...customerKey.shape, tag: bigintIdText() });
 const one = (description: string) => ({ description, content: { 'application/json': { schema: TagSchema } } });

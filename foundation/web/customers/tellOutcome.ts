@@ -1,4 +1,5 @@
 import { formatNumber } from '@aether/ui/formats.ts';
+import { Refusal } from '@aether/ui/refusal.ts';
 import { showDone, showUndo } from '@aether/ui/toasts.tsx';
 import type { QueryClient } from '@tanstack/react-query';
 import { type ActOutcome, undoAct } from '../api/acts.ts';
@@ -28,15 +29,22 @@ export function tellOutcome(
     showDone(message);
     return;
   }
-  showUndo({
-    message,
-    undo: async () => {
-      const undone = await undoAct(id);
-      void client.invalidateQueries({ queryKey: ['customers'] });
-      if (undone.refused_count === 0) return `Undone for ${customers(undone.changed)}.`;
-      const [first] = undone.refused;
-      const who = `${first?.customer.name ?? 'a customer'}: ${first?.detail ?? ''}`;
-      return `Undone for ${customers(undone.changed)}. ${formatNumber(undone.refused_count)} stay as they are: ${who}`;
-    },
-  });
+  const offer = (message: string) =>
+    showUndo({
+      message,
+      undo: async () => {
+        const undone = await undoAct(id).catch((error) => {
+          // An undo that failed can be tried again. Of one that was done there is nothing to try.
+          if (!(error instanceof Refusal && error.status === 404)) offer(message);
+          throw error;
+        });
+        void client.invalidateQueries({ queryKey: ['customers'] });
+        if (undone.refused_count === 0) return `Undone for ${customers(undone.changed)}.`;
+        if (undone.refused.some(({ code }) => code === 'not-done')) offer('The rest is to be undone.');
+        const [first] = undone.refused;
+        const who = `${first?.customer.name ?? 'a customer'}: ${first?.detail ?? ''}`;
+        return `Undone for ${customers(undone.changed)}. ${formatNumber(undone.refused_count)} stay as they are: ${who}`;
+      },
+    });
+  offer(message);
 }

@@ -91,6 +91,35 @@ describe('one act on many conversations', () => {
     ]);
   });
 
+  test('beside another agent’s that does the same says once that a conversation was changed', async () => {
+    const [id, tag] = [await ask(), await makeTag('Twice at once')];
+    const superuser = await app.database.connect('postgres');
+    await superuser.query('begin');
+    await superuser.query('select from support.sessions where id = $1 for update', [id]);
+    const body = { ids: [id], act: { kind: 'tag', tag_id: tag } };
+    const calls = [asPriya('POST', '/api/sessions/acts', body), asTom('POST', '/api/sessions/acts', body)];
+    const watcher = await app.database.connect('postgres');
+    await expect
+      .poll(
+        async () =>
+          (
+            await watcher.query(
+              `select from pg_stat_activity
+               where datname = current_database() and wait_event_type = 'Lock' and usename = 'support_app'`,
+            )
+          ).rows.length,
+        { timeout: 10_000 },
+      )
+      .toBe(2);
+    await superuser.query('commit');
+    const outcomes = (await Promise.all(calls)).map(({ body }) => [body.changed.length, body.unchanged]);
+    expect(outcomes.sort()).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(await kindsOf(id)).toEqual([['tagged', 'Twice at once']]);
+  });
+
   test('is refused for more than a hundred, for an unknown act, and of somebody who is no agent', async () => {
     const id = await ask();
     const status = async (call: TestSupport['call'], body: Record<string, unknown>) =>

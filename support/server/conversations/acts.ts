@@ -2,7 +2,7 @@ import { Problem } from '@aether/http';
 import { type PlatformDb, PlatformError, type Transaction } from '@aether/platform';
 import { assignSession, endSession } from './conversation.ts';
 import { giveTag, type Priority, prioritise, takeTag } from './labels.ts';
-import { getSession, type Session } from './sessions.ts';
+import { getSession, lockSession, type Session } from './sessions.ts';
 
 /*
  * One act on many conversations: each is done as by itself, in a transaction of its own, with its entry, its events and the look at whether
@@ -42,13 +42,16 @@ export async function actOnSessions(
     let before: Session | undefined;
     try {
       const by = await findAgent(id);
-      before = await getSession(db, id);
-      const now = await db.transaction({ actor }, async (tx) => {
-        await requireStill(tx, id, onlyIf);
-        return actOn(db, tx, act, id, by);
+      const [was, now] = await db.transaction({ actor }, async (tx) => {
+        // Held first: what somebody else does at the same time is in what it had before, and not in what this act has changed.
+        await lockSession(tx, id);
+        const held = await getSession(tx, id);
+        before = held;
+        requireStill(held, onlyIf);
+        return [held, await actOn(db, tx, act, id, by)];
       });
-      if (isSame(act, before, now)) outcome.unchanged += 1;
-      else outcome.changed.push({ id, agent_id: before.agent?.id ?? null, priority: before.priority });
+      if (isSame(act, was, now)) outcome.unchanged += 1;
+      else outcome.changed.push({ id, agent_id: was.agent?.id ?? null, priority: was.priority });
     } catch (error) {
       if (!(error instanceof PlatformError || error instanceof Problem)) throw error;
       const name = before ? (before.customer?.name ?? before.visitor_name) : null;
@@ -82,16 +85,11 @@ function actOn(
 }
 
 /** @throws Problem 409 if somebody has changed it since */
-async function requireStill(tx: Transaction, id: string, onlyIf: OnlyIf | undefined): Promise<void> {
+function requireStill({ agent, priority }: Session, onlyIf: OnlyIf | undefined): void {
   if (!onlyIf) return;
-  const [held] = await tx.query<{ agent_id: string | null; priority: Priority }>(
-    'select agent_id, priority from support.sessions where id = $1 for update',
-    [id],
-  );
   const isOther =
-    held &&
-    ((onlyIf.agent_id !== undefined && held.agent_id !== onlyIf.agent_id) ||
-      (onlyIf.priority !== undefined && held.priority !== onlyIf.priority));
+    (onlyIf.agent_id !== undefined && (agent?.id ?? null) !== onlyIf.agent_id) ||
+    (onlyIf.priority !== undefined && priority !== onlyIf.priority);
   if (isOther)
     throw new Problem({ status: 409, code: 'session-changed', detail: 'Somebody has changed it since: it stays so.' });
 }
@@ -104,7 +102,9 @@ function isSame(act: Act, before: Session, now: Session): boolean {
       return before.status === 'ended';
     case 'priority':
       return before.priority === now.priority;
-    default:
-      return before.tags.length === now.tags.length;
+    default: {
+      const has = ({ tags }: Session) => tags.some((tag) => tag.id === act.tag_id);
+      return has(before) === has(now);
+    }
   }
 }

@@ -4,7 +4,9 @@ import { requireAgent } from '../agents/agents.ts';
 import { TagSchema } from './tags.schema.ts';
 import { createTag, listTags, removeTag, tagColours, updateTag } from './tags.ts';
 
-const fields = { name: line({ charactersMax: 40 }), colour: z.enum(tagColours) };
+/** One that looks like another one is the same, however its accents are written. */
+const name = line({ charactersMax: 40 }).overwrite((value) => value.normalize('NFC'));
+const fields = { name, colour: z.enum(tagColours) };
 const key = object({ id: bigintIdText() });
 const one = (description: string) => ({ description, content: { 'application/json': { schema: TagSchema } } });
 
