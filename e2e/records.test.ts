@@ -85,7 +85,12 @@ test('many customers are chosen by keyboard, get a tag in one act that says what
   await look('chosen');
   expect(await findBarriers(maya)).toEqual([]);
   expect(await maya.evaluate(findMisfits)).toEqual([]);
-  // Somebody else changes one of them; a tag is no change of the record, so it is given all the same.
+  await bar.getByRole('button', { name: 'Tier' }).click();
+  const take = maya.getByRole('button', { name: 'Take the tier away' });
+  await take.focus();
+  await maya.keyboard.press('Escape');
+  await take.waitFor({ state: 'detached' });
+  await bar.getByText('3 chosen').waitFor();
   await bar.getByRole('button', { name: 'Tag' }).click();
   await maya.getByRole('combobox', { name: 'Tag', exact: true }).fill('Chosen tog');
   await maya.getByRole('option', { name: 'Chosen together' }).waitFor();

@@ -21,7 +21,10 @@ export function Act({ label, icon, isOff, children }: ActProps) {
         </Button>
       </Popover.Target>
       <Popover.Dropdown>
-        <Stack gap="xs">{children(close)}</Stack>
+        {/* Escape closes this alone: what is chosen stays so. In the capture, since the popover is gone afterwards. */}
+        <Stack gap="xs" onKeyDownCapture={(event) => event.key === 'Escape' && event.preventDefault()}>
+          {children(close)}
+        </Stack>
       </Popover.Dropdown>
     </Popover>
   );
