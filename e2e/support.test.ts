@@ -16,12 +16,14 @@ beforeAll(async () => {
   // A widget without a bot, so that messages go to people.
   const widget = (await api('POST', '/api/widgets', { name: 'No Robot' }, 'maya')).body;
   key = widget.key;
+  widgetId = widget.id;
 }, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
 });
 
 let key: string;
+let widgetId: string;
 const api = (method: string, path: string, body?: unknown, as = 'priya') =>
   stack.call(method, `${stack.support}${path}`, { as, body });
 const crm = (method: string, path: string, body?: unknown) =>
@@ -656,10 +658,11 @@ describe('an administrator', () => {
     await priya.getByText('No Robot').first().waitFor();
     expect(await priya.getByRole('button', { name: 'New widget' }).count()).toBe(0);
     expect((await api('POST', '/api/widgets', { name: 'Mine' })).status).toBe(403);
+    await api('POST', '/api/chatbots', { name: 'Looked at', widget_id: widgetId }, 'maya');
     await open('/settings/chatbots');
-    await priya.getByText('Robo').first().waitFor();
+    await priya.getByText('Looked at').first().waitFor();
     expect(await priya.getByRole('button', { name: 'New chatbot' }).count()).toBe(0);
-    await priya.getByText('Robo').first().click();
+    await priya.getByText('Looked at').first().click();
     await priya.getByText('You can look, and not change').waitFor();
     const form = await priya.getByRole('form', { name: 'Chatbot' }).boundingBox();
     const preview = await priya.getByRole('complementary', { name: 'Preview' }).boundingBox();

@@ -1,7 +1,9 @@
 import {
   type App,
+  allows,
   answerCsv,
   bigintId,
+  type Caller,
   clientId,
   createStaffRoute,
   csvResponse,
@@ -9,6 +11,7 @@ import {
   object,
   Problem,
   problems,
+  refuseScope,
   text,
   time,
   uuid,
@@ -40,7 +43,9 @@ const ChosenSchema = {
     except: z.array(uuid()).max(chosenMax).optional().openapi({ description: 'Those that match, but for these.' }),
   })
     .optional()
-    .openapi({ description: `Instead of \`chosen\`: all that the filters let through, at most ${actedMax}.` }),
+    .openapi({
+      description: `Instead of \`chosen\`: all that the filters let through, at most ${actedMax}. A machine needs \`customers.read\` for it.`,
+    }),
 };
 const isOneOf = ({ chosen, matching }: { chosen?: unknown; matching?: unknown }) =>
   (chosen === undefined) !== (matching === undefined);
@@ -107,6 +112,7 @@ const addTasks = createStaffRoute({
   path: '/api/customers/acts/tasks',
   operationId: 'addTasksToCustomers',
   right: 'activities.write',
+  needs: { refused: 'customers.read' },
   summary: 'Add a task to each of many customers',
   request: {
     body: jsonBody(
@@ -151,18 +157,21 @@ const file = createStaffRoute({
 export function addActRoutes(app: App, db: PlatformDb) {
   const readMatching = ({ no_manager, ...filters }: NonNullable<ChosenBody['matching']>) =>
     readSearch(db, { ...filters, no_manager: no_manager === 'true' });
-  const toChosen = ({ chosen, matching }: ChosenBody): Chosen =>
-    matching ? { filters: readMatching(matching) } : { versions: chosen ?? {} };
+  /** @throws Problem 403: whom a search finds is told to those who may read. */
+  const toChosen = ({ chosen, matching }: ChosenBody, caller: Caller): Chosen => {
+    if (matching && !allows(caller, 'customers.read')) throw refuseScope('customers.read');
+    return matching ? { filters: readMatching(matching) } : { versions: chosen ?? {} };
+  };
 
   return app
     .openapi(change, async (c) => {
       const { change, ...body } = c.req.valid('json');
-      return c.json(await actOnCustomers(db, toAct(change), toChosen(body), c.get('actor')?.id), 200);
+      return c.json(await actOnCustomers(db, toAct(change), toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
     })
     .openapi(addTasks, async (c) => {
       const { task, client_id, ...body } = c.req.valid('json');
       const act = { kind: 'task', task, clientId: client_id } as const;
-      return c.json(await actOnCustomers(db, act, toChosen(body), c.get('actor')?.id), 200);
+      return c.json(await actOnCustomers(db, act, toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
     })
     .openapi(undo, async (c) => {
       const actor = c.get('actor');

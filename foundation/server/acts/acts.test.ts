@@ -227,6 +227,23 @@ describe('one act on many customers', () => {
     expect(await refuse({ change: { account_tier: null } })).toEqual([422, ['chosen']]);
   });
 
+  test('of a machine that may not read customers chooses none by a search, and is told no name', async () => {
+    const { ids, company } = await makeCustomers(2);
+    const [one, other] = ids as [string, string];
+    const sync = await app.database.connect('sync_app');
+    await sync.query('select platform.merge_customers($1, array[$2]::uuid[])', [one, other]);
+    const task = { task: { description: 'Call' }, client_id: crypto.randomUUID() };
+    const call = app.callWith('activities.read', 'activities.write', 'customers.write');
+    for (const [path, body] of [
+      ['/api/customers/acts/tasks', { ...task, matching: { company } }],
+      ['/api/customers/acts', { matching: { company }, change: { account_tier: 'basic' } }],
+    ] as const)
+      expect((await call('POST', path, body)).body).toMatchObject({ status: 403, code: 'token-lacks-scope' });
+    const { body } = await call('POST', '/api/customers/acts/tasks', { ...task, chosen: { [one]: 1, [other]: 1 } });
+    expect(body).toMatchObject({ changed: 1, refused_count: 1 });
+    expect(body).not.toHaveProperty('refused');
+  });
+
   test('gives the chosen customers as a file', async () => {
     const { ids } = await makeCustomers(3);
     const chosen = await versionsOf(ids.slice(0, 2));
