@@ -173,7 +173,8 @@ describe('one act on many customers', () => {
           async () =>
             (
               await superuser.query(
-                `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and usename = 'foundation_app'`,
+                `select from pg_stat_activity
+               where datname = current_database() and wait_event_type = 'Lock' and usename = 'foundation_app'`,
               )
             ).rows.length,
           { timeout: 10_000 },

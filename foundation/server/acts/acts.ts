@@ -319,7 +319,8 @@ function judgeAndUndo(
     case 'untag': {
       const isTag = kind === 'tag';
       const change = isTag
-        ? `delete from crm.customer_tags g using known k where g.tag_id = $4::bigint and g.customer_id = k.id returning g.customer_id`
+        ? `delete from crm.customer_tags g using known k
+          where g.tag_id = $4::bigint and g.customer_id = k.id returning g.customer_id`
         : `insert into crm.customer_tags (customer_id, tag_id)
           select k.id, t.id from known k join crm.tags t on t.id = $4::bigint on conflict do nothing returning customer_id`;
       const otherwise = isTag ? '' : `when not exists (select from crm.tags t where t.id = $4::bigint) then 'gone'`;
@@ -338,7 +339,8 @@ function judgeAndUndo(
         `with ${ofAct('true as is_held')},
          removed as (
            delete from crm.activities a using known k
-           where a.id = any (array(select made from known)) and a.id = k.made and a.done_at is null and ${digestOfTask('a')} = k.was returning a.id),
+           where a.id = any (array(select made from known)) and a.id = k.made and a.done_at is null
+             and ${digestOfTask('a')} = k.was returning a.id),
          judged as materialized (
            select k.id, k.name, case when r.id is null then 'since' else 'changed' end as state
            from known k left join removed r on r.id = k.made)

@@ -209,7 +209,14 @@ function ListHead({ search }: { search: DeskSearch }) {
         <NativeSelect
           aria-label="Tag"
           value={search.tag ?? ''}
-          data={[{ value: '', label: 'All tags' }, ...tags.map(({ id, name }) => ({ value: String(id), label: name }))]}
+          data={[
+            { value: '', label: 'All tags' },
+            ...tags.map(({ id, name }) => ({ value: String(id), label: name })),
+            // An address or a saved view can name one that was removed: the list is empty for it, and says why.
+            ...(tagged && search.tag && !tags.some(({ id }) => id === search.tag)
+              ? [{ value: String(search.tag), label: 'A removed tag' }]
+              : []),
+          ]}
           onChange={(event) => go({ tag: Number(event.currentTarget.value) || undefined })}
         />
       )}
