@@ -1,4 +1,4 @@
-import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Menu } from '@mantine/core';
 import { IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -16,11 +16,14 @@ export function ViewMenu({ view }: { view: SavedView }) {
   };
   const sharing = useMutation({
     mutationFn: () => share(!view.is_shared),
-    onSuccess: () =>
-      showUndo({
-        message: view.is_shared ? `“${view.name}” is its agent’s alone now.` : `Every agent sees “${view.name}” now.`,
-        undo: () => share(view.is_shared),
-      }),
+    onSuccess: () => {
+      const message = view.is_shared
+        ? `“${view.name}” is its agent’s alone now.`
+        : `Every agent sees “${view.name}” now.`;
+      // An administrator changes what is shared, so another agent's own is out of reach, also of an undo.
+      if (view.owner_id !== me.id) showDone(message);
+      else showUndo({ message, undo: () => share(view.is_shared) });
+    },
     onError: (error) => showRefusal('The view was not changed', error),
   });
   const removing = useMutation({
