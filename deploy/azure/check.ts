@@ -5,7 +5,8 @@ import type { AzureType } from './types.ts';
 /*
  * What can be known of a file of Bicep without Azure: that it parses, that every name is declared, that a module gets the parameters that it
  * declares and gives the outputs that are read, and that each property of a resource is one of the published types, with a value that it may
- * have. What an expression gives is not known here, so that only texts, numbers and lists that are written down are compared.
+ * have; and that no lambda takes an element of a list of resources by its own variable, which Bicep refuses. What an expression gives is not
+ * known here, so that only texts, numbers and lists that are written down are compared.
  */
 
 /** A file by its name, as a module names it. */
@@ -13,7 +14,7 @@ export type Files = Record<string, string>;
 
 /** The functions of Bicep that are used. */
 const functions = new Set(
-  'concat guid join json length map range resourceGroup split subscription subscriptionResourceId tenant toUpper uniqueString'.split(
+  'concat environment guid items join json map replace resourceGroup split subscription subscriptionResourceId tenant toLower toUpper uniqueString'.split(
     ' ',
   ),
 );
@@ -41,6 +42,7 @@ export async function openCheck(types: Record<string, AzureType>): Promise<Check
       if (node.isError || node.isMissing) tell(node, `\`${node.text.slice(0, 40)}\` is no Bicep`);
     if (found.length > 0) return found;
     checkNames(root, tell);
+    checkLambdas(root, tell);
     for (const node of ofKind(root, 'resource_declaration')) checkResource(node, types, tell);
     for (const node of ofKind(root, 'module_declaration')) checkModule(node, root, files, parse, tell);
     return found;
@@ -87,6 +89,23 @@ function checkNames(root: Node, tell: Tell): void {
     .map(({ text }) => text);
   for (const name of declared(root, 'parameter_declaration'))
     if (used.filter((each) => each === name).length < 2) tell(root, `the parameter ${name} is not used`);
+}
+
+/** Bicep's BCP247: what a lambda asks of a resource must be known before it runs. */
+function checkLambdas(root: Node, tell: Tell): void {
+  const resources = ['resource_declaration', 'module_declaration'].flatMap((kind) => declared(root, kind));
+  for (const lambda of ofKind(root, 'lambda_expression')) {
+    const names = loopNames(lambda);
+    for (const access of ofKind(lambda, 'subscript_expression')) {
+      const [list, ...index] = named(access);
+      if (
+        list &&
+        resources.includes(list.text) &&
+        index.flatMap(all).some((node) => node.type === 'identifier' && names.includes(node.text))
+      )
+        tell(access, `${access.text} is an element of a list of resources by a variable of a lambda (BCP247)`);
+    }
+  }
 }
 
 function loopNames(node: Node): string[] {
@@ -196,6 +215,6 @@ function checkModule(node: Node, root: Node, files: Files, parse: (text: string)
     if (!isOptional && !names.includes(name)) tell(node, `${path} needs the parameter ${name}`);
   const own = named(node).find(({ type }) => type === 'identifier')?.text;
   const outputs = declared(module, 'output_declaration');
-  for (const [, read = ''] of root.text.matchAll(new RegExp(`\\b${own}\\.outputs\\.(\\w+)`, 'g')))
+  for (const [, read = ''] of root.text.matchAll(new RegExp(`\\b${own}!?\\.outputs\\.(\\w+)`, 'g')))
     if (!outputs.includes(read)) tell(node, `${path} has no output ${read}`);
 }

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readFileSettings } from '@aether/files/settings';
 import { beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type Check, type Files, openCheck } from './check.ts';
@@ -53,6 +55,22 @@ test.each<[string, string, string, RegExp]>([
   ],
   ['a module that is not there', 'main.bicep', "'bus.bicep'", /there is no file bus2\.bicep/],
   [
+    'a storage account with a property that is none',
+    'files.bicep',
+    'allowSharedKeyAccess',
+    /allowKeys is no property here/,
+  ],
+  ['a way to be public that there is not', 'files.bicep', "publicAccess: 'None'", /publicAccess is one of/],
+  ['days of soft delete as a text', 'files.bicep', 'enabled: true, days: 35 ', /days is a number/],
+  ['an endpoint to no zone', 'files.bicep', 'privateDnsZoneId: zone.id', /zones is not declared/],
+  ['an output of a module that may be absent', 'main.bicep', 'files!.outputs.url', /files\.bicep has no output uri/],
+  [
+    'an element of a list of resources by a variable of a lambda',
+    'jobs.bicep',
+    "join(principals, ',')",
+    /identities\[n\] is an element of a list of resources .*BCP247/,
+  ],
+  [
     'a version that is not published',
     'bus.bicep',
     '@2024-01-01',
@@ -72,6 +90,12 @@ test.each<[string, string, string, RegExp]>([
     'network.outputs.appsSubnetId': 'network.outputs.subnetId',
     "'bus.bicep'": "'bus2.bicep'",
     '@2024-01-01': '@2000-01-01',
+    allowSharedKeyAccess: 'allowKeys',
+    "publicAccess: 'None'": "publicAccess: 'Private'",
+    'enabled: true, days: 35 ': "enabled: true, days: '35' ",
+    'privateDnsZoneId: zone.id': 'privateDnsZoneId: zones.id',
+    'files!.outputs.url': 'files!.outputs.uri',
+    "join(principals, ',')": `join(map(names, n => '\${identities[n].id}'), ',')`,
   };
   expect(files[file]).toContain(text);
   const changed = { ...files, [file]: (files[file] as string).replace(text, changes[text] as string) };
@@ -114,12 +138,76 @@ test('a process has as long to end as it needs, and every setting that it gets i
   const closeAfterMs = Number(/CLOSE_AFTER_MS', value: '(\d+)'/.exec(apps)?.[1]);
   for (const [, seconds] of apps.matchAll(/terminationGracePeriodSeconds: (\d+)/g))
     expect(Number(seconds) * 1_000).toBeGreaterThan(closeAfterMs + 6_000);
-  const docs = ['configuration.md', 'signin.md', 'azure.md'].map((page) => read(`../../docs/${page}`)).join('');
+  const docs = ['configuration.md', 'signin.md', 'files.md', 'azure.md']
+    .map((page) => read(`../../docs/${page}`))
+    .join('');
   const settings = [...`${apps}${files['jobs.bicep']}`.matchAll(/\{ name: '([A-Z_]+)', (?:value|secretRef)/g)].map(
     ([, name]) => name as string,
   );
   expect(settings.length).toBeGreaterThan(15);
   expect(settings.filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('blobs have no keys and no public address, stay removed after as many days as a backup, and belong to the two apps alone', () => {
+  const { 'files.bicep': blobs = '', 'database.bicep': database = '' } = files;
+  for (const line of [
+    'allowBlobPublicAccess: false',
+    'allowSharedKeyAccess: false',
+    "minimumTlsVersion: 'TLS1_2'",
+    "publicNetworkAccess: 'Disabled'",
+    "properties: { publicAccess: 'None' }",
+    // A removed blob would stay as an old version, and nothing ends that.
+    'isVersioningEnabled: false',
+  ])
+    expect(blobs).toContain(line);
+  const [, days] = /backupRetentionDays: (\d+)/.exec(database) ?? [];
+  expect([...blobs.matchAll(/RetentionPolicy: \{ enabled: true, days: (\d+)/gi)].map(([, each]) => each)).toEqual([
+    days,
+    days,
+  ]);
+  expect(blobs).toMatch(/roleAssignments@[\d-]+' = \[for writer in writers: \{[^}]*\n {2}scope: container\n/);
+  const [, logins = ''] = /var logins = \[(.*)\]/.exec(files['identities.bicep'] ?? '') ?? [];
+  const [, writers = ''] = /output filesPrincipals array = \[(.*)\]$/m.exec(files['identities.bicep'] ?? '') ?? [];
+  const nameAt = (at = '') => logins.split(', ')[Number(at)];
+  expect([...writers.matchAll(/identities\[(\d)\]/g)].map(([, at]) => nameAt(at))).toEqual([
+    "'foundation'",
+    "'support'",
+  ]);
+});
+
+test('the apps that take files get the address of the account, and keep them in the container that is made', () => {
+  const { 'apps.bicep': apps = '', 'files.bicep': blobs = '' } = files;
+  const [, container] = /containers@[\d-]+' = \{\n {2}parent: blobs\n {2}name: '([^']+)'/.exec(blobs) ?? [];
+  // Azure's own words for the address of an account end with a slash.
+  const url = 'https://aetherx.blob.core.windows.net/';
+  expect(readFileSettings({ FILES_AZURE_ACCOUNT_URL: url }).azure).toEqual({ container, accountUrl: url });
+  expect(apps).toMatch(
+    /filesUrl != '' && app\.hasFiles \? \[\s+\{ name: 'FILES_AZURE_ACCOUNT_URL', value: filesUrl \}/,
+  );
+  const keepers = [...apps.matchAll(/name: '(\w+)', file: .* hasFiles: (true|false)/g)].map(([, ...each]) => each);
+  expect(keepers).toEqual([
+    ['foundation', 'true'],
+    ['support', 'true'],
+    ['console', 'false'],
+  ]);
+});
+
+test('all of e-mail is a secret of the app that has it, and without AETHER_MAIL there is none', () => {
+  const { 'apps.bicep': apps = '' } = files;
+  const name = "toLower(replace(each.key, '_', '-'))";
+  expect(apps).toMatch(/@secure\(\)\n@description\([^\n]*\)\nparam mail object\n/);
+  expect(apps).toContain(`map(items(mail[?app.name] ?? {}), each => { name: ${name}, value: '\${each.value}' })`);
+  expect(apps).toContain(`map(items(mail[?app.name] ?? {}), each => { name: each.key, secretRef: ${name} })`);
+  const hook = read('hooks/release.sh');
+  const defaults = /^: "\$\{AETHER_FILES_URL=\}".*$/m.exec(hook)?.[0];
+  const empty = /^\[ -n "\$AETHER_MAIL" \].*$/m.exec(hook)?.[0];
+  const mailOf = (env: Record<string, string>) =>
+    execFileSync('sh', ['-euc', `${defaults}\n${empty}\nprintf '%s|%s' "$AETHER_MAIL" "$AETHER_FILES_URL"`], {
+      env: { PATH: process.env.PATH, ...env },
+      encoding: 'utf8',
+    });
+  expect(mailOf({})).toBe('{}|');
+  expect(mailOf({ AETHER_MAIL: '{"support":{}}', AETHER_FILES_URL: 'https://a/' })).toBe('{"support":{}}|https://a/');
 });
 
 test('azd is given files that exist, and the hook reads what main.bicep gives', () => {
@@ -130,7 +218,8 @@ test('azd is given files that exist, and the hook reads what main.bicep gives', 
   expect(files).toHaveProperty([`${infra.module}.bicep`]);
   const hook = read(hooks.postprovision.run);
   const given = [...(files['main.bicep'] ?? '').matchAll(/^output (\w+)/gm)].map(([, name]) => name as string);
-  for (const name of given) expect(hook).toContain(`"\${${name}:?`);
+  // What is made only if it is wanted may be empty.
+  for (const name of given) expect(hook).toContain(`"\${${name}${name === 'AETHER_FILES_URL' ? '=' : ':?'}`);
   const { parameters } = JSON.parse(read('infra/main.parameters.json')) as { parameters: object };
   const declared = [...(files['main.bicep'] ?? '').matchAll(/^param (\w+)/gm)].map(([, name]) => name as string);
   expect(Object.keys(parameters).sort()).toEqual(declared.sort());

@@ -7,9 +7,13 @@ cd "$(dirname "$0")/.."
 
 : "${AZURE_RESOURCE_GROUP:?azd provision sets it}" "${AETHER_REGISTRY:?azd provision sets it}" "${AETHER_ENVIRONMENT:?azd provision sets it}"
 : "${AETHER_DATABASE_HOST:?azd provision sets it}" "${AETHER_BUS:?azd provision sets it}"
+: "${AETHER_FILES_URL=}" "${AETHER_MAIL=}"
 : "${AETHER_SIGNIN_ISSUER:?azd env set AETHER_SIGNIN_ISSUER https://login.microsoftonline.com/<tenant id>/v2.0}"
 : "${AETHER_SIGNIN_CLIENTS:?azd env set AETHER_SIGNIN_CLIENTS, a JSON object: foundation, support, console}"
 : "${AETHER_SIGNIN_SECRETS:?azd env set AETHER_SIGNIN_SECRETS, a JSON object: foundation, support, console}"
+
+# Without e-mail an object that has nothing: an empty text would be none.
+[ -n "$AETHER_MAIL" ] || AETHER_MAIL='{}'
 
 tag=$(git rev-parse --short=12 HEAD)
 image="$AETHER_REGISTRY.azurecr.io/aether:$tag"
@@ -40,5 +44,5 @@ run() {
 deploy infra/jobs.bicep
 run aether-prepare
 run aether-migrate
-deploy infra/apps.bicep busHost="$AETHER_BUS" signinIssuer="$AETHER_SIGNIN_ISSUER" signinClients="$AETHER_SIGNIN_CLIENTS" signinSecrets="$AETHER_SIGNIN_SECRETS"
+deploy infra/apps.bicep busHost="$AETHER_BUS" signinIssuer="$AETHER_SIGNIN_ISSUER" signinClients="$AETHER_SIGNIN_CLIENTS" signinSecrets="$AETHER_SIGNIN_SECRETS" filesUrl="$AETHER_FILES_URL" mail="$AETHER_MAIL"
 echo "The apps of $tag are there."

@@ -13,13 +13,18 @@ param signinClients object
 @secure()
 @description('Their secrets, by the same names.')
 param signinSecrets object
+@description('The address of the storage account for files; empty: they are in PostgreSQL.')
+param filesUrl string
+@secure()
+@description('The settings of e-mail by app: { foundation: { MAIL_SMTP_URL: …, MAIL_FROM: …, … }, support: … }. An app without them sends none.')
+param mail object
 @description('The public hosts, if they are not those of the environment: { foundation: crm.example.com, … }')
 param hosts object = {}
 
 var apps = [
-  { name: 'foundation', file: 'foundation/server/main.ts', login: 'foundation_app', role: 'foundation_role' }
-  { name: 'support', file: 'support/server/main.ts', login: 'support_app', role: 'support_role' }
-  { name: 'console', file: 'sync/server/main.ts', login: 'console_app', role: 'console_role' }
+  { name: 'foundation', file: 'foundation/server/main.ts', login: 'foundation_app', role: 'foundation_role', hasFiles: true }
+  { name: 'support', file: 'support/server/main.ts', login: 'support_app', role: 'support_role', hasFiles: true }
+  { name: 'console', file: 'sync/server/main.ts', login: 'console_app', role: 'console_role', hasFiles: false }
 ]
 var query = 'password_module=/app/deploy/azure/databasetoken.mjs'
 
@@ -54,7 +59,11 @@ resource servers 'Microsoft.App/containerApps@2025-07-01' = [for (app, index) in
     configuration: {
       activeRevisionsMode: 'Single'
       registries: [{ server: '${registryName}.azurecr.io', identity: identities[index].id }]
-      secrets: [{ name: 'signin', value: signinSecrets[app.name] }]
+      // All of e-mail is secret, so that nobody has to know which address holds a password: MAIL_SMTP_URL is the secret mail-smtp-url.
+      secrets: concat(
+        [{ name: 'signin', value: signinSecrets[app.name] }],
+        map(items(mail[?app.name] ?? {}), each => { name: toLower(replace(each.key, '_', '-')), value: '${each.value}' })
+      )
       ingress: { external: true, targetPort: 8080, transport: 'auto', allowInsecure: false }
     }
     template: {
@@ -81,7 +90,9 @@ resource servers 'Microsoft.App/containerApps@2025-07-01' = [for (app, index) in
             { name: 'SIGNIN_CLIENT_SECRET', secretRef: 'signin' }
             { name: 'SIGNIN_ADMIN_ROLE', value: 'Aether.Admin' }
             { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
-          ])
+          ], filesUrl != '' && app.hasFiles ? [
+            { name: 'FILES_AZURE_ACCOUNT_URL', value: filesUrl }
+          ] : [], map(items(mail[?app.name] ?? {}), each => { name: each.key, secretRef: toLower(replace(each.key, '_', '-')) }))
           probes: [
             { type: 'Startup', httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 2, failureThreshold: 30 }
             { type: 'Liveness', httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 10, failureThreshold: 6 }

@@ -13,4 +13,5 @@ resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30
 output principals array = [for (login, index) in logins: identities[index].properties.principalId]
 output administratorName string = identities[0].name
 output administratorPrincipal string = identities[0].properties.principalId
+output filesPrincipals array = [identities[2].properties.principalId, identities[3].properties.principalId]
 output workerPrincipal string = identities[5].properties.principalId

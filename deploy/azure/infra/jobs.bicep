@@ -8,8 +8,8 @@ param image string
 
 var module_ = '/app/deploy/azure/databasetoken.mjs'
 var direct = '${databaseHost}:5432'
-// The logins that an identity signs in as; platform_migrator is that of the second job.
-var logins = ['migrator=platform_migrator', 'foundation=foundation_app', 'support=support_app', 'console=console_app', 'worker=sync_app']
+// The identities that sign in as a login; aether-migrator is that of the second job.
+var names = ['migrator', 'foundation', 'support', 'console', 'worker']
 
 resource environment 'Microsoft.App/managedEnvironments@2025-07-01' existing = {
   name: environmentName
@@ -23,9 +23,18 @@ resource migrator 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   name: 'aether-migrator'
 }
 
-resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [for login in logins: {
-  name: 'aether-${split(login, '=')[0]}'
+resource identities 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = [for name in names: {
+  name: 'aether-${name}'
 }]
+
+// One by one: Bicep takes no element of a list of resources within a function such as map (BCP247).
+var principals = [
+  'platform_migrator=${identities[0].properties.principalId}'
+  'foundation_app=${identities[1].properties.principalId}'
+  'support_app=${identities[2].properties.principalId}'
+  'console_app=${identities[3].properties.principalId}'
+  'sync_app=${identities[4].properties.principalId}'
+]
 
 resource prepare 'Microsoft.App/jobs@2025-07-01' = {
   name: 'aether-prepare'
@@ -50,7 +59,7 @@ resource prepare 'Microsoft.App/jobs@2025-07-01' = {
           env: [
             { name: 'AZURE_CLIENT_ID', value: admin.properties.clientId }
             { name: 'PLATFORM_ADMIN_URL', value: 'postgresql://${admin.name}@${direct}/postgres?password_module=${module_}' }
-            { name: 'AETHER_PRINCIPALS', value: join(map(range(0, length(logins)), n => '${split(logins[n], '=')[1]}=${identities[n].properties.principalId}'), ',') }
+            { name: 'AETHER_PRINCIPALS', value: join(principals, ',') }
           ]
           resources: { cpu: json('0.5'), memory: '1Gi' }
         }

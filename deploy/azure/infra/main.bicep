@@ -1,4 +1,4 @@
-// The ground on which the apps run: network, identities, PostgreSQL, Service Bus, registry, logs. The apps come by ../hooks/release.sh, because their
+// The ground on which the apps run: network, identities, PostgreSQL, Service Bus, registry, logs, and blobs for files if they are wanted. The apps come by ../hooks/release.sh, because their
 // image is pushed into a registry that has to be there first.
 targetScope = 'subscription'
 
@@ -18,6 +18,9 @@ param databaseGigabytes int
 
 @description('A second PostgreSQL in another zone that takes over.')
 param highlyAvailable bool
+
+@description('A storage account for the files that people send; without one they are in PostgreSQL.')
+param filesInBlobs bool
 
 var tags = { 'azd-env-name': environmentName }
 var suffix = uniqueString(subscription().id, environmentName, location)
@@ -85,6 +88,20 @@ module database 'database.bicep' = {
   }
 }
 
+module files 'files.bicep' = if (filesInBlobs) {
+  name: 'files'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: 'aether${suffix}'
+    redundancy: highlyAvailable ? 'Standard_ZRS' : 'Standard_LRS'
+    networkId: network.outputs.id
+    subnetId: network.outputs.endpointsSubnetId
+    writers: identities.outputs.filesPrincipals
+  }
+}
+
 module environment 'environment.bicep' = {
   name: 'environment'
   scope: group
@@ -102,3 +119,5 @@ output AETHER_REGISTRY string = registry.outputs.name
 output AETHER_ENVIRONMENT string = environment.outputs.name
 output AETHER_DATABASE_HOST string = database.outputs.host
 output AETHER_BUS string = bus.outputs.host
+// Empty: files are in PostgreSQL.
+output AETHER_FILES_URL string = filesInBlobs ? files!.outputs.url : ''

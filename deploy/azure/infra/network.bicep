@@ -1,4 +1,4 @@
-// PostgreSQL is reached from this network alone.
+// PostgreSQL, and the files if they are blobs, are reached from this network alone.
 param location string
 param tags object
 
@@ -23,6 +23,10 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
           delegations: [{ name: 'database', properties: { serviceName: 'Microsoft.DBforPostgreSQL/flexibleServers' } }]
         }
       }
+      {
+        name: 'endpoints'
+        properties: { addressPrefix: '10.60.2.32/27' }
+      }
     ]
   }
 }
@@ -44,6 +48,8 @@ resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01'
 }
 
 output appsSubnetId string = '${network.id}/subnets/apps'
+output id string = network.id
+output endpointsSubnetId string = '${network.id}/subnets/endpoints'
 output databaseSubnetId string = '${network.id}/subnets/database'
 // Through the link, so that a server is made only when the network knows the zone.
 output databaseZoneId string = split(link.id, '/virtualNetworkLinks/')[0]
