@@ -112,18 +112,15 @@ async function start(): Promise<Stack> {
       await stop();
       tokens.clear();
       await meanwhile?.();
-      const [FOUNDATION_PORT = '', SUPPORT_PORT = '', CONSOLE_PORT = '', DEMO_SHOP_PORT = ''] = [
-        FOUNDATION_URL,
-        SUPPORT_URL,
-        CONSOLE_URL,
-        DEMO_SHOP_URL,
-      ].map((url) => new URL(url).port);
+      const [FOUNDATION_PORT = '', SUPPORT_PORT = '', CONSOLE_PORT = '', DEMO_SHOP_PORT = '', MAIL_CATCHER_PORT = ''] =
+        [FOUNDATION_URL, SUPPORT_URL, CONSOLE_URL, DEMO_SHOP_URL, MAIL_CATCHER_URL].map((url) => new URL(url).port);
       command = aether(home, ['start'], {
         ...settings,
         FOUNDATION_PORT,
         SUPPORT_PORT,
         CONSOLE_PORT,
         DEMO_SHOP_PORT,
+        MAIL_CATCHER_PORT,
       });
       await keepRunning(command);
       await isReady();

@@ -76,6 +76,12 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
     if (why) throw refuseSignature(why);
     await next();
   };
+  app.openAPIRegistry.registerComponent('securitySchemes', 'mail_signature', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'webhook-signature',
+    description: 'Of a Standard Webhook, made with MAIL_INBOUND_SECRET.',
+  });
   const inbound = createRoute({
     method: 'post',
     path: '/api/mail/inbound',
@@ -83,6 +89,7 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
     summary: 'Hand over a mail that came in, as it is (RFC 5322)',
     description:
       'For a mail service that calls a webhook instead of keeping a mailbox. Signed as Standard Webhooks, with MAIL_INBOUND_SECRET. The same mail again changes nothing. `aether-recipient` may name the address that the mail was sent to.',
+    security: [{ mail_signature: [] }],
     middleware: [refuseEarly, readByteBody(mail.settings.bytesMax)] as never,
     request: { body: byteBody },
     responses: {
