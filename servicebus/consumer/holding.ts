@@ -71,7 +71,8 @@ export function holdLanes(options: LanesOptions): Lanes {
   let isAnswered = true;
 
   const kept = () => [...lanes].filter((lane) => !lane.isLeaving()).length;
-  const placesTaken = () => kept() + calls.size;
+  // One that leaves has its place until the last of its messages is completed.
+  const placesTaken = () => lanes.size + calls.size;
 
   async function acceptOne(): Promise<void> {
     const startedAt = performance.now();
@@ -138,7 +139,7 @@ export function holdLanes(options: LanesOptions): Lanes {
     async run() {
       while (!stopping.aborted) {
         const wants = wantsOne();
-        if (wants && placesTaken() >= lanesMax) longestIdle()?.leave();
+        if (wants && placesTaken() >= lanesMax && kept() === lanes.size) longestIdle()?.leave();
         if (wants && placesTaken() < lanesMax) {
           const call = {};
           calls.add(call);

@@ -13,5 +13,4 @@ testRights('support', supportScopes, () => app, [
   'GET /readyz',
   'GET /api/widgets/{key}/config',
   'POST /api/widgets/{key}/sessions',
-  'POST /api/mail/inbound', // signed
 ]);
