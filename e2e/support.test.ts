@@ -500,7 +500,7 @@ test('what was said is found from the palette, by keyboard, and leads to the mes
   await hits.filter({ has: priya.locator('a:focus'), hasText: 'does not get warm' }).waitFor();
   await priya.keyboard.press('Enter');
   await messages().locator('[data-sought="true"]', { hasText: 'SAM-77' }).waitFor();
-  await priya.waitForFunction(isInSight);
+  await expect.poll(() => priya.evaluate(isInSight)).toBe(true);
   await look('texts-message');
   await open('/search?q=zzyzx');
   await priya.getByText('Nothing has “zzyzx”').waitFor();
@@ -521,7 +521,7 @@ test('what was said is found from the palette, by keyboard, and leads to the mes
   await maya.locator('li a:focus').waitFor();
   await maya.keyboard.press('Enter');
   await maya.locator('[data-sought="true"]', { hasText: 'from Tula' }).waitFor();
-  await maya.waitForFunction(isInSight);
+  await expect.poll(() => maya.evaluate(isInSight)).toBe(true);
   await look('texts-entry', maya);
   await leave();
 });
