@@ -152,13 +152,22 @@ function describeRunning(
 function printReady({ urlOf }: Platform, servers: Servers, isBuilt: boolean): void {
   const { foundation, support, identity, catcher, shop, bus, billing } = servers;
   const { host, pathname } = new URL(urlOf('foundation_app'));
+  const others = [
+    shop && `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n`,
+    catcher &&
+      `  Mails        ${catcher.url}${takenNote(catcher.portTaken)}   every e-mail of the apps, which can be answered\n`,
+    billing && `  Billing      ${billing.url}   a third app, which follows the customers over Service Bus\n`,
+    bus && `  Service Bus  ${busPlace(bus)}\n`,
+  ]
+    .filter((line) => line !== undefined)
+    .join('');
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
-${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}${catcher ? `  Mails        ${catcher.url}${takenNote(catcher.portTaken)}   every e-mail that the apps send arrives here, and can be answered\n` : ''}${billing ? `  Billing      ${billing.url}   a third app, which follows the customers over Service Bus\n` : ''}${bus ? `  Service Bus  ${busPlace(bus)}\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
+${others}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 

@@ -51,7 +51,7 @@ begin atomic
     coalesce(jsonb_array_length(m.files), 0), m.created_at
   from platform.list_shared_conversations(array[read_shared_conversation.session]) shared (id)
     join support.sessions s on s.id = shared.id
-    -- The limit stands here: above the joins, a page of a long conversation would cost as much as all of it.
+    -- The limit is below the joins. Above them, one page of a long conversation would read the whole of it.
     cross join lateral (
       select * from support.messages n where n.session_id = s.id and n.number > read_shared_conversation.after
       order by n.number limit read_shared_conversation.rows_max

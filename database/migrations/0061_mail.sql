@@ -10,7 +10,7 @@
 --   bounced    the mail server took it, and somebody reported later that it did not arrive
 --   doubtful   the process ended between its last byte and the answer: it may have gone. Only a person sends it again
 --
--- What comes back is found by the token, which stands in the Message-ID and may stand in the address for answers; never by its subject.
+-- An answer is found by the token of its mail, never by its subject. The Message-ID has the token, and so may the address for answers.
 
 create table platform.mail_apps (
   app text collate "C" primary key default platform.current_app() references platform.apps,
@@ -187,7 +187,7 @@ begin atomic
     add_message.file_ids, null) a;
 end;
 
--- Whatever scrubs a record removes its mails: an erasure, a rule of retention, whoever comes.
+-- The mails of a record go when its words are erased: by an erasure, by a rule of retention, or by any other statement.
 create function platform.remove_mails() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -31,8 +31,8 @@ drop trigger b_count_version on platform.customers;
 create or replace trigger b_check before insert or update on platform.customers
   for each row when (current_user <> all ('{bulk_role,merge_role,erase_role}')) execute function platform.check_customer();
 
--- A condition of a trigger is read anew from its stored text in every statement. That of an array of names is six hundred bytes, most of
--- them the zeros that fill each name up; a pattern says the same in a third, and takes 5 µs less a trigger.
+-- PostgreSQL parses the stored text of a trigger's condition in every statement. A condition with an array of names is six hundred
+-- bytes long, because zeros fill up each name. A pattern is a third as long, and saves 5 µs a trigger.
 do $$
 declare t record;
 begin
