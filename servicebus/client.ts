@@ -23,18 +23,21 @@ export function openClient(settings: ServiceBusSettings, { timeoutInMs = callTim
 }
 
 /** The line of a client, of which the SDK says nothing. */
-type InnerClient = {
-  _connectionContext: {
-    connection: { options: { tcp_no_delay?: boolean }; on(event: 'disconnected', act: () => void): void };
-    refreshConnection(): void;
-  };
+type Connection = {
+  options: { tcp_no_delay?: boolean };
+  on(event: 'disconnected', act: () => void): void;
+  createReceiver(options: unknown): Promise<Link>;
+  createAwaitableSender(options: unknown): Promise<Link>;
 };
+type Link = { close(options?: unknown): Promise<void> };
+type InnerClient = { _connectionContext: { connection: Connection; refreshConnection(): void } };
 const dropped = new WeakMap<ServiceBusClient, Set<() => void>>();
 
 /**
  * Cares for the lines of a client, this one and those that it opens when one has dropped. TCP sends each frame at once, without Nagle's wait for
- * the answer to the frame before: to accept a session takes several small ones in a row, and the wait is 40 ms. And a line that drops is told to
- * the calls under way, which the SDK lets wait for their whole limit.
+ * the answer to the frame before: to accept a session takes several small ones in a row, and the wait is 40 ms. A line that drops is told to the
+ * calls under way, which the SDK lets wait for their whole limit. And a link that cannot be closed ends nothing: the SDK closes some without waiting
+ * for it (7.9.5: one that comes when its caller has given up), and a broker that does not answer for a minute would end the process.
  */
 function careForLines(client: ServiceBusClient): void {
   const { _connectionContext: context } = client as unknown as InnerClient;
@@ -45,6 +48,10 @@ function careForLines(client: ServiceBusClient): void {
     context.connection.on('disconnected', () => {
       for (const act of [...acts]) act();
     });
+    for (const make of ['createReceiver', 'createAwaitableSender'] as const) {
+      const create = context.connection[make].bind(context.connection);
+      context.connection[make] = async (options) => mayFailToClose(await create(options));
+    }
   };
   const refresh = context.refreshConnection.bind(context);
   context.refreshConnection = () => {
@@ -52,6 +59,17 @@ function careForLines(client: ServiceBusClient): void {
     care();
   };
   care();
+}
+
+/** Whoever waits for the end of this link hears of a failure; nobody has to. */
+function mayFailToClose<Made extends Link>(link: Made): Made {
+  const close = link.close.bind(link);
+  link.close = (options) => {
+    const closing = close(options);
+    closing.catch(() => {});
+    return closing;
+  };
+  return link;
 }
 
 /** Calls `act` when the line of the client drops. @returns ends it */

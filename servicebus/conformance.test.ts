@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { until } from '@aether/sync/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -24,6 +25,11 @@ import { within } from './within.ts';
  * What the product relies on, seen through its own client: on the stand-in in every run, and on a real namespace if SERVICEBUS_CONNECTION_STRING
  * is set. Failures that only a broker of one's own has on request are in the second part.
  */
+
+type LinkMaker = {
+  options: { operationTimeoutInSeconds?: number };
+  createReceiver(options: unknown): Promise<unknown>;
+};
 
 let bus: TestBus;
 let effects: Effects;
@@ -444,6 +450,39 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
     client.close().catch(() => {});
   });
 
+  test('a lane that comes while its process stops, and that the broker does not close, does not end the process', async () => {
+    const feed = await bus.subscribe();
+    const road = await openRoad(bus.settings);
+    await feed.send([makeEvent({ customer: crypto.randomUUID(), version: 1 })]);
+    const client = openClient(road.settings);
+    const { connection } = (client as unknown as { _connectionContext: { connection: LinkMaker } })._connectionContext;
+    connection.options.operationTimeoutInSeconds = 1; // else a minute
+    const stop = new AbortController();
+    const create = connection.createReceiver.bind(connection);
+    connection.createReceiver = async (options) => {
+      const made = await create(options);
+      road.silence();
+      stop.abort();
+      return made;
+    };
+    const unheard: unknown[] = [];
+    const onUnheard = (reason: unknown) => unheard.push(reason);
+    process.on('unhandledRejection', onUnheard);
+    try {
+      client.acceptNextSession(bus.settings.topic, feed.name, { abortSignal: stop.signal }).catch(() => {});
+      await once(stop.signal, 'abort');
+      await new Promise(setImmediate);
+      // Timers of one length end in their order: the SDK's limit of closing began before.
+      await new Promise((done) => setTimeout(done, 1_000));
+      await new Promise(setImmediate);
+    } finally {
+      process.off('unhandledRejection', onUnheard);
+    }
+    expect(unheard).toEqual([]);
+    client.close().catch(() => {});
+    await road.close();
+  });
+
   const cuts = (steps: ('claim' | 'attach' | 'send' | 'accept' | 'deliver' | 'settle' | 'renew')[]) =>
     steps.flatMap((on) => (['before', 'after'] as const).map((cut) => ({ on, cut })));
 
@@ -553,6 +592,10 @@ describe.skipIf(process.env.SERVICEBUS_CONNECTION_STRING)('failures on request',
       settings: { ...settings, connectionString: settings.connectionString?.replace(`:${port};`, `:${own};`) },
       /** How many lines nobody has answered since it was blocked. */
       unanswered: () => unanswered,
+      /** The lines stay open, and no answer comes through them any more. */
+      silence() {
+        for (const socket of sockets) socket.unpipe().resume();
+      },
       block() {
         isBlocked = true;
         dropAll();

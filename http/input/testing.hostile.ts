@@ -107,8 +107,8 @@ export async function findFaults(
       };
       const asText = (value: unknown) =>
         encodeURIComponent((typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
-      // A client takes a step of one or two dots out of the address, and what is left may be another operation.
-      const asStep = (value: unknown) => asText(value).replace(/^\.{1,2}$/, '$&~');
+      // A step of one or two dots is taken out of the address by a client, and an empty one is none: what is left may be another operation.
+      const asStep = (value: unknown) => asText(value).replace(/^\.{0,2}$/, '$&~');
       const parameters = operation.parameters ?? [];
       const filled = path.replace(/\{(\w+)\}/g, (_, name) => asStep(next(name)));
       const query = parameters
