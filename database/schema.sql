@@ -513,6 +513,8 @@ CREATE TRIGGER remove_files AFTER UPDATE OF metadata ON crm.activities FOR EACH 
 CREATE TRIGGER remove_files_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'files'::text)) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER remove_mails AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'mail'::text) AND (NOT (new.metadata ? 'mail'::text)))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER remove_mails_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'mail'::text)) EXECUTE FUNCTION platform.remove_mails();
+CREATE TRIGGER require_staff BEFORE INSERT ON crm.activities FOR EACH ROW WHEN ((new.assigned_to IS NOT NULL)) EXECUTE FUNCTION platform.require_staff('assigned_to');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN ((new.assigned_to IS DISTINCT FROM old.assigned_to)) EXECUTE FUNCTION platform.require_staff('assigned_to');
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id <> old.customer_id))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS DISTINCT FROM old.assigned_to))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
 CREATE TRIGGER tell_of_changed_mentions AFTER UPDATE OF description ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.description <> old.description) AND ((new.description ~~ '%<@%'::text) OR (old.description ~~ '%<@%'::text)))) EXECUTE FUNCTION platform.tell_of_mentions('activity');
@@ -930,6 +932,8 @@ CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURR
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
+CREATE TRIGGER require_staff BEFORE INSERT ON crm.deals FOR EACH ROW WHEN ((new.owner_id IS NOT NULL)) EXECUTE FUNCTION platform.require_staff('owner_id');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF owner_id ON crm.deals FOR EACH ROW WHEN ((new.owner_id IS DISTINCT FROM old.owner_id)) EXECUTE FUNCTION platform.require_staff('owner_id');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF owner_id ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS DISTINCT FROM old.owner_id))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
 CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON crm.deals FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.owner_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('deal', 'owner_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_deals();
@@ -959,6 +963,38 @@ alter table crm.former_stages enable row level security, force row level securit
 create policy foundation_read on crm.former_stages for select to foundation_role using (true);
 create policy owner_all on crm.former_stages for all to platform_owner using (true) with check (true);
 grant select on crm.former_stages to foundation_role;
+
+create table crm.handovers (
+  from_user text collate "C" not null,
+  kind text collate "C" not null,
+  row_id text collate "C" not null,
+  customer_id uuid,
+  to_user text collate "C" not null,
+  was_author boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  constraint handovers_pkey PRIMARY KEY (from_user, kind, row_id),
+  constraint handovers_from_user_fkey FOREIGN KEY (from_user) REFERENCES platform.users(id),
+  constraint handovers_to_user_fkey FOREIGN KEY (to_user) REFERENCES platform.users(id),
+  constraint handovers_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'deal'::text, 'task'::text, 'view'::text]))),
+  constraint handovers_row_id_check CHECK (((octet_length(row_id) >= 1) AND (octet_length(row_id) <= 36)))
+);
+comment on column crm.handovers.customer_id is 'The customer whose row it is; null for a view. No reference: the row was held when this was written, and customers are never deleted.';
+comment on column crm.handovers.was_author is 'The task named nobody: it was its author''s.';
+CREATE INDEX handovers_created_at_idx ON crm.handovers USING btree (created_at);
+CREATE INDEX handovers_customer_id_idx ON crm.handovers USING btree (customer_id);
+CREATE INDEX handovers_to_user_idx ON crm.handovers USING btree (to_user);
+alter table crm.handovers enable row level security, force row level security;
+create policy erase_all on crm.handovers for all to erase_role using (true) with check (true);
+create policy foundation_all on crm.handovers for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.handovers for all to platform_owner using (true) with check (true);
+grant delete on crm.handovers to erase_role;
+grant delete on crm.handovers to foundation_role;
+grant insert (from_user, kind, row_id, customer_id, to_user, was_author) on crm.handovers to foundation_role;
+grant maintain on crm.handovers to privacy_role;
+grant select on crm.handovers to erase_role;
+grant select on crm.handovers to foundation_role;
+grant update (customer_id, to_user, was_author, created_at) on crm.handovers to foundation_role;
+grant update on crm.handovers to erase_role;
 
 create table crm.pipeline_stages (
   id bigint generated always as identity not null,
@@ -1033,7 +1069,7 @@ create policy owner_all on crm.saved_views for all to platform_owner using (true
 grant delete on crm.saved_views to foundation_role;
 grant insert (owner_id, page, name, query, is_shared) on crm.saved_views to foundation_role;
 grant select on crm.saved_views to foundation_role;
-grant update (name, query, is_shared) on crm.saved_views to foundation_role;
+grant update (owner_id, name, query, is_shared) on crm.saved_views to foundation_role;
 
 create table crm.tags (
   id bigint generated always as identity not null,
@@ -3055,6 +3091,20 @@ begin
 end $function$;
 grant execute on function platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.let_go()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update platform.sign_ins s set ended_at = now(), end_reason = 'left' where s.user_id = new.id and s.ended_at is null;
+  update support.agents a set is_active = false, availability = 'offline' where a.user_id = new.id and a.is_active;
+  update support.sessions s set agent_id = null, snoozed_until = null
+  where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.lift_erasure(of_erasure uuid, because text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -5017,6 +5067,15 @@ end $function$;
 grant execute on function platform.refuse_apart(of_merges uuid[]) to console_role;
 grant execute on function platform.refuse_apart(of_merges uuid[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.refuse_former()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'this person has left' using errcode = 'check_violation', constraint = 'users_left';
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.refuse_in_job(of_job uuid, at_place integer, why text, of_customer uuid DEFAULT NULL::uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5375,6 +5434,20 @@ begin
   return btrim(because);
 end $function$;
 grant execute on function platform.require_reason(because text) to erase_role;
+
+CREATE OR REPLACE FUNCTION platform.require_staff()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_app() = any ('{foundation,support}')
+    and exists (select from platform.users u where u.id = to_jsonb(new) ->> tg_argv[0] and u.left_at is not null) then
+    raise exception 'a person who has left is given nothing'
+      using errcode = 'check_violation', constraint = 'staff_left', column = tg_argv[0];
+  end if;
+  return new;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.require_steward()
  RETURNS void
@@ -7436,6 +7509,8 @@ CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EA
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
 CREATE TRIGGER forget_match_keys AFTER UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((new.erased_at IS NOT NULL) AND (old.erased_at IS NULL))) EXECUTE FUNCTION sync.forget_match_keys();
+CREATE TRIGGER require_staff BEFORE INSERT ON platform.customers FOR EACH ROW WHEN (((new.account_manager_id IS NOT NULL) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.require_staff('account_manager_id');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((new.account_manager_id IS DISTINCT FROM old.account_manager_id) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.require_staff('account_manager_id');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS DISTINCT FROM old.account_manager_id))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
 CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_customers();
@@ -8484,7 +8559,7 @@ create table platform.sign_ins (
   constraint sign_ins_check1 CHECK (((ended_at IS NULL) = (end_reason IS NULL))),
   constraint sign_ins_check2 CHECK ((expires_at <= (created_at + '31 days'::interval))),
   constraint sign_ins_csrf_token_check CHECK (((octet_length(csrf_token) >= 32) AND (octet_length(csrf_token) <= 64))),
-  constraint sign_ins_end_reason_check CHECK ((end_reason = ANY (ARRAY['signed-out'::text, 'everywhere'::text, 'by-admin'::text, 'token-reused'::text]))),
+  constraint sign_ins_end_reason_check CHECK ((end_reason = ANY (ARRAY['signed-out'::text, 'everywhere'::text, 'by-admin'::text, 'token-reused'::text, 'left'::text]))),
   constraint sign_ins_ended_at_time CHECK (platform.is_time(ended_at)),
   constraint sign_ins_expires_at_time CHECK (platform.is_time(expires_at)),
   constraint sign_ins_idle_max_check CHECK ((idle_max > '00:00:00'::interval)),
@@ -8603,6 +8678,7 @@ create table platform.users (
   directory_object_id text collate "C",
   created_at timestamp with time zone default now() not null,
   last_signed_in timestamp with time zone,
+  left_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (id),
   constraint users_directory_tenant_id_directory_object_id_key UNIQUE (directory_tenant_id, directory_object_id),
   constraint users_foundation_user_id_key UNIQUE (foundation_user_id),
@@ -8612,6 +8688,7 @@ create table platform.users (
   constraint users_foundation_user_id_safe CHECK (((foundation_user_id >= '-9007199254740991'::bigint) AND (foundation_user_id <= '9007199254740991'::bigint))),
   constraint users_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 255))),
   constraint users_last_signed_in_time CHECK (platform.is_time(last_signed_in)),
+  constraint users_left_at_time CHECK (platform.is_time(left_at)),
   constraint users_name_check CHECK (platform.is_line(name, 200)),
   constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'steward'::text, 'user'::text]))),
   constraint users_support_user_id_safe CHECK (((support_user_id >= '-9007199254740991'::bigint) AND (support_user_id <= '9007199254740991'::bigint)))
@@ -8619,7 +8696,10 @@ create table platform.users (
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
 comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
+comment on column platform.users.left_at is 'Since when the person works here no more. They keep the role: it counts again if they come back.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
+CREATE TRIGGER let_go AFTER UPDATE OF left_at ON platform.users FOR EACH ROW WHEN (((old.left_at IS NULL) AND (new.left_at IS NOT NULL))) EXECUTE FUNCTION platform.let_go();
+CREATE TRIGGER refuse_former BEFORE UPDATE OF last_signed_in ON platform.users FOR EACH ROW WHEN (((old.left_at IS NOT NULL) AND (new.left_at IS NOT NULL) AND (new.last_signed_in IS DISTINCT FROM old.last_signed_in))) EXECUTE FUNCTION platform.refuse_former();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
 create policy apps_edit on platform.users for update to app_role using (true) with check (true);
@@ -8629,7 +8709,7 @@ create policy owner_all on platform.users for all to platform_owner using (true)
 grant select (id) on platform.users to bulk_role;
 grant select on platform.users to app_role;
 grant update (email, name, last_signed_in) on platform.users to app_role;
-grant update (role, foundation_user_id) on platform.users to foundation_role;
+grant update (role, foundation_user_id, left_at) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.check_customer() is 'Checks what has changed, and counts the version.';
@@ -8926,6 +9006,8 @@ create table support.agents (
   constraint agents_last_seen_at_time CHECK (platform.is_time(last_seen_at))
 );
 comment on column support.agents.last_seen_at is 'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
+CREATE TRIGGER require_staff BEFORE INSERT ON support.agents FOR EACH ROW WHEN (new.is_active) EXECUTE FUNCTION platform.require_staff('user_id');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF is_active ON support.agents FOR EACH ROW WHEN ((new.is_active AND (NOT old.is_active))) EXECUTE FUNCTION platform.require_staff('user_id');
 alter table support.agents enable row level security, force row level security;
 create policy owner_all on support.agents for all to platform_owner using (true) with check (true);
 create policy support_all on support.agents for all to support_role using (true) with check (true);
@@ -11247,7 +11329,8 @@ begin
     end if;
     if new.support_user_id is distinct from old.support_user_id
        or new.created_at is distinct from old.created_at
-       or new.last_signed_in is distinct from old.last_signed_in then
+       or new.last_signed_in is distinct from old.last_signed_in
+       or new.left_at is distinct from old.left_at then
       if new.support_user_id is distinct from old.support_user_id then
         data := data || jsonb_build_object('support_user_id', new.support_user_id);
         previous := previous || jsonb_build_object('support_user_id', old.support_user_id);
@@ -11260,13 +11343,17 @@ begin
         data := data || jsonb_build_object('last_signed_in', new.last_signed_in);
         previous := previous || jsonb_build_object('last_signed_in', old.last_signed_in);
       end if;
+      if new.left_at is distinct from old.left_at then
+        data := data || jsonb_build_object('left_at', new.left_at);
+        previous := previous || jsonb_build_object('left_at', old.left_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('name', r.name) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in);
+    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in, 'left_at', r.left_at);
   else
-    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in);
+    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in, 'left_at', r.left_at);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('user:' || r.id)::text, (null)::uuid,

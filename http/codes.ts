@@ -28,6 +28,7 @@ export const houseCodes: ProblemCodes = {
     'field-not-owned',
     'sign-in-refused',
     'sign-in-not-allowed',
+    'user-left',
   ],
   404: ['not-found', 'no-such-route'],
   405: ['method-not-allowed'],

@@ -9,6 +9,7 @@ import {
   PrimaryAddressStays,
   PrimaryPhoneStays,
   SameCustomer,
+  UserLeft,
 } from './errors.ts';
 import { AlreadyExists, InvalidField, type PlatformError, ReferenceNotFound } from './log/errors.ts';
 import type { RefuseConstraint } from './log/refusals.ts';
@@ -62,6 +63,13 @@ export function refuseConstraint(constraint: string, cause: pg.DatabaseError): P
   if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
   if (constraint === 'customer_erased') return new CustomerErased(cause);
   if (constraint === 'person_erased') return new PersonErased(cause);
+  if (constraint === 'users_left') return new UserLeft(cause);
+  // platform.require_staff raises this, and names the column.
+  if (constraint === 'staff_left')
+    return new InvalidField(
+      [{ field: cause.column ?? 'user_id', message: 'has left: choose somebody who works here' }],
+      cause,
+    );
   if (constraint === 'merge_same') return new SameCustomer(cause);
   if (constraint === 'merge_undone') return new MergeUndone(cause);
   // platform.refuse_move raises these; its hint is a sentence for people.

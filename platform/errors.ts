@@ -115,6 +115,18 @@ export class EmailTaken extends PlatformError {
   }
 }
 
+/** An administrator of Foundation has entered that the person left: nobody signs in as them until somebody takes that back. */
+export class UserLeft extends PlatformError {
+  constructor(cause?: unknown) {
+    super(
+      'user-left',
+      403,
+      'An administrator has entered that you left. If that is a mistake, or you are back, ask an administrator.',
+      { cause },
+    );
+  }
+}
+
 /** A customer always has a primary address: make another address the primary one first. */
 export class PrimaryAddressStays extends PlatformError {
   constructor(cause?: unknown) {

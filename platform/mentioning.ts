@@ -70,7 +70,7 @@ export async function findMentionable(
 ): Promise<(Named & { email: string })[]> {
   return on.query<Named & { email: string }>(
     `select u.id, u.name, u.email from platform.users u
-     where u.id !~ '[<>[:space:]]' and ($2::text[] is null or u.id = any ($2))
+     where u.id !~ '[<>[:space:]]' and u.left_at is null and ($2::text[] is null or u.id = any ($2))
        and ($1 = '' or strpos(' ' || platform.fold(u.name), ' ' || platform.fold($1)) > 0)
      order by u.name, u.id limit $3`,
     [search, among ?? null, limit],

@@ -21,13 +21,15 @@ export type User = {
   directory_object_id: string | null;
   created_at: Date;
   last_signed_in: Date | null;
+  /** Since when the person works here no more; null: they do. */
+  left_at: Date | null;
 };
 
 /** The person who signs in, as the directory describes them. */
 export type SignIn = { subject: string; email: string; name: string; tenantId?: string; objectId?: string };
 
 const userColumns = `u.id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
-  u.created_at, u.last_signed_in`;
+  u.created_at, u.last_signed_in, u.left_at`;
 const byId = prepareLookup('user-by-id', 'text', `select ${userColumns} from platform.users u where u.id`);
 const byDirectory: Statement = {
   name: 'user-by-directory',
@@ -110,7 +112,7 @@ export function userCalls(connection: Connection) {
      * The user who signs in, made at the first sign-in, with `last_signed_in` set to now. A person is looked up by tenant
      * and object id first, then by the subject, which differs between app registrations.
      *
-     * @throws InvalidField; AlreadyExists if another directory account has the subject.
+     * @throws InvalidField; AlreadyExists if another directory account has the subject; UserLeft for somebody who left.
      */
     signInUser,
     /** Changes the given fields of a user and no others. @throws NotFound, InvalidField; FieldNotOwned for `role` as Support. */

@@ -1,5 +1,5 @@
 import { type Caller, Problem, refuseStranger } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { type PlatformDb, UserLeft } from '@aether/platform';
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { requireAllowed } from './allowance.ts';
 import { limitRole, provision, readPerson, roleMaxOf } from './person.ts';
@@ -22,7 +22,7 @@ const scopeForm = /^[a-z][a-z_-]{0,39}\.(read|write)$/;
  * A machine that belongs to an app, by a row of platform.app_clients, has of the scopes of its token only those of the row.
  *
  * @throws Problem 401 for a token that is not valid, 403 for a person's token without any scope or a person who may not
- *   sign in, 503 if the keys cannot be fetched
+ *   sign in; UserLeft; 503 if the keys cannot be fetched
  */
 export async function readBearer(
   db: PlatformDb,
@@ -54,8 +54,13 @@ export async function readBearer(
   requireAllowed(claims, settings);
   const known = await db.getUserByDirectory(person.tenantId, person.objectId);
   const user = known ?? (await provision(db, person, settings));
+  if (user.left_at) throw new UserLeft();
   const actor = limitRole(user, roleMaxOf(person, settings));
-  return { actor, ...(!isWhole && { scopes: new Set(named) }), isStillWelcome };
+  return {
+    actor,
+    ...(!isWhole && { scopes: new Set(named) }),
+    isStillWelcome: async () => (await isStillWelcome()) && !(await db.getUserById(user.id))?.left_at,
+  };
 }
 
 /** The app to which a machine belongs, if any. Entra ID names the client in `azp` or `appid`, others in `client_id` or as the subject. */

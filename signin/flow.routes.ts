@@ -1,5 +1,5 @@
 import { type App, type Authenticate, type Log, Problem } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { type PlatformDb, UserLeft } from '@aether/platform';
 import * as oidc from 'openid-client';
 import { requireAllowed, SignInNotAllowed } from './allowance.ts';
 import type { Attempt, Cookies } from './cookies.ts';
@@ -93,7 +93,9 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const person = readPerson(claims);
   if (!person) throw refuseFailed(new Error('the ID token names no person'));
   requireAllowed(claims, settings);
-  const user = await provision(db, person, settings);
+  const user = await provision(db, person, settings).catch((error) => {
+    throw error instanceof UserLeft ? new Problem({ status: 403, code: 'user-left', detail: error.message }) : error;
+  });
 
   // Always a new token, so that a token that an attacker put into this browser before is worthless.
   const before = cookies.readToken(header);

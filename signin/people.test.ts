@@ -1,8 +1,9 @@
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { connectPlatform, type PlatformDb, type User } from '@aether/platform';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { limitRole, provision, readPerson, roleMaxOf } from './person.ts';
 import { readSignInSettings } from './settings.ts';
+import { addSignIn, openSignIn } from './signins.ts';
 
 let foundation: PlatformDb;
 let support: PlatformDb;
@@ -132,5 +133,47 @@ describe('the claims of a token', () => {
     });
     expect(await provision(foundation, odd, settings())).toMatchObject({ id: 's-1' });
     expect(person({ name: 5, roles: 'Aether.Admin' })).toMatchObject({ name: 'm@aether.example', roles: [] });
+  });
+});
+
+describe('a person who left', () => {
+  const open = (user: User) => ({ user, roleMax: 'admin', agent: undefined, idleMinutes: 60, maxHours: 10 }) as const;
+
+  test('is signed out of both apps at once, and no sign-in is opened for them in either', async () => {
+    const user = await provision(foundation, person(), settings());
+    const [here, there] = [await addSignIn(foundation, open(user)), await addSignIn(support, open(user))];
+    await foundation.query('update platform.users set left_at = now() where id = $1', [user.id]);
+    expect(await openSignIn(foundation, here)).toMatchObject({ refused: 'unknown' });
+    expect(await openSignIn(support, there)).toMatchObject({ refused: 'unknown' });
+    const { rows } = await superuser.query('select end_reason from platform.sign_ins');
+    expect(rows).toEqual([{ end_reason: 'left' }, { end_reason: 'left' }]);
+    for (const db of [foundation, support])
+      await expect(provision(db, person({ name: 'Another' }), settings())).rejects.toMatchObject({ code: 'user-left' });
+    // One that another process was about to open.
+    expect(await openSignIn(foundation, await addSignIn(foundation, open(user)))).toHaveProperty('refused');
+    expect(await users()).toMatchObject([{ name: 'Maya Okafor' }]);
+  });
+
+  test('who returns signs in again, with the role of before; a first administrator is made only if none is there', async () => {
+    const user = await provision(foundation, person(), settings({ SIGNIN_FIRST_ADMIN: 'o-1' }));
+    expect(user.role).toBe('admin');
+    await foundation.query('update platform.users set left_at = now()');
+    const next = await provision(
+      foundation,
+      person({ sub: 's-2', oid: 'o-2' }),
+      settings({ SIGNIN_FIRST_ADMIN: 'o-2' }),
+    );
+    expect(next.role).toBe('admin');
+    await foundation.query('update platform.users set left_at = null');
+    expect((await provision(foundation, person(), settings())).role).toBe('admin');
+  });
+
+  test('is entered by Foundation alone', async () => {
+    const user = await provision(foundation, person(), settings());
+    await expect(
+      support.query('update platform.users set left_at = now() where id = $1', [user.id]),
+    ).rejects.toMatchObject({
+      code: 'field-not-owned',
+    });
   });
 });

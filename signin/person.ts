@@ -59,6 +59,8 @@ export function limitRole(user: User, roleMax: RoleMax): User {
 /**
  * Returns the user of this person, and makes the user at the first sign-in. Foundation owns the role, so it records the
  * directory's app role and makes the first administrator.
+ *
+ * @throws UserLeft
  */
 export async function provision(db: PlatformDb, person: Person, settings: SignInSettings): Promise<User> {
   const { adminRole, firstAdmin } = settings;
@@ -71,7 +73,7 @@ export async function provision(db: PlatformDb, person: Person, settings: SignIn
       return role === user.role ? user : db.updateUser(user.id, { role }, { tx });
     }
     if (firstAdmin !== person.objectId || user.role === 'admin') return user;
-    const admins = await tx.query(`select from platform.users where role = 'admin' limit 1`);
+    const admins = await tx.query(`select from platform.users where role = 'admin' and left_at is null limit 1`);
     return admins.length === 0 ? db.updateUser(user.id, { role: 'admin' }, { tx }) : user;
   });
 }

@@ -2,7 +2,7 @@ import type { PlatformDb, User } from '@aether/platform';
 import type { RoleMax } from './person.ts';
 import { hashToken, makeToken } from './tokens.ts';
 
-export type EndReason = 'signed-out' | 'everywhere' | 'by-admin' | 'token-reused';
+export type EndReason = 'signed-out' | 'everywhere' | 'by-admin' | 'token-reused' | 'left';
 
 /** An open sign-in, found by the token of a request. */
 export type SignIn = { id: string; csrfToken: string; roleMax: RoleMax; user: User };
@@ -52,10 +52,10 @@ const find = {
       extract(epoch from now() - s.rotated_at)::float8 as since_rotation, extract(epoch from now() - s.next_token_at)::float8 as since_next,
       s.last_seen_at < now() - make_interval(secs => $2) as is_unseen,
       u.id as user_id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
-      u.created_at, u.last_signed_in
+      u.created_at, u.last_signed_in, u.left_at
     from platform.sign_ins s join platform.users u on u.id = s.user_id
     where (s.token_hash = $1 or s.next_token_hash = $1 or s.previous_token_hash = $1)
-      and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max`,
+      and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max and u.left_at is null`,
 };
 
 /** For a token that opens nothing: whether its sign-in timed out, and was not ended otherwise. */
@@ -179,7 +179,8 @@ export async function isOpen(db: PlatformDb, id: string): Promise<boolean> {
     {
       name: 'sign-in-is-open',
       text: `select from platform.sign_ins
-             where id = $1 and ended_at is null and expires_at > now() and last_seen_at > now() - idle_max`,
+             where id = $1 and ended_at is null and expires_at > now() and last_seen_at > now() - idle_max
+               and exists (select from platform.users u where u.id = user_id and u.left_at is null)`,
     },
     [id],
   );

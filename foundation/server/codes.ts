@@ -18,5 +18,6 @@ export const foundationCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
     'pipeline-in-use',
     'choice-in-use',
     'last-admin',
+    'own-departure',
   ],
 });

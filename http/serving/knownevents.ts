@@ -51,6 +51,7 @@ const rows = {
     support_user_id: z.int().nullable(),
     created_at: moment(),
     last_signed_in: moment().nullable(),
+    left_at: moment().nullable(),
   }),
   tier: z.object({
     id: z.int(),

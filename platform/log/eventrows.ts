@@ -42,6 +42,7 @@ export type UserColumns = {
   support_user_id: number | null;
   created_at: Date;
   last_signed_in: Date | null;
+  left_at: Date | null;
 };
 
 export type TierColumns = {

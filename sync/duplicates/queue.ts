@@ -116,7 +116,9 @@ export async function countPairs(on: Queryable, filter: Omit<PairFilter, 'state'
 
 /** Whoever may decide about pairs, by name. */
 export function listDeciders(on: Queryable): Promise<{ id: string; name: string }[]> {
-  return on.query(`select id, name from platform.users where role in ('admin', 'steward') order by name, id limit 200`);
+  return on.query(
+    `select id, name from platform.users where role in ('admin', 'steward') and left_at is null order by name, id limit 200`,
+  );
 }
 
 const inWords = <Each extends { reasons: string[] }>(pair: Each): Each => ({

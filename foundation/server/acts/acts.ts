@@ -7,10 +7,10 @@ import {
   ReferenceNotFound,
   requireMentions,
   type Transaction,
-  TransactionConflict,
 } from '@aether/platform';
 import type { CustomerFilters } from '../customers/customermatch.ts';
 import { listCustomers } from '../customers/customers.ts';
+import { tellNobody, untilKept } from './many.ts';
 
 /*
  * One act on many customers. It runs in chunks, each one transaction with one statement: that statement holds the rows of the chunk in the
@@ -27,7 +27,6 @@ const chunkMax = 250;
 /** Of an act on more customers than this nobody is told. */
 const toldMax = 20;
 const refusedMax = 100;
-const triesMax = 3;
 
 export type NewTaskOfAct = { description: string; due_at?: string | undefined; assigned_to?: string | undefined };
 export type Act =
@@ -38,7 +37,7 @@ export type Act =
 /** The chosen customers with the versions that the caller saw, or those that match but for a few. */
 export type Chosen = { versions: Record<string, number> } | { filters: CustomerFilters };
 
-type Reason = 'same' | 'version' | 'since' | 'gone' | 'merged' | 'erased' | 'missing' | 'failed';
+type Reason = 'same' | 'version' | 'since' | 'gone' | 'left' | 'merged' | 'erased' | 'missing' | 'failed';
 type Judged = { id: string; name: string | null; state: 'changed' | Reason; detail?: string };
 
 export type Refused = { customer: { id: string; name: string | null }; code: string; detail: string };
@@ -157,18 +156,6 @@ async function inChunks(
   }
   return judged;
 }
-
-/** A transaction that loses against another one is tried again. */
-async function untilKept<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let tries = 1; ; tries += 1)
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof TransactionConflict) || tries === triesMax) throw error;
-    }
-}
-
-const tellNobody = (tx: Transaction) => tx.query(`select set_config('aether.many', 'on', true)`);
 
 /** What all get must be there: it is said once, and not for each customer. */
 async function requireGiven(tx: Transaction, act: Act): Promise<void> {
@@ -300,14 +287,16 @@ function judgeAndUndo(
     case 'owner':
     case 'tier': {
       const column = fieldColumns[kind];
-      // A tier that was retired or removed since cannot be given back.
-      const isGone =
-        kind === 'tier' ? 'select from platform.tiers t where t.key = k.was and not t.is_retired' : 'select';
+      // A tier that was retired or removed since, and a person who left, get nothing back.
+      const isThere =
+        kind === 'tier'
+          ? 'select from platform.tiers t where t.key = k.was and not t.is_retired'
+          : 'select from platform.users u where u.id = k.was and u.left_at is null';
       return tx.query<Judged>(
         `with ${ofAct(`c.${column} as present`)},
          judged as materialized (
            select k.id, k.name, k.was, case when k.present is distinct from $4 then 'since'
-             when k.was is not null and not exists (${isGone}) then 'gone' else 'changed' end as state
+             when k.was is not null and not exists (${isThere}) then '${kind === 'tier' ? 'gone' : 'left'}' else 'changed' end as state
            from known k),
          changed as (update platform.customers c set ${column} = j.was from judged j
            where c.id = any ($1) and c.id = j.id and j.state = 'changed')
@@ -354,6 +343,7 @@ const codes: Record<Exclude<Reason, 'same'>, string> = {
   version: 'customer-version-conflict',
   since: 'customer-version-conflict',
   gone: 'invalid-field',
+  left: 'invalid-field',
   merged: 'customer-merged',
   erased: 'customer-erased',
   missing: 'not-found',
@@ -361,6 +351,7 @@ const codes: Record<Exclude<Reason, 'same'>, string> = {
 };
 const reasons: Record<Exclude<Reason, 'same' | 'version' | 'since'>, string> = {
   gone: 'What it had before has been retired or removed.',
+  left: 'Whose it was has left.',
   merged: 'It was merged into another customer.',
   erased: 'The person was erased.',
   missing: 'There is no such customer.',

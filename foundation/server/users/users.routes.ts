@@ -1,5 +1,6 @@
 import { type App, createStaffRoute, cursor, cursorsOf, jsonBody, object, pageSize, problems, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { NotFound, type PlatformDb } from '@aether/platform';
+import { comeBack, countHoldings, leave } from './departures.ts';
 import { changeRole, listStaff } from './users.ts';
 
 const role = z.enum(['admin', 'steward', 'user']);
@@ -10,6 +11,10 @@ const UserSchema = z
     email: z.string(),
     role,
     last_signed_in: z.string().nullable().openapi({ format: 'date-time' }),
+    left_at: z.string().nullable().openapi({
+      format: 'date-time',
+      description: 'Since when the person works here no more: they cannot sign in, and nothing can be given to them.',
+    }),
   })
   .openapi('User');
 
@@ -45,6 +50,91 @@ const change = createStaffRoute({
   },
 });
 
+const HoldingsSchema = z
+  .object({ customers: z.int(), deals: z.int(), tasks: z.int(), views: z.int() })
+  .openapi('Holdings', {
+    description:
+      'Customers whose account manager the person is, open deals, tasks that are not done, and shared views of lists.',
+  });
+const params = object({ id: z.string().min(1).max(255) });
+
+const holdings = createStaffRoute({
+  method: 'get',
+  path: '/api/users/{id}/holdings',
+  right: 'administrator',
+  summary: 'What somebody has that can be handed over',
+  request: { params },
+  responses: {
+    200: { description: 'How many of each.', content: { 'application/json': { schema: HoldingsSchema } } },
+    ...problems(404, 422),
+  },
+});
+
+const departure = createStaffRoute({
+  method: 'post',
+  path: '/api/users/{id}/leave',
+  operationId: 'leaveUser',
+  right: 'administrator',
+  summary: 'Enter that somebody left, and hand over what they have',
+  description:
+    'Their sign-ins end in every app, their open conversations go back to the others, and nothing can be given to them any more. A call hands over as much as it can in a few seconds: call again while something is left over. Closed deals and what they wrote stay theirs.',
+  request: {
+    params,
+    body: jsonBody(
+      object({
+        hand_over_to: z
+          .string()
+          .min(1)
+          .max(255)
+          .optional()
+          .openapi({ description: 'Id of a user. Without it, all stays theirs for now.' }),
+      }).openapi('Leave'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'What was handed over by this call, and what they still have.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({ user: UserSchema, handed_over: HoldingsSchema, left_over: HoldingsSchema })
+            .openapi('Departure'),
+        },
+      },
+    },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const comingBack = createStaffRoute({
+  method: 'post',
+  path: '/api/users/{id}/return',
+  operationId: 'returnUser',
+  right: 'administrator',
+  summary: 'Enter that somebody is back, and give them back what was theirs',
+  description:
+    'They may sign in again, with the role that they had. What was handed over in the last thirty days is given back if the successor still has it. An agent of Support is made one again there.',
+  request: { params, body: jsonBody(object({ give_back: z.boolean() }).openapi('Return')) },
+  responses: {
+    200: {
+      description: 'What was given back by this call, and what others have by now.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              user: UserSchema,
+              given_back: HoldingsSchema,
+              kept: HoldingsSchema,
+              is_done: z.boolean().openapi({ description: 'If not, call again: it goes on.' }),
+            })
+            .openapi('Returned'),
+        },
+      },
+    },
+    ...problems(400, 404, 422),
+  },
+});
+
 export function addUserRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
@@ -59,5 +149,24 @@ export function addUserRoutes(app: App, db: PlatformDb) {
         changeRole(tx, c.req.valid('param').id, c.req.valid('json').role),
       );
       return c.json(changed, 200);
+    })
+    .openapi(holdings, async (c) => {
+      const { id } = c.req.valid('param');
+      if (!(await db.getUserById(id))) throw new NotFound('user');
+      return c.json(await countHoldings(db, id), 200);
+    })
+    .openapi(departure, async (c) => {
+      const done = await leave(db, c.req.valid('param').id, {
+        to: c.req.valid('json').hand_over_to,
+        actor: c.get('actor')?.id,
+      });
+      return c.json(done, 200);
+    })
+    .openapi(comingBack, async (c) => {
+      const done = await comeBack(db, c.req.valid('param').id, {
+        givesBack: c.req.valid('json').give_back,
+        actor: c.get('actor')?.id,
+      });
+      return c.json(done, 200);
     });
 }

@@ -67,6 +67,7 @@ export type CustomValues = CustomerRecord['custom'];
 export type CustomValue = CustomValues[string];
 
 export type StaffUser = InferResponseType<(typeof users)['$get'], 200>['users'][number];
+export type Holdings = InferResponseType<(typeof users)[':id']['holdings']['$get'], 200>;
 export type SignIn = InferResponseType<(typeof signIns)[':id']['sign-ins']['$get'], 200>['sign_ins'][number];
 export type View = InferResponseType<(typeof views)['$get'], 200>['views'][number];
 export type ViewPage = View['page'];

@@ -2,7 +2,7 @@ import { readAllPages } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
 import { customFields, signIns, users, views } from './clients.ts';
-import type { CustomField, CustomFieldInput, FieldRecord, StaffUser, View, ViewPage } from './records.ts';
+import type { CustomField, CustomFieldInput, FieldRecord, Holdings, StaffUser, View, ViewPage } from './records.ts';
 
 /** Everybody on the staff: choices, names and the settings show all of them. */
 export const usersQuery = queryOptions({
@@ -17,6 +17,49 @@ export const usersQuery = queryOptions({
 
 export const changeRole = (id: string, role: StaffUser['role']) =>
   read(users[':id'].$patch({ param: { id }, json: { role } }));
+
+/** What somebody has that can be handed over. */
+export const holdingsQuery = (userId: string) =>
+  queryOptions({
+    queryKey: ['holdings', userId],
+    queryFn: ({ signal }) => read(users[':id'].holdings.$get({ param: { id: userId } }, { init: { signal } })),
+    gcTime: 0,
+  });
+
+/**
+ * Enters that somebody left, and hands over what they have. A call of the server does a part: it is called until nothing is left over.
+ *
+ * @param onPart told after each call how much is left over
+ */
+export async function leaveUser(id: string, to: string | undefined, onPart: (leftOver: Holdings) => void = () => {}) {
+  const handedOver: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
+  for (;;) {
+    const done = await read(users[':id'].leave.$post({ param: { id }, json: { ...(to && { hand_over_to: to }) } }));
+    addHoldings(handedOver, done.handed_over);
+    onPart(done.left_over);
+    // What cannot be handed over stays: a call that has changed nothing is the last one.
+    if (countAll(done.left_over) === 0 || countAll(done.handed_over) === 0)
+      return { handedOver, leftOver: done.left_over };
+  }
+}
+
+/** Enters that somebody is back, and gives back what others still have of theirs. */
+export async function returnUser(id: string, give_back: boolean) {
+  const givenBack: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
+  const kept: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
+  for (;;) {
+    const done = await read(users[':id'].return.$post({ param: { id }, json: { give_back } }));
+    addHoldings(givenBack, done.given_back);
+    addHoldings(kept, done.kept);
+    if (done.is_done) return { givenBack, kept };
+  }
+}
+
+function addHoldings(sum: Holdings, more: Holdings): void {
+  for (const kind of Object.keys(sum) as (keyof Holdings)[]) sum[kind] += more[kind];
+}
+
+export const countAll = ({ customers, deals, tasks, views }: Holdings): number => customers + deals + tasks + views;
 
 /** The sign-ins of a user; for administrators. */
 export const signInsQuery = (userId: string) =>

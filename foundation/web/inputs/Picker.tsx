@@ -30,9 +30,11 @@ export function CustomerPicker(props: SearchedPickerProps) {
   return <SearchedPicker placeholder="Type a name, address or number" {...props} useFound={useCustomers} />;
 }
 
-/** Picks a member of the staff. */
-export function PersonPicker(props: SearchedPickerProps) {
+/** Picks a member of the staff who works here. Whoever has left is shown where they are the present value. */
+export function PersonPicker({ without, ...props }: SearchedPickerProps & { without?: string }) {
   const { data } = useQuery(usersQuery);
-  const people = (data?.users ?? []).map(({ id, name }) => ({ value: id, label: name }));
+  const people = (data?.users ?? [])
+    .filter(({ id, left_at }) => id !== without && (left_at === null || id === props.value))
+    .map(({ id, name, left_at }) => ({ value: id, label: left_at === null ? name : `${name} (left)` }));
   return <Picker clearable placeholder="Nobody" {...props} data={people} />;
 }

@@ -112,7 +112,7 @@ const users = createStaffRoute({
   request: { query: object({ cursor: cursor().optional(), limit: pageSize({ max: 1_000, default: 200 }) }) },
   responses: {
     200: {
-      description: 'Every user who has signed in to either app.',
+      description: 'Every user who has signed in to either app, without those who left.',
       content: {
         'application/json': {
           schema: z.object({
@@ -178,7 +178,7 @@ export function addAgentRoutes(app: App, db: PlatformDb) {
         readList<StaffUser>(db, { ...byName, ...paging }, () => ({
           columns: 'u.id, u.name, u.email, u.role, coalesce(a.is_active, false) as is_agent',
           from: 'platform.users u left join support.agents a on a.user_id = u.id',
-          where: [],
+          where: ['u.left_at is null'],
         })),
       );
       return c.json({ users: found, next_cursor }, 200);

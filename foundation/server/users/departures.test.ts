@@ -1,0 +1,258 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+let app: TestFoundation;
+let superuser: Awaited<ReturnType<TestFoundation['database']['connect']>>;
+beforeAll(async () => {
+  app = await startTestFoundation();
+  superuser = await app.database.connect('postgres');
+  await app.foundation.updateUser('maya', { role: 'admin' });
+});
+
+let n = 0;
+/** The person who leaves in this test, and who gets what they have. */
+let leaver = '';
+let successor = '';
+beforeEach(async () => {
+  n += 1;
+  leaver = `leaver-${n}`;
+  successor = `successor-${n}`;
+  for (const [id, name] of [
+    [leaver, `Lea Ver ${n}`],
+    [successor, `Sue Cess ${n}`],
+  ] as const)
+    await app.foundation.signInUser({
+      subject: id,
+      email: `${id}@aether.example`,
+      name,
+      tenantId: 'test-tenant',
+      objectId: id,
+    });
+});
+
+const leave = (to?: string, who = leaver) =>
+  app.call('POST', `/api/users/${who}/leave`, { ...(to !== undefined && { hand_over_to: to }) });
+const comeBack = (give_back = true, who = leaver) => app.call('POST', `/api/users/${who}/return`, { give_back });
+const makeCustomer = async (more: object = {}): Promise<string> =>
+  (
+    await app.call('POST', '/api/customers', {
+      email: `c${Math.random()}@leave.example`,
+      name: 'A customer',
+      account_manager_id: leaver,
+      ...more,
+    })
+  ).body.id;
+const makeDeal = async (customer: string) =>
+  (
+    await app.call('POST', '/api/deals', {
+      client_id: crypto.randomUUID(),
+      customer_id: customer,
+      name: 'A deal',
+      owner_id: leaver,
+    })
+  ).body;
+const makeTask = async (customer: string, by = 'maya', assigned_to: string | undefined = leaver) =>
+  (
+    await app.callAs(by)('POST', `/api/customers/${customer}/activities`, {
+      client_id: crypto.randomUUID(),
+      type: 'task',
+      description: 'Call them',
+      ...(assigned_to && { assigned_to }),
+    })
+  ).body;
+const one = async (query: string, ...values: unknown[]) => (await superuser.query(query, values)).rows[0];
+
+describe('somebody who left', () => {
+  test('comes in by no token', async () => {
+    expect((await app.callAs(leaver)('GET', '/api/tags')).status).toBe(200);
+    expect((await leave()).body.user.left_at).not.toBeNull();
+    expect((await app.callAs(leaver)('GET', '/api/tags')).body).toMatchObject({ status: 403, code: 'user-left' });
+  });
+
+  test('is no agent any more, and their open conversations wait for another one', async () => {
+    await superuser.query(
+      `with w as (insert into support.widgets (name, key) values ('Site', 'departures') returning id),
+         a as (insert into support.agents (user_id, availability) values ($1, 'online') returning id)
+       insert into support.sessions (widget_id, agent_id, status, token_hash, visitor_name, ended_at, resolved)
+       select w.id, a.id, s, sha256((s || $1)::bytea), 'Ada', case s when 'ended' then now() end, case s when 'ended' then true end from w, a, unnest(array['active', 'ended']) s`,
+      [leaver],
+    );
+    await leave();
+    const { rows } = await superuser.query(
+      `select s.status, s.agent_id is null as waits, a.is_active from support.agents a, support.sessions s
+       where a.user_id = $1 and s.token_hash in (sha256(('active' || $1)::bytea), sha256(('ended' || $1)::bytea)) order by 1`,
+      [leaver],
+    );
+    expect(rows).toEqual([
+      { status: 'active', waits: true, is_active: false },
+      { status: 'ended', waits: false, is_active: false },
+    ]);
+  });
+
+  test('is given nothing: no customer, deal or task, and no place among the agents', async () => {
+    const customer = await makeCustomer({ account_manager_id: 'maya' });
+    const deal = (await makeDeal(await makeCustomer())).id;
+    await leave(successor);
+    const field = (name: string) => ({
+      status: 422,
+      code: 'invalid-field',
+      errors: [expect.objectContaining({ field: name, message: expect.stringMatching(/has left/) })],
+    });
+    const refused = [
+      [await app.call('PATCH', `/api/customers/${customer}`, { account_manager_id: leaver }), 'account_manager_id'],
+      [
+        await app.call('POST', '/api/customers', {
+          email: `x${n}@leave.example`,
+          name: 'X',
+          account_manager_id: leaver,
+        }),
+        'account_manager_id',
+      ],
+      [await app.call('PATCH', `/api/deals/${deal}`, { owner_id: leaver }), 'owner_id'],
+    ] as const;
+    for (const [{ body }, name] of refused) expect(body).toMatchObject(field(name));
+    expect(await makeTask(customer)).toMatchObject(field('assigned_to'));
+    await expect(app.support.query('insert into support.agents (user_id) values ($1)', [leaver])).rejects.toMatchObject(
+      {
+        code: 'invalid-field',
+      },
+    );
+    const { body } = await app.call('GET', '/api/users/mentionable?search=lea');
+    expect(body.people.map(({ id }: { id: string }) => id)).not.toContain(leaver);
+  });
+});
+
+describe('what somebody had', () => {
+  test('goes to the successor: customers, open deals, tasks and shared views; closed and done things stay', async () => {
+    const customer = await makeCustomer();
+    const deal = await makeDeal(customer);
+    const closed = await makeDeal(customer);
+    await superuser.query(
+      `update crm.deals set stage_id = (select id from crm.pipeline_stages where outcome = 'won' limit 1) where id = $1`,
+      [closed.id],
+    );
+    const task = await makeTask(customer);
+    const own = await makeTask(customer, leaver, undefined);
+    const done = await makeTask(customer);
+    await superuser.query('update crm.activities set done_at = now() where id = $1', [done.id]);
+    const view = (name: string, by: string) =>
+      app.callAs(by)('POST', '/api/views', { page: 'deals', name, query: 'a=1', is_shared: true });
+    await view('Big ones', leaver);
+    await view('Hot', leaver);
+    await view('Hot', successor);
+    expect((await app.call('GET', `/api/users/${leaver}/holdings`)).body).toEqual({
+      customers: 1,
+      deals: 1,
+      tasks: 2,
+      views: 2,
+    });
+
+    const { body } = await leave(successor);
+    expect(body).toMatchObject({
+      handed_over: { customers: 1, deals: 1, tasks: 2, views: 2 },
+      left_over: { customers: 0, deals: 0, tasks: 0, views: 0 },
+    });
+    expect(
+      (await one('select account_manager_id as owner from platform.customers where id = $1', customer)).owner,
+    ).toBe(successor);
+    expect((await one('select owner_id as owner from crm.deals where id = $1', deal.id)).owner).toBe(successor);
+    expect((await one('select owner_id as owner from crm.deals where id = $1', closed.id)).owner).toBe(leaver);
+    for (const { id } of [task, own])
+      expect((await one('select assigned_to as owner from crm.activities where id = $1', id)).owner).toBe(successor);
+    expect((await one('select assigned_to as owner from crm.activities where id = $1', done.id)).owner).toBe(leaver);
+    const { rows } = await superuser.query('select name from crm.saved_views where owner_id = $1 order by name', [
+      successor,
+    ]);
+    expect(rows.map(({ name }) => name)).toEqual(['Big ones', 'Hot', `Hot (Lea Ver ${n})`]);
+    const event = await one(
+      `select actor, data from sync.outbox where type = 'customer.updated' and row_id = $1 order by id desc limit 1`,
+      customer,
+    );
+    expect(event).toMatchObject({ actor: 'maya', data: { account_manager_id: successor } });
+    expect(
+      (await one('select count(*)::integer as told from platform.notices where user_id = $1', successor)).told,
+    ).toBe(0);
+  });
+
+  test('may wait: it stays theirs until a later call names somebody, and a call that was cut off is made again', async () => {
+    await superuser.query(
+      `insert into platform.customers (email, email_key, name, account_manager_id, created_by_app)
+       select e, e, 'Person', $1, 'foundation' from generate_series(1, 600) g, lateral (select 'p' || g || '@' || $1 || '.example') x (e)`,
+      [leaver],
+    );
+    expect((await leave()).body).toMatchObject({ handed_over: { customers: 0 }, left_over: { customers: 600 } });
+    const first = (await leave(successor)).body;
+    const second = (await leave(successor)).body;
+    expect(first.handed_over.customers + second.handed_over.customers).toBe(600);
+    expect(second).toMatchObject({ user: { left_at: first.user.left_at }, left_over: { customers: 0 } });
+  });
+
+  test('is given back to somebody who returns, but for what others have by now', async () => {
+    const [still, since] = [await makeCustomer(), await makeCustomer()];
+    const deal = await makeDeal(still);
+    const own = await makeTask(still, leaver, undefined);
+    const nobodys = await makeTask(still, leaver, undefined);
+    await superuser.query('update crm.activities set assigned_to = null where id = $1', [nobodys.id]);
+    await leave(successor);
+    await app.call('PATCH', `/api/customers/${since}`, { account_manager_id: 'maya' });
+    const { body } = await comeBack();
+    expect(body).toMatchObject({
+      user: { left_at: null },
+      given_back: { customers: 1, deals: 1, tasks: 2, views: 0 },
+      kept: { customers: 1, deals: 0, tasks: 0, views: 0 },
+      is_done: true,
+    });
+    expect((await one('select account_manager_id as owner from platform.customers where id = $1', still)).owner).toBe(
+      leaver,
+    );
+    expect((await one('select account_manager_id as owner from platform.customers where id = $1', since)).owner).toBe(
+      'maya',
+    );
+    expect((await one('select owner_id as owner from crm.deals where id = $1', deal.id)).owner).toBe(leaver);
+    expect((await one('select assigned_to as owner from crm.activities where id = $1', own.id)).owner).toBe(leaver);
+    expect((await one('select assigned_to as owner from crm.activities where id = $1', nobodys.id)).owner).toBeNull();
+    expect((await app.callAs(leaver)('GET', '/api/tags')).status).toBe(200);
+    expect((await comeBack()).body).toMatchObject({ given_back: { customers: 0 }, kept: { customers: 0 } });
+  });
+
+  test('is not given back by the undo of an earlier act once they left: the outcome says why', async () => {
+    const customer = await makeCustomer();
+    const { version } = await one('select version::integer from platform.customers where id = $1', customer);
+    const act = await app.call('POST', '/api/customers/acts', {
+      chosen: { [customer]: version },
+      change: { account_manager_id: successor },
+    });
+    await leave(successor);
+    const { body } = await app.call('POST', `/api/customers/acts/${act.body.id}/undo`, {});
+    expect(body).toMatchObject({ changed: 0, refused: [{ code: 'invalid-field', detail: 'Whose it was has left.' }] });
+  });
+});
+
+describe('nobody is entered as having left', () => {
+  test('by somebody who is no administrator, by themselves, or while they are the last administrator', async () => {
+    expect((await app.callAs(successor)('POST', `/api/users/${leaver}/leave`, {})).body.code).toBe('admin-only');
+    expect((await app.callAs(successor)('GET', `/api/users/${leaver}/holdings`)).body.code).toBe('admin-only');
+    expect((await leave(undefined, 'maya')).body).toMatchObject({ status: 409, code: 'own-departure' });
+    expect((await leave(undefined, 'nobody')).status).toBe(404);
+    expect((await comeBack(true, 'nobody')).status).toBe(404);
+  });
+
+  test('two administrators who enter each other at the same moment leave one', async () => {
+    await app.foundation.updateUser(leaver, { role: 'admin' });
+    await Promise.all([leave(), app.callAs(leaver)('POST', '/api/users/maya/leave', {})]);
+    const left = await one(
+      `select count(*) filter (where left_at is null)::integer as here from platform.users where role = 'admin'`,
+    );
+    expect(left.here).toBe(1);
+    await superuser.query(
+      `update platform.users set left_at = null, role = case when id = 'maya' then 'admin' else 'user' end`,
+    );
+  });
+
+  test('with a successor who is not there or has left as well: nothing has changed then', async () => {
+    await leave(undefined, successor);
+    for (const to of [successor, leaver, 'nobody'])
+      expect((await leave(to)).body).toMatchObject({ status: 422, errors: [{ field: 'hand_over_to' }] });
+    expect((await one('select left_at from platform.users where id = $1', leaver)).left_at).toBeNull();
+  });
+});
