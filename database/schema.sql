@@ -3098,8 +3098,12 @@ CREATE OR REPLACE FUNCTION platform.let_go()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  if new.left_at is null then
+    update support.agents a set is_active = true, was_let_go = false where a.user_id = new.id and a.was_let_go;
+    return null;
+  end if;
   update platform.sign_ins s set ended_at = now(), end_reason = 'left' where s.user_id = new.id and s.ended_at is null;
-  update support.agents a set is_active = false, availability = 'offline' where a.user_id = new.id and a.is_active;
+  update support.agents a set is_active = false, availability = 'offline', was_let_go = true where a.user_id = new.id and a.is_active;
   update support.sessions s set agent_id = null, snoozed_until = null
   where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
   return null;
@@ -8698,7 +8702,7 @@ comment on column platform.users.role is 'steward: a user who may also decide ab
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 comment on column platform.users.left_at is 'Since when the person works here no more. They keep the role: it counts again if they come back.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
-CREATE TRIGGER let_go AFTER UPDATE OF left_at ON platform.users FOR EACH ROW WHEN (((old.left_at IS NULL) AND (new.left_at IS NOT NULL))) EXECUTE FUNCTION platform.let_go();
+CREATE TRIGGER let_go AFTER UPDATE OF left_at ON platform.users FOR EACH ROW WHEN (((old.left_at IS NULL) <> (new.left_at IS NULL))) EXECUTE FUNCTION platform.let_go();
 CREATE TRIGGER refuse_former BEFORE UPDATE OF last_signed_in ON platform.users FOR EACH ROW WHEN (((old.left_at IS NOT NULL) AND (new.left_at IS NOT NULL) AND (new.last_signed_in IS DISTINCT FROM old.last_signed_in))) EXECUTE FUNCTION platform.refuse_former();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
@@ -8999,6 +9003,7 @@ create table support.agents (
   is_active boolean default true not null,
   last_seen_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
+  was_let_go boolean default false not null,
   constraint agents_pkey PRIMARY KEY (id),
   constraint agents_user_id_key UNIQUE (user_id),
   constraint agents_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
@@ -9006,6 +9011,7 @@ create table support.agents (
   constraint agents_last_seen_at_time CHECK (platform.is_time(last_seen_at))
 );
 comment on column support.agents.last_seen_at is 'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
+comment on column support.agents.was_let_go is 'An agent until they left: one again if they return.';
 CREATE TRIGGER require_staff BEFORE INSERT ON support.agents FOR EACH ROW WHEN (new.is_active) EXECUTE FUNCTION platform.require_staff('user_id');
 CREATE TRIGGER require_staff_then BEFORE UPDATE OF is_active ON support.agents FOR EACH ROW WHEN ((new.is_active AND (NOT old.is_active))) EXECUTE FUNCTION platform.require_staff('user_id');
 alter table support.agents enable row level security, force row level security;

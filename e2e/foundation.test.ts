@@ -350,6 +350,35 @@ describe('custom fields', () => {
   });
 });
 
+describe('somebody who leaves', () => {
+  test('is out at once, what they have goes to a colleague, and an undo brings both back', async () => {
+    const customer = await newCustomer('Left Behind');
+    const managerOf = async () => (await api('GET', `/api/customers/${customer.id}`)).body.customer.account_manager_id;
+    await api('PATCH', `/api/customers/${customer.id}`, { account_manager_id: 'demo-jonas' });
+    const { page: jonas, leave } = await signIn(browser, stack.foundation, 'Jonas Weber');
+    await open('/settings/users');
+    await maya.getByRole('button', { name: 'Enter that Jonas Weber left' }).click();
+    const dialog = maya.getByRole('dialog', { name: 'Has Jonas Weber left?' });
+    await seen(dialog.getByText(/They have \d+ customers?/));
+    await dialog.getByLabel('Hand over to').click();
+    await maya.getByRole('option', { name: 'Tom Berglund' }).click();
+    if (process.env.AETHER_LOOK) await maya.screenshot({ path: `${process.env.AETHER_LOOK}/leaving.png` });
+    await dialog.getByRole('button', { name: 'Enter that they left' }).click();
+    await seen(maya.getByText(/Jonas Weber has left\. Tom Berglund has .* of theirs now\./));
+    expect(await managerOf()).toBe('demo-tom');
+    await jonas.reload();
+    await jonas.waitForURL(/\/choose\//);
+    await jonas.getByRole('button', { name: 'Jonas Weber' }).click();
+    await seen(jonas.getByText('An administrator has entered that you left.'));
+    await seen(maya.getByRole('button', { name: 'Enter that Jonas Weber is back' }));
+    if (process.env.AETHER_LOOK) await maya.screenshot({ path: `${process.env.AETHER_LOOK}/left.png` });
+    await undoLast(maya);
+    await seen(maya.getByRole('button', { name: 'Enter that Jonas Weber left' }));
+    await expect.poll(managerOf).toBe('demo-jonas');
+    await leave();
+  });
+});
+
 describe('a plain user', () => {
   test('sees no administration, and both the page and the server refuse it', async () => {
     const { page, leave } = await signIn(browser, stack.foundation, 'Jonas Weber');

@@ -1,7 +1,8 @@
 -- Members of staff who leave: they come in no more, nothing can be given to them, and what they had is handed over.
 
 alter table platform.users add column left_at timestamptz constraint users_left_at_time check (platform.is_time(left_at));
-comment on column platform.users.left_at is 'Since when the person works here no more. They keep the role: it counts again if they come back.';
+comment on column platform.users.left_at is
+  'Since when the person works here no more. They keep the role: it counts again if they come back.';
 grant update (left_at) on platform.users to foundation_role;
 call platform.classify_columns('platform.users', technical => 'left_at');
 call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'null', '{name}',
@@ -10,19 +11,27 @@ call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'nu
 alter table platform.sign_ins drop constraint sign_ins_end_reason_check, add constraint sign_ins_end_reason_check check (
   end_reason in ('signed-out', 'everywhere', 'by-admin', 'token-reused', 'left'));
 
+alter table support.agents add column was_let_go boolean not null default false;
+comment on column support.agents.was_let_go is 'An agent until they left: one again if they return.';
+call platform.classify_columns('support.agents', technical => 'was_let_go');
+
 -- A definer function, because a person leaves both apps at once: each app sees its own sign-ins only, and Foundation sees no conversation.
 -- What a conversation loses is written down as when an agent gives it back.
 create function platform.let_go() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if new.left_at is null then
+    update support.agents a set is_active = true, was_let_go = false where a.user_id = new.id and a.was_let_go;
+    return null;
+  end if;
   update platform.sign_ins s set ended_at = now(), end_reason = 'left' where s.user_id = new.id and s.ended_at is null;
-  update support.agents a set is_active = false, availability = 'offline' where a.user_id = new.id and a.is_active;
+  update support.agents a set is_active = false, availability = 'offline', was_let_go = true where a.user_id = new.id and a.is_active;
   update support.sessions s set agent_id = null, snoozed_until = null
   where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
   return null;
 end $$;
 create trigger let_go after update of left_at on platform.users
-  for each row when (old.left_at is null and new.left_at is not null) execute function platform.let_go();
+  for each row when ((old.left_at is null) <> (new.left_at is null)) execute function platform.let_go();
 
 -- No sign-in is opened for a person who left, whoever asks. Their name and address stay as they were.
 create function platform.refuse_former() returns trigger

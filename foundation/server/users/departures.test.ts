@@ -69,7 +69,7 @@ describe('somebody who left', () => {
     expect((await app.callAs(leaver)('GET', '/api/tags')).body).toMatchObject({ status: 403, code: 'user-left' });
   });
 
-  test('is no agent any more, and their open conversations wait for another one', async () => {
+  test('is no agent until they return, and their open conversations wait for another one', async () => {
     await superuser.query(
       `with w as (insert into support.widgets (name, key) values ('Site', 'departures') returning id),
          a as (insert into support.agents (user_id, availability) values ($1, 'online') returning id)
@@ -87,6 +87,8 @@ describe('somebody who left', () => {
       { status: 'active', waits: true, is_active: false },
       { status: 'ended', waits: false, is_active: false },
     ]);
+    await comeBack();
+    expect((await one('select is_active from support.agents where user_id = $1', leaver)).is_active).toBe(true);
   });
 
   test('is given nothing: no customer, deal or task, and no place among the agents', async () => {

@@ -3,9 +3,9 @@ import { tellNobody, untilKept } from '../acts/many.ts';
 import { requireAnotherAdmin, type StaffUser, staffColumns } from './users.ts';
 
 /*
- * Somebody leaves: the database ends their sign-ins in every app and gives back their conversations (platform.let_go). What they have in the CRM
- * is handed over in chunks, each one transaction with the ordinary events, and each row is written down (crm.handovers), so that it is given
- * back to somebody who returns. A call does so much as it can in a few seconds. What it has not come to, the next call does.
+ * Somebody leaves: the database ends their sign-ins in every app and gives back their conversations (platform.let_go). What they have in
+ * the CRM is handed over in chunks, each one transaction with the ordinary events, and each row is written down (crm.handovers), so that it
+ * is given back to somebody who returns. A call does so much as it can in a few seconds. What it has not come to, the next call does.
  */
 
 /** What somebody has, by kind: customers whose account manager they are, open deals, tasks that are not done, shared views. */
@@ -99,11 +99,11 @@ const none = (): Holdings => ({ customers: 0, deals: 0, tasks: 0, views: 0 });
 const counted = (of: Record<Kind, Chunk>, read: (chunk: Chunk) => number) =>
   Object.fromEntries(kinds.map((kind) => [kind, read(of[kind])])) as Holdings;
 
+const countOf = (kind: Kind) =>
+  `(select count(*) from ${rows[kind].table} r where ${heldBy(rows[kind])})::float8 as ${kind}`;
+
 export async function countHoldings(on: Queryable, id: string): Promise<Holdings> {
-  const [counts] = await on.query<Holdings>(
-    `select ${kinds.map((kind) => `(select count(*) from ${rows[kind].table} r where ${heldBy(rows[kind])})::float8 as ${kind}`).join(', ')}`,
-    [id],
-  );
+  const [counts] = await on.query<Holdings>(`select ${kinds.map(countOf).join(', ')}`, [id]);
   return counts as Holdings;
 }
 
@@ -198,8 +198,8 @@ async function handOver(
 }
 
 /**
- * Enters that somebody is back, and gives back what their successors still have of what was handed over in the last thirty days. Another call goes
- * on, where `is_done` is false.
+ * Enters that somebody is back, and gives back what their successors still have of what was handed over in the last thirty days. Another
+ * call goes on, where `is_done` is false.
  *
  * @throws NotFound
  */

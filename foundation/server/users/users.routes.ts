@@ -113,7 +113,7 @@ const comingBack = createStaffRoute({
   right: 'administrator',
   summary: 'Enter that somebody is back, and give them back what was theirs',
   description:
-    'They may sign in again, with the role that they had. What was handed over in the last thirty days is given back if the successor still has it. An agent of Support is made one again there.',
+    'They may sign in again, with the role that they had. What was handed over in the last thirty days is given back if the successor still has it. Who was an agent of Support is one again.',
   request: { params, body: jsonBody(object({ give_back: z.boolean() }).openapi('Return')) },
   responses: {
     200: {

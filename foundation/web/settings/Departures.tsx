@@ -116,8 +116,8 @@ export function ReturnDialog({ user, onClose }: Props) {
       {() => (
         <>
           <Text size="sm">
-            They may sign in again, with the role that they had. An administrator of Support makes them an agent again
-            there.
+            They may sign in again, with the role that they had. An agent of Support is one again; their conversations
+            stay where they are by now.
           </Text>
           <Checkbox
             label="Give back what was handed over in the last thirty days, if the successor still has it"
