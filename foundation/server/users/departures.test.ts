@@ -74,7 +74,8 @@ describe('somebody who left', () => {
       `with w as (insert into support.widgets (name, key) values ('Site', 'departures') returning id),
          a as (insert into support.agents (user_id, availability) values ($1, 'online') returning id)
        insert into support.sessions (widget_id, agent_id, status, token_hash, visitor_name, ended_at, resolved)
-       select w.id, a.id, s, sha256((s || $1)::bytea), 'Ada', case s when 'ended' then now() end, case s when 'ended' then true end from w, a, unnest(array['active', 'ended']) s`,
+       select w.id, a.id, s, sha256((s || $1)::bytea), 'Ada', case s when 'ended' then now() end, nullif(s = 'ended', false)
+       from w, a, unnest(array['active', 'ended']) s`,
       [leaver],
     );
     await leave();
