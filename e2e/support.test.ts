@@ -330,7 +330,13 @@ describe('a conversation', () => {
     const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
     const { entries } = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body;
     expect(JSON.stringify(entries)).toContain('Loose bulb');
-    expect((await visitor.say('Again')).body.code).toBe('session-ended');
+    // The visitor writes again: it is the same conversation, and the customer's timeline has one entry of it.
+    expect((await visitor.say('Again')).status).toBe(201);
+    await priya.getByText('The visitor wrote again, so this is open again').waitFor();
+    const again = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body.entries;
+    expect(again.filter(({ type }: { type: string }) => type === 'support_chat')).toMatchObject([
+      { description: 'Support conversation opened again (unverified visitor)' },
+    ]);
   });
 });
 

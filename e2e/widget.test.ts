@@ -130,8 +130,14 @@ describe('a visitor', () => {
     const { leave, visitor, email, id, reply } = await begin('One');
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
-    await visitor.sees('This conversation has ended.').waitFor();
+    await visitor.sees('This conversation has ended. Write to go on with it.').waitFor();
     expect(await visitor.page.evaluate(findMisfits)).toEqual([]);
+    await visitor.say('One more thing');
+    await visitor.reads('One', 'Done', 'One more thing');
+    await visitor.sees('This conversation has ended.').waitFor({ state: 'detached' });
+    expect((await conversationOf(stack, email))?.session.id).toBe(id);
+    await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await visitor.sees('This conversation has ended.').waitFor();
     await visitor.panel.getByRole('button', { name: 'Start a new one' }).click();
     await visitor.say('Two');
     await visitor.reads('Two');

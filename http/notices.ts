@@ -40,7 +40,7 @@ const NoticeSchema = z
     id: z.string().openapi({ format: 'uuid' }),
     kind: z.enum(noticeKinds).openapi({
       description:
-        'mention: somebody named you in a text. assignment: somebody gave you a customer, a deal or a task. handover: a colleague gave you a conversation. task: one of yours is due.',
+        'mention: somebody named you in a text. assignment: somebody gave you a customer, a deal or a task. handover: a colleague gave you a conversation. task: one of yours is due. deadline: a target of one of your conversations is soon missed.',
     }),
     is_reminder: z.boolean().openapi({ description: 'Of a task: it is the time of its reminder.' }),
     record: z.enum(noticeRecords),

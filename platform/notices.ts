@@ -8,7 +8,7 @@ import type { Transaction } from './log/transaction.ts';
  * away. The policy of the table shows only the notices of the actor of a transaction, so each call needs one.
  */
 
-export const noticeKinds = ['mention', 'assignment', 'handover', 'task'] as const;
+export const noticeKinds = ['mention', 'assignment', 'handover', 'task', 'deadline'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 export const noticeRecords = ['customer', 'deal', 'activity', 'session'] as const;
 

@@ -30,6 +30,8 @@ import { addSearchRoutes } from './search.ts';
 import { readSupportSettings } from './settings.ts';
 import { addSharingRoutes } from './sharing.ts';
 import { addTagRoutes } from './tags/tags.routes.ts';
+import { addTeamRoutes } from './teams/teams.routes.ts';
+import { takeTurns } from './teams/turns.ts';
 import { addTextSearchRoutes } from './textsearch.ts';
 import { addViewRoutes } from './views/views.routes.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
@@ -82,6 +84,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       addRoutes(app, db, context) {
         rings = db.signals;
         live = openLive(db, context.closing);
+        takeTurns(db, live, context);
         const door = openVisitorDoor(app, db, context);
         const streams = openVisitorStreams(db, live, {
           closing: context.closing,
@@ -113,6 +116,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addChatbotRoutes(app, db);
         addAgentRoutes(app, db);
         addWidgetRoutes(app, db, context);
+        addTeamRoutes(app, db);
         addCannedAnswerRoutes(app, db);
         addCallRoutes(app, db);
         addSharingRoutes(app, db);

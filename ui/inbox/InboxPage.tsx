@@ -21,6 +21,7 @@ const kindNames = {
   assignment: 'Assignments',
   handover: 'Handed conversations',
   task: 'Due tasks',
+  deadline: 'Targets soon missed',
 };
 
 type InboxPageProps = {

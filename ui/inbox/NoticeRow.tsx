@@ -4,6 +4,7 @@ import {
   IconBell,
   IconCheck,
   IconChecklist,
+  IconClockExclamation,
   IconExternalLink,
   IconInbox,
   IconMail,
@@ -19,7 +20,13 @@ import classes from './inbox.module.css';
 import { type Apps, placeOf } from './places.ts';
 import { sayAbout, sayNotice } from './words.ts';
 
-const icons = { mention: IconAt, assignment: IconUserCheck, handover: IconMessageForward, task: IconChecklist };
+const icons = {
+  mention: IconAt,
+  assignment: IconUserCheck,
+  handover: IconMessageForward,
+  task: IconChecklist,
+  deadline: IconClockExclamation,
+};
 
 type NoticeRowProps = {
   notice: Notice;

@@ -1,6 +1,6 @@
 import type { Kind } from './calls.ts';
 
-export const kinds = ['mention', 'assignment', 'handover', 'task'] as const satisfies Kind[];
+export const kinds = ['mention', 'assignment', 'handover', 'task', 'deadline'] as const satisfies Kind[];
 
 export type InboxSearch = { kind?: Kind; state?: 'done' };
 

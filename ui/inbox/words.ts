@@ -22,6 +22,8 @@ export function sayNotice({ kind, is_reminder, record, actor, customer }: Notice
       return `${who} handed you a conversation`;
     case 'task':
       return is_reminder ? 'A task to be reminded of' : 'A task is due';
+    case 'deadline':
+      return 'A conversation soon misses its target';
   }
 }
 

@@ -73,13 +73,16 @@ export async function deleteChatbot(tx: Transaction, id: string): Promise<void> 
   if (gone.length === 0) throw new NotFound('chatbot');
 }
 
-/** The live chatbot of a widget. */
+/** The live chatbot of a widget. One without office hours has those of the widget's team. */
 export async function findLiveBot(
   on: Queryable,
   widgetId: string,
 ): Promise<{ name: string; rules: BotRules } | undefined> {
   const [bot] = await on.query<{ name: string; rules: BotRules }>(
-    'select name, rules from support.chatbots where widget_id = $1 and is_live',
+    `select b.name, case when jsonb_typeof(b.rules -> 'office_hours') = 'object' or t.hours is null then b.rules
+       else b.rules || jsonb_build_object('office_hours', t.hours) end as rules
+     from support.chatbots b join support.widgets w on w.id = b.widget_id left join support.teams t on t.id = w.team_id
+     where b.widget_id = $1 and b.is_live`,
     [widgetId],
   );
   return bot;

@@ -17,7 +17,7 @@ import {
 import type { PlatformDb } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from '../calls/calls.schemas.ts';
-import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
+import { isTimeZone } from '../widgets/officehours.schemas.ts';
 import { requireReader } from '../conversations/readers.ts';
 import type { ContextReader } from './context.ts';
 import { canonicalLanguage } from './language.ts';

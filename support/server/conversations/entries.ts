@@ -23,7 +23,11 @@ export type Entry = {
     | 'mail_failed'
     | 'mail_doubtful'
     | 'mail_automatic'
-    | 'reopened';
+    | 'reopened'
+    | 'expired'
+    | 'returned'
+    | 'assigned_by_rule'
+    | 'taken_back';
   agent: { id: string; name: string } | null;
   to_agent: { id: string; name: string } | null;
   body: string | null;

@@ -15,7 +15,7 @@ import {
 } from '@aether/http';
 import { type PlatformDb, readSearchedPhone } from '@aether/platform';
 import { conversationsFile } from './conversations.csv.ts';
-import { countInbox, inboxViews, listInbox } from './inbox.ts';
+import { countInbox, dueFilters, inboxOrders, inboxViews, listInbox } from './inbox.ts';
 import { priorities } from './labels.ts';
 import { requireListReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
@@ -23,6 +23,9 @@ import { SessionSchema } from './sessions.schemas.ts';
 const labels = {
   tag: bigintIdText().optional().openapi({ description: 'Id of a tag that they have.' }),
   priority: z.enum(priorities).optional(),
+  due: z.enum(dueFilters).optional().openapi({
+    description: 'missed: a target of the team was missed. next: one is still to be met.',
+  }),
 };
 
 const list = createStaffRoute({
@@ -30,10 +33,12 @@ const list = createStaffRoute({
   path: '/api/inbox',
   right: 'conversations.read',
   summary: 'Conversations to look at',
-  description: 'Open ones: the longest waiting first, then the latest message. Ended ones: the newest first.',
+  description:
+    'Open ones: the longest waiting first, then the latest message; or what is due first. Ended ones: the newest first.',
   request: {
     query: object({
       view: z.enum(inboxViews).default('all'),
+      order: z.enum(inboxOrders).default('waiting'),
       widget: uuid().optional(),
       search: line({ charactersMax: 200 }).optional(),
       ...labels,
@@ -92,19 +97,19 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { view, widget: widgetId, search, tag, priority, ...asked } = c.req.valid('query');
+      const { view, order, widget: widgetId, search, tag, priority, due, ...asked } = c.req.valid('query');
       const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
-      const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
-        listInbox(db.reads, reader, { view, widgetId, search, phone, tag, priority, ...paging }),
+      const { page: sessions, next_cursor } = await cursors.page(`inbox ${view} ${order}`, asked, (paging) =>
+        listInbox(db.reads, reader, { view, order, widgetId, search, phone, tag, priority, due, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
     })
     .openapi(file, async (c) => {
-      const { view, widget: widgetId, search, tag, priority } = c.req.valid('query');
+      const { view, widget: widgetId, search, tag, priority, due } = c.req.valid('query');
       const reader = await requireListReader(db, c.get('caller'));
       const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
-      return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone, tag, priority }));
+      return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone, tag, priority, due }));
     })
     .openapi(counts, async (c) =>
       c.json(await countInbox(db.reads, await requireListReader(db, c.get('caller'))), 200),

@@ -38,17 +38,31 @@ const byWaiting = {
 } as const;
 const byEnd = { by: 's.ended_at', type: 'timestamptz', id: 's.id', idType: 'uuid' };
 
+/** What is due first. */
+const byDue = { by: `coalesce(s.due_at, 'infinity')`, type: 'timestamptz', id: 's.id', idType: 'uuid' } as const;
+
 /** Open conversations: the visitor who waits longest first, then the latest message. Ended ones: the newest first. */
 export function listInbox(
   on: Queryable,
   reader: Reader,
-  { view, widgetId, search, phone, tag, priority, ...paging }: InboxFilters & { view: InboxView } & Paging,
+  {
+    view,
+    order: asked = 'waiting',
+    widgetId,
+    search,
+    phone,
+    tag,
+    priority,
+    due,
+    ...paging
+  }: InboxFilters & { view: InboxView; order?: InboxOrder | undefined } & Paging,
 ): Promise<Placed<Session>[]> {
-  const order = view === 'ended' ? byEnd : byWaiting;
-  return readList<Session>(on, { order, direction: 'desc', ...paging }, (parameter) => ({
+  const isByDue = asked === 'due' && view !== 'ended';
+  const order = isByDue ? byDue : view === 'ended' ? byEnd : byWaiting;
+  return readList<Session>(on, { order, direction: isByDue ? 'asc' : 'desc', ...paging }, (parameter) => ({
     columns: sessionColumns,
     from: sessionTables,
-    where: matchConversations(reader, { view, widgetId, search, phone, tag, priority }, parameter),
+    where: matchConversations(reader, { view, widgetId, search, phone, tag, priority, due }, parameter),
   }));
 }
 
@@ -62,18 +76,31 @@ export type InboxFilters = {
   /** Id of a tag. */
   tag?: number | undefined;
   priority?: Session['priority'] | undefined;
+  due?: DueFilter | undefined;
+};
+
+export const inboxOrders = ['waiting', 'due'] as const;
+export type InboxOrder = (typeof inboxOrders)[number];
+
+/** missed: a target was missed. next: a target is still to be met. */
+export const dueFilters = ['missed', 'next'] as const;
+export type DueFilter = (typeof dueFilters)[number];
+const dueConditions: Record<DueFilter, string> = {
+  missed: `(s.first_due_at < coalesce(s.first_answered_at, s.ended_at, now()) or s.resolve_due_at < coalesce(s.ended_at, now()))`,
+  next: 's.due_at > now()',
 };
 
 /** The conditions that a reader may see a session `s`, of a customer `c`, and that the filters let it through. */
 export function matchConversations(
   reader: Reader,
-  { view, widgetId, search = '', phone, tag, priority }: InboxFilters,
+  { view, widgetId, search = '', phone, tag, priority, due }: InboxFilters,
   parameter: Parameter,
 ): string[] {
   const agent = parameter(reader.agentId, 'uuid');
   const where = ['s.asked_at is not null', mayList(reader, agent, parameter)];
   if (view) where.push(conditionsOf(agent)[view]);
   if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
+  if (due) where.push(dueConditions[due]);
   if (priority) where.push(`s.priority = ${parameter(priority)}`);
   if (tag)
     where.push(

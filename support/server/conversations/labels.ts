@@ -48,7 +48,8 @@ export async function prioritise(
 ): Promise<Session> {
   await lockSession(tx, id);
   const changed = await tx.query(
-    'update support.sessions set priority = $2 where id = $1 and priority <> $2 returning id',
+    // It may have other targets now.
+    'update support.sessions set priority = $2, clocked_at = null where id = $1 and priority <> $2 returning id',
     [id, priority],
   );
   if (changed.length > 0) await addEntry(tx, id, 'prioritised', { agentId, body: priority });

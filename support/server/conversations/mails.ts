@@ -1,8 +1,9 @@
 import { findFailing, isMailOn, type Keeper, listMails } from '@aether/mail';
-import type { Queryable, Transaction } from '@aether/platform';
+import type { Queryable } from '@aether/platform';
 import { addEntry } from './entries.ts';
 import type { Live } from './live.ts';
 import { addMessage } from './messages.ts';
+import { reopen } from './reopening.ts';
 
 /*
  * E-mail of conversations. What an agent writes is queued by a trigger of support.messages, and goes unless the visitor reads it first. What the visitor
@@ -90,7 +91,7 @@ export function keepMails(live: () => Live | undefined): Keeper {
     },
 
     async take(tx, { record_id, last_number }, { id, said, subject, isOther, attachments }) {
-      await reopen(tx, record_id);
+      await reopen(tx, record_id, 'reopened');
       const words = toBody(said, subject);
       const { message } = await addMessage(tx, record_id, {
         author: 'visitor',
@@ -115,17 +116,6 @@ export function keepMails(live: () => Live | undefined): Keeper {
       return entry.id;
     },
   };
-}
-
-/** An answer to a conversation that has ended opens it again. An agent who has left since does not have it any more. */
-async function reopen(tx: Transaction, id: string): Promise<void> {
-  const opened = await tx.query(
-    `update support.sessions s set status = 'active', resolved = null, ended_at = null,
-       agent_id = (select a.id from support.agents a where a.id = s.agent_id and a.is_active for share)
-     where s.id = $1 and s.status = 'ended' returning id`,
-    [id],
-  );
-  if (opened.length > 0) await addEntry(tx, id, 'reopened');
 }
 
 /** A mail may have megabytes of words: no more of them is looked at than can be kept. */

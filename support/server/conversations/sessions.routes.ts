@@ -22,6 +22,7 @@ import type { Live } from './live.ts';
 import { readMails } from './mails.ts';
 import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
+import { reopenByAgent } from './reopening.ts';
 import { requireListReader, requireReaderOf } from './readers.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
 import { getSession, listSessions } from './sessions.ts';
@@ -130,6 +131,24 @@ const end = createStaffRoute({
       content: { 'application/json': { schema: z.object({ session: SessionSchema, already_ended: z.boolean() }) } },
     },
     ...problems(400, 404, 409, 422),
+  },
+});
+
+const reopen = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/reopen',
+  operationId: 'reopenSession',
+  right: 'person',
+  summary: 'Open a conversation again that has ended',
+  description:
+    'It keeps its agent and its tags; if nobody has it, it is the caller’s. In the CRM’s timeline it stays one entry.',
+  request: { params: sessionKey, body: jsonBody(object({}).openapi('ReopenSession')) },
+  responses: {
+    200: {
+      description: 'Open, now or before.',
+      content: { 'application/json': { schema: z.object({ session: SessionSchema, was_open: z.boolean() }) } },
+    },
+    ...problems(400, 404, 422),
   },
 });
 
@@ -321,6 +340,14 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const ended = await endSession(db, id, { ...c.req.valid('json'), ...by }, { actor: actor?.id });
       live.announce(ended.session.id, { kind: 'look' });
       return c.json(ended, 200);
+    })
+    .openapi(reopen, async (c) => {
+      const actor = c.get('actor');
+      const { id } = c.req.valid('param');
+      const { agentId } = await requireAgentFor(c.get('caller'), id);
+      const opened = await db.transaction({ actor: actor?.id }, (tx) => reopenByAgent(tx, id, { agentId }));
+      live.announce(id, { kind: 'look' });
+      return c.json(opened, 200);
     });
 }
 

@@ -40,6 +40,10 @@ export const SessionSchema = z
       .object({ author: z.enum(['visitor', 'agent', 'bot']), body: z.string(), created_at: z.string() })
       .nullable(),
     priority: z.enum(['low', 'normal', 'high', 'urgent']),
+    first_answered_at: moment.nullable(),
+    first_due_at: moment.nullable().openapi({ description: 'When an agent is to have answered, by the targets of the team.' }),
+    resolve_due_at: moment.nullable().openapi({ description: 'When it is to have ended, by the targets of the team.' }),
+    due_at: moment.nullable().openapi({ description: 'The next of both that is still to be met.' }),
     tags: z.array(TagSchema),
   })
   .openapi('Session');
@@ -70,6 +74,10 @@ export const EntrySchema = z
       'mail_doubtful',
       'mail_automatic',
       'reopened',
+      'expired',
+      'returned',
+      'assigned_by_rule',
+      'taken_back',
     ]),
     agent: named.nullable(),
     to_agent: named.nullable(),

@@ -46,6 +46,12 @@ export type Session = {
   ended_at: Date | null;
   last_message: { author: 'visitor' | 'agent' | 'bot'; body: string; created_at: string } | null;
   priority: 'low' | 'normal' | 'high' | 'urgent';
+  first_answered_at: Date | null;
+  /** When an agent is to have answered, and when it is to have ended, by the targets of the team. */
+  first_due_at: Date | null;
+  resolve_due_at: Date | null;
+  /** The next of both that is still to be met. */
+  due_at: Date | null;
   tags: Tag[];
 };
 
@@ -79,7 +85,8 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.handler, s.is_offline,
   case when s.snoozed_until > now() then s.snoozed_until end as snoozed_until, s.waiting_since, s.message_count,
   s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
-  s.last_message_at, s.ended_at, s.priority, ${tagsOf('s.id')} as tags,
+  s.last_message_at, s.ended_at, s.priority, s.first_answered_at, s.first_due_at, s.resolve_due_at, s.due_at,
+  ${tagsOf('s.id')} as tags,
   case when m.id is not null
     then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}),
       'created_at', m.created_at) end as last_message`;

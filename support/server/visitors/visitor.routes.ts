@@ -1,9 +1,9 @@
 import { type App, createRoute, jsonBody, line, object, problems, z } from '@aether/http';
 import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
-import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
 import { handOverToAgent } from '../chatbots/chatbots.ts';
 import type { Live } from '../conversations/live.ts';
 import { lockSession, SessionEnded } from '../conversations/sessions.ts';
+import { isTimeZone } from '../widgets/officehours.schemas.ts';
 import { readPublicConfig } from '../widgets/publicconfig.ts';
 import { WidgetSettingsSchema } from '../widgets/widgetsettings.ts';
 import { answerOnGrid } from './answergrid.ts';

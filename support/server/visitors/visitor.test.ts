@@ -267,9 +267,10 @@ describe('messages of a visitor', () => {
     expect(answer).toMatchObject({ status: 409, body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] } });
   });
 
-  test('after the end are refused', async () => {
+  test('after the end are refused where the widget opens no conversation again', async () => {
     const { id, path, token } = await openSession();
     await app.callAs('priya')('POST', `/api/sessions/${id}/end`, { resolved: false });
+    await app.support.query(`update support.sessions set ended_at = now() - interval '1 year' where id = $1`, [id]);
     const answer = await app.call('POST', path, { client_id: 'late', body: 'Hello?' }, bearer(token));
     expect(answer).toMatchObject({ status: 409, body: { code: 'session-ended' } });
   });

@@ -9,13 +9,14 @@ import {
   problems,
   z,
 } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import type { PlatformDb, Transaction } from '@aether/platform';
 import type { Context } from 'hono';
 import { answerVisitor } from '../chatbots/chatbots.ts';
 import type { Live } from '../conversations/live.ts';
 import { after, MessageSchema, NewVisitorMessageSchema } from '../conversations/messages.schemas.ts';
 import { addMessage, addMessageForAgents, listMessages } from '../conversations/messages.ts';
-import { lockSession } from '../conversations/sessions.ts';
+import { reopenForVisitor } from '../conversations/reopening.ts';
+import { lockSession, SessionEnded } from '../conversations/sessions.ts';
 import { hashVisitorToken } from './tokens.ts';
 import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { requireVisitorSession } from './visitors.ts';
@@ -32,6 +33,13 @@ const StateSchema = z
     agent_read_number: z.int(),
     identity: z.enum(['claimed', 'verified']),
     visitor_name: z.string().nullable(),
+    reopens_until: z.string().nullable().openapi({
+      format: 'date-time',
+      description: 'Of an ended one: until then a message of the visitor opens it again.',
+    }),
+    ends_after_hours: z.int().nullable().openapi({
+      description: 'So many hours after its last message it ends by itself, unless the visitor waits for an answer.',
+    }),
   })
   .openapi('VisitorSession');
 
@@ -110,6 +118,19 @@ const seen = createRoute({
   responses: { 204: { description: 'Passed on.' }, ...problems(400, 401, 403, 404, 422, 429) },
 });
 
+/** It ended meanwhile: then it may be opened again. */
+function unlessEnded(error: unknown): undefined {
+  if (!(error instanceof SessionEnded)) throw error;
+}
+
+async function isTaken(tx: Transaction, sessionId: string, clientId: string): Promise<boolean> {
+  const known = await tx.query(
+    `select from support.messages where session_id = $1 and author = 'visitor' and client_id = $2`,
+    [sessionId, clientId],
+  );
+  return known.length > 0;
+}
+
 export function addVisitorMessageRoutes(
   app: App,
   db: PlatformDb,
@@ -125,18 +146,22 @@ export function addVisitorMessageRoutes(
     const { client_id: clientId, body, files, question_id: questionId } = c.req.valid('json');
     // The token is compared again: it may have been replaced while this request waited.
     const forAgents = { tokenHash: hashVisitorToken(token), clientId, body, files };
-    const added = session.state.handler === 'agent' && (await addMessageForAgents(db, session.id, forAgents));
+    const isPlain = session.state.handler === 'agent' && session.state.status === 'active';
+    const added = isPlain && (await addMessageForAgents(db, session.id, forAgents).catch(unlessEnded));
     const { message, isByBot } = added
       ? { message: added.message, isByBot: false }
       : await db.transaction({}, async (tx) => {
           const held = await lockSession(tx, session.id);
           await requireVisitorSession(tx, session.id, token);
+          // A repetition of a message that was taken before opens nothing.
+          if (held.status === 'ended' && !(await isTaken(tx, session.id, clientId)))
+            await reopenForVisitor(tx, session.id);
           const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body, files });
           const isByBot = isNew && held.handler === 'bot';
           if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
           return { message, isByBot };
         });
-    live.announce(session.id, isByBot ? { kind: 'look' } : { kind: 'message', message });
+    live.announce(session.id, isByBot || !added ? { kind: 'look' } : { kind: 'message', message });
     return c.json(message, 201);
   });
 

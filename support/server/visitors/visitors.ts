@@ -16,6 +16,7 @@ import { findLiveBot, greetVisitor } from '../chatbots/chatbots.ts';
 import { canonicalLanguage } from '../context/language.ts';
 import { addEntry } from '../conversations/entries.ts';
 import { type LockedSession, lockSession } from '../conversations/sessions.ts';
+import { returnsUntil } from '../conversations/reopening.ts';
 import { readSettings } from '../widgets/widgetsettings.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { createVisitorToken, hashVisitorToken } from './tokens.ts';
@@ -216,6 +217,10 @@ export type VisitorSession = {
     agent_read_number: number;
     identity: 'claimed' | 'verified';
     visitor_name: string | null;
+    /** Of an ended one: until then a message opens it again. */
+    reopens_until: string | null;
+    /** So many hours after its last message it ends by itself. Null: it does not, or an agent has put it aside. */
+    ends_after_hours: number | null;
   };
 };
 
@@ -226,7 +231,10 @@ const sessionOfVisitor = {
       jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
       jsonb_build_object('status', s.status, 'resolved', s.resolved, 'handler', s.handler,
         'agent', case when u.id is not null then jsonb_build_object('name', u.name) end,
-        'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name) as state
+        'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name,
+        'reopens_until', ${returnsUntil},
+        'ends_after_hours', case when s.status = 'active' and (s.snoozed_until is null or s.snoozed_until <= now())
+          then w.ends_after_hours end) as state
     from support.sessions s join support.widgets w on w.id = s.widget_id
       left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
     where s.id = $1 and s.token_hash = $2`,

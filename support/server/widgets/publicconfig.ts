@@ -2,7 +2,7 @@ import type { Queryable } from '@aether/platform';
 import { seenWithin } from '../agents/agents.ts';
 import { findLiveBot } from '../chatbots/chatbots.ts';
 import type { VisitedWidget } from '../visitors/visitors.ts';
-import { isOpenAt, nextOpening } from './officehours.ts';
+import { isOpenAt, nextOpening, type OfficeHours } from './officehours.ts';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 /** The public settings of a widget. */
@@ -10,22 +10,22 @@ export type PublicConfig = { name: string } & WidgetSettings & {
     /** Whether a person answers at present. */
     is_online: boolean;
     bot: { name: string; greeting: string | null; questions: { id: string; label: string }[] } | null;
-    /** When people answer again, if the bot's office hours say so. */
+    /** When people answer again, if the office hours of the bot or of the team say so. */
     opens_at: string | null;
   };
 
 export async function readPublicConfig(on: Queryable, widget: VisitedWidget): Promise<PublicConfig> {
   const [bot, [people]] = await Promise.all([
     findLiveBot(on, widget.id),
-    on.query<{ is_online: boolean }>(
-      `select exists (select from support.agents a where a.is_active
+    on.query<{ is_online: boolean; hours: OfficeHours | null }>(
+      `select (select t.hours from support.widgets w join support.teams t on t.id = w.team_id where w.id = $1) as hours, exists (select from support.agents a where a.is_active
         and a.availability = 'online' and a.last_seen_at > now() - ${seenWithin}
          and (exists (select from support.widget_agents t where t.widget_id = $1 and t.agent_id = a.id)
               or not exists (select from support.widget_agents t where t.widget_id = $1))) as is_online`,
       [widget.id],
     ),
   ]);
-  const hours = bot?.rules.office_hours ?? null;
+  const hours = bot?.rules.office_hours ?? people?.hours ?? null;
   const at = new Date();
   const isOpen = hours === null || isOpenAt(hours, at);
   return {

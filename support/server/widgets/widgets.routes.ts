@@ -33,6 +33,11 @@ const WidgetSchema = z
     allowed_origins: z.array(z.string()).openapi({ description: 'Empty: every page.' }),
     settings: WidgetSettingsSchema,
     team: z.array(z.object({ id: z.string(), name: z.string() })).openapi({ description: 'Empty: all agents.' }),
+    of_team: z.object({ id: z.string(), name: z.string() }).nullable().openapi({
+      description: 'The team whose hours, rule and targets hold. Its members are the agents of the widget.',
+    }),
+    ends_after_hours: z.int().nullable(),
+    reopens_days: z.int(),
     secrets: z.array(z.object({ id: z.string(), created_at: moment, retires_at: moment.nullable() })),
     version: z.int(),
     snippet: z.string().openapi({ description: 'The line for the host page.' }),
@@ -93,6 +98,14 @@ const change = createStaffRoute({
         is_active: z.boolean().optional(),
         allowed_origins: z.array(origin).max(originsMax).optional(),
         settings: WidgetSettingsSchema.optional(),
+        team_id: uuid().nullable().optional(),
+        ends_after_hours: z.int().min(1).max(2_160).nullable().optional().openapi({
+          description:
+            'A conversation in which nobody wrote for so long ends by itself, unless the visitor waits. null: none does.',
+        }),
+        reopens_days: z.int().min(0).max(365).optional().openapi({
+          description: 'So long after its end a conversation opens again when its visitor writes. 0: never.',
+        }),
         expected_version: z.int().positive().optional(),
       }).openapi('WidgetChange'),
     ),
@@ -135,12 +148,12 @@ const team = createStaffRoute({
   method: 'put',
   path: '/api/widgets/{id}/team',
   right: 'administrator',
-  summary: 'Set the team that answers a widget',
+  summary: 'Set the agents who answer a widget that belongs to no team',
   request: {
     params: widgetKey,
     body: jsonBody(object({ agent_ids: z.array(uuid()).max(500) }).openapi('WidgetTeam')),
   },
-  responses: { 200: answer('As it is now.'), ...problems(400, 404, 422) },
+  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
 });
 
 const addOne = createStaffRoute({

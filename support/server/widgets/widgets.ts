@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { NotFound, PlatformError, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
+import { settleTeamOfWidget } from '../teams/teams.ts';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 export type Widget = {
@@ -11,14 +12,21 @@ export type Widget = {
   /** The origins of pages that may use it; an empty list allows every page. */
   allowed_origins: string[];
   settings: WidgetSettings;
-  /** The agents whose conversations they are; an empty list means all agents. */
+  /** The agents whose conversations they are; an empty list means all agents. Of a widget of a named team: its members. */
   team: { id: string; name: string }[];
+  /** The team whose hours, rule and targets hold. */
+  of_team: { id: string; name: string } | null;
+  /** A conversation in which nobody wrote for so many hours ends by itself. Null: none does. */
+  ends_after_hours: number | null;
+  /** So many days after its end a conversation opens again when its visitor writes. */
+  reopens_days: number;
   /** The valid secrets. A secret itself is shown once, when it is made. */
   secrets: { id: string; created_at: string; retires_at: string | null }[];
   version: number;
 };
 
-const widgetColumns = `w.id, w.key, w.name, w.is_active, w.allowed_origins, w.settings, w.version,
+const widgetColumns = `w.id, w.key, w.name, w.is_active, w.allowed_origins, w.settings, w.version, w.ends_after_hours, w.reopens_days,
+  (select jsonb_build_object('id', n.id, 'name', n.name) from support.teams n where n.id = w.team_id) as of_team,
   (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'name', u.name) order by u.name), '[]')
    from support.widget_agents t join support.agents a on a.id = t.agent_id
      join platform.users u on u.id = a.user_id where t.widget_id = w.id) as team,
@@ -56,13 +64,16 @@ export type WidgetChange = {
   is_active?: boolean;
   allowed_origins?: string[];
   settings?: WidgetSettings;
+  team_id?: string | null;
+  ends_after_hours?: number | null;
+  reopens_days?: number;
 };
 
-/** @throws NotFound, VersionConflict */
+/** @throws NotFound, VersionConflict; ReferenceNotFound for a team that is not there */
 export async function updateWidget(
   tx: Transaction,
   id: string,
-  { name, is_active, allowed_origins, settings }: WidgetChange,
+  { settings, ...change }: WidgetChange,
   expectedVersion?: number,
 ): Promise<Widget> {
   const [held] = await tx.query<{ version: number }>('select version from support.widgets where id = $1 for update', [
@@ -71,8 +82,19 @@ export async function updateWidget(
   if (!held) throw new NotFound('widget');
   if (expectedVersion !== undefined && held.version !== expectedVersion)
     throw new VersionConflict('widget', expectedVersion, held.version);
-  const given = { name, is_active, allowed_origins, settings: settings && JSON.stringify(settings) };
-  await patchRow(tx, 'support.widgets', id, given, ['name', 'is_active', 'allowed_origins', 'settings']);
+  const given = { ...change, settings: settings && JSON.stringify(settings) };
+  await patchRow(tx, 'support.widgets', id, given, [
+    ...['name', 'is_active', 'allowed_origins', 'settings'],
+    ...['team_id', 'ends_after_hours', 'reopens_days'],
+  ]);
+  if (change.team_id !== undefined) await settleTeamOfWidget(tx, id);
+  // Those that wait for a later look are looked at again.
+  if (change.ends_after_hours !== undefined)
+    await tx.query(
+      `update support.sessions set idle_check_at = now()
+       where widget_id = $1 and status = 'active' and (idle_check_at is null or idle_check_at > now())`,
+      [id],
+    );
   return getWidget(tx, id);
 }
 
@@ -114,10 +136,22 @@ export async function deleteWidget(tx: Transaction, id: string): Promise<void> {
   await tx.query('delete from support.widgets where id = $1', [id]);
 }
 
-/** Replaces the whole team. @throws NotFound; ReferenceNotFound when a member is not an agent */
+/** Change the members of the team instead, or take the widget out of it. */
+export class WidgetOfTeam extends PlatformError {
+  constructor(team: string) {
+    super('widget-of-team', 409, `The widget belongs to the team ${team}: its members answer it. Change them there.`);
+  }
+}
+
+/** Replaces the agents of a widget without a named team. @throws NotFound, WidgetOfTeam; ReferenceNotFound when one is not an agent */
 export async function replaceTeam(tx: Transaction, id: string, agentIds: string[]): Promise<Widget> {
-  const held = await tx.query('select from support.widgets where id = $1 for no key update', [id]);
-  if (held.length === 0) throw new NotFound('widget');
+  const [held] = await tx.query<{ team: string | null }>(
+    `select (select t.name from support.teams t where t.id = w.team_id) as team
+     from support.widgets w where w.id = $1 for no key update of w`,
+    [id],
+  );
+  if (!held) throw new NotFound('widget');
+  if (held.team !== null) throw new WidgetOfTeam(held.team);
   await tx.query('delete from support.widget_agents where widget_id = $1 and agent_id <> all ($2::uuid[])', [
     id,
     agentIds,

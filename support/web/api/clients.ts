@@ -15,6 +15,7 @@ import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addSharingRoutes } from '../../server/sharing.ts';
 import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
+import type { addTeamRoutes } from '../../server/teams/teams.routes.ts';
 import type { addTextSearchRoutes } from '../../server/textsearch.ts';
 import type { addViewRoutes } from '../../server/views/views.routes.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
@@ -37,6 +38,7 @@ export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options
 export const { sharing } = hc<ReturnType<typeof addSharingRoutes>>('/', options).api;
 export const { sessions: actedSessions } = hc<ReturnType<typeof addSessionActRoutes>>('/', options).api;
 export const { tags } = hc<ReturnType<typeof addTagRoutes>>('/', options).api;
+export const { teams } = hc<ReturnType<typeof addTeamRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { views: savedViews } = hc<ReturnType<typeof addViewRoutes>>('/', options).api;

@@ -150,6 +150,9 @@ export const snooze = (id: string, until: string | null) =>
 export const endSession = (id: string, resolved: boolean, summary?: string) =>
   read(sessions[':id'].end.$post({ ...of(id), json: { resolved, summary } }));
 
+/** Opens an ended conversation again. */
+export const reopenSession = (id: string) => read(sessions[':id'].reopen.$post({ ...of(id), json: {} }));
+
 /** @throws SessionClaimed */
 export const sendReply = (id: string, client_id: string, body: string, files?: string[]) =>
   sayWhoHasIt(id, read(sessions[':id'].replies.$post({ ...of(id), json: { client_id, body, files } })));

@@ -9,6 +9,7 @@ import type {
   panels,
   sessions,
   sharing,
+  teams,
   users,
   widgets,
 } from './clients.ts';
@@ -51,6 +52,13 @@ export type Widget = InferResponseType<(typeof widgets)['$get'], 200>['widgets']
 export type WidgetSettings = Widget['settings'];
 export type WidgetTexts = WidgetSettings['texts'];
 export type WidgetChange = InferRequestType<(typeof widgets)[':id']['$patch']>['json'];
+
+export type Team = InferResponseType<(typeof teams)['$get'], 200>['teams'][number];
+export type TeamChange = InferRequestType<(typeof teams)[':id']['$patch']>['json'];
+export type NewTeam = InferRequestType<(typeof teams)['$post']>['json'];
+export type TeamHours = NonNullable<Team['hours']>;
+export type Holiday = TeamHours['holidays'][number];
+export type Targets = NonNullable<Team['targets']>;
 
 export type Chatbot = InferResponseType<(typeof chatbots)['$get'], 200>['chatbots'][number];
 export type Rules = Chatbot['rules'];

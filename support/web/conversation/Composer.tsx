@@ -122,7 +122,7 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
     >
       {isEnded && (
         <div className={classes.notice}>
-          This conversation has ended: {visitor} sees nothing more of it. Notes can still be added.
+          This conversation has ended. Open it again to answer {visitor}; notes can be added as it is.
         </div>
       )}
       {isEnded && draft.reply.trim() !== '' && (

@@ -9,12 +9,14 @@ import {
   IconClockPause,
   IconDots,
   IconHandGrab,
+  IconRotateClockwise,
   IconUser,
   IconUserShare,
 } from '@tabler/icons-react';
 import { Link, useSearch } from '@tanstack/react-router';
 import type { Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
+import { Deadline } from '../desk/Deadline.tsx';
 import { Labels } from '../desk/Labels.tsx';
 import { LabelsOf } from '../desk/LabelsOf.tsx';
 import { nameVisitor } from '../desk/order.ts';
@@ -32,7 +34,7 @@ type ConversationHeadProps = {
 export function ConversationHead({ session, ownAgentId, onContext }: ConversationHeadProps) {
   const isNarrow = useNarrow();
   const place = useSearch({ from: '/desk' });
-  const { claim, askTransfer, askSnooze, askEnd, askMove } = useActions();
+  const { claim, askTransfer, askSnooze, askEnd, askMove, reopen } = useActions();
   const { agent, status, handler } = session;
   const isOpen = status === 'active';
   const isMine = agent?.id === ownAgentId;
@@ -53,6 +55,14 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
     },
     { label: 'End', key: 'E', icon: <IconCheck size={16} />, run: () => askEnd(session), isShown: true },
   ].filter(({ isShown }) => isShown && isOpen);
+  if (!isOpen)
+    doings.push({
+      label: 'Open again',
+      key: 'O',
+      icon: <IconRotateClockwise size={16} />,
+      run: () => reopen(session),
+      isShown: true,
+    });
   return (
     <header className={classes.head}>
       {isNarrow && (
@@ -68,6 +78,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
         </h2>
         <div className={classes.about}>
           <Holding session={session} isMine={isMine} />
+          <Deadline session={session} isLong />
           <PageLink page={session.page} />
         </div>
       </div>

@@ -39,7 +39,7 @@ export function EntryLine({ entry, sessionId, isSought }: { entry: Entry; sessio
       <span>
         {describeEntry(entry)} {time}
       </span>
-      {entry.body && entry.kind !== 'snoozed' && (
+      {entry.body && entry.kind !== 'snoozed' && entry.kind !== 'expired' && (
         <span className={classes.doneBody}>
           <Words text={entry.body} mentions={entry.mentions} />
         </span>

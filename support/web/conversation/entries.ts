@@ -45,8 +45,19 @@ export function describeEntry({ kind, agent, to_agent, body, move }: Entry): str
     case 'mail_automatic':
       return 'An automatic answer came by e-mail';
     case 'reopened':
-      return 'An answer by e-mail opened this again';
+      return who ? `${who} opened this again` : 'An answer by e-mail opened this again';
+    case 'returned':
+      return 'The visitor wrote again, so this is open again';
+    case 'expired':
+      return `This ended by itself: nobody wrote for ${sayHours(Number(body ?? 0))}`;
+    case 'assigned_by_rule':
+      return `Given to ${to_agent?.name ?? 'an agent'} by the rule of the team`;
+    case 'taken_back':
+      return `Taken back: ${to_agent?.name ?? 'the agent'} went away without opening it`;
   }
 }
+
+const sayHours = (hours: number): string =>
+  hours % 24 === 0 && hours > 24 ? `${hours / 24} days` : hours === 1 ? 'an hour' : `${hours} hours`;
 
 const nameOf = (customer: { name: string | null } | undefined): string => customer?.name ?? 'an erased customer';

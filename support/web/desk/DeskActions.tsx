@@ -3,7 +3,7 @@ import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import { assign, claim, SessionClaimed, take } from '../api/conversation.ts';
+import { assign, claim, reopenSession, SessionClaimed, take } from '../api/conversation.ts';
 import { movesOfSession } from '../api/moves.ts';
 import type { Named, OwnAgent, Session } from '../api/records.ts';
 import { useCommands } from '../shell/commands.ts';
@@ -50,6 +50,15 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
     if (session.status === 'ended') showDone('This conversation has ended.');
     else setAsked({ what, session });
   };
+  const reopen = async (session: Session) => {
+    if (session.status === 'active') return showDone('This conversation is open.');
+    try {
+      show((await reopenSession(session.id)).session);
+      showDone(`${nameVisitor(session)}’s conversation is open again.`);
+    } catch (error) {
+      showRefusal('The conversation was not opened again', error);
+    }
+  };
   const actions: Actions = {
     claim: (session) => {
       if (session.status === 'ended') showDone('This conversation has ended.');
@@ -59,6 +68,7 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
     askTransfer: ask('transfer'),
     askSnooze: ask('snooze'),
     askEnd: ask('end'),
+    reopen: (session) => void reopen(session),
     askMove: (session) => {
       if (session.customer) setAsked({ what: 'move', session });
       else showDone('The visitor has given no address yet: this conversation belongs to nobody.');
@@ -75,6 +85,7 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
     { keys: 't', label: 'Transfer', of: 'Transfer this conversation', run: withTarget(actions.askTransfer) },
     { keys: 's', label: 'Snooze', of: 'Snooze this conversation', run: withTarget(actions.askSnooze) },
     { keys: 'e', label: 'End', of: 'End this conversation', run: withTarget(actions.askEnd) },
+    { keys: 'o', label: 'Open again', of: 'Open this conversation again', run: withTarget(actions.reopen) },
     {
       keys: 'm',
       label: 'Move to another customer',

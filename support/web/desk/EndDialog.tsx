@@ -1,10 +1,10 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
-import { showDone } from '@aether/ui/toasts.tsx';
+import { showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { Radio, Stack, Text, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { conversationQuery, endSession } from '../api/conversation.ts';
+import { conversationQuery, endSession, reopenSession } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
 import { useActions } from './actions.ts';
 import { nameVisitor } from './order.ts';
@@ -29,7 +29,10 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
       onSaved={({ session: ended }) => {
         show(ended);
         onClose();
-        showDone(`Ended as ${ended.resolved ? 'resolved' : 'not resolved'}. Foundation’s timeline tells of it.`);
+        showUndo({
+          message: `Ended as ${ended.resolved ? 'resolved' : 'not resolved'}. Foundation’s timeline tells of it.`,
+          undo: async () => show((await reopenSession(ended.id)).session),
+        });
       }}
       onClose={onClose}
     >
@@ -66,7 +69,7 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
             </Text>
           )}
           <Text size="xs" c="dimmed">
-            An ended conversation is not opened again: a new message of the visitor begins another.
+            It opens again when the visitor writes within the days that the widget says, or when you open it.
           </Text>
         </>
       )}

@@ -87,7 +87,7 @@ export function InboxBar({ selection }: { selection: Selection }) {
           <>
             <Text size="sm">
               {ids.length === 1 ? 'It ends' : `All ${ids.length} end`}, each with its visitor’s first question as its
-              subject. An ended conversation is not opened again.
+              subject.
             </Text>
             <Button
               data-autofocus

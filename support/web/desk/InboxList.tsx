@@ -12,12 +12,13 @@ import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import type { View } from '../api/records.ts';
 import { tagsQuery } from '../api/tags.ts';
+import { teamsQuery } from '../api/teams.ts';
 import { savedViewsQuery } from '../api/views.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './desk.module.css';
 import { InboxRow } from './InboxRow.tsx';
 import { priorities, priorityNames } from './priorities.ts';
-import { type DeskSearch, viewNames, writeDeskSearch } from './search.ts';
+import { type DeskSearch, dues, viewNames, writeDeskSearch } from './search.ts';
 import { useInbox } from './useInbox.ts';
 
 /** Loaded when something is chosen. */
@@ -39,14 +40,14 @@ type InboxListProps = { search: DeskSearch; openId: string | undefined };
 /** The conversations of a view. J and K or the arrows move through the list, Enter opens. */
 export function InboxList({ search, openId }: InboxListProps) {
   const me = useMe();
-  const { view = 'mine', search: words, widget, tag, priority } = search;
-  const inbox = useInbox({ view, search: words, widget, tag, priority });
+  const { view = 'mine', search: words, widget, tag, priority, order, due } = search;
+  const inbox = useInbox({ view, search: words, widget, tag, priority, order, due });
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = inbox.query;
   const list = useRef<HTMLUListElement>(null);
   const end = useRef<HTMLDivElement>(null);
 
   const ids = inbox.rows.map(({ session }) => session.id);
-  const selection = useSelection(JSON.stringify([view, words, widget, tag, priority]), ids, undefined);
+  const selection = useSelection(JSON.stringify([view, words, widget, tag, priority, order, due]), ids, undefined);
   const focused = () =>
     list.current?.contains(document.activeElement)
       ? document.activeElement?.closest<HTMLElement>('[data-session]')?.dataset.session
@@ -102,7 +103,7 @@ export function InboxList({ search, openId }: InboxListProps) {
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const [title, advice] = emptyWords[view];
-  const isFiltered = Boolean(words || tag || priority);
+  const isFiltered = Boolean(words || tag || priority || due);
   return (
     <section className={classes.list} aria-label={`Conversations: ${viewNames[view]}`}>
       <ListHead search={search} />
@@ -174,10 +175,13 @@ function ListHead({ search }: { search: DeskSearch }) {
   const widgets = me.agent?.widgets ?? [];
   const { data: tagged } = useQuery(tagsQuery);
   const tags = tagged?.tags ?? [];
+  const { data: known } = useQuery(teamsQuery);
+  const hasTargets = known?.teams.some(({ targets }) => targets !== null);
   const { data: saved } = useQuery(savedViewsQuery);
   const [isSaving, setSaving] = useState(false);
   const now = writeDeskSearch(search);
-  const isFiltered = search.search || search.widget || search.tag || search.priority;
+  const isFiltered =
+    search.search || search.widget || search.tag || search.priority || search.order || search.due;
   const isNew = Boolean(isFiltered && saved && !saved.views.some(({ query }) => query === now));
   return (
     <div className={classes.head}>
@@ -229,6 +233,21 @@ function ListHead({ search }: { search: DeskSearch }) {
         ]}
         onChange={(event) => go({ priority: priorities.find((each) => each === event.currentTarget.value) })}
       />
+      {(hasTargets || search.order || search.due) && (
+        <NativeSelect
+          aria-label="Targets"
+          value={search.due ?? search.order ?? ''}
+          data={[
+            { value: '', label: 'Longest waiting first' },
+            { value: 'due', label: 'Next due first' },
+            { value: 'next', label: 'Due, next first' },
+            { value: 'missed', label: 'Target missed' },
+          ]}
+          onChange={({ currentTarget: { value } }) =>
+            go({ order: value === '' ? undefined : 'due', due: dues.find((each) => each === value) })
+          }
+        />
+      )}
       {isNew && (
         <ActionIcon
           variant="default"
@@ -243,7 +262,7 @@ function ListHead({ search }: { search: DeskSearch }) {
       {isSaving && <SaveView query={now} onClose={() => setSaving(false)} />}
       <CsvLink
         path="/api/conversations.csv"
-        filters={{ view, search: search.search, widget: search.widget, tag: search.tag, priority: search.priority }}
+        filters={{ view, search: search.search, widget: search.widget, tag: search.tag, priority: search.priority, due: search.due }}
       />
     </div>
   );

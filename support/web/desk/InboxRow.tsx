@@ -6,6 +6,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { Conversation, Session } from '../api/records.ts';
 import { draftOf } from '../conversation/drafts.ts';
+import { Deadline } from './Deadline.tsx';
 import classes from './desk.module.css';
 import { Labels } from './Labels.tsx';
 import { isNewTo, isUnread, nameVisitor, type Row } from './order.ts';
@@ -87,6 +88,7 @@ export function InboxRow(props: InboxRowProps) {
           ) : (
             <Holder session={session} ownAgentId={ownAgentId} />
           )}
+          {!isGone && <Deadline session={session} />}
           {isNewTo(session, ownAgentId) && <span className={classes.fact}>handed to you</span>}
           {session.snoozed_until && (
             <span className={classes.fact}>

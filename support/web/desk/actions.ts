@@ -7,6 +7,8 @@ export type Actions = {
   askTransfer: (session: Session) => void;
   askSnooze: (session: Session) => void;
   askEnd: (session: Session) => void;
+  /** Opens an ended one again. */
+  reopen: (session: Session) => void;
   /** Asks to whom the conversation really belongs. */
   askMove: (session: Session) => void;
   /** Runs after an action: the answer is shown, and lists load again. */

@@ -21,12 +21,18 @@ export type DeskSearch = {
   /** Id of a tag. */
   tag?: number;
   priority?: Priority;
+  /** What is due first, instead of who waits longest. */
+  order?: 'due';
+  due?: Due;
 } & Sought;
+/** missed: a target of the team was missed. next: one is still to be met. */
+export type Due = (typeof dues)[number];
+export const dues = ['next', 'missed'] as const;
 /** The message or the note to which the conversation scrolls. */
 export type Sought = { message?: number; entry?: string };
 
 export function readDeskSearch(given: Record<string, unknown>): DeskSearch {
-  const { view, search, widget, tag, priority, message, entry } = given;
+  const { view, search, widget, tag, priority, order, due, message, entry } = given;
   const text = (value: unknown) => (['string', 'number'].includes(typeof value) ? String(value) : '');
   return {
     view: views.find((each) => each === view),
@@ -34,14 +40,16 @@ export function readDeskSearch(given: Record<string, unknown>): DeskSearch {
     widget: text(widget) || undefined,
     tag: Number.isSafeInteger(Number(tag)) && Number(tag) > 0 ? Number(tag) : undefined,
     priority: priorities.find((each) => each === priority),
+    order: order === 'due' ? order : undefined,
+    due: dues.find((each) => each === due),
     message: Number.isSafeInteger(Number(message)) && Number(message) > 0 ? Number(message) : undefined,
     entry: text(entry) || undefined,
   };
 }
 
 /** A list as it is saved: in one order, so that two addresses of the same list are the same text. Pure. */
-export function writeDeskSearch({ view = 'mine', search, widget, tag, priority }: DeskSearch): string {
-  const given = Object.entries({ priority, search, tag, view, widget }).flatMap(([name, value]) =>
+export function writeDeskSearch({ view = 'mine', search, widget, tag, priority, order, due }: DeskSearch): string {
+  const given = Object.entries({ due, order, priority, search, tag, view, widget }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)]],
   );
   return new URLSearchParams(given).toString();

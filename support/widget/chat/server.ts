@@ -23,6 +23,10 @@ export type SessionState = {
   agent_read_number: number;
   identity: 'claimed' | 'verified';
   visitor_name: string | null;
+  /** Of an ended one: until then a message opens it again. */
+  reopens_until?: string | null;
+  /** So many hours after its last message it ends by itself, unless the visitor waits for an answer. */
+  ends_after_hours?: number | null;
 };
 
 export type Server = ReturnType<typeof connectServer>;

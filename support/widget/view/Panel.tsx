@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Chat, isOffline } from '../chat/chat.ts';
+import { type Chat, isOffline, type View } from '../chat/chat.ts';
 import { textOn } from '../chat/contrast.ts';
 import type { Config } from '../chat/server.ts';
 import { fill, type Words } from '../chat/words.ts';
@@ -34,6 +34,8 @@ export function Panel({
   const isDark = config.theme.mode === 'dark' || (config.theme.mode === 'auto' && prefersDark);
   const [said, say] = useNews(view, words);
   const isEnded = view.session?.status === 'ended';
+  const mayResume = isEnded && Date.parse(view.session?.reopens_until ?? '') > Date.now();
+  const endsAt = endOf(view);
   const isLeft = view.outbox.some(({ state }) => state === 'ended');
   useFocus(root, isOpen);
 
@@ -85,7 +87,20 @@ export function Panel({
           <Thread chat={chat} view={view} config={config} words={words} />
           {!view.isConnected && <p class="note">{words.reconnecting}</p>}
           {view.refusal && <p class="note bad">{view.refusal}</p>}
-          {isEnded ? (
+          {endsAt && (
+            <p class="note">{fill(words.ending, { time: sayTime(endsAt, config.language) })}</p>
+          )}
+          {mayResume && !isLeft && (
+            <div class="bar">
+              <span>
+                {words.ended} {words.resume}
+              </span>{' '}
+              <button type="button" class="plain" onClick={() => chat.startAnew()}>
+                {words.again}
+              </button>
+            </div>
+          )}
+          {isEnded && (isLeft || !mayResume) ? (
             <div class="foot over">
               <p>{words.ended}</p>
               <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
@@ -94,7 +109,7 @@ export function Panel({
             </div>
           ) : (
             <>
-              {(view.session ? view.session.handler === 'bot' : config.bot !== null) && (
+              {!isEnded && (view.session ? view.session.handler === 'bot' : config.bot !== null) && (
                 <div class="bar">
                   {view.isAsking ? (
                     words.asking
@@ -127,12 +142,32 @@ function subtitleOf(config: Config, words: Words, agent: string | undefined): st
   if (agent) return agent;
   if (!isOffline(config)) return words.subtitle;
   if (!config.opens_at) return '';
-  const time = new Date(config.opens_at).toLocaleString(config.language, {
+  return fill(words.opens, { time: sayTime(new Date(config.opens_at), config.language) });
+}
+
+const dayMs = 86_400_000;
+const weekMs = 6 * dayMs;
+
+/** A moment as the visitor's clock shows it: within a week the day's name is enough. */
+function sayTime(at: Date, language: string): string {
+  const isFar = at.getTime() - Date.now() > weekMs;
+  return at.toLocaleString(language, {
     weekday: 'long',
+    ...(isFar && { day: 'numeric', month: 'long' }),
     hour: '2-digit',
     minute: '2-digit',
   });
-  return fill(words.opens, { time });
+}
+
+/** When the conversation ends by itself, if that is within a day; not while the visitor waits for an answer. */
+function endOf({ session, thread }: View): Date | undefined {
+  const last = thread.at(-1);
+  if (session?.status !== 'active' || !session.ends_after_hours || !last || last.author === 'visitor') return undefined;
+  const hoursMs = session.ends_after_hours * 3_600_000;
+  const at = new Date(Date.parse(last.created_at) + hoursMs);
+  // Where it ends within hours, the first half of them is quiet.
+  const isSoon = at.getTime() - Date.now() < Math.min(dayMs, hoursMs / 2);
+  return isSoon && at.getTime() > Date.now() ? at : undefined;
 }
 
 function useMedia(query: string): boolean {
