@@ -80,7 +80,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   const dialog = desk.getByRole('dialog');
   await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
   await dialog.getByRole('button', { name: 'End conversation' }).click();
-  await visitor.sees(/This conversation has ended\./).waitFor();
+  await visitor.sees('This conversation has ended.').waitFor();
   const pill = crm.getByRole('button', { name: /\d new/ });
   await pill.or(crm.getByText('Support conversation')).first().waitFor();
   if (await pill.isVisible()) await pill.click();

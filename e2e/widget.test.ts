@@ -130,7 +130,7 @@ describe('a visitor', () => {
     const { leave, visitor, email, id, reply } = await begin('One');
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
-    await visitor.sees('This conversation has ended. Write to go on with it.').waitFor();
+    await visitor.sees('This conversation has ended.').waitFor();
     expect(await visitor.page.evaluate(findMisfits)).toEqual([]);
     await visitor.say('One more thing');
     await visitor.reads('One', 'Done', 'One more thing');
@@ -258,7 +258,9 @@ describe('no message is lost or doubled', () => {
   });
 
   test('if the agent ends the conversation while the line is cut: the message says so, and goes into the next conversation', async () => {
-    const { context, leave, visitor, email, id } = await begin('Before');
+    const { id: widget, key } = await newWidget('Ends for good');
+    await admin('PATCH', `/api/widgets/${widget}`, { reopens_days: 0 });
+    const { context, leave, visitor, email, id } = await begin('Before', key);
     await context.setOffline(true);
     await visitor.say('Written in the tunnel');
     await visitor.say('And this');

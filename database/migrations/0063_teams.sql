@@ -21,7 +21,8 @@ create unique index teams_name_key on support.teams (lower(name collate pg_catal
 create trigger count_version before update on support.teams for each row execute function platform.count_version();
 call platform.protect_table('support.teams');
 create policy support_all on support.teams to support_role using (true) with check (true);
-grant select, insert (name, assigning, open_max, hours, targets), update (name, assigning, open_max, hours, targets), delete
+-- The version is there for a change of the members, which is one of the team.
+grant select, insert (name, assigning, open_max, hours, targets), update (name, assigning, open_max, hours, targets, version), delete
   on support.teams to support_role;
 call platform.classify('support.teams', null, 'keep', 'How the house works: no row is a person''s.',
   technical => 'id name assigning open_max hours targets version created_at updated_at');

@@ -35,6 +35,8 @@ const desk = createRoute({
 
 const settings = {
   agents: lazyPage(() => import('./settings/AgentsPage.tsx'), 'AgentsPage'),
+  teams: lazyPage(() => import('./settings/TeamsPage.tsx'), 'TeamsPage'),
+  team: lazyPage(() => import('./settings/TeamPage.tsx'), 'TeamPage'),
   widgets: lazyPage(() => import('./settings/WidgetsPage.tsx'), 'WidgetsPage'),
   widget: lazyPage(() => import('./settings/WidgetPage.tsx'), 'WidgetPage'),
   chatbots: lazyPage(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
@@ -80,6 +82,8 @@ const routes = [
     component: lazyPage(() => import('./texts/TextsPage.tsx'), 'TextsPage'),
   }),
   createRoute({ ...route('/settings/agents'), component: settings.agents }),
+  createRoute({ ...route('/settings/teams'), component: settings.teams }),
+  createRoute({ ...route('/settings/teams/$id'), component: settings.team }),
   createRoute({ ...route('/settings/widgets'), component: settings.widgets }),
   createRoute({ ...route('/settings/widgets/$id'), component: settings.widget }),
   createRoute({ ...route('/settings/chatbots'), component: settings.chatbots }),

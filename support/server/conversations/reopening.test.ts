@@ -10,7 +10,11 @@ beforeAll(async () => {
   [priya, admin] = [app.callAs('priya'), app.callAs('admin')];
 });
 
-type Chat = { id: string; say: (body: string, clientId?: string) => ReturnType<TestSupport['call']>; read: () => Promise<Seen> };
+type Chat = {
+  id: string;
+  say: (body: string, clientId?: string) => ReturnType<TestSupport['call']>;
+  read: () => Promise<Seen>;
+};
 type Seen = { messages: { body: string }[]; session: Record<string, unknown> };
 
 async function begin(body = 'Where is my order?', email = `back${++unique}@post.example`): Promise<Chat> {
@@ -23,13 +27,16 @@ async function begin(body = 'Where is my order?', email = `back${++unique}@post.
   return { id, say, read: async () => (await app.call('GET', `/api/sessions/${id}/messages`, undefined, bearer)).body };
 }
 
-const reply = (id: string) => priya('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Tomorrow' });
+const reply = (id: string) =>
+  priya('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Tomorrow' });
 const end = (id: string, summary?: string) => priya('POST', `/api/sessions/${id}/end`, { resolved: true, summary });
 const kindsOf = async (id: string) =>
-  (await app.support.query<{ kind: string }>(
-    'select kind from support.session_entries where session_id = $1 order by created_at',
-    [id],
-  )).map(({ kind }) => kind);
+  (
+    await app.support.query<{ kind: string }>(
+      'select kind from support.session_entries where session_id = $1 order by created_at',
+      [id],
+    )
+  ).map(({ kind }) => kind);
 const activitiesOf = (id: string) =>
   app.foundation.query<{ description: string; metadata: { duration_seconds: number } }>(
     'select description, metadata, customer_id from crm.activities where idempotency_key = $1',
@@ -60,7 +67,13 @@ describe('a visitor who writes after the end', () => {
     expect(await chat.say('It came broken')).toMatchObject({ status: 201, body: { number: 3 } });
     const { body } = await priya('GET', `/api/sessions/${chat.id}`);
     expect(body.session).toMatchObject({
-      ...{ status: 'active', resolved: null, ended_at: null, agent: { name: 'Priya Nair' }, tags: [{ name: 'Parcel' }] },
+      ...{
+        status: 'active',
+        resolved: null,
+        ended_at: null,
+        agent: { name: 'Priya Nair' },
+        tags: [{ name: 'Parcel' }],
+      },
       waiting_since: expect.any(String),
     });
     expect(await kindsOf(chat.id)).toEqual(['claimed', 'tagged', 'ended', 'returned']);
@@ -77,7 +90,9 @@ describe('a visitor who writes after the end', () => {
   test('later than the widget’s days is refused, and so is the visitor of a widget that opens none again', async () => {
     const chat = await begin();
     await end(chat.id);
-    await app.support.query(`update support.sessions set ended_at = now() - interval '8 days' where id = $1`, [chat.id]);
+    await app.support.query(`update support.sessions set ended_at = now() - interval '8 days' where id = $1`, [
+      chat.id,
+    ]);
     expect(await chat.say('Hello?')).toMatchObject({ status: 409, body: { code: 'session-ended' } });
     const other = await begin();
     await end(other.id);
@@ -152,9 +167,9 @@ describe('a conversation in which nobody writes', () => {
       await reply(id);
       await age(id, '73 hours');
     }
-    await expect.poll(() => Promise.all(chats.map(({ id }) => statusOf(id))), { timeout: 20_000 }).toEqual(
-      chats.map(() => 'ended'),
-    );
+    await expect
+      .poll(() => Promise.all(chats.map(({ id }) => statusOf(id))), { timeout: 20_000 })
+      .toEqual(chats.map(() => 'ended'));
     for (const { id } of chats) {
       expect((await kindsOf(id)).filter((kind) => kind === 'expired')).toHaveLength(1);
       expect(await activitiesOf(id)).toMatchObject([
@@ -178,7 +193,9 @@ describe('a conversation in which nobody writes', () => {
     const looked = async (id: string) =>
       (await app.support.query('select idle_check_at from support.sessions where id = $1', [id]))[0]?.idle_check_at;
     await expect.poll(() => looked(spared.id), { timeout: 10_000 }).toBeNull();
-    expect(await Promise.all([waiting, snoozed, spared].map(({ id }) => statusOf(id)))).toEqual(Array(3).fill('active'));
+    expect(await Promise.all([waiting, snoozed, spared].map(({ id }) => statusOf(id)))).toEqual(
+      Array(3).fill('active'),
+    );
     // The setting is changed back: what waits for no look is looked at again.
     await change({ ends_after_hours: 72 });
     await expect.poll(() => statusOf(spared.id), { timeout: 10_000 }).toBe('ended');

@@ -22,8 +22,8 @@ import type { Live } from './live.ts';
 import { readMails } from './mails.ts';
 import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
-import { reopenByAgent } from './reopening.ts';
 import { requireListReader, requireReaderOf } from './readers.ts';
+import { reopenByAgent } from './reopening.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
 import { getSession, listSessions } from './sessions.ts';
 

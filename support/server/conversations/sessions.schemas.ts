@@ -41,7 +41,9 @@ export const SessionSchema = z
       .nullable(),
     priority: z.enum(['low', 'normal', 'high', 'urgent']),
     first_answered_at: moment.nullable(),
-    first_due_at: moment.nullable().openapi({ description: 'When an agent is to have answered, by the targets of the team.' }),
+    first_due_at: moment
+      .nullable()
+      .openapi({ description: 'When an agent is to have answered, by the targets of the team.' }),
     resolve_due_at: moment.nullable().openapi({ description: 'When it is to have ended, by the targets of the team.' }),
     due_at: moment.nullable().openapi({ description: 'The next of both that is still to be met.' }),
     tags: z.array(TagSchema),

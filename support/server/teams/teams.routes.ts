@@ -26,7 +26,9 @@ const create = createStaffRoute({
   right: 'administrator',
   summary: 'Add a team',
   request: {
-    body: jsonBody(object({ name, ...object(others).partial().shape, members: membersField.optional() }).openapi('NewTeam')),
+    body: jsonBody(
+      object({ name, ...object(others).partial().shape, members: membersField.optional() }).openapi('NewTeam'),
+    ),
   },
   responses: { 201: one('Added.'), ...problems(400, 409, 422) },
 });

@@ -9,12 +9,21 @@ import { computeDeadlines, warnOfDeadlines } from './deadlines.ts';
 /*
  * What has to be done in conversations without anybody asking for it: targets are computed and warned of, the rules of teams give
  * conversations to agents, and idle ones end. Every process of Support takes turns, as many as there are: what one of them holds, the
- * others pass over. A turn does a bounded part; what is left is done by the next one, at once. Nothing is remembered between turns, so that
+ * others pass over. A turn with nothing to do costs one statement. Otherwise it does a bounded part; what is left is done by the next one, at once. Nothing is remembered between turns, so that
  * a process may end at any moment.
  */
 
-const turnEveryMs = 2_000;
+const turnEveryMs = 1_000;
 const givenMax = 50;
+
+/** By indexes that hold nothing else, so that it costs the same however many conversations there are. */
+const waitingWork = `select
+  exists (select from support.sessions s
+    where s.status = 'active' and s.handler = 'agent' and s.asked_at is not null and s.clocked_at is null) as deadlines,
+  exists (select from support.sessions s
+    where s.status = 'active' and s.warned_at is null and s.warn_at <= now()) as warnings,
+  exists (select from support.teams t where t.assigning <> 'none') as assigning,
+  exists (select from support.sessions s where s.status = 'active' and s.idle_check_at <= now()) as endings`;
 
 type Context = Pick<ServerContext, 'closing' | 'log' | 'finish'>;
 
@@ -24,7 +33,7 @@ export function takeTurns(db: PlatformDb, live: Live, { closing, log, finish }: 
     for (const id of ids) live.announce(id, { kind: 'look' });
   };
 
-  /** Each says whether it may have left something. One that fails keeps no other from its turn. */
+  /** Each says whether it may have left something. */
   const parts = {
     async deadlines() {
       const { changed, hasMore } = await db.transaction({}, computeDeadlines);
@@ -52,22 +61,28 @@ export function takeTurns(db: PlatformDb, live: Live, { closing, log, finish }: 
     },
   };
 
+  const failed = new Set<string>();
+  /** One that fails keeps no other from its turn, and is tried again at the next one. @returns undefined if it failed */
+  async function attempt<Answer>(name: string, run: () => Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      const answer = await run();
+      failed.delete(name);
+      return answer;
+    } catch (error) {
+      if (!failed.has(name) && !closing.aborted)
+        log.warn({ err: error, part: name }, 'conversations could not be looked after');
+      failed.add(name);
+      return undefined;
+    }
+  }
+
   async function loop(): Promise<void> {
-    const failed = new Set<string>();
     while (!closing.aborted) {
       let hasMore = false;
-      for (const [name, part] of Object.entries(parts)) {
-        try {
-          if (!closing.aborted && (await part())) hasMore = true;
-          failed.delete(name);
-        } catch (error) {
-          if (!failed.has(name) && !closing.aborted)
-            log.warn({ err: error, part: name }, 'conversations could not be looked after');
-          failed.add(name);
-        }
-      }
-      if (!hasMore || failed.size > 0)
-        await wait(turnEveryMs, undefined, { signal: closing, ref: false }).catch(() => {});
+      const found = await attempt('looking', () => db.query<Record<keyof typeof parts, boolean>>(waitingWork));
+      for (const name of ['deadlines', 'warnings', 'assigning', 'endings'] as const)
+        if (found?.[0]?.[name] && !closing.aborted && (await attempt(name, parts[name]))) hasMore = true;
+      if (!hasMore) await wait(turnEveryMs, undefined, { signal: closing, ref: false }).catch(() => {});
     }
   }
   // A conversation that is being ended when the process is asked to end is ended whole.

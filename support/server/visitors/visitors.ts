@@ -15,8 +15,8 @@ import {
 import { findLiveBot, greetVisitor } from '../chatbots/chatbots.ts';
 import { canonicalLanguage } from '../context/language.ts';
 import { addEntry } from '../conversations/entries.ts';
-import { type LockedSession, lockSession } from '../conversations/sessions.ts';
 import { returnsUntil } from '../conversations/reopening.ts';
+import { type LockedSession, lockSession } from '../conversations/sessions.ts';
 import { readSettings } from '../widgets/widgetsettings.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { createVisitorToken, hashVisitorToken } from './tokens.ts';

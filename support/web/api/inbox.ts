@@ -1,12 +1,20 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import type { Due } from '../desk/search.ts';
 import type { Priority } from './acts.ts';
 import { inbox, search } from './clients.ts';
-import type { Due } from '../desk/search.ts';
 import type { View } from './records.ts';
 
-export type InboxFilters = { view: View; search?: string; widget?: string; tag?: number; priority?: Priority; order?: 'due'; due?: Due };
+export type InboxFilters = {
+  view: View;
+  search?: string;
+  widget?: string;
+  tag?: number;
+  priority?: Priority;
+  order?: 'due';
+  due?: Due;
+};
 
 /** So many rows of a view are read at a time. */
 export const pageSize = 50;

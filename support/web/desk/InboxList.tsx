@@ -180,8 +180,7 @@ function ListHead({ search }: { search: DeskSearch }) {
   const { data: saved } = useQuery(savedViewsQuery);
   const [isSaving, setSaving] = useState(false);
   const now = writeDeskSearch(search);
-  const isFiltered =
-    search.search || search.widget || search.tag || search.priority || search.order || search.due;
+  const isFiltered = search.search || search.widget || search.tag || search.priority || search.order || search.due;
   const isNew = Boolean(isFiltered && saved && !saved.views.some(({ query }) => query === now));
   return (
     <div className={classes.head}>
@@ -262,7 +261,14 @@ function ListHead({ search }: { search: DeskSearch }) {
       {isSaving && <SaveView query={now} onClose={() => setSaving(false)} />}
       <CsvLink
         path="/api/conversations.csv"
-        filters={{ view, search: search.search, widget: search.widget, tag: search.tag, priority: search.priority, due: search.due }}
+        filters={{
+          view,
+          search: search.search,
+          widget: search.widget,
+          tag: search.tag,
+          priority: search.priority,
+          due: search.due,
+        }}
       />
     </div>
   );

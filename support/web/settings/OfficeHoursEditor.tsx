@@ -57,51 +57,59 @@ export function OfficeHoursEditor({ hours, onChange }: OfficeHoursEditorProps) {
 }
 
 function Day({ day, spans, onChange }: { day: WeekDay; spans: Span[]; onChange: (spans: Span[]) => void }) {
-  const name = dayNames[day];
-  const set = (at: number, span: Span) => onChange(spans.map((each, index) => (index === at ? span : each)));
   return (
     <div className={classes.day}>
-      <span className={classes.detail}>{name}</span>
-      <span className={classes.spans}>
-        {spans.length === 0 && <span className={classes.detail}>Closed</span>}
-        {spans.map(([from, to], index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: two spans may be alike, and have nothing else
-          <span key={index} className={classes.span}>
-            <input
-              type="time"
-              aria-label={`${name} from`}
-              value={from}
-              onChange={(event) => set(index, [event.currentTarget.value, to])}
-            />
-            to
-            <input
-              type="time"
-              aria-label={`${name} to`}
-              value={to === '24:00' ? '00:00' : to}
-              onChange={({ currentTarget: { value } }) => set(index, [from, value === '00:00' ? '24:00' : value])}
-            />
-            {(to === '24:00' || (to !== '' && to < from)) && (
-              <span className={classes.detail}>{to === '24:00' ? 'midnight' : 'next day'}</span>
-            )}
-            <ActionIcon
-              size="sm"
-              aria-label={`Remove these hours of ${name}`}
-              onClick={() => onChange(spans.filter((_, at) => at !== index))}
-            >
-              <IconX size={14} />
-            </ActionIcon>
-          </span>
-        ))}
-        {spans.length < spansMax && (
+      <span className={classes.detail}>{dayNames[day]}</span>
+      <SpansEditor name={dayNames[day]} spans={spans} onChange={onChange} />
+    </div>
+  );
+}
+
+type SpansEditorProps = { name: string; spans: Span[]; onChange: (spans: Span[]) => void };
+
+/** The hours of a day. */
+export function SpansEditor({ name, spans, onChange }: SpansEditorProps) {
+  const set = (at: number, span: Span) => onChange(spans.map((each, index) => (index === at ? span : each)));
+  return (
+    <span className={classes.spans}>
+      {spans.length === 0 && <span className={classes.detail}>Closed</span>}
+      {spans.map(([from, to], index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: two spans may be alike, and have nothing else
+        <span key={index} className={classes.span}>
+          <input
+            type="time"
+            aria-label={`${name} from`}
+            value={from}
+            onChange={(event) => set(index, [event.currentTarget.value, to])}
+          />
+          to
+          <input
+            type="time"
+            aria-label={`${name} to`}
+            value={to === '24:00' ? '00:00' : to}
+            onChange={({ currentTarget: { value } }) => set(index, [from, value === '00:00' ? '24:00' : value])}
+          />
+          {(to === '24:00' || (to !== '' && to < from)) && (
+            <span className={classes.detail}>{to === '24:00' ? 'midnight' : 'next day'}</span>
+          )}
           <ActionIcon
             size="sm"
-            aria-label={`Add hours on ${name}`}
-            onClick={() => onChange([...spans, spans.length === 0 ? ['09:00', '17:00'] : ['18:00', '20:00']])}
+            aria-label={`Remove these hours of ${name}`}
+            onClick={() => onChange(spans.filter((_, at) => at !== index))}
           >
-            <IconPlus size={14} />
+            <IconX size={14} />
           </ActionIcon>
-        )}
-      </span>
-    </div>
+        </span>
+      ))}
+      {spans.length < spansMax && (
+        <ActionIcon
+          size="sm"
+          aria-label={`Add hours on ${name}`}
+          onClick={() => onChange([...spans, spans.length === 0 ? ['09:00', '17:00'] : ['18:00', '20:00']])}
+        >
+          <IconPlus size={14} />
+        </ActionIcon>
+      )}
+    </span>
   );
 }

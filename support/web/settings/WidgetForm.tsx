@@ -3,7 +3,17 @@ import { Picker } from '@aether/ui/Picker.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
-import { Checkbox, Group, Input, SegmentedControl, Switch, TagsInput, Textarea, TextInput } from '@mantine/core';
+import {
+  Checkbox,
+  Group,
+  Input,
+  NumberInput,
+  SegmentedControl,
+  Switch,
+  TagsInput,
+  Textarea,
+  TextInput,
+} from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import type { Widget, WidgetChange, WidgetSettings, WidgetTexts } from '../api/records.ts';
@@ -26,9 +36,13 @@ const begin = (widget: Widget) => ({ begun: widget, values: pickValues(widget) }
 const isUnchanged = ({ begun, values }: ReturnType<typeof begin>): boolean =>
   Object.keys(findChange(pickValues(begun), values)).length === 0;
 
+const hoursDefault = 72;
+
 /** The refused fields that have an input of their own. */
 const inputs = [
   'name',
+  'ends_after_hours',
+  'reopens_days',
   'settings.theme.color',
   ...['title', 'subtitle', 'placeholder', 'greeting', 'offline'].map((key) => `settings.texts.${key}`),
 ];
@@ -194,6 +208,39 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
             checked={values.settings.ask === 'before'}
             onChange={(event) => setSettings({ ask: event.currentTarget.checked ? 'before' : 'never' })}
           />
+          <h2 className={classes.title}>End</h2>
+          <Switch
+            size="sm"
+            label="A conversation in which nobody writes ends by itself"
+            checked={values.ends_after_hours !== null}
+            onChange={(event) =>
+              set({ ends_after_hours: event.currentTarget.checked ? (stored.ends_after_hours ?? hoursDefault) : null })
+            }
+          />
+          <div className={classes.pair}>
+            {values.ends_after_hours !== null && (
+              <NumberInput
+                label="After so many hours"
+                description="Not while the visitor waits for an answer. The widget says it a day before."
+                min={1}
+                max={2_160}
+                allowDecimal={false}
+                value={values.ends_after_hours}
+                error={errors.ends_after_hours}
+                onChange={(hours) => set({ ends_after_hours: Number(hours) || 1 })}
+              />
+            )}
+            <NumberInput
+              label="Opens again for so many days"
+              description="If the visitor writes. Later, and with 0, they begin a new one."
+              min={0}
+              max={365}
+              allowDecimal={false}
+              value={values.reopens_days}
+              error={errors.reopens_days}
+              onChange={(days) => set({ reopens_days: Number(days) || 0 })}
+            />
+          </div>
           <h2 className={classes.title}>Allowed websites</h2>
           <TagsInput
             size="xs"

@@ -1,5 +1,5 @@
 import { fold } from '@aether/platform/folding';
-import type { OfficeHours, Question, Rules, Span, WeekDay } from '../api/records.ts';
+import type { OfficeHours, Question, Rules, Span, Team, WeekDay } from '../api/records.ts';
 import { weekDays } from '../api/records.ts';
 
 export const dayNames: Record<WeekDay, string> = {
@@ -10,6 +10,13 @@ export const dayNames: Record<WeekDay, string> = {
   fri: 'Friday',
   sat: 'Saturday',
   sun: 'Sunday',
+};
+
+/** To whom the rule of a team gives conversations. */
+export const ruleNames: Record<Team['assigning'], string> = {
+  none: 'Agents take conversations themselves',
+  round_robin: 'By turns: the member whose last one is longest ago',
+  least_open: 'The member with the fewest open ones',
 };
 
 export const newRules: Rules = {

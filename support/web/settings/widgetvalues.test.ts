@@ -4,6 +4,8 @@ import { chooseInk, findChange, type WidgetValues } from './widgetvalues.ts';
 const stored: WidgetValues = {
   name: 'Shop',
   is_active: true,
+  ends_after_hours: 72,
+  reopens_days: 7,
   allowed_origins: ['https://shop.example'],
   settings: {
     language: 'en',

@@ -1,12 +1,24 @@
 import type { Widget, WidgetChange } from '../api/records.ts';
 
-export type WidgetValues = Pick<Widget, 'name' | 'is_active' | 'allowed_origins' | 'settings'>;
+export type WidgetValues = Pick<
+  Widget,
+  'name' | 'is_active' | 'allowed_origins' | 'settings' | 'ends_after_hours' | 'reopens_days'
+>;
 
-export const pickValues = ({ name, is_active, allowed_origins, settings }: Widget): WidgetValues => ({
+export const pickValues = ({
   name,
   is_active,
   allowed_origins,
   settings,
+  ends_after_hours,
+  reopens_days,
+}: Widget): WidgetValues => ({
+  name,
+  is_active,
+  allowed_origins,
+  settings,
+  ends_after_hours,
+  reopens_days,
 });
 
 /** Only the changes: so that two people who change different settings do not undo each other's. */

@@ -87,14 +87,10 @@ export function Panel({
           <Thread chat={chat} view={view} config={config} words={words} />
           {!view.isConnected && <p class="note">{words.reconnecting}</p>}
           {view.refusal && <p class="note bad">{view.refusal}</p>}
-          {endsAt && (
-            <p class="note">{fill(words.ending, { time: sayTime(endsAt, config.language) })}</p>
-          )}
+          {endsAt && <p class="note">{fill(words.ending, { time: sayTime(endsAt, config.language) })}</p>}
           {mayResume && !isLeft && (
             <div class="bar">
-              <span>
-                {words.ended} {words.resume}
-              </span>{' '}
+              <span>{words.ended}</span> <span>{words.resume}</span>{' '}
               <button type="button" class="plain" onClick={() => chat.startAnew()}>
                 {words.again}
               </button>
