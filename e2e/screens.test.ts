@@ -21,11 +21,21 @@ const shownInDocs = new Set([
   'customer-light-narrow',
   'support-conversation-light-wide',
   'support-chatbot-light-wide',
+  'support-team-light-wide',
 ]);
 
 let browser: Browser;
 let stack: Stack;
-const ids = { customer: '', conversation: '', visitor: '', widget: '', chatbot: '', crowded: '', pipeline: '' };
+const ids = {
+  customer: '',
+  conversation: '',
+  visitor: '',
+  widget: '',
+  chatbot: '',
+  team: '',
+  crowded: '',
+  pipeline: '',
+};
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   const api = (method: string, path: string, body?: unknown) =>
@@ -43,6 +53,7 @@ beforeAll(async () => {
   ids.conversation = waiting.id;
   ids.visitor = waiting.customer_id;
   ids.widget = (await read('/api/widgets')).widgets[0].id;
+  ids.team = (await read('/api/teams')).teams[0].id;
   ids.chatbot = (await read('/api/chatbots')).chatbots[0].id;
   if (pictures) await mkdir(pictures, { recursive: true });
   else Object.assign(ids, await createCrowded(api));
@@ -105,6 +116,8 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['support-tags', () => '/settings/tags', 'Billing'],
     ['support-agents', () => '/settings/agents', 'Tom Berglund'],
     ['support-sharing', () => '/settings/sharing', 'Notes of calls'],
+    ['support-teams', () => '/settings/teams', 'Lumen & Oak desk'],
+    ['support-team', () => `/settings/teams/${ids.team}`, 'Christmas Day'],
     ['support-widgets', () => '/settings/widgets', 'Demo shop'],
     ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Allowed websites'],
     ['support-chatbots', () => '/settings/chatbots', 'Lumi'],
@@ -113,7 +126,7 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
 };
 
 /** The pages that are tested on a narrow screen. The others have the same parts, one below the other. */
-const mostUsed = new Set(['customers', 'customer', 'deals', 'support-inbox', 'support-conversation']);
+const mostUsed = new Set(['customers', 'customer', 'deals', 'support-inbox', 'support-conversation', 'support-team']);
 
 /** The pages with their own colours. The others consist of the same parts. */
 const inDark = new Set([
@@ -125,6 +138,7 @@ const inDark = new Set([
   'support-calls',
   'support-agents',
   'support-chatbot',
+  'support-team',
 ]);
 
 const people = { foundation: 'Maya Okafor', support: 'Priya Nair' } as const satisfies Record<string, Persona>;

@@ -4,6 +4,7 @@ import {
   addMessage,
   type BotRules,
   createChatbot,
+  createTeam,
   endSession,
   findWidget,
   logCall,
@@ -209,9 +210,41 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
     await logCall(db, tx, given, agentIds.get(agent) as string);
   }
   await loadWorldChats(tx, makeWorld(), widget.id, agentIds);
+  await loadTeam(tx, agentIds);
   await mentionPriya(tx, agentIds.get('demo-tom') as string);
   const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });
   await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
+}
+
+/** A team to look at. It answers no widget: the demo's conversations are everybody's, and agents take them themselves. */
+async function loadTeam(tx: Transaction, agentIds: Map<string, string>): Promise<void> {
+  const day: [string, string][] = [
+    ['09:00', '12:00'],
+    ['12:30', '17:00'],
+  ];
+  const year = new Date().getUTCFullYear();
+  await createTeam(tx, {
+    name: 'Lumen & Oak desk',
+    assigning: 'least_open',
+    open_max: 6,
+    members: [
+      { agent_id: agentIds.get('demo-priya') as string, languages: ['en', 'hi'] },
+      { agent_id: agentIds.get('demo-tom') as string, languages: ['en', 'sv', 'nb'] },
+    ],
+    hours: {
+      time_zone: 'Europe/Oslo',
+      days: { mon: day, tue: day, wed: day, thu: day, fri: [['09:00', '15:00']] },
+      holidays: [
+        { date: `${year}-12-24`, name: 'Christmas Eve', hours: [['09:00', '12:00']] },
+        { date: `${year}-12-25`, name: 'Christmas Day', hours: [] },
+        { date: `${year + 1}-01-01`, name: 'New Year’s Day', hours: [] },
+      ],
+    },
+    targets: {
+      ...{ first_response: 60, resolution: 960, clock: 'office', warn_minutes: 15 },
+      priorities: { urgent: { first_response: 10, resolution: 240 }, high: { first_response: 30 } },
+    },
+  });
 }
 
 /** The mail that had the agent's last answer, and the visitor's answer to it. @returns what their message says of it */

@@ -14,7 +14,8 @@ create table support.teams (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
-comment on column support.teams.open_max is 'So many open conversations of an agent, of whatever team, keep the rule from giving another one.';
+comment on column support.teams.open_max is
+  'So many open conversations of an agent, of whatever team, keep the rule from giving another one.';
 comment on column support.teams.hours is 'Null: people are always there. Otherwise the time zone, the hours of each weekday, and holidays.';
 comment on column support.teams.targets is 'How soon visitors are to be answered and helped, in minutes. Null: no clock runs.';
 create unique index teams_name_key on support.teams (lower(name collate pg_catalog.pg_c_utf8));
@@ -34,8 +35,10 @@ create table support.team_members (
   assigned_at timestamptz constraint team_members_assigned_at_time check (platform.is_time(assigned_at)),
   primary key (team_id, agent_id)
 );
-comment on column support.team_members.languages is 'Languages that the agent answers in, such as de. Visitors who have one of them go to this agent first.';
-comment on column support.team_members.assigned_at is 'When the rule last gave the agent a conversation. The turn goes to whoever waits longest.';
+comment on column support.team_members.languages is
+  'Languages that the agent answers in, such as de. Visitors who have one of them go to this agent first.';
+comment on column support.team_members.assigned_at is
+  'When the rule last gave the agent a conversation. The turn goes to whoever waits longest.';
 create index on support.team_members (agent_id);
 call platform.protect_table('support.team_members');
 create policy support_all on support.team_members to support_role using (true) with check (true);
@@ -91,6 +94,10 @@ call platform.classify_columns('support.sessions',
 call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}',
   '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page,is_new_to_agent,idle_check_at,due_at,warn_at,'
   'warned_at,clocked_at}');
+
+-- How the house looks after a conversation says nothing of the person.
+update platform.person_sources set hidden = hidden || '{idle_check_at,due_at,warn_at,warned_at,clocked_at}'
+where relation = 'support.sessions';
 
 -- expired: it ended by itself. returned: the visitor wrote again, and it is open again. assigned_by_rule, taken_back: the team's rule gave
 -- it to an agent, or took it from one who went away without opening it.

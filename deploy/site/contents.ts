@@ -38,6 +38,7 @@ export const sections: Section[] = [
       'docs/tasks',
       'docs/inbox',
       'docs/selecting',
+      'docs/teams',
       'docs/search',
       'docs/files',
       'docs/email',

@@ -47,6 +47,7 @@ export { createChatbot, updateChatbot } from './chatbots/chatbots.ts';
 export { endSession } from './conversations/conversation.ts';
 export { writeEndings } from './conversations/endings.ts';
 export { addMessage } from './conversations/messages.ts';
+export { createTeam } from './teams/teams.ts';
 export { openTextSearch } from './textsearch.ts';
 export { findWidget, openSession } from './visitors/visitors.ts';
 

@@ -1,4 +1,12 @@
-import { type App, addNoticeRoutes as addInbox, createStaffRoute, mentionable, object, uuid } from '@aether/http';
+import {
+  type App,
+  addNoticeRoutes as addInbox,
+  createStaffRoute,
+  mentionable,
+  object,
+  problems,
+  uuid,
+} from '@aether/http';
 import { type DescribeNotices, findMentionable, type NoticeWords, type PlatformDb } from '@aether/platform';
 import { listReaderIds } from './conversations/conversation.ts';
 import { findReader, mayRead, type Reader, requireReaderOf } from './conversations/readers.ts';
@@ -10,7 +18,7 @@ const mentionableAgents = createStaffRoute({
   right: 'person',
   summary: 'Who can be mentioned in a note of a conversation: the agents who may read it',
   request: { params: object({ id: uuid() }), query: mentionable.query },
-  responses: mentionable.responses,
+  responses: { ...mentionable.responses, ...problems(404, 422) },
 });
 
 /** The inbox of a person, and whom an agent can mention. */

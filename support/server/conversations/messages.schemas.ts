@@ -64,6 +64,9 @@ export const NewVisitorMessageSchema = object({
     .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the id of one of the bot’s choices' })
     .optional()
     .openapi({ description: 'The bot’s choice that the visitor picked; `body` is its label.' }),
+  reopens: z.boolean().default(true).openapi({
+    description: 'false: a conversation that has ended stays so. To ask whether it has the message already.',
+  }),
 })
   .refine(saysSomething, silence)
   .openapi('NewVisitorMessage');

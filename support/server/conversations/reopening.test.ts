@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 type Chat = {
   id: string;
-  say: (body: string, clientId?: string) => ReturnType<TestSupport['call']>;
+  say: (body: string, clientId?: string, more?: object) => ReturnType<TestSupport['call']>;
   read: () => Promise<Seen>;
 };
 type Seen = { messages: { body: string }[]; session: Record<string, unknown> };
@@ -21,8 +21,8 @@ async function begin(body = 'Where is my order?', email = `back${++unique}@post.
   const opened = await app.call('POST', `/api/widgets/${widgetKey}/sessions`, { email, name: 'Vera' });
   const { session_id: id, visitor_token } = opened.body;
   const bearer = { Authorization: `Bearer ${visitor_token}` };
-  const say = (words: string, clientId = `m${++unique}`) =>
-    app.call('POST', `/api/sessions/${id}/messages`, { client_id: clientId, body: words }, bearer);
+  const say = (words: string, clientId = `m${++unique}`, more = {}) =>
+    app.call('POST', `/api/sessions/${id}/messages`, { client_id: clientId, body: words, ...more }, bearer);
   expect((await say(body)).status).toBe(201);
   return { id, say, read: async () => (await app.call('GET', `/api/sessions/${id}/messages`, undefined, bearer)).body };
 }
@@ -84,6 +84,13 @@ describe('a visitor who writes after the end', () => {
     await chat.say('Once', 'once');
     await end(chat.id);
     expect((await chat.say('Once', 'once')).status).toBe(201);
+    expect(await statusOf(chat.id)).toBe('ended');
+  });
+
+  test('who only asks whether the conversation has the message opens nothing', async () => {
+    const chat = await begin();
+    await end(chat.id);
+    expect(await chat.say('Did you get this?', 'asked', { reopens: false })).toMatchObject({ status: 409 });
     expect(await statusOf(chat.id)).toBe('ended');
   });
 

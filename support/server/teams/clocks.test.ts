@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest';
 import { type Clocks, computeClocks, type Targets } from './clocks.ts';
 
-const weekdays = Object.fromEntries(['mon', 'tue', 'wed', 'thu', 'fri'].map((day) => [day, [['09:00', '17:00']]])) as {};
+const weekdays = Object.fromEntries(
+  ['mon', 'tue', 'wed', 'thu', 'fri'].map((day) => [day, [['09:00', '17:00']]]),
+) as {};
 const hours = { time_zone: 'Europe/Oslo', days: weekdays };
 const targets: Targets = { first_response: 60, resolution: 480, clock: 'office', warn_minutes: 15 };
 // Friday, half past four in Oslo
 const from = new Date('2026-11-20T15:30:00Z');
 const asked = { from, resolveFrom: from, priority: 'normal', isAnswered: false } as const;
-const say = (clocks: Clocks) => Object.fromEntries(Object.entries(clocks).map(([name, at]) => [name, at?.toISOString() ?? null]));
+const say = (clocks: Clocks) =>
+  Object.fromEntries(Object.entries(clocks).map(([name, at]) => [name, at?.toISOString() ?? null]));
 
 test('without targets no clock runs', () => {
   expect(say(computeClocks({ hours, targets: null }, asked))).toEqual({
@@ -42,10 +45,16 @@ test.each([
   ['urgent', { first_response: 10 }, '2026-11-20T15:40:00.000Z', '2026-11-23T15:30:00.000Z'],
   ['low', { first_response: null, resolution: 960 }, null, '2026-11-24T15:30:00.000Z'],
   ['high', {}, '2026-11-23T08:30:00.000Z', '2026-11-23T15:30:00.000Z'],
-] as const)('the priority %s has the targets %o, and what it does not name is as for all', (priority, own, first, resolve) => {
-  const clocks = computeClocks({ hours, targets: { ...targets, priorities: { [priority]: own } } }, { ...asked, priority });
-  expect(say(clocks)).toMatchObject({ first_due_at: first, resolve_due_at: resolve, due_at: first ?? resolve });
-});
+] as const)(
+  'the priority %s has the targets %o, and what it does not name is as for all',
+  (priority, own, first, resolve) => {
+    const clocks = computeClocks(
+      { hours, targets: { ...targets, priorities: { [priority]: own } } },
+      { ...asked, priority },
+    );
+    expect(say(clocks)).toMatchObject({ first_due_at: first, resolve_due_at: resolve, due_at: first ?? resolve });
+  },
+);
 
 test('a conversation that was opened again is to end within the whole target from then on', () => {
   const resolveFrom = new Date('2026-11-25T08:00:00Z');

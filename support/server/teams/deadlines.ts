@@ -23,30 +23,32 @@ const openedAgain = `(select max(e.created_at) from support.session_entries e
 
 type Unclocked = {
   id: string;
+  widget_id: string;
   from: Date;
   opened_again: Date | null;
   priority: Priority;
   is_answered: boolean;
-  team_id: string | null;
 };
+type Team = { hours: OfficeHours | null; targets: Targets | null };
+
+const isUnclocked = `s.status = 'active' and s.handler = 'agent' and s.asked_at is not null and s.clocked_at is null`;
 
 /** Computes the times of at most 100 conversations. @returns those that have other times now, and whether there may be more */
 export async function computeDeadlines(tx: Transaction): Promise<{ changed: string[]; hasMore: boolean }> {
+  const found = await tx.query<{ id: string; widget_id: string }>(
+    `select s.id, s.widget_id from support.sessions s where ${isUnclocked} order by s.asked_at limit ${computedMax}`,
+  );
+  if (found.length === 0) return { changed: [], hasMore: false };
+  const teams = await holdTeams(tx, [...new Set(found.map(({ widget_id }) => widget_id))]);
   const open = await tx.query<Unclocked>(
-    `select s.id, ${from} as from, ${openedAgain} as opened_again, s.priority, s.first_answered_at is not null as is_answered, w.team_id
-     from support.sessions s join support.widgets w on w.id = s.widget_id
-     where s.status = 'active' and s.handler = 'agent' and s.asked_at is not null and s.clocked_at is null
-     order by s.asked_at limit ${computedMax} for update of s skip locked`,
+    `select s.id, s.widget_id, ${from} as from, ${openedAgain} as opened_again, s.priority,
+       s.first_answered_at is not null as is_answered
+     from support.sessions s where s.id = any ($1) and ${isUnclocked} for update skip locked`,
+    [found.map(({ id }) => id)],
   );
-  if (open.length === 0) return { changed: [], hasMore: false };
-  const teams = await tx.query<{ id: string; hours: OfficeHours | null; targets: Targets | null }>(
-    'select t.id, t.hours, t.targets from support.teams t where t.id = any ($1)',
-    [[...new Set(open.flatMap(({ team_id }) => team_id ?? []))]],
-  );
-  const known = new Map(teams.map((team) => [team.id, team]));
-  const computed = open.map(({ id, from, opened_again, priority, is_answered, team_id }) => ({
+  const computed = open.map(({ id, widget_id, from, opened_again, priority, is_answered }) => ({
     id,
-    ...computeClocks(known.get(team_id ?? '') ?? { hours: null, targets: null }, {
+    ...computeClocks(teams.get(widget_id) ?? { hours: null, targets: null }, {
       from,
       resolveFrom: opened_again !== null && opened_again > from ? opened_again : from,
       priority,
@@ -68,8 +70,30 @@ export async function computeDeadlines(tx: Transaction): Promise<{ changed: stri
   );
   return {
     changed: changed.filter(({ is_other }) => is_other).map(({ id }) => id),
-    hasMore: open.length === computedMax,
+    hasMore: found.length === computedMax && open.length > 0,
   };
+}
+
+/**
+ * The teams of the widgets, by widget. Whoever changes one holds it, and then marks its conversations. So these are held before the
+ * conversations, as there: otherwise a time that was computed by the former hours would stay.
+ */
+async function holdTeams(tx: Transaction, widgetIds: string[]): Promise<Map<string, Team>> {
+  const widgets = await tx.query<{ id: string; team_id: string | null }>(
+    'select id, team_id from support.widgets where id = any ($1) order by id for share',
+    [widgetIds],
+  );
+  const teams = await tx.query<Team & { id: string }>(
+    'select id, hours, targets from support.teams where id = any ($1) order by id for share',
+    [[...new Set(widgets.flatMap(({ team_id }) => team_id ?? []))]],
+  );
+  const known = new Map(teams.map((team) => [team.id, team]));
+  return new Map(
+    widgets.flatMap(({ id, team_id }) => {
+      const team = known.get(team_id ?? '');
+      return team ? [[id, team]] : [];
+    }),
+  );
 }
 
 const warnedMax = 50;

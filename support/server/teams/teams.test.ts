@@ -90,7 +90,10 @@ describe('a team', () => {
   test.each([
     [{ hours: { time_zone: 'Mars/Olympus', days: {} } }, 'hours.time_zone'],
     [{ hours: { time_zone: 'UTC', days: { mon: [['09:00', '09:00']] } } }, 'hours.days.mon[0]'],
-    [{ hours: { time_zone: 'UTC', days: {}, holidays: [{ date: '2026-02-30', name: 'x' }] } }, 'hours.holidays[0].date'],
+    [
+      { hours: { time_zone: 'UTC', days: {}, holidays: [{ date: '2026-02-30', name: 'x' }] } },
+      'hours.holidays[0].date',
+    ],
     [{ targets: { first_response: 0, resolution: null, clock: 'office' } }, 'targets.first_response'],
     [{ open_max: 0 }, 'open_max'],
     [
@@ -199,7 +202,7 @@ describe('the rule of a team', () => {
     const held = await ask(key);
     await app.callAs('priya')('POST', `/api/sessions/${held}/claim`, {});
     await be('online', 'priya', 'tom');
-    const ids = [];
+    const ids: string[] = [];
     for (let n = 0; n < 4; n += 1) ids.push(await ask(key));
     const given = async () => (await Promise.all(ids.map(agentOf))).filter(Boolean).sort();
     await expect.poll(given, slow).toEqual(['Priya Nair', 'Tom Berglund', 'Tom Berglund']);
@@ -218,7 +221,7 @@ describe('the rule of a team', () => {
     });
     const { key } = await newWidget({ team_id: team.id });
     await be('online', 'priya', 'tom');
-    const ids = [];
+    const ids: string[] = [];
     for (let n = 0; n < 3; n += 1) ids.push(await ask(key, { language: 'pt-BR' }));
     await expect.poll(() => Promise.all(ids.map(agentOf)), slow).toEqual(Array(3).fill('Tom Berglund'));
     expect(await entriesOf(ids[0] as string)).toMatchObject([

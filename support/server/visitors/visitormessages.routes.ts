@@ -143,7 +143,7 @@ export function addVisitorMessageRoutes(
   app.openapi(send, async (c) => {
     const { session, token } = await door.enter(c, c.req.valid('param').id, 'message-address');
     await door.limits.pass([['message-session', session.id]]);
-    const { client_id: clientId, body, files, question_id: questionId } = c.req.valid('json');
+    const { client_id: clientId, body, files, question_id: questionId, reopens } = c.req.valid('json');
     // The token is compared again: it may have been replaced while this request waited.
     const forAgents = { tokenHash: hashVisitorToken(token), clientId, body, files };
     const isPlain = session.state.handler === 'agent' && session.state.status === 'active';
@@ -154,7 +154,7 @@ export function addVisitorMessageRoutes(
           const held = await lockSession(tx, session.id);
           await requireVisitorSession(tx, session.id, token);
           // A repetition of a message that was taken before opens nothing.
-          if (held.status === 'ended' && !(await isTaken(tx, session.id, clientId)))
+          if (reopens && held.status === 'ended' && !(await isTaken(tx, session.id, clientId)))
             await reopenForVisitor(tx, session.id);
           const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body, files });
           const isByBot = isNew && held.handler === 'bot';

@@ -78,7 +78,15 @@ const christmas: OfficeHours = {
     { date: '2026-12-25', name: 'Christmas Day', hours: [] },
   ],
 };
-const broken: OfficeHours = { time_zone: 'UTC', days: { mon: [['09:00', '12:00'], ['13:00', '17:00']] } };
+const broken: OfficeHours = {
+  time_zone: 'UTC',
+  days: {
+    mon: [
+      ['09:00', '12:00'],
+      ['13:00', '17:00'],
+    ],
+  },
+};
 
 test.each<[what: string, hours: OfficeHours | null, from: string, minutes: number, due: string | null]>([
   ['always there', null, '2026-10-25T00:30:00Z', 120, '2026-10-25T02:30:00.000Z'],
@@ -87,14 +95,26 @@ test.each<[what: string, hours: OfficeHours | null, from: string, minutes: numbe
   ['asked before it opens', weekdaysInOslo, '2026-11-23T04:00:00Z', 30, '2026-11-23T08:30:00.000Z'],
   ['over a weekend', weekdaysInOslo, '2026-11-20T15:30:00Z', 60, '2026-11-23T08:30:00.000Z'],
   ['over a weekend on which summer time ends', weekdaysInOslo, '2026-10-23T14:30:00Z', 60, '2026-10-26T08:30:00.000Z'],
-  ['over a weekend on which summer time begins', weekdaysInOslo, '2026-03-27T15:30:00Z', 60, '2026-03-30T07:30:00.000Z'],
+  [
+    'over a weekend on which summer time begins',
+    weekdaysInOslo,
+    '2026-03-27T15:30:00Z',
+    60,
+    '2026-03-30T07:30:00.000Z',
+  ],
   ['over the lunch break', broken, '2026-11-23T11:30:00Z', 60, '2026-11-23T13:30:00.000Z'],
   ['a night of nine hours', nightShift, '2026-10-24T20:00:00Z', 540, '2026-10-25T05:00:00.000Z'],
   ['a night of seven hours', nightShift, '2026-03-28T21:00:00Z', 420, '2026-03-29T04:00:00.000Z'],
   ['a half holiday, a whole one and a weekend', christmas, '2026-12-24T12:30:00Z', 60, '2026-12-28T08:30:00.000Z'],
   ['asked on a holiday', christmas, '2026-12-25T10:00:00Z', 10, '2026-12-28T08:10:00.000Z'],
   ['hours that never come', { time_zone: 'UTC', days: {} }, '2026-11-23T10:00:00Z', 10, null],
-  ['weeks of one hour', { time_zone: 'UTC', days: { mon: [['09:00', '10:00']] } }, '2026-11-23T09:30:00Z', 150, '2026-12-07T10:00:00.000Z'],
+  [
+    'weeks of one hour',
+    { time_zone: 'UTC', days: { mon: [['09:00', '10:00']] } },
+    '2026-11-23T09:30:00Z',
+    150,
+    '2026-12-07T10:00:00.000Z',
+  ],
 ])('a target that runs while people are there: %s', (_, hours, from, minutes, due) => {
   const at = addOpenMinutes(hours, new Date(from), minutes);
   expect(at?.toISOString() ?? null).toBe(due);
@@ -133,7 +153,14 @@ test.each([
 });
 
 test('a target is due when exactly its minutes were open, in any zone, over any change of the clock', () => {
-  const zones = ['UTC', 'Europe/Oslo', 'America/New_York', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'Africa/Casablanca'];
+  const zones = [
+    'UTC',
+    'Europe/Oslo',
+    'America/New_York',
+    'Asia/Kathmandu',
+    'Australia/Lord_Howe',
+    'Africa/Casablanca',
+  ];
   fc.assert(
     fc.property(
       fc.constantFrom(...zones),

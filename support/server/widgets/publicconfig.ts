@@ -18,7 +18,8 @@ export async function readPublicConfig(on: Queryable, widget: VisitedWidget): Pr
   const [bot, [people]] = await Promise.all([
     findLiveBot(on, widget.id),
     on.query<{ is_online: boolean; hours: OfficeHours | null }>(
-      `select (select t.hours from support.widgets w join support.teams t on t.id = w.team_id where w.id = $1) as hours, exists (select from support.agents a where a.is_active
+      `select (select t.hours from support.widgets w join support.teams t on t.id = w.team_id where w.id = $1) as hours,
+        exists (select from support.agents a where a.is_active
         and a.availability = 'online' and a.last_seen_at > now() - ${seenWithin}
          and (exists (select from support.widget_agents t where t.widget_id = $1 and t.agent_id = a.id)
               or not exists (select from support.widget_agents t where t.widget_id = $1))) as is_online`,

@@ -49,7 +49,9 @@ export function describeEntry({ kind, agent, to_agent, body, move }: Entry): str
     case 'returned':
       return 'The visitor wrote again, so this is open again';
     case 'expired':
-      return `This ended by itself: nobody wrote for ${sayHours(Number(body ?? 0))}`;
+      return body === null
+        ? 'This ended by itself'
+        : `This ended by itself: nobody wrote for ${sayHours(Number(body))}`;
     case 'assigned_by_rule':
       return `Given to ${to_agent?.name ?? 'an agent'} by the rule of the team`;
     case 'taken_back':

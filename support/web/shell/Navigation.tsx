@@ -34,7 +34,7 @@ export const places = [
   { to: '/settings/tags', label: 'Tags', keys: 'g k', icon: IconTag, isSetting: true },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
-  { to: '/settings/teams', label: 'Teams', keys: 'g t', icon: IconUsersGroup, isSetting: true },
+  { to: '/settings/teams', label: 'Teams', keys: 'g m', icon: IconUsersGroup, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
   { to: '/settings/sharing', label: 'Sharing', keys: 'g h', icon: IconShare, isSetting: true },

@@ -81,7 +81,11 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     if (session && !isEarlier) settle({ tried: session });
     const { attempt, body: taken }: { attempt: Attempt; body?: Message } =
       'session' in way
-        ? await server.send(way.session, { ...message, ...(files && { files: files.map(({ id }) => id) }) })
+        ? await server.send(way.session, {
+            ...message,
+            ...(files && { files: files.map(({ id }) => id) }),
+            ...(isEarlier && { reopens: false }),
+          })
         : way;
     if (isLater(attempt)) return false;
     if (attempt.kind === 'taken') {

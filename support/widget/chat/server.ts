@@ -73,8 +73,10 @@ export function connectServer(base: string, key: string) {
     readConfig: () => call<Config>('GET', `/api/widgets/${key}/config`),
     open: (opening: object) =>
       call<{ session_id: string; visitor_token: string }>('POST', `/api/widgets/${key}/sessions`, { body: opening }),
-    send: (session: Session, message: { client_id: string; body: string; question_id?: string; files?: string[] }) =>
-      call<Message>('POST', below(session, 'messages'), { body: message, token: session.token }),
+    send: (
+      session: Session,
+      message: { client_id: string; body: string; question_id?: string; files?: string[]; reopens?: false },
+    ) => call<Message>('POST', below(session, 'messages'), { body: message, token: session.token }),
     read: (session: Session, after: number) =>
       call<{ messages: Message[]; session: SessionState }>('GET', below(session, `messages?after=${after}&limit=200`), {
         token: session.token,
