@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -117,7 +118,7 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['support-agents', () => '/settings/agents', 'Tom Berglund'],
     ['support-sharing', () => '/settings/sharing', 'Notes of calls'],
     ['support-teams', () => '/settings/teams', 'Lumen & Oak desk'],
-    ['support-team', () => `/settings/teams/${ids.team}`, 'Christmas Day'],
+    ['support-team', () => `/settings/teams/${ids.team}`, 'Add a holiday'],
     ['support-widgets', () => '/settings/widgets', 'Demo shop'],
     ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Allowed websites'],
     ['support-chatbots', () => '/settings/chatbots', 'Lumi'],
@@ -198,7 +199,8 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     );
     await page.evaluate(settled);
     const picture = `${name}-${colorScheme}-${viewport === wide ? 'wide' : 'narrow'}`;
-    if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
+    const folder = pictures && shownInDocs.has(picture) ? pictures : process.env.AETHER_LOOK;
+    if (folder) await page.screenshot({ path: join(folder, `${picture}.png`) });
   }
 
   // Those without colours of their own come first, because they are checked in light only.

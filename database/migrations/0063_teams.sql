@@ -10,10 +10,12 @@ create table support.teams (
   open_max integer check (open_max between 1 and 1000),
   hours jsonb check (jsonb_typeof(hours) = 'object' and octet_length(hours::text) <= 65536),
   targets jsonb check (jsonb_typeof(targets) = 'object' and octet_length(targets::text) <= 4096),
+  members_at timestamptz not null default clock_timestamp() constraint teams_members_at_time check (platform.is_time(members_at)),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+comment on column support.teams.members_at is 'When its members last changed: so that counts as a change of the team.';
 comment on column support.teams.open_max is
   'So many open conversations of an agent, of whatever team, keep the rule from giving another one.';
 comment on column support.teams.hours is 'Null: people are always there. Otherwise the time zone, the hours of each weekday, and holidays.';
@@ -22,11 +24,10 @@ create unique index teams_name_key on support.teams (lower(name collate pg_catal
 create trigger count_version before update on support.teams for each row execute function platform.count_version();
 call platform.protect_table('support.teams');
 create policy support_all on support.teams to support_role using (true) with check (true);
--- The version is there for a change of the members, which is one of the team.
-grant select, insert (name, assigning, open_max, hours, targets), update (name, assigning, open_max, hours, targets, version), delete
+grant select, insert (name, assigning, open_max, hours, targets), update (name, assigning, open_max, hours, targets, members_at), delete
   on support.teams to support_role;
 call platform.classify('support.teams', null, 'keep', 'How the house works: no row is a person''s.',
-  technical => 'id name assigning open_max hours targets version created_at updated_at');
+  technical => 'id name assigning open_max hours targets members_at version created_at updated_at');
 
 create table support.team_members (
   team_id uuid not null references support.teams on delete cascade,

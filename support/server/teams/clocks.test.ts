@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import type { OfficeHours } from '../widgets/officehours.ts';
 import { type Clocks, computeClocks, type Targets } from './clocks.ts';
 
 const weekdays = Object.fromEntries(
   ['mon', 'tue', 'wed', 'thu', 'fri'].map((day) => [day, [['09:00', '17:00']]]),
-) as {};
+) as OfficeHours['days'];
 const hours = { time_zone: 'Europe/Oslo', days: weekdays };
 const targets: Targets = { first_response: 60, resolution: 480, clock: 'office', warn_minutes: 15 };
 // Friday, half past four in Oslo

@@ -91,7 +91,7 @@ export async function updateTeam(
   await patchRow(tx, 'support.teams', id, given, ['name', 'assigning', 'open_max', 'hours', 'targets']);
   if (members) {
     // The members are part of the version.
-    await tx.query('update support.teams set version = version + 1 where id = $1', [id]);
+    await tx.query('update support.teams set members_at = clock_timestamp() where id = $1', [id]);
     await replaceMembers(tx, id, members);
     await giveReaders(tx, 'w.team_id = $1', id);
   }

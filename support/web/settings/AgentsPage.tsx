@@ -8,8 +8,9 @@ import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Avatar, Button, Switch, Text } from '@mantine/core';
-import { IconPlus } from '@tabler/icons-react';
+import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { addAgent, agentsQuery, changeAgent, usersQuery } from '../api/agents.ts';
 import type { Agent, Availability } from '../api/records.ts';
@@ -26,6 +27,9 @@ export function AgentsPage() {
   return (
     <>
       <PageHead title="Agents">
+        <Button component={Link} to="/settings/teams" variant="default" leftSection={<IconUsersGroup size={15} />}>
+          Teams
+        </Button>
         {me.isAdmin && (
           <Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>
             Add an agent

@@ -22,7 +22,16 @@ export function TeamsPage() {
   const [isAdding, setAdding] = useState(false);
   return (
     <>
-      <PageHead title="Teams">
+      <PageHead
+        title={
+          <>
+            <Link to="/settings/agents" className={classes.back}>
+              Agents
+            </Link>
+            Teams
+          </>
+        }
+      >
         {me.isAdmin && (
           <Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>
             New team

@@ -14,7 +14,6 @@ import {
   IconUserCheck,
   IconUserCog,
   IconUsers,
-  IconUsersGroup,
   IconWorldWww,
 } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
@@ -34,11 +33,13 @@ export const places = [
   { to: '/settings/tags', label: 'Tags', keys: 'g k', icon: IconTag, isSetting: true },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
-  { to: '/settings/teams', label: 'Teams', keys: 'g m', icon: IconUsersGroup, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
   { to: '/settings/sharing', label: 'Sharing', keys: 'g h', icon: IconShare, isSetting: true },
 ] as const;
+
+/** They are reached from a page of the navigation, and by their keys. */
+export const placesWithin = [{ to: '/settings/teams', label: 'Teams', keys: 'g m' }] as const;
 
 const viewIcons: Record<View, typeof IconInbox> = {
   mine: IconUserCheck,

@@ -9,7 +9,7 @@ import { useState, useSyncExternalStore } from 'react';
 import { searchQuery } from '../api/inbox.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { listCommands, subscribeCommands } from './commands.ts';
-import { places } from './Navigation.tsx';
+import { places, placesWithin } from './Navigation.tsx';
 
 /** Conversations and customers by name, pages, and actions on the open conversation. */
 export function Palette({ openings }: { openings: number }) {
@@ -30,7 +30,7 @@ export function Palette({ openings }: { openings: number }) {
       icon: <IconPhonePlus size={16} />,
       run: () => void navigate({ to: '/calls', search: { log: true } }),
     },
-    ...places.map(({ to, label }) => ({
+    ...[...places, ...placesWithin].map(({ to, label }) => ({
       id: to,
       label: `Go to ${label.toLowerCase()}`,
       icon: <IconArrowRight size={16} />,
