@@ -159,6 +159,41 @@ describe('the inbox', () => {
     await priya.evaluate(`delete document.visibilityState`);
   });
 
+  test('gets a conversation of a team by its rule, with the time that is left, and sorts by it', async () => {
+    const { agents } = (await api('GET', '/api/agents')).body;
+    const { id: agent_id } = agents.find(({ name }: { name: string }) => name === 'Priya Nair');
+    const targets = { first_response: 30, resolution: 480, clock: 'always', warn_minutes: 5 };
+    const rule = { assigning: 'round_robin', members: [{ agent_id, languages: [] }], targets };
+    const team = (await api('POST', '/api/teams', { name: 'Night desk', ...rule }, 'maya')).body;
+    const own = (await api('POST', '/api/widgets', { name: 'At night' }, 'maya')).body;
+    await api('PATCH', `/api/widgets/${own.id}`, { team_id: team.id }, 'maya');
+    await open('/inbox?view=mine');
+    const plain = key;
+    key = own.key;
+    const visitor = await visit('Tilda Timed').finally(() => {
+      key = plain;
+    });
+    await row('Tilda Timed')
+      .getByText(/^(29|30) min left$/)
+      .waitFor();
+    await row('Tilda Timed').click();
+    await priya.getByText('Given to Priya Nair by the rule of the team').waitFor();
+    await priya.getByText(/^First answer (29|30) min left$/).waitFor();
+    await priya.getByLabel('Targets').selectOption('Due, next first');
+    await row('Tilda Timed').waitFor();
+    expect(await findBarriers(priya)).toEqual([]);
+    expect(await priya.evaluate(findMisfits)).toEqual([]);
+    if (process.env.AETHER_LOOK) await priya.screenshot({ path: `${process.env.AETHER_LOOK}/support-timed.png` });
+    await answerTo('Tilda Timed').fill('Good night');
+    await answerTo('Tilda Timed').press('Enter');
+    await priya.getByText(/^End (7 h 59 min|8 h) left$/).waitFor();
+    await api('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
+    await priya.getByRole('button', { name: 'Open again' }).first().waitFor();
+    await priya.locator('body').press('o');
+    await priya.getByText('Priya Nair opened this again').waitFor();
+    await api('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
+  });
+
   test('moves by J and K and opens by Enter, and ? shows the keys', async () => {
     await visit('Kara Key');
     await open('/inbox?view=unassigned');
