@@ -188,8 +188,7 @@ describe('the inbox', () => {
     await answerTo('Tilda Timed').press('Enter');
     await priya.getByText(/^End (7 h 59 min|8 h) left$/).waitFor();
     await api('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
-    await priya.getByRole('button', { name: 'Open again' }).first().waitFor();
-    await priya.locator('body').press('o');
+    await priya.getByRole('button', { name: 'Open again' }).first().click();
     await priya.getByText('Priya Nair opened this again').waitFor();
     await api('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
   });

@@ -23,7 +23,7 @@ export function Deadline({ session, isLong = false }: { session: Session; isLong
       data-late={state !== 'next'}
       title={`${what_} ${state === 'missed' ? 'was' : 'is'} due ${formatMoment(new Date(at).toISOString())}`}
     >
-      {state === 'next' ? <IconHourglass size={13} aria-hidden /> : <IconAlertTriangle size={13} aria-hidden />}{' '}
+      {state === 'next' ? <IconHourglass size={13} aria-hidden /> : <IconAlertTriangle size={13} aria-hidden />}
       {isLong || state === 'missed' ? `${what_} ${words}` : words}
     </span>
   );
