@@ -8216,7 +8216,7 @@ create table platform.notices (
   constraint notices_cause_check CHECK (((octet_length(cause) >= 1) AND (octet_length(cause) <= 100))),
   constraint notices_check CHECK (((kind = 'task'::text) OR (NOT is_reminder))),
   constraint notices_done_at_time CHECK (platform.is_time(done_at)),
-  constraint notices_kind_check CHECK ((kind = ANY (ARRAY['mention'::text, 'assignment'::text, 'handover'::text, 'task'::text]))),
+  constraint notices_kind_check CHECK ((kind = ANY (ARRAY['mention'::text, 'assignment'::text, 'handover'::text, 'task'::text, 'deadline'::text]))),
   constraint notices_read_at_time CHECK (platform.is_time(read_at)),
   constraint notices_record_check CHECK ((record = ANY (ARRAY['customer'::text, 'deal'::text, 'activity'::text, 'session'::text]))),
   constraint notices_record_id_check CHECK (((octet_length(record_id) >= 1) AND (octet_length(record_id) <= 40)))
@@ -8806,37 +8806,59 @@ CREATE OR REPLACE FUNCTION support.activity_of_session(session uuid)
  STABLE
 BEGIN ATOMIC
  SELECT c.id,
-     'support_chat'::text AS text,
+     'support_chat'::text,
      (
          CASE
+             WHEN (s.status = 'active'::text) THEN 'Support conversation opened again'::text
              WHEN s.resolved THEN 'Support conversation resolved'::text
+             WHEN (l.kind = 'expired'::text) THEN 'Support conversation ended by itself'::text
              ELSE 'Support conversation ended without a resolution'::text
          END ||
          CASE
              WHEN (s.identity = 'claimed'::text) THEN ' (unverified visitor)'::text
              ELSE ''::text
          END),
-     jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved, 'duration_seconds', round((EXTRACT(epoch FROM (s.ended_at - s.started_at)) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((LEAST((n.body)::timestamp with time zone, s.ended_at, ( SELECT min(m.created_at) AS min
+     jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved, 'duration_seconds', round(GREATEST(((EXTRACT(epoch FROM (u.at - s.started_at)) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((LEAST((n.body)::timestamp with time zone, u.at, ( SELECT min(m.created_at) AS min
                     FROM support.messages m
                    WHERE ((m.session_id = s.id) AND (m.created_at > n.created_at) AND (m.author = ANY (ARRAY['visitor'::text, 'agent'::text])))), ( SELECT min(o.created_at) AS min
                     FROM support.session_entries o
-                   WHERE ((o.session_id = s.id) AND (o.created_at > n.created_at) AND (o.kind = ANY (ARRAY['snoozed'::text, 'woken'::text, 'assigned'::text, 'released'::text, 'handed_over'::text]))))) - n.created_at), '00:00:00'::interval))), (0)::numeric) AS "coalesce"
+                   WHERE ((o.session_id = s.id) AND (o.created_at > n.created_at) AND (o.kind = ANY (ARRAY['snoozed'::text, 'woken'::text, 'assigned'::text, 'released'::text, 'handed_over'::text, 'ended'::text]))))) - n.created_at), '00:00:00'::interval))), (0)::numeric) AS "coalesce"
             FROM support.session_entries n
-           WHERE ((n.session_id = s.id) AND (n.kind = 'snoozed'::text)))), 1), 'summary', COALESCE(( SELECT e.body
+           WHERE ((n.session_id = s.id) AND (n.kind = 'snoozed'::text)))) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((o.created_at - e.created_at), '00:00:00'::interval))), (0)::numeric) AS "coalesce"
+            FROM (support.session_entries o
+              CROSS JOIN LATERAL ( SELECT max(e_1.created_at) AS created_at
+                    FROM support.session_entries e_1
+                   WHERE ((e_1.session_id = s.id) AND (e_1.kind = ANY (ARRAY['ended'::text, 'expired'::text])) AND (e_1.created_at < o.created_at))) e)
+           WHERE ((o.session_id = s.id) AND (o.kind = ANY (ARRAY['reopened'::text, 'returned'::text]))))), (0)::numeric), 1), 'summary', COALESCE(( SELECT e.body
             FROM support.session_entries e
            WHERE ((e.session_id = s.id) AND (e.kind = 'ended'::text))
-           ORDER BY e.created_at
+           ORDER BY e.created_at DESC
           LIMIT 1), ( SELECT "left"(support.words_of(m.*), 400) AS "left"
             FROM support.messages m
            WHERE ((m.session_id = s.id) AND (m.author = 'visitor'::text))
            ORDER BY m.number
           LIMIT 1))) AS jsonb_build_object,
-     s.ended_at,
+         CASE
+             WHEN (s.status = 'active'::text) THEN l.at
+             ELSE s.ended_at
+         END AS ended_at,
      ('session:'::text || s.id)
-    FROM ((support.sessions s
+    FROM ((((support.sessions s
       JOIN platform.customers k ON ((k.id = s.customer_id)))
       JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
-   WHERE ((s.id = activity_of_session.session) AND (s.status = 'ended'::text));
+      LEFT JOIN LATERAL ( SELECT e.kind,
+             e.created_at AS at
+            FROM support.session_entries e
+           WHERE ((e.session_id = s.id) AND (e.kind = ANY (ARRAY['ended'::text, 'expired'::text, 'reopened'::text, 'returned'::text])))
+           ORDER BY e.created_at DESC
+          LIMIT 1) l ON (true))
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN (s.status = 'active'::text) THEN l.at
+                     WHEN (l.kind = 'expired'::text) THEN COALESCE(s.last_message_at, s.ended_at)
+                     ELSE s.ended_at
+                 END AS at) u)
+   WHERE ((s.id = activity_of_session.session) AND ((s.status = 'ended'::text) OR (l.kind = ANY (ARRAY['reopened'::text, 'returned'::text]))));
 END;
 grant execute on function support.activity_of_session(session uuid) to support_role;
 
@@ -8898,6 +8920,12 @@ begin
     update support.sessions s set message_count = s.message_count + 1, last_message_at = now(),
       asked_at = coalesce(s.asked_at, asked),
       snoozed_until = case when add_message.author = 'bot' then s.snoozed_until end,
+      first_answered_at = case when is_agents and s.asked_at is not null then coalesce(s.first_answered_at, now())
+        else s.first_answered_at end,
+      due_at = case when is_agents and s.asked_at is not null then s.resolve_due_at else s.due_at end,
+      -- Who was warned of the first answer is warned of the end as well.
+      warned_at = case when is_agents and s.first_answered_at is null then null else s.warned_at end,
+      clocked_at = case when is_agents and s.first_answered_at is null then null else s.clocked_at end,
       waiting_since = case when is_agents then null
         when asked is not null then case when s.handler = 'agent' then coalesce(s.waiting_since, asked) end
         else s.waiting_since end,
@@ -8952,6 +8980,21 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION support.retell_session(session uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update crm.activities a set description = n.description, metadata = n.metadata, occurred_at = n.occurred_at
+  from support.activity_of_session(session) n
+  where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key and a.customer_id = n.customer_id
+    and (a.description, a.metadata, a.occurred_at) is distinct from (n.description, n.metadata, n.occurred_at);
+end $function$;
+grant execute on function support.retell_session(session uuid) to support_role;
+
 CREATE OR REPLACE FUNCTION support.shares_with_actor(shared text, customer uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -8965,6 +9008,28 @@ BEGIN ATOMIC
               JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
            WHERE ((h.what = shares_with_actor.shared) AND ((h.readers = 'everybody'::text) OR ((h.readers = 'managers'::text) AND ((c.account_manager_id = u.id) OR (u.role = 'admin'::text))))))) AS "exists";
 END;
+
+CREATE OR REPLACE FUNCTION support.tell_of_deadline()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  -- What was due before is met, or missed, or due later.
+  if new.due_at is distinct from old.due_at then
+    update platform.notices n set read_at = clock_timestamp()
+    where n.record = 'session' and n.record_id = new.id::text and n.kind = 'deadline' and n.read_at is null;
+  end if;
+  if new.warned_at is not null and new.warned_at is distinct from old.warned_at then
+    perform platform.add_notice(a.user_id, 'deadline', 'session', new.id::text, new.customer_id, 'deadline:' || new.id, again => true)
+    from support.agents a
+    where a.is_active and case when new.agent_id is not null then a.id = new.agent_id
+      else a.id in (select t.agent_id from support.widget_agents t where t.widget_id = new.widget_id) end;
+  end if;
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION support.tell_of_handover()
  RETURNS trigger
@@ -9225,7 +9290,7 @@ create table support.session_entries (
   constraint session_entries_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
   constraint session_entries_check CHECK (((kind <> 'note'::text) OR ((body IS NOT NULL) AND (client_id IS NOT NULL)))),
   constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
-  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text, 'tagged'::text, 'untagged'::text, 'prioritised'::text, 'mailed'::text, 'mail_failed'::text, 'mail_doubtful'::text, 'mail_automatic'::text, 'reopened'::text])))
+  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text, 'tagged'::text, 'untagged'::text, 'prioritised'::text, 'mailed'::text, 'mail_failed'::text, 'mail_doubtful'::text, 'mail_automatic'::text, 'reopened'::text, 'expired'::text, 'returned'::text, 'assigned_by_rule'::text, 'taken_back'::text])))
 );
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
@@ -9294,6 +9359,14 @@ create table support.sessions (
   ended_at timestamp with time zone,
   is_new_to_agent boolean default false not null,
   priority text collate "C" default 'normal'::text not null,
+  idle_check_at timestamp with time zone default now(),
+  first_answered_at timestamp with time zone,
+  first_due_at timestamp with time zone,
+  resolve_due_at timestamp with time zone,
+  due_at timestamp with time zone,
+  warn_at timestamp with time zone,
+  warned_at timestamp with time zone,
+  clocked_at timestamp with time zone,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -9324,17 +9397,26 @@ comment on column support.sessions.visitor_name is 'As the visitor typed it; it 
 comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was only opened; agents do not see such a session.';
 comment on column support.sessions.waiting_since is 'The time of the oldest message of the visitor that no agent has answered.';
 comment on column support.sessions.is_new_to_agent is 'A colleague assigned it to its agent, who has not opened it since.';
+comment on column support.sessions.idle_check_at is 'When to look next whether it has been idle for long enough to end. Null: never.';
+comment on column support.sessions.first_answered_at is 'When an agent first wrote to a visitor who had asked.';
+comment on column support.sessions.due_at is 'The next of first_due_at and resolve_due_at that is still to be met.';
+comment on column support.sessions.warn_at is 'When the agent is told that due_at comes.';
+comment on column support.sessions.clocked_at is 'When the four times were computed. Null: they are to be computed again.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
+CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE (status = 'active'::text);
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
+CREATE INDEX sessions_unclocked ON support.sessions USING btree (asked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NULL));
 CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_email)) WHERE ((customer_id IS NULL) AND (visitor_email IS NOT NULL));
+CREATE INDEX sessions_warned ON support.sessions USING btree (warn_at) WHERE ((status = 'active'::text) AND (warned_at IS NULL) AND (warn_at IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER remove_mails AFTER UPDATE OF visitor_email ON support.sessions FOR EACH ROW WHEN (((old.visitor_email IS NOT NULL) AND (new.visitor_email IS NULL))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
+CREATE TRIGGER tell_of_deadline AFTER UPDATE OF due_at, warned_at ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER !~ '^(merge|erase)_role$'::text) AND ((new.due_at IS DISTINCT FROM old.due_at) OR (new.warned_at IS DISTINCT FROM old.warned_at)))) EXECUTE FUNCTION support.tell_of_deadline();
 CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
@@ -9350,7 +9432,7 @@ grant maintain on support.sessions to privacy_role;
 grant select on support.sessions to erase_role;
 grant select on support.sessions to merge_role;
 grant select on support.sessions to support_role;
-grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent, priority) on support.sessions to support_role;
+grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at, is_new_to_agent, priority, idle_check_at, first_answered_at, first_due_at, resolve_due_at, due_at, warn_at, warned_at, clocked_at) on support.sessions to support_role;
 grant update on support.sessions to erase_role;
 grant update on support.sessions to merge_role;
 
@@ -9391,6 +9473,61 @@ grant delete on support.tags to support_role;
 grant insert (name, colour) on support.tags to support_role;
 grant select on support.tags to support_role;
 grant update (name, colour) on support.tags to support_role;
+
+create table support.team_members (
+  team_id uuid not null,
+  agent_id uuid not null,
+  languages text[] collate "C" default '{}'::text[] not null,
+  assigned_at timestamp with time zone,
+  constraint team_members_pkey PRIMARY KEY (team_id, agent_id),
+  constraint team_members_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
+  constraint team_members_team_id_fkey FOREIGN KEY (team_id) REFERENCES support.teams(id) ON DELETE CASCADE,
+  constraint team_members_assigned_at_time CHECK (platform.is_time(assigned_at)),
+  constraint team_members_languages_check CHECK ((cardinality(languages) <= 20))
+);
+comment on column support.team_members.languages is 'Languages that the agent answers in, such as de. Visitors who have one of them go to this agent first.';
+comment on column support.team_members.assigned_at is 'When the rule last gave the agent a conversation. The turn goes to whoever waits longest.';
+CREATE INDEX team_members_agent_id_idx ON support.team_members USING btree (agent_id);
+alter table support.team_members enable row level security, force row level security;
+create policy owner_all on support.team_members for all to platform_owner using (true) with check (true);
+create policy support_all on support.team_members for all to support_role using (true) with check (true);
+grant delete on support.team_members to support_role;
+grant insert (team_id, agent_id, languages) on support.team_members to support_role;
+grant select on support.team_members to support_role;
+grant update (languages, assigned_at) on support.team_members to support_role;
+
+create table support.teams (
+  id uuid default uuidv7() not null,
+  name text collate platform.people not null,
+  assigning text collate "C" default 'none'::text not null,
+  open_max integer,
+  hours jsonb,
+  targets jsonb,
+  members_at timestamp with time zone default clock_timestamp() not null,
+  version bigint default 1 not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint teams_pkey PRIMARY KEY (id),
+  constraint teams_assigning_check CHECK ((assigning = ANY (ARRAY['none'::text, 'round_robin'::text, 'least_open'::text]))),
+  constraint teams_hours_check CHECK (((jsonb_typeof(hours) = 'object'::text) AND (octet_length((hours)::text) <= 65536))),
+  constraint teams_members_at_time CHECK (platform.is_time(members_at)),
+  constraint teams_name_check CHECK (platform.is_line(name, 80)),
+  constraint teams_open_max_check CHECK (((open_max >= 1) AND (open_max <= 1000))),
+  constraint teams_targets_check CHECK (((jsonb_typeof(targets) = 'object'::text) AND (octet_length((targets)::text) <= 4096)))
+);
+comment on column support.teams.open_max is 'So many open conversations of an agent, of whatever team, keep the rule from giving another one.';
+comment on column support.teams.hours is 'Null: people are always there. Otherwise the time zone, the hours of each weekday, and holidays.';
+comment on column support.teams.targets is 'How soon visitors are to be answered and helped, in minutes. Null: no clock runs.';
+comment on column support.teams.members_at is 'When its members last changed: so that counts as a change of the team.';
+CREATE UNIQUE INDEX teams_name_key ON support.teams USING btree (lower((name COLLATE pg_c_utf8)));
+CREATE TRIGGER count_version BEFORE UPDATE ON support.teams FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+alter table support.teams enable row level security, force row level security;
+create policy owner_all on support.teams for all to platform_owner using (true) with check (true);
+create policy support_all on support.teams for all to support_role using (true) with check (true);
+grant delete on support.teams to support_role;
+grant insert (name, assigning, open_max, hours, targets) on support.teams to support_role;
+grant select on support.teams to support_role;
+grant update (name, assigning, open_max, hours, targets, members_at) on support.teams to support_role;
 
 create table support.widget_agents (
   widget_id uuid not null,
@@ -9439,21 +9576,31 @@ create table support.widgets (
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  team_id uuid,
+  ends_after_hours integer default 72,
+  reopens_days integer default 7 not null,
   constraint widgets_pkey PRIMARY KEY (id),
   constraint widgets_key_key UNIQUE (key),
+  constraint widgets_team_id_fkey FOREIGN KEY (team_id) REFERENCES support.teams(id),
+  constraint widgets_ends_after_hours_check CHECK (((ends_after_hours >= 1) AND (ends_after_hours <= 2160))),
   constraint widgets_key_check CHECK ((key ~ '^[a-z0-9_-]{8,64}$'::text)),
   constraint widgets_name_check CHECK (platform.is_line(name, 80)),
+  constraint widgets_reopens_days_check CHECK (((reopens_days >= 0) AND (reopens_days <= 365))),
   constraint widgets_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 16384)))
 );
 comment on column support.widgets.key is 'Public: it is in the host page. It names the widget and proves nothing.';
+comment on column support.widgets.team_id is 'The team whose hours, rule and targets hold for its conversations.';
+comment on column support.widgets.ends_after_hours is 'A conversation in which nobody wrote for so long ends by itself, unless the visitor waits for an answer. Null: never.';
+comment on column support.widgets.reopens_days is 'So long after its end a conversation opens again when its visitor writes. 0: never.';
+CREATE INDEX widgets_team_id_idx ON support.widgets USING btree (team_id) WHERE (team_id IS NOT NULL);
 CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.widgets enable row level security, force row level security;
 create policy owner_all on support.widgets for all to platform_owner using (true) with check (true);
 create policy support_all on support.widgets for all to support_role using (true) with check (true);
 grant delete on support.widgets to support_role;
-grant insert (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
+grant insert (key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days) on support.widgets to support_role;
 grant select on support.widgets to support_role;
-grant update (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
+grant update (key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days) on support.widgets to support_role;
 
 create schema sync;
 grant usage on schema sync to app_role;
@@ -11669,7 +11816,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_sessions()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: token_hash message_count last_message_at visitor_read_number agent_read_number page is_new_to_agent
+-- never: token_hash message_count last_message_at visitor_read_number agent_read_number page is_new_to_agent idle_check_at due_at warn_at warned_at clocked_at
 declare
   r support.sessions;
   data jsonb := '{}';
@@ -11766,7 +11913,10 @@ begin
       end if;
     end if;
     if new.ended_at is distinct from old.ended_at
-       or new.priority is distinct from old.priority then
+       or new.priority is distinct from old.priority
+       or new.first_answered_at is distinct from old.first_answered_at
+       or new.first_due_at is distinct from old.first_due_at
+       or new.resolve_due_at is distinct from old.resolve_due_at then
       if new.ended_at is distinct from old.ended_at then
         data := data || jsonb_build_object('ended_at', new.ended_at);
         previous := previous || jsonb_build_object('ended_at', old.ended_at);
@@ -11775,13 +11925,25 @@ begin
         data := data || jsonb_build_object('priority', new.priority);
         previous := previous || jsonb_build_object('priority', old.priority);
       end if;
+      if new.first_answered_at is distinct from old.first_answered_at then
+        data := data || jsonb_build_object('first_answered_at', new.first_answered_at);
+        previous := previous || jsonb_build_object('first_answered_at', old.first_answered_at);
+      end if;
+      if new.first_due_at is distinct from old.first_due_at then
+        data := data || jsonb_build_object('first_due_at', new.first_due_at);
+        previous := previous || jsonb_build_object('first_due_at', old.first_due_at);
+      end if;
+      if new.resolve_due_at is distinct from old.resolve_due_at then
+        data := data || jsonb_build_object('resolve_due_at', new.resolve_due_at);
+        previous := previous || jsonb_build_object('resolve_due_at', old.resolve_due_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
