@@ -5,11 +5,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
-import { type LocalServer, startLocal } from './embedded/local.ts';
+import type { LocalServer } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
 import { type Login, loginNames, logins } from './rights/logins.ts';
 import { describeSchema } from './snapshot.ts';
 import { newTestFolder } from './testing.folder.ts';
+import { startMigrated } from './testing.local.ts';
 
 const { adminUrl, superuserUrl, urls } = inject('aetherServer');
 const made: string[] = [];
@@ -176,7 +177,7 @@ describe('bootstrap on a fresh server', () => {
   }, async () => {
     const folder = await newTestFolder('fresh');
     folders.push(folder);
-    const local = await startLocal({ folder, database: 'platform', port: 54460 });
+    const local = await startMigrated({ folder, database: 'platform', port: 54460 });
     servers.push(local);
     const superuser = local.server.superuserUrl('postgres');
 

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { bootstrap } from './bootstrap.ts';
@@ -15,6 +17,7 @@ export const templateDatabase = 'aether_template';
 /** One server for the whole run, with one migrated database that every test file copies. It need not survive a power cut. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await newTestFolder('test');
+  const stopped = `${folder}-stopped`;
   const local = await startLocal({
     folder,
     database: templateDatabase,
@@ -30,14 +33,25 @@ export default async function setup(project: TestProject): Promise<() => Promise
       file_copy_method: 'clone', // the copy of a database takes a third less
       authentication_timeout: '10s', // while a connection waits for its password, no database is made or dropped
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
+      // Nothing here is replicated, recovered or asked for the titles of its processes; checkpoints are those of copies.
+      wal_level: 'minimal',
+      max_wal_senders: '0',
+      wal_init_zero: 'off',
+      checkpoint_timeout: '1h',
+      max_wal_size: '4GB',
+      bgwriter_lru_maxpages: '0',
+      update_process_title: 'off',
+      max_logical_replication_workers: '0',
+      io_method: 'sync', // the data is in memory, and a process that reads it for others takes longer
+      shared_buffers: '64MB', // each copy of a database looks through all of them
     },
   });
   const end = async () => {
     await local.server.stop('immediate');
-    await rm(folder, { recursive: true, force: true });
+    for (const each of [folder, stopped]) await rm(each, { recursive: true, force: true });
   };
   try {
-    const pooler = await prepare(project, local);
+    const pooler = await prepare(project, local, { folder, stopped });
     return async () => {
       await pooler?.close();
       await end();
@@ -49,11 +63,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** Fills the server with what the tests copy, and tells them where it is. @returns the pooler before it, if there is one */
-async function prepare(project: TestProject, local: LocalServer): Promise<{ close(): Promise<void> } | undefined> {
+async function prepare(
+  project: TestProject,
+  local: LocalServer,
+  { folder, stopped }: { folder: string; stopped: string },
+): Promise<{ close(): Promise<void> } | undefined> {
+  await migrate(local.urlOf('platform_migrator'));
+  // What startMigrated of testing.local.ts begins with: as every server is, without what only this one needs.
+  await local.server.stop();
+  await promisify(execFile)('cp', ['-a', folder, stopped]);
+  await local.server.start();
   await offerTls(local.server.folder, local.server.superuserUrl());
   // The limit counts all databases of the server, and several test files act for privacy at once.
   await bootstrap(local.adminUrl, { database: templateDatabase, passwords: {}, connections: { privacy_app: 50 } });
-  await migrate(local.urlOf('platform_migrator'));
   const urls = Object.fromEntries(loginNames.map((login) => [login, local.urlOf(login)]));
   const { port } = local.server;
   // Only of `npm run test:pooled`: the apps of all tests reach their databases through it.
@@ -71,6 +93,7 @@ async function prepare(project: TestProject, local: LocalServer): Promise<{ clos
     adminUrl: local.adminUrl,
     urls,
     poolerPort: pooler?.port,
+    stopped,
   });
   return pooler;
 }

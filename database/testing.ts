@@ -13,6 +13,8 @@ declare module 'vitest' {
       urls: Record<string, string>;
       /** Of a PgBouncer before the server, through which the apps go. */
       poolerPort: number | undefined;
+      /** The folder of a migrated server that does not run, for copies: see startMigrated of testing.local.ts. */
+      stopped: string;
     };
   }
 }

@@ -1,4 +1,5 @@
 import { atEnd, createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
+import { sample } from '@aether/database/testing.sample';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -164,7 +165,7 @@ test('rows that are written at once leave the tables and events that they leave 
         expect(await stateOf(superuser.bulk)).toEqual(await stateOf(superuser.single));
       },
     ),
-    { numRuns: 8 },
+    { numRuns: sample(8, 3) },
   );
 });
 

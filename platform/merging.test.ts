@@ -831,7 +831,7 @@ describe('a merge at the same moment', () => {
     const [a, b] = [await customer(), await customer()];
     await superuser.query(
       `insert into crm.activities (customer_id, type, description, created_by_app)
-       select $1, 'note', 'Note ' || n, 'foundation' from generate_series(1, 3000) n`,
+       select $1, 'note', 'Note ' || n, 'foundation' from generate_series(1, 800) n`,
       [b],
     );
     const before = await state(a, b);

@@ -129,6 +129,8 @@ export type Effects = {
   record(subscription: string): ConsumerOptions['handler'];
   /** `<customer>:<version>` in the order in which they were written. */
   list(subscription: string): Promise<string[]>;
+  /** How many there are: a list of thousands, asked for again and again, costs more than what is waited for. */
+  count(subscription: string): Promise<number>;
 };
 
 export async function openEffects(): Promise<Effects> {
@@ -161,6 +163,13 @@ export async function openEffects(): Promise<Effects> {
         [subscription],
       );
       return rows.map(({ effect }) => effect);
+    },
+    async count(subscription) {
+      const { rows } = await pool.query<{ count: number }>(
+        'select count(*)::integer as count from public.effects where subscription = $1',
+        [subscription],
+      );
+      return rows[0]?.count ?? 0;
     },
   };
 }

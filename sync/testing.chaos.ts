@@ -31,6 +31,12 @@ const subscriptions = Object.keys(shares);
 /** Each kind of fault has its turn first, however short the run: its value must not depend on chance. */
 const firstRolls = [0.2, 0.5, 0.75, 0.9];
 
+export const startAndMigrate: typeof startLocal = async (options) => {
+  const local = await startLocal(options);
+  await migrate(local.urlOf('platform_migrator'));
+  return local;
+};
+
 /**
  * Runs writers, two sequencers and five subscribers on a PostgreSQL of their own. It kills each, PostgreSQL too, and makes the sequencers'
  * lines silent, at moments that `seed` decides. The writers change customers one by one and in bulk, and publish events; the handlers fail
@@ -40,21 +46,26 @@ export async function runChaos({
   seconds,
   seed,
   writesMin = 0,
+  restMs = 0,
+  start = startAndMigrate,
 }: {
   seconds: number;
   seed: number;
   /** Goes on until there are so many commits, a minute longer at most: a busy machine gets little done between the kills. */
   writesMin?: number;
+  /** How long each writer rests after a commit. */
+  restMs?: number;
+  /** Makes the server: a test has a quicker way. */
+  start?: typeof startLocal;
 }): Promise<ChaosCounts> {
   const folder = await newTestFolder('chaos');
-  const local = await startLocal({ folder, database: 'chaos', port: 54530 });
+  const local = await start({ folder, database: 'chaos', port: 54530 });
   const lines = await Promise.all([1, 2].map(() => startTestLine(local.urlOf('sync_app'))));
   const crew = startCrew();
   const keep = (name: string, script: string, args: string[], url: string) =>
     crew.keep(name, join(import.meta.dirname, script), args, { PLATFORM_DB_URL: url });
 
   try {
-    await migrate(local.urlOf('platform_migrator'));
     await prepare(local);
     for (const [n, line] of lines.entries()) keep(`sequencer ${n + 1}`, 'main.ts', [], line.url);
     for (const [subscription, count] of Object.entries(shares))
@@ -74,7 +85,7 @@ export async function runChaos({
       const leftMs = endsAt - performance.now();
       return leftMs > 0 || ((turn < firstRolls.length || writes < writesMin) && leftMs > -60_000);
     };
-    const writer = { chance, isWriting, onCommitted: () => writes++ };
+    const writer = { chance, isWriting, onCommitted: () => writes++, keepPace: () => wait(restMs) };
     const writing = Promise.all([
       writeInBulk(local.urlOf('sync_app'), writer),
       ...Array.from({ length: 6 }, (_, habit) =>

@@ -1,7 +1,8 @@
 import { chown, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LocalServer, type Login, loginNames, migrate, startLocal } from '@aether/database';
+import { type LocalServer, type Login, loginNames } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { startMigrated } from '@aether/database/testing.local';
 import { startReplica } from '@aether/database/testing.replica';
 import { testCertificate } from '@aether/database/testing.tls';
 import { startTestPooler } from '@aether/platform/testing.pooler';
@@ -22,7 +23,7 @@ let admin: pg.Client;
 let addresses: Required<Addresses>;
 beforeAll(async () => {
   folder = await newTestFolder('doctor');
-  local = await startLocal({
+  local = await startMigrated({
     folder,
     database: 'platform',
     port: 54480,
@@ -34,7 +35,6 @@ beforeAll(async () => {
       jit: 'off',
     },
   });
-  await migrate(local.urlOf('platform_migrator'));
   const open = async (url: string) => {
     const client = new pg.Client({ connectionString: url });
     await client.connect();

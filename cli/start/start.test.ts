@@ -42,8 +42,8 @@ const untilReady = (command: Command) => command.prints(/Ctrl-C stops everything
 const codeAndOutput = async (command: Command) => [await command.ends(), command.output()];
 
 /** What a command that only asks what runs, or is refused, ends with. */
-const ask = async (folder: string, args: string[]) => {
-  const { code, output } = await aetherHere(folder, args);
+const ask = async (folder: string, args: string[], variables: Record<string, string> = {}) => {
+  const { code, output } = await aetherHere(folder, args, variables);
   return [code, output];
 };
 
@@ -160,9 +160,9 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
 
   test('a token that the command prints signs its person in at the app that it is for, and at no other', async () => {
     const { FOUNDATION_URL, SUPPORT_URL } = readEnv(home);
-    const token = aether(home, ['token', '--as', 'priya', '--app', 'support']);
-    expect(await token.ends()).toBe(0);
-    const headers = { Authorization: `Bearer ${token.output().trim()}` };
+    const [code, token] = await ask(home, ['token', '--as', 'priya', '--app', 'support']);
+    expect(code).toBe(0);
+    const headers = { Authorization: `Bearer ${String(token).trim()}` };
     const me = await fetch(`${SUPPORT_URL}/signin/me`, { headers });
     expect(await me.json()).toMatchObject({ user: { id: 'demo-priya', name: 'Priya Nair', role: 'user' } });
     expect((await fetch(`${FOUNDATION_URL}/signin/me`, { headers })).status).toBe(401);
@@ -283,8 +283,7 @@ describe('npm start', { timeout: 60_000 }, () => {
   });
 
   test('names the missing passwords if PLATFORM_DB_URL is set without them', async () => {
-    const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
-    expect(await codeAndOutput(command)).toEqual([
+    expect(await ask(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' })).toEqual([
       1,
       expect.stringMatching(
         /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, CONSOLE_APP_PASSWORD, SYNC_APP_PASSWORD/,

@@ -1,3 +1,4 @@
+import { sample } from '@aether/database/testing.sample';
 import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { beforeAll, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from './testing.ts';
@@ -13,7 +14,7 @@ test('no input causes a 5xx, an answer that is no JSON, an error text of the dat
   const customer = await app.foundation.createCustomer({ name: 'Target', email: 'target@example.com' });
   const deal = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Target' });
   const faults = await findFaults(app.url, {
-    runs: 700,
+    runs: sample(700),
     headers: await app.headersOf('maya'),
     likely: {
       id: String(deal.body.id),

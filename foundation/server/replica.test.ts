@@ -256,6 +256,7 @@ describe('a read', () => {
       const { result, ageMs } = await caller().read(listed);
       expect(result).toMatchObject([{ here: true }]);
       expect(ageMs).toBeLessThan(ageMaxMs);
+      await new Promise((next) => setTimeout(next, 10)); // as fast as it can, it would only keep a core busy
     }
   });
 
@@ -379,7 +380,7 @@ describe('a replica that fails', () => {
     let isOver = false;
     let [reads, fromReplica] = [0, 0];
     const moreOf = async (count: () => number) => {
-      const enough = count() + 40;
+      const enough = count() + 15;
       await expect.poll(count, { interval: 10 }).toBeGreaterThan(enough);
     };
     const lost: string[] = [];

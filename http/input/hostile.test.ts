@@ -1,3 +1,4 @@
+import { sample } from '@aether/database/testing.sample';
 import { anyText } from '@aether/platform/testing.text';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -78,7 +79,7 @@ const wildJson = fc.letrec((tie) => ({
   ),
 })).value;
 
-const runs = { numRuns: 150 };
+const runs = { numRuns: sample(150) };
 
 test('any bytes as a body are accepted or refused with a problem', async () => {
   await fc.assert(

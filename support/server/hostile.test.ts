@@ -1,3 +1,4 @@
+import { sample } from '@aether/database/testing.sample';
 import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { beforeAll, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
@@ -16,7 +17,7 @@ test('no input causes a 5xx, an answer that is not JSON, a message of the databa
   });
   const attack = (headers: Record<string, string>) =>
     findFaults(app.url, {
-      runs: 400,
+      runs: sample(400),
       headers,
       likely: {
         id: body.session_id,

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { type LocalServer, migrate, startLocal } from '@aether/database';
+import type { LocalServer } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { startMigrated } from '@aether/database/testing.local';
 import {
   type AppEvent,
   connectPlatform,
@@ -24,8 +25,7 @@ beforeAll(async () => {
   folder = await newTestFolder('crash');
   // Unawaited commits reach the disk only when another commit waits for it: so a crash undoes exactly what the test wants.
   const settings = { fsync: 'off', wal_writer_delay: '10s', autovacuum: 'off', shared_buffers: '32MB' };
-  local = await startLocal({ folder, database: 'aether', port: 54560, settings });
-  await migrate(local.urlOf('platform_migrator'));
+  local = await startMigrated({ folder, database: 'aether', port: 54560, settings });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: local.urlOf('support_app') } });
   sequencer = startSequencer({ url: local.urlOf('sync_app') });
 });

@@ -1,8 +1,9 @@
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LocalServer, migrate, startLocal } from '@aether/database';
+import type { LocalServer } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { startMigrated } from '@aether/database/testing.local';
 import { type AppEvent, connectPlatform, type Handled, type PlatformDb } from '@aether/platform';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -51,9 +52,8 @@ async function restore(target: pg.Client, folder: string, sequences: { name: str
 }
 
 async function startElsewhere(folder: string): Promise<LocalServer> {
-  const local = await startLocal({ folder, database: 'restored', port: 54540 });
+  const local = await startMigrated({ folder: join(folder, 'server'), database: 'restored', port: 54540 });
   atEnd(() => local.server.stop('immediate'));
-  await migrate(local.urlOf('platform_migrator'));
   return local;
 }
 

@@ -70,38 +70,38 @@ test('a frozen set is redriven through a kill -9 of the worker, and its numbers 
   timeout: 60_000,
 }, async () => {
   const { name, state, dead } = await subscribe();
-  await addCustomers(200);
-  await until(async () => (await dead()) === 200);
+  await addCustomers(80);
+  await until(async () => (await dead()) === 80);
   const [cause] = await listCauses(platform.sync, { subscription: name }, { limit: 10 });
   expect(cause).toMatchObject({
-    events: 200,
-    dead: 200,
-    customers: 200,
+    events: 80,
+    dead: 80,
+    customers: 80,
     shape: 'no mail server for <id>',
-    failures: 200,
+    failures: 80,
   });
   const frozen = await freezeFailures(platform.sync, {
     kind: 'redrive',
     subscription: name,
     filter: { cause: cause?.cause },
   });
-  expect(frozen.total).toBe(200);
+  expect(frozen.total).toBe(80);
   // What fails after the freezing is not in the set, and what is taken away from it is gone.
   await addCustomers(1);
-  await until(async () => (await dead()) === 201);
-  const parked = await listParked(platform.sync, { subscription: name, limit: 201 });
+  await until(async () => (await dead()) === 81);
+  const parked = await listParked(platform.sync, { subscription: name, limit: 81 });
   const late = parked.at(-1)?.position;
-  await skip(platform.sync, { subscription: name, position: parked[100]?.position as number });
+  await skip(platform.sync, { subscription: name, position: parked[60]?.position as number });
   const poisoned = new Set(parked.slice(10, 15).map(({ key }) => key));
   state.isBroken = ({ key }) => poisoned.has(key);
 
   const first = startWorker();
-  await confirmRun(platform.sync, { run: frozen.run, reason: 'the mail server is back', ratePerSecond: 100 });
+  await confirmRun(platform.sync, { run: frozen.run, reason: 'the mail server is back', ratePerSecond: 40 });
   await until(async () => (await readRun(platform.sync, frozen.run)).handled > 0);
   first.kill('SIGKILL');
   const killed = await readRun(platform.sync, frozen.run);
   expect(killed.ended_at).toBeNull();
-  expect(sumOf(killed)).toBe(200);
+  expect(sumOf(killed)).toBe(80);
   const second = startWorker();
   await until(() => ended(frozen.run));
   // It would take batches of the run below, which counts those that it takes by hand.
@@ -109,8 +109,8 @@ test('a frozen set is redriven through a kill -9 of the worker, and its numbers 
   await once(second, 'exit');
   expect(await readRun(platform.sync, frozen.run)).toMatchObject({
     state: 'done',
-    total: 200,
-    handled: 194,
+    total: 80,
+    handled: 74,
     failed: 5,
     gone: 1,
     skipped: 0,
@@ -122,8 +122,8 @@ test('a frozen set is redriven through a kill -9 of the worker, and its numbers 
   expect(left).toHaveLength(6);
   expect(left.at(-1)).toMatchObject({ position: late, state: 'dead' });
   expect(await operations(frozen.run)).toEqual([
-    ['bulk.redrive', 'the mail server is back', { events: 200 }],
-    ['bulk.end', 'the mail server is back', expect.objectContaining({ handled: 194, failed: 5, gone: 1, total: 200 })],
+    ['bulk.redrive', 'the mail server is back', { events: 80 }],
+    ['bulk.end', 'the mail server is back', expect.objectContaining({ handled: 74, failed: 5, gone: 1, total: 80 })],
   ]);
 });
 

@@ -135,6 +135,21 @@ async function endAll(client: Sql, ids: string[]): Promise<number> {
   return Number(row?.ended);
 }
 
+type Dirty = {
+  relation: string;
+  indexes: string[];
+  sampled: string[];
+  is_parent: boolean;
+  has_expressions: boolean;
+  how: string;
+};
+
+/** No checkpoint writes the pages of an unlogged table, so that its file may keep what a vacuum has removed: it is written anew. */
+const listDirty = `
+  select *, case (select relpersistence from pg_class where oid = relation::regclass) when 'u' then 'full, ' else '' end as how,
+    exists (select from pg_index where indrelid = relation::regclass and indexprs is not null) as has_expressions
+  from platform.list_clean_up()`;
+
 /**
  * Builds the indexes concerned again and vacuums the tables. A name comes from the catalogue, quoted.
  *
@@ -145,12 +160,9 @@ async function removeRemains(
   built: Set<string>,
   onStep?: (step: string) => void,
 ): Promise<boolean> {
-  const tables = await rowsOf<{ relation: string; indexes: string[]; sampled: string[]; is_parent: boolean }>(
-    client,
-    'select * from platform.list_clean_up()',
-  );
+  const tables = await rowsOf<Dirty>(client, listDirty);
   let isClean = true;
-  for (const { relation, indexes, sampled, is_parent } of tables) {
+  for (const { relation, indexes, sampled, is_parent, has_expressions, how } of tables) {
     for (const index of indexes) {
       if (built.has(index)) continue;
       onStep?.(`reindex ${index}`);
@@ -158,10 +170,10 @@ async function removeRemains(
       built.add(index);
     }
     onStep?.(`vacuum ${relation}`);
-    await client.query(forgetExpressions, [indexes]);
+    if (has_expressions) await client.query(forgetExpressions, [indexes]);
     // A table of partitions has no rows of its own, and statistics of all rows if somebody has ever analysed the whole database.
     if (is_parent) await client.query(`analyze only ${relation}`);
-    else if (!(await vacuum(client, relation))) isClean = false;
+    else if (!(await vacuum(client, relation, how))) isClean = false;
     await client.query(forgetStatistics, [relation, sampled, is_parent]);
   }
   return isClean;
@@ -183,17 +195,13 @@ const forgetStatistics = `
 const stillDead =
   /(\d+) (?:are dead but not yet removable|dead row versions? cannot be removed yet)|tuples missed: (\d+) dead/g;
 
-/** No checkpoint writes the pages of an unlogged table, so that its file may keep what a vacuum has removed: it is written anew. */
-const howToVacuum = `select case relpersistence when 'u' then 'full, ' else '' end as how from pg_class where oid = $1::regclass`;
-
 /** @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of */
-async function vacuum(client: pg.ClientBase, relation: string): Promise<boolean> {
+async function vacuum(client: pg.ClientBase, relation: string, how: string): Promise<boolean> {
   const notices: pg.DatabaseError[] = [];
   const listen = (notice: pg.DatabaseError) => void notices.push(notice);
   client.on('notice', listen as (notice: unknown) => void);
   try {
-    const [row] = await rowsOf<{ how: string }>(client, howToVacuum, [relation]);
-    await client.query(`vacuum (${row?.how ?? ''}analyze, verbose) ${relation}`);
+    await client.query(`vacuum (${how}analyze, verbose) ${relation}`);
   } finally {
     client.off('notice', listen as (notice: unknown) => void);
   }

@@ -272,7 +272,7 @@ describe('the export', () => {
   });
 
   test('is read from a cursor as it is taken: nobody holds a long conversation whole', async () => {
-    const messages = 20_000;
+    const messages = 6_000;
     await superuser.query(
       `insert into support.messages (session_id, number, author, client_id, body)
        select $1, 2 + n, 'visitor', 'many' || n, encode(sha256(int4send(n)), 'hex') || encode(sha256(int4send(-n)), 'hex')
