@@ -10,7 +10,7 @@ const isWhole = process.argv.slice(2).every((each) => each === 'run' || each.sta
  */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const first = ['/e2e/', '/sync/chaos.test.ts', '/cli/', '/sync/', ''];
+    const first = ['/e2e/', '/sync/chaos.test.ts', '/cli/', '/sync/', '/servicebus/', ''];
     const rank = ({ moduleId }: TestSpecification) => first.findIndex((part) => moduleId.includes(part));
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
   }

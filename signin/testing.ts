@@ -88,6 +88,9 @@ export async function startTestIssuer(): Promise<TestIssuer> {
   };
 }
 
+/** A token is good for ten minutes; signing one for each call costs as much as the rest of a small one. */
+const keepTokensMs = 240_000;
+
 type Call = (
   method: string,
   path: string,
@@ -112,7 +115,17 @@ export type SignedCalls = {
 
 /** Calls a server with an access token, otherwise like `callerOf` of `@aether/http/testing`. */
 export function signCalls(issuer: TestIssuer, callAnonymously: Call): SignedCalls {
-  const headersOf = async (who: string) => ({ Authorization: `Bearer ${await issuer.tokenFor(who)}` });
+  const kept = new Map<string, { token: Promise<string>; at: number }>();
+  const bearer = async (who: string, claims?: JWTPayload): Promise<{ Authorization: string }> => {
+    const key = JSON.stringify([who, claims]);
+    let one = kept.get(key);
+    if (!one || performance.now() - one.at > keepTokensMs) {
+      one = { token: issuer.tokenFor(who, claims), at: performance.now() };
+      kept.set(key, one);
+    }
+    return { Authorization: `Bearer ${await one.token}` };
+  };
+  const headersOf = (who: string) => bearer(who);
   const callAs =
     (who: string): Call =>
     async (method, path, body, headers) =>
@@ -120,8 +133,7 @@ export function signCalls(issuer: TestIssuer, callAnonymously: Call): SignedCall
   const callWith =
     (...scopes: string[]): Call =>
     async (method, path, body, headers) => {
-      const Authorization = `Bearer ${await issuer.tokenFor('service', { roles: scopes })}`;
-      return callAnonymously(method, path, body, { Authorization, ...headers });
+      return callAnonymously(method, path, body, { ...(await bearer('service', { roles: scopes })), ...headers });
     };
   return { call: callAs('maya'), callAs, callWith, callAnonymously, headersOf };
 }
