@@ -64,7 +64,14 @@ export async function startReplica(
     urlOf: (primaryUrl) => Object.assign(new URL(primaryUrl), { port: `${server.port}` }).href,
     askPrimary: (database, sql) =>
       asSuperuser(primary.server, async (client) => (await client.query(sql)).rows, database),
-    askReplica: (database, sql) => asSuperuser(server, async (client) => (await client.query(sql)).rows, database),
+    async askReplica(database, sql) {
+      for (;;)
+        try {
+          return await asSuperuser(server, async (client) => (await client.query(sql)).rows, database);
+        } catch (error) {
+          if ((error as pg.DatabaseError).code !== '40001') throw error; // what it replays has cancelled the statement
+        }
+    },
     pause: () =>
       asSuperuser(server, async (superuser) => {
         await superuser.query('select pg_wal_replay_pause()');
