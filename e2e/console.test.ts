@@ -83,16 +83,9 @@ test('every page of the console has no barrier in light or dark, does not scroll
     if (path === '/consumers') await maya.getByRole('list', { name: 'Orders to billing' }).waitFor();
     await maya.getByRole('main').getByRole('heading', { level: 1 }).waitFor();
     await maya.waitForLoadState('networkidle');
-    const name = path.slice(1).replaceAll('/', '-');
-    await look(`console-${name}`, 'light', wide);
-    found[path] = await findBarriers(maya);
-    found[path].push(...(await measure(maya, [360, 768, 1280])));
-    if (path === '/health' || process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
-    await look(`console-${name}`, 'dark', wide);
-    found[path].push(...(await findBarriers(maya, 'colours')));
+    found[path] = await findFaults(path.slice(1).replaceAll('/', '-'));
   }
   expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])));
-  await maya.emulateMedia({ colorScheme: 'light' });
 });
 
 test('a consumer of the bus gets an order by keyboard, and the page shows what came of it without a reload', async () => {
@@ -772,19 +765,24 @@ test('the pages of one event, one failure, one subscription, one customer, one f
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, []])));
 });
 
+type Scheme = 'light' | 'dark';
+/** Each page begins with the scheme that the page before it ended with. */
+let scheme: Scheme = 'light';
+
 /** What is wrong with what the page shows: in light and dark, and at three widths. */
 async function findFaults(name: string): Promise<string[]> {
-  await look(`console-${name}`, 'light', wide);
-  const found = [...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280]))];
-  if (process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
-  await look(`console-${name}`, 'dark', wide);
-  found.push(...(await findBarriers(maya, 'colours')));
+  await look(`console-${name}`, scheme, wide);
+  const found = await findBarriers(maya);
+  await look(`console-${name}`, scheme === 'light' ? 'dark' : 'light', wide);
+  found.push(...(await findBarriers(maya, 'colours')), ...(await measure(maya, [wide.width, 768, 360])));
+  if (pictures || process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
   await maya.setViewportSize(wide);
   return found;
 }
 
-async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
-  await maya.emulateMedia({ colorScheme });
+async function look(name: string, colorScheme: Scheme, viewport: typeof wide): Promise<void> {
+  if (colorScheme !== scheme) await maya.emulateMedia({ colorScheme });
+  scheme = colorScheme;
   await maya.setViewportSize(viewport);
   await maya.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
   await maya.evaluate(settled);

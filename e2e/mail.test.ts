@@ -5,10 +5,13 @@ import { openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, signIn, startStack } from './testing.stack.ts';
 
+/** They consist of what another picture shows, with other words. */
+const looksLikeAnother = new Set(['mail-waiting', 'mail-answering']);
+
 /** Takes a picture if AETHER_LOOK is set, in both schemes and on a telephone. */
 async function look(page: Page, name: string): Promise<void> {
   expect([name, await page.evaluate(findMisfits)]).toEqual([name, []]);
-  expect(await findBarriers(page)).toEqual([]);
+  if (!looksLikeAnother.has(name)) expect([name, await findBarriers(page)]).toEqual([name, []]);
   const folder = process.env.AETHER_LOOK;
   if (!folder) return;
   for (const colorScheme of ['dark', 'light'] as const) {

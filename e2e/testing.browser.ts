@@ -20,7 +20,7 @@ type Kind = {
   /** Contexts of one kind were made with the same options and scripts. */
   kind: string;
   make(): Promise<BrowserContext>;
-  /** A page without scripts at the only origin whose pages store something. */
+  /** A page without scripts at the only origin whose pages store something while the test has the page. */
   still: string;
   /** Whether the page must have loaded nothing before. */
   isNew?: boolean;
@@ -28,6 +28,8 @@ type Kind = {
 
 const taken = new Set<OwnPage>();
 const free = new Map<string, OwnPage[]>();
+/** Of each page that is taken: where its storage is. */
+const stills = new WeakMap<OwnPage, string>();
 
 /**
  * A browser: on Linux the one that npm installed, on other systems the installed Chrome. The test files that run in one
@@ -114,6 +116,7 @@ export async function endBrowser(): Promise<void> {
 export async function takePage({ kind, make, still, isNew = false }: Kind): Promise<OwnPage> {
   const own = (!isNew && free.get(kind)?.pop()) || (await opened());
   taken.add(own);
+  stills.set(own, still);
   return own;
 
   async function opened(): Promise<OwnPage> {
@@ -127,7 +130,7 @@ export async function takePage({ kind, make, still, isNew = false }: Kind): Prom
         if (!taken.delete(made)) return;
         const isClean =
           !page.isClosed() &&
-          (await clean(made, still).then(
+          (await clean(made, stills.get(made) as string).then(
             () => true,
             () => false,
           ));

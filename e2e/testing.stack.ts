@@ -164,6 +164,8 @@ type SignInOptions = {
   loadsAhead?: boolean;
   /** Whether the person chooses the persona by a click. It takes three pages, and so as long as a test. */
   byClick?: boolean;
+  /** The path that the person asks for. */
+  at?: string;
   /** Is told of every response from the first page on. The page is new, so that it has no script from a page before. */
   onResponse?: (response: Response) => void;
 };
@@ -176,7 +178,7 @@ export async function signIn(
   browser: Browser,
   url: string,
   persona: Persona,
-  { viewport = { width: 1440, height: 900 }, hasMotion, loadsAhead, byClick, onResponse }: SignInOptions = {},
+  { viewport = { width: 1440, height: 900 }, hasMotion, loadsAhead, byClick, at = '', onResponse }: SignInOptions = {},
 ): Promise<OwnPage & { errors: string[] }> {
   const own = await takePage({
     kind: `${url} ${loadsAhead ? 'ahead' : ''}`,
@@ -199,7 +201,7 @@ export async function signIn(
     if (/content security policy/i.test(message.text())) errors.push(message.text());
   });
   if (!byClick) await choose(context, url, persona);
-  await page.goto(url);
+  await page.goto(`${url}${at}`);
   if (byClick) await page.locator('form').getByRole('button', { name: persona }).click();
   await page.getByText('Live', { exact: true }).first().waitFor();
   return { ...own, errors };

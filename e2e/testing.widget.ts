@@ -26,7 +26,7 @@ const size = { width: 1280, height: 860 };
  * @param site the site that it visits; all of its pages are there.
  */
 export async function takeVisitor(browser: Browser, site: string): Promise<OwnPage> {
-  const own = await takePage({ kind: `visitor ${site}`, still: `${site}/still`, make: () => visitorBrowser(browser) });
+  const own = await takePage({ kind: 'visitor', still: `${site}/still`, make: () => visitorBrowser(browser) });
   await own.page.setViewportSize(size);
   return own;
 }

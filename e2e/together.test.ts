@@ -5,7 +5,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { intercept, openBrowser } from './testing.browser.ts';
 import { measure, narrow, settled } from './testing.measure.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
-import { visitorBrowser, visitorOn } from './testing.widget.ts';
+import { takeVisitor, visitorOn } from './testing.widget.ts';
 
 const picture = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/together.png', import.meta.url));
 const height = 860;
@@ -30,8 +30,9 @@ afterEach(() => {
 
 test('a visitor asks, an agent answers, sales sees the customer and wins a deal, the badge turns gold, and the chat appears in the timeline', async () => {
   const email = 'rosa@lanterna.example';
-  const shop = await (await visitorBrowser(browser, { viewport: { width: 760, height } })).newPage();
-  await crm.goto(`${stack.foundation}/customers?search=lanterna`);
+  const { page: shop, leave } = await takeVisitor(browser, stack.shop);
+  await shop.setViewportSize({ width: 760, height });
+  await follow(crm, `${stack.foundation}/customers?search=lanterna`);
   await crm.getByText('No customer is like that').first().waitFor();
 
   // The visitor writes, and the customer appears in Foundation's open list without a reload.
@@ -46,7 +47,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await crm.getByRole('heading', { name: /Rosa Benedetto/ }).waitFor();
 
   // The agent claims the conversation and answers; the visitor reads the answer.
-  await desk.goto(`${stack.support}/inbox?view=unassigned`);
+  await follow(desk, `${stack.support}/inbox?view=unassigned`);
   await desk.getByRole('link', { name: /Rosa Benedetto/ }).click();
   await desk.getByRole('button', { name: 'Claim' }).click();
   const answer = desk.getByRole('textbox', { name: 'Answer to Rosa Benedetto' });
@@ -93,6 +94,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await said.getByText('With pleasure! Maya is writing an offer for you right now.').waitFor();
   expect(await look(crm, 'shared-conversation')).toEqual([]);
   await share('nobody');
+  await leave();
 
   expect(goldAfterMs).toBeLessThan(5_000);
 }, 60_000);
@@ -275,7 +277,7 @@ async function look(page: Page, name: string): Promise<string[]> {
         await page.evaluate(settled);
         await page.screenshot({ path: `${folder}/${name}-${colorScheme}-${viewport.width}.png` });
       }
-  const found = await measure(page, [390, 768, 1440]);
+  const found = await measure(page, [before.width, 768, 360]);
   await page.setViewportSize(before);
   return found.map((fault) => `${name}, ${fault}`);
 }
