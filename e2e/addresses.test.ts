@@ -67,7 +67,7 @@ test('addresses are added, made primary and removed by keyboard, and undo revers
   await maya.emulateMedia({ colorScheme: 'dark' });
   await look('addresses-dark-wide');
   await maya.setViewportSize({ width: 390, height: 844 });
-  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`); // loaded, so that no message lies over it
+  await follow(maya, `${stack.foundation}/customers/${customer.id}?pane=fields`);
   await seen(addresses().getByText('second@example.com'));
   expect(await maya.evaluate<boolean>('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
   await look('addresses-dark-narrow');

@@ -9,7 +9,7 @@ import { findBarriers } from './testing.barriers.ts';
 import { intercept, openBrowser } from './testing.browser.ts';
 import { removeConsumers, showConsumers } from './testing.bus.ts';
 import { measure, narrow, settled, wide } from './testing.measure.ts';
-import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
+import { choose, follow, type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
 /** `npm run pictures` sets it. */
 const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
@@ -83,7 +83,7 @@ test('every page of the console has no barrier in light or dark, does not scroll
     if (path === '/consumers') await maya.getByRole('list', { name: 'Orders to billing' }).waitFor();
     await maya.getByRole('main').getByRole('heading', { level: 1 }).waitFor();
     await maya.waitForLoadState('networkidle');
-    found[path] = await findFaults(path.slice(1).replaceAll('/', '-'));
+    found[path] = await findFaults(path.slice(1).replaceAll('/', '-'), pageWidths);
   }
   expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])));
 });
@@ -481,7 +481,12 @@ test('where two people are needed, one asks for a person and a list, the same on
   await stack.asOwner(`
     update platform.privacy_settings set two_people = true;
     update platform.users set role = 'admin' where email = 'tom.berglund@aether.example'`);
-  const { page: tom, errors: tomErrors, leave } = await signIn(browser, stack.console, 'Tom Berglund');
+  // The page of Maya becomes Tom's, and hers again: a second one would have all its scripts to read.
+  const become = async (persona: Persona) => {
+    await choose(maya.context(), stack.console, persona);
+    await maya.goto(`${stack.console}/privacy`);
+    await maya.getByRole('button', { name: persona }).waitFor();
+  };
   try {
     // One person: Maya asks, and may not confirm it.
     await follow(maya, `${stack.console}/privacy`);
@@ -503,17 +508,6 @@ test('where two people are needed, one asks for a person and a list, the same on
     await check('privacy-asked');
     const same = await api('maya', 'erasures', { customer: one, reason: 'request 20' });
     expect(same.body).toMatchObject({ state: 'asked', already_done: true });
-    await follow(tom, `${stack.console}/privacy`);
-    await tom.getByRole('textbox', { name: 'Find a person' }).fill('una@two.example');
-    await tom.keyboard.press('Enter');
-    await tom.getByRole('button', { name: 'Confirm the erasure…' }).press('Enter');
-    await tom.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('request 20');
-    await tom
-      .getByRole('dialog')
-      .getByRole('textbox', { name: /^Type una@/ })
-      .fill('una@two.example');
-    await tom.keyboard.press('Enter');
-    await tom.getByRole('row', { name: /^platform\.customer_emails Deleted\. 1/ }).waitFor();
 
     // A list: the dry run says whom it finds and whom not.
     await maya.getByRole('navigation', { name: 'Privacy' }).getByRole('link', { name: 'Lists' }).press('Enter');
@@ -540,8 +534,7 @@ test('where two people are needed, one asks for a person and a list, the same on
     await maya.keyboard.press('Enter');
     await maya.waitForURL(/\/privacy\/lists\/[0-9a-f-]{36}/);
     await maya.getByText('Another administrator than who has asked confirms it.', { exact: false }).waitFor();
-    const job = maya.url();
-    const id = job.split('/').at(-1) ?? '';
+    const id = maya.url().split('/').at(-1) ?? '';
     expect(await maya.getByRole('button', { name: 'Confirm the erasure' }).count()).toBe(0);
     // To try the refused line again erases nobody.
     await maya.getByRole('button', { name: 'Try refused ones again' }).press('Enter');
@@ -551,16 +544,26 @@ test('where two people are needed, one asks for a person and a list, the same on
     await expect.poll(async () => (await standing()).is_running).toBe(false);
     expect(await standing()).toMatchObject({ asked: 2, erased: 0, confirmable: 0 });
 
-    // Tom confirms it. It is stopped at the first person, whom somebody holds, and goes on.
-    await follow(tom, job);
-    const confirm = tom.getByRole('button', { name: 'Confirm the erasure' });
+    // Tom confirms both. The list is stopped at the first person, whom somebody holds, and goes on.
+    await become('Tom Berglund');
+    await maya.getByRole('textbox', { name: 'Find a person' }).fill('una@two.example');
+    await maya.keyboard.press('Enter');
+    await maya.getByRole('button', { name: 'Confirm the erasure…' }).press('Enter');
+    await maya.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('request 20');
+    await maya
+      .getByRole('dialog')
+      .getByRole('textbox', { name: /^Type una@/ })
+      .fill('una@two.example');
+    await maya.keyboard.press('Enter');
+    await maya.getByRole('row', { name: /^platform\.customer_emails Deleted\. 1/ }).waitFor();
+    await follow(maya, `${stack.console}/privacy/lists`);
+    await maya.getByRole('link', { name: 'request 21' }).press('Enter');
+    const confirm = maya.getByRole('button', { name: 'Confirm the erasure' });
     await withMigrator(stack.databaseUrl('platform_migrator'), async (owner) => {
       await owner.query('begin');
       await owner.query(`select from platform.customers where email_key = 'duo@two.example' for update`);
       await confirm.press('Enter');
-      await tom.getByText('1 of 4', { exact: false }).waitFor();
-      await follow(maya, `${stack.console}/privacy/lists`);
-      await maya.getByRole('link', { name: 'request 21' }).press('Enter');
+      await maya.getByText('1 of 4', { exact: false }).waitFor();
       await maya.getByRole('progressbar').waitFor();
       await check('privacy-list-running');
       await maya.getByRole('button', { name: 'Stop', exact: true }).press('Enter');
@@ -570,10 +573,7 @@ test('where two people are needed, one asks for a person and a list, the same on
     await maya.getByRole('progressbar').waitFor({ state: 'detached' });
     await maya.getByRole('row', { name: /^line 2 Erased\./ }).waitFor();
     await maya.getByRole('row', { name: /^line 3 Asked for\./ }).waitFor();
-    await tom.getByRole('button', { name: 'Go on, and confirm' }).press('Enter');
-    await tom.getByRole('row', { name: /^line 3 Erased\./ }).waitFor();
-    await follow(maya, `${stack.console}/privacy`);
-    await follow(maya, job);
+    await maya.getByRole('button', { name: 'Go on, and confirm' }).press('Enter');
     await maya.getByRole('row', { name: /^line 3 Erased\./ }).waitFor();
     await maya.getByRole('row', { name: /^line 5 Refused\. No customer is known/ }).waitFor();
     await check('privacy-list-done');
@@ -597,15 +597,15 @@ test('where two people are needed, one asks for a person and a list, the same on
     await maya.getByText('Say why: everybody sees it later.').waitFor();
     await maya.getByRole('textbox', { name: 'Reason' }).fill('They came back');
     await maya.keyboard.press('Enter');
-    await maya.getByText('1 by Maya Okafor', { exact: false }).waitFor();
+    await maya.getByText('1 by Tom Berglund', { exact: false }).waitFor();
     expect(await maya.getByRole('button', { name: 'Let the person come back…' }).count()).toBe(0);
     await check('privacy-receipt-lifted');
-    expect([...found, ...tomErrors]).toEqual([]);
+    expect(found).toEqual([]);
   } finally {
     await stack.asOwner(`
       update platform.privacy_settings set two_people = false;
       update platform.users set role = 'steward' where email = 'tom.berglund@aether.example'`);
-    await leave();
+    await become('Maya Okafor');
   }
 });
 
@@ -752,7 +752,7 @@ test('the pages of one event, one failure, one subscription, one customer, one f
     await maya.setViewportSize(wide);
     await follow(maya, `${stack.console}${path}`);
     await maya.getByRole('main').getByText(shown).first().waitFor();
-    found[name] = await findFaults(name);
+    found[name] = await findFaults(name, pageWidths);
   }
   await follow(maya, `${stack.console}/subscriptions/${subscription}`);
   await maya.getByRole('button', { name: 'Replay…' }).press('Enter');
@@ -765,16 +765,18 @@ test('the pages of one event, one failure, one subscription, one customer, one f
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, []])));
 });
 
+const pageWidths = [wide.width, 768, 360];
+
 type Scheme = 'light' | 'dark';
 /** Each page begins with the scheme that the page before it ended with. */
 let scheme: Scheme = 'light';
 
-/** What is wrong with what the page shows: in light and dark, and at three widths. */
-async function findFaults(name: string): Promise<string[]> {
+/** What is wrong with what the page shows: in light and dark, and at these widths. */
+async function findFaults(name: string, widths = [wide.width, 360]): Promise<string[]> {
   await look(`console-${name}`, scheme, wide);
   const found = await findBarriers(maya);
   await look(`console-${name}`, scheme === 'light' ? 'dark' : 'light', wide);
-  found.push(...(await findBarriers(maya, 'colours')), ...(await measure(maya, [wide.width, 768, 360])));
+  found.push(...(await findBarriers(maya, 'colours')), ...(await measure(maya, widths)));
   if (pictures || process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
   await maya.setViewportSize(wide);
   return found;

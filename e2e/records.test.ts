@@ -45,7 +45,7 @@ async function look(name: string): Promise<void> {
 }
 
 test('J and K walk through the records of a list, and the way back leads to the same place', async () => {
-  await load('/customers?sort=name');
+  await open('/customers?sort=name');
   await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
   for (let n = 0; n < 12; n++) await maya.keyboard.press('j');
   const links = maya.getByRole('table', { name: 'Customers' }).getByRole('link');
@@ -160,10 +160,10 @@ describe('the timeline', () => {
     await expect
       .poll(async () => {
         await entries.last().scrollIntoViewIfNeeded();
-        return (await entries.allInnerTexts()).at(-1);
+        return (await entries.allTextContents()).at(-1);
       })
       .toBe('The first');
-    expect(new Set(await entries.allInnerTexts()).size).toBe(46);
+    expect(new Set(await entries.allTextContents()).size).toBe(46);
   });
 
   test('lets people correct their own entries, and enter them for another time', async () => {

@@ -73,13 +73,18 @@ export function findMisfits() {
         /layout|paint|strict|content/.test(style.contain);
       if (escapes === 'fixed' && !holds) continue;
       if (escapes === 'absolute' && style.position === 'static' && !holds) continue;
-      chain.push(boxOf(each, style));
+      chain.push(boxOf(each));
       escapes = style.position;
     }
     chains.set(element, chain);
     return chain;
   }
-  function boxOf(element, style = styleOf(element)) {
+  const boxes = new Map();
+  function boxOf(element) {
+    if (!boxes.has(element)) boxes.set(element, readBox(element, styleOf(element)));
+    return boxes.get(element);
+  }
+  function readBox(element, style) {
     const outer = element.getBoundingClientRect();
     const left = outer.left + element.clientLeft;
     const top = outer.top + element.clientTop;

@@ -28,12 +28,14 @@ afterEach(() => {
   expect(errors.flatMap((each) => each.splice(0))).toEqual([]);
 });
 
-test('a visitor asks, an agent answers, sales sees the customer and wins a deal, the badge turns gold, and the chat appears in the timeline', async () => {
+test('a visitor asks, an agent claims and answers, sales sees the customer and wins a deal, the badge turns gold and says how, and the chat appears in the timeline as it ended', async () => {
   const email = 'rosa@lanterna.example';
   const { page: shop, leave } = await takeVisitor(browser, stack.shop);
   await shop.setViewportSize({ width: 760, height });
   await follow(crm, `${stack.foundation}/customers?search=lanterna`);
   await crm.getByText('No customer is like that').first().waitFor();
+  await follow(desk, `${stack.support}/inbox?view=unassigned`);
+  await desk.getByRole('heading', { name: 'Unassigned' }).waitFor();
 
   // The visitor writes, and the customer appears in Foundation's open list without a reload.
   await shop.goto(stack.shop);
@@ -46,10 +48,13 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await crm.getByRole('link', { name: /Rosa Benedetto/ }).click();
   await crm.getByRole('heading', { name: /Rosa Benedetto/ }).waitFor();
 
-  // The agent claims the conversation and answers; the visitor reads the answer.
-  await follow(desk, `${stack.support}/inbox?view=unassigned`);
-  await desk.getByRole('link', { name: /Rosa Benedetto/ }).click();
+  // The agent sees the conversation in the open inbox, claims it and answers; the visitor reads the answer.
+  const row = desk.locator('[data-session]', { hasText: 'Rosa Benedetto' });
+  await row.getByRole('link').click();
   await desk.getByRole('button', { name: 'Claim' }).click();
+  await row.waitFor({ state: 'detached' });
+  await desk.getByText('Yours').waitFor();
+  await desk.getByText('Unverified').waitFor();
   const answer = desk.getByRole('textbox', { name: 'Answer to Rosa Benedetto' });
   await answer.fill('With pleasure! Maya is writing an offer for you right now.');
   await answer.press('Enter');
@@ -68,6 +73,11 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await api('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
   await desk.getByText(/Premium since \d\d:\d\d, deal Hotel Lanterna, 40 lamps/).waitFor();
   const goldAfterMs = performance.now() - wonAt;
+  await desk.getByRole('button', { name: 'How this got here' }).click();
+  await desk.getByText(/Deal “Hotel Lanterna, 40 lamps” was won in Foundation by Maya Okafor/).waitFor();
+  await desk.getByText(/became event \d+ of the log/).waitFor();
+  await desk.getByText(/The event came to this page/).waitFor();
+  await desk.getByRole('button', { name: 'How this got here' }).click();
   await crm
     .getByText(/Hotel Lanterna, 40 lamps/)
     .first()
@@ -79,7 +89,10 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await share('managers');
   await desk.getByRole('button', { name: 'End', exact: true }).click();
   const dialog = desk.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'End conversation' }).click();
+  await dialog.getByText('Say whether it was resolved.').waitFor();
   await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
+  await dialog.getByLabel('What it was about').fill('A price for forty');
   await dialog.getByRole('button', { name: 'End conversation' }).click();
   await visitor.sees('This conversation has ended.').waitFor();
   const pill = crm.getByRole('button', { name: /\d new/ });
@@ -89,7 +102,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
 
   await desk.getByText('Resolved', { exact: true }).first().waitFor();
   if (picture) await takePicture(picture, shop, desk, crm);
-  await crm.getByText('We would like forty Heron lamps', { exact: false }).first().click();
+  await crm.getByText('A price for forty').first().click();
   const said = crm.getByRole('list', { name: 'What was said' });
   await said.getByText('With pleasure! Maya is writing an offer for you right now.').waitFor();
   expect(await look(crm, 'shared-conversation')).toEqual([]);

@@ -26,7 +26,8 @@ export function drawApp(router: AnyRouter): void {
         defaultColorScheme="auto"
         getStyleNonce={readStyleNonce}
       >
-        <Notifications position="bottom-left" limit={4} />
+        {/* theme.css shows the newest of each kind. Beyond a limit a message, and its Undo, would wait until an older one goes. */}
+        <Notifications position="bottom-left" limit={100} />
         <QueryClientProvider client={client}>
           <RouterProvider router={router} />
         </QueryClientProvider>
