@@ -767,12 +767,7 @@ test('the pages of one event, one failure, one subscription, one customer, one f
 
 const pageWidths = [wide.width, 768, 360];
 /** They consist of the parts of a screen that is looked at before, with other words: it has to be seen only whether those fit. */
-const knownScreens = new Set([
-  'merge-undone',
-  'privacy-asked',
-  'privacy-receipt-lifted',
-  'duplicates-decided',
-]);
+const knownScreens = new Set(['merge-undone', 'privacy-asked', 'privacy-receipt-lifted', 'duplicates-decided']);
 
 type Scheme = 'light' | 'dark';
 /** Each page begins with the scheme that the page before it ended with. */
