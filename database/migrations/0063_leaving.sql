@@ -16,7 +16,7 @@ comment on column support.agents.was_let_go is 'An agent until they left: one ag
 call platform.classify_columns('support.agents', technical => 'was_let_go');
 
 -- A definer function, because a person leaves both apps at once: each app sees its own sign-ins only, and Foundation sees no conversation.
--- What a conversation loses is written down as when an agent gives it back.
+-- Pairs of duplicates that they were to decide are anybody's again.
 create function platform.let_go() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -28,6 +28,8 @@ begin
   update support.agents a set is_active = false, availability = 'offline', was_let_go = true where a.user_id = new.id and a.is_active;
   update support.sessions s set agent_id = null, snoozed_until = null
   where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
+  update platform.review_candidates r set assigned_to = null, assigned_at = null, assigned_by = null
+  where r.assigned_to = new.id and r.is_asked and r.state in ('open', 'unsure');
   return null;
 end $$;
 create trigger let_go after update of left_at on platform.users
@@ -43,8 +45,17 @@ create trigger refuse_former before update of last_signed_in on platform.users
   for each row when (old.left_at is not null and new.left_at is not null and new.last_signed_in is distinct from old.last_signed_in)
   execute function platform.refuse_former();
 
+create or replace function platform.require_decider(person text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if person is not null and not exists (
+    select from platform.users u where u.id = person and u.role in ('admin', 'steward') and u.left_at is null) then
+    raise exception 'only a data steward or an administrator can decide about duplicates' using errcode = 'invalid_parameter_value';
+  end if;
+end $$;
+
 -- Nothing is given to a person who left. The argument is the column that names the person. An import, a merge and its undo keep what the
--- past says. A row that is given at the moment at which somebody leaves stays theirs: the page of users shows what a person who left has.
+-- past says; a task that comes again is whose it was, if a process of a former version makes it. A row that is given at the moment at which somebody leaves stays theirs: the page of users shows what a person who left has.
 create function platform.require_staff() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -66,7 +77,7 @@ create trigger require_staff before insert on crm.deals
 create trigger require_staff_then before update of owner_id on crm.deals
   for each row when (new.owner_id is distinct from old.owner_id) execute function platform.require_staff('owner_id');
 create trigger require_staff before insert on crm.activities
-  for each row when (new.assigned_to is not null) execute function platform.require_staff('assigned_to');
+  for each row when (new.assigned_to is not null and new.repeated_from is null) execute function platform.require_staff('assigned_to');
 create trigger require_staff_then before update of assigned_to on crm.activities
   for each row when (new.assigned_to is distinct from old.assigned_to) execute function platform.require_staff('assigned_to');
 create trigger require_staff before insert on support.agents
@@ -106,3 +117,18 @@ insert into platform.person_sources (place, relation, category, why, ordering, h
     'r.kind, r.row_id', '{}');
 
 grant update (owner_id) on crm.saved_views to foundation_role;
+
+-- Deletes what was handed over more than 30 days ago: at most so many rows. Returns how many.
+create function platform.forget_handovers(rows_max integer default 10000) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+declare
+  gone bigint;
+begin
+  with old as (
+    select h.from_user, h.kind, h.row_id from crm.handovers h where h.created_at < now() - interval '30 days'
+    order by h.created_at limit rows_max for update skip locked)
+  delete from crm.handovers h using old where (h.from_user, h.kind, h.row_id) = (old.from_user, old.kind, old.row_id);
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+grant execute on function platform.forget_handovers(integer) to sync_role;

@@ -434,3 +434,15 @@ test('takes what was put away a month ago, and what nobody read for a year, out 
   expect(rows.map(({ cause }) => cause)).toEqual(['open task', 'put away', 'young']);
   await expect(foundation.query('select platform.forget_notices()')).rejects.toThrow(/permission denied/);
 });
+
+test('forgets after a month what was handed over when somebody left', async () => {
+  await superuser.query(
+    `insert into platform.users (id, email, name) values ('lea', 'lea@example.com', 'Lea'), ('sue', 'sue@example.com', 'Sue');
+     insert into crm.handovers (from_user, kind, row_id, to_user, created_at)
+     select 'lea', 'view', days::text, 'sue', now() - make_interval(days => days) from unnest('{29,31}'::integer[]) days`,
+  );
+  await dropOldEvents(sync, { keepDays: 30 });
+  const { rows } = await superuser.query('select row_id from crm.handovers');
+  expect(rows).toEqual([{ row_id: '29' }]);
+  await expect(foundation.query('select platform.forget_handovers()')).rejects.toThrow(/permission denied/);
+});

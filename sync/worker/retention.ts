@@ -52,7 +52,9 @@ export async function dropOldEvents(client: Sql, options: RetentionOptions): Pro
   // Of requests with an Idempotency-Key, which count for a day.
   await rowsOf(client, 'select platform.forget_results()', []);
   // Of the inboxes of staff what was put away a month ago.
-  while ((await forgetNotices(client)) >= noticesMax);
+  while ((await forget(client, 'notices')) >= forgottenMax);
+  // What people who left had: it is given back for a month.
+  while ((await forget(client, 'handovers')) >= forgottenMax);
   const dropped: Gone[] = [];
   const partitions = () =>
     attempt(
@@ -82,14 +84,14 @@ export async function dropOldEvents(client: Sql, options: RetentionOptions): Pro
   return { dropped, stays: left.outcome as Retention['stays'], holders: left.holders ?? [] };
 }
 
-/** Notices deleted in one transaction. */
-const noticesMax = 10_000;
+/** Rows deleted in one transaction. */
+const forgottenMax = 10_000;
 
-async function forgetNotices(client: Sql): Promise<number> {
+async function forget(client: Sql, what: 'notices' | 'handovers'): Promise<number> {
   const [{ gone } = { gone: 0 }] = await rowsOf<{ gone: number }>(
     client,
-    'select platform.forget_notices($1)::integer as gone',
-    [noticesMax],
+    `select platform.forget_${what}($1)::integer as gone`,
+    [forgottenMax],
   );
   return gone;
 }

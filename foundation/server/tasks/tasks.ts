@@ -110,12 +110,15 @@ type Known = {
   time_zone: string | null;
 };
 
+/** Who is to do the next one of a task; null, which means who ticks it: its person has left. */
+const nextDoer = `(select u.id from platform.users u where u.id = coalesce(a.assigned_to, a.created_by) and u.left_at is null)`;
+
 /** The next one of a task that repeats. Its reminder is as long before it is due. */
 async function comeAgain(tx: Transaction, id: string, due: Date): Promise<{ id: string; due_at: Date } | undefined> {
   const [made] = await tx.query<{ id: string; due_at: Date }>(
     `insert into crm.activities
        (customer_id, deal_id, type, description, due_at, assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from)
-     select a.customer_id, a.deal_id, a.type, a.description, $2, coalesce(a.assigned_to, a.created_by),
+     select a.customer_id, a.deal_id, a.type, a.description, $2, ${nextDoer},
        $2::timestamptz - (a.due_at - a.remind_at), a.repeats, a.repeat_day, a.time_zone, a.id
      from crm.activities a where a.id = $1
      on conflict (repeated_from) where repeated_from is not null do nothing returning id, due_at`,
@@ -130,7 +133,7 @@ async function takeBackNext(tx: Transaction, id: string): Promise<void> {
     `delete from crm.activities n using crm.activities a
      where n.repeated_from = $1 and a.id = $1 and n.done_at is null and n.customer_id = a.customer_id
        and (n.description, n.repeats, n.repeat_day, n.time_zone, n.assigned_to)
-         is not distinct from (a.description, a.repeats, a.repeat_day, a.time_zone, coalesce(a.assigned_to, a.created_by))
+         is not distinct from (a.description, a.repeats, a.repeat_day, a.time_zone, ${nextDoer})
        and n.remind_at is not distinct from n.due_at - (a.due_at - a.remind_at)`,
     [id],
   );

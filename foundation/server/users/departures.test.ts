@@ -218,6 +218,60 @@ describe('what somebody had', () => {
     expect((await comeBack()).body).toMatchObject({ given_back: { customers: 0 }, kept: { customers: 0 } });
   });
 
+  test('of an erased person goes to the successor as well: an open deal stays in the books', async () => {
+    const customer = await makeCustomer();
+    const deal = await makeDeal(customer);
+    await superuser.query('update platform.customers set erased_at = now(), account_manager_id = null where id = $1', [
+      customer,
+    ]);
+    expect((await leave(successor)).body).toMatchObject({ handed_over: { deals: 1 }, left_over: { deals: 0 } });
+    expect((await one('select owner_id as owner from crm.deals where id = $1', deal.id)).owner).toBe(successor);
+    expect(await one('select from crm.handovers where customer_id = $1', customer)).toBeUndefined();
+    expect((await comeBack()).body).toMatchObject({ given_back: { deals: 1 } });
+  });
+
+  test('a view whose new name they have themselves is handed over; one whose name they have since stays with the successor', async () => {
+    const view = async (name: string, by: string, is_shared = true) =>
+      (await app.callAs(by)('POST', '/api/views', { page: 'deals', name, query: 'a=1', is_shared })).body.id;
+    const plain = await view('Hot', leaver);
+    await view(`Hot (Lea Ver ${n})`, leaver);
+    await view('Hot', successor);
+    await view('Mine', leaver, false);
+    expect((await leave(successor)).body).toMatchObject({ handed_over: { views: 2 }, left_over: { views: 0 } });
+    await app.callAs(successor)('PATCH', `/api/views/${plain}`, { name: 'Mine' });
+    expect((await comeBack()).body).toMatchObject({ given_back: { views: 1 }, kept: { views: 1 }, is_done: true });
+  });
+
+  test('is not handed over any more once they are back', async () => {
+    await superuser.query(
+      `insert into platform.customers (email, email_key, name, account_manager_id, created_by_app)
+       select e, e, 'Person', $1, 'foundation' from generate_series(1, 3000) g, lateral (select 'b' || g || '@' || $1 || '.example') x (e)`,
+      [leaver],
+    );
+    const handing = leave(successor);
+    await expect
+      .poll(async () => (await one('select count(*)::integer as n from crm.handovers where from_user = $1', leaver)).n)
+      .toBeGreaterThan(0);
+    expect((await comeBack(false)).status).toBe(200);
+    const { body } = await handing;
+    expect(body.handed_over.customers).toBeLessThan(3000);
+    expect(body.handed_over.customers + body.left_over.customers).toBe(3000);
+  });
+
+  test('is given back for thirty days, and forgotten after that', async () => {
+    const customer = await makeCustomer();
+    await leave(successor);
+    await superuser.query(`update crm.handovers set created_at = now() - interval '31 days' where from_user = $1`, [
+      leaver,
+    ]);
+    expect((await comeBack()).body).toMatchObject({ given_back: { customers: 0 }, kept: { customers: 0 } });
+    expect(
+      (await one('select account_manager_id as owner from platform.customers where id = $1', customer)).owner,
+    ).toBe(successor);
+    await superuser.query('select platform.forget_handovers(100)');
+    expect(await one('select from crm.handovers where from_user = $1', leaver)).toBeUndefined();
+  });
+
   test('is not given back by the undo of an earlier act once they left: the outcome says why', async () => {
     const customer = await makeCustomer();
     const { version } = await one('select version::integer from platform.customers where id = $1', customer);
@@ -228,6 +282,61 @@ describe('what somebody had', () => {
     await leave(successor);
     const { body } = await app.call('POST', `/api/customers/acts/${act.body.id}/undo`, {});
     expect(body).toMatchObject({ changed: 0, refused: [{ code: 'invalid-field', detail: 'Whose it was has left.' }] });
+  });
+});
+
+describe('what goes on after somebody has left', () => {
+  test('a task of theirs that repeats is ticked by a colleague, who has the next one; the tick is taken back with it', async () => {
+    const customer = await makeCustomer({ account_manager_id: 'maya' });
+    const repeated = async (assigned_to?: string) =>
+      (
+        await app.callAs(assigned_to ? 'maya' : leaver)('POST', `/api/customers/${customer}/activities`, {
+          client_id: crypto.randomUUID(),
+          type: 'task',
+          description: 'Call them',
+          due_at: '2026-03-01T10:00:00Z',
+          repeats: 'weekly',
+          time_zone: 'Europe/Berlin',
+          ...(assigned_to && { assigned_to }),
+        })
+      ).body.id;
+    const tasks = [await repeated(leaver), await repeated()];
+    await leave();
+    for (const id of tasks) {
+      const ticked = await app.callAs(successor)('PATCH', `/api/activities/${id}`, { is_done: true });
+      expect(ticked.status).toBe(200);
+      const next = await one('select * from crm.activities where repeated_from = $1', id);
+      expect(next).toMatchObject({ assigned_to: null, created_by: successor });
+      await app.callAs(successor)('PATCH', `/api/activities/${id}`, { is_done: false });
+      expect(await one('select from crm.activities where repeated_from = $1', id)).toBeUndefined();
+    }
+  });
+
+  test('a process of a former version ticks a task of theirs as well', async () => {
+    const task = await makeTask(await makeCustomer({ account_manager_id: 'maya' }));
+    await leave();
+    const { rowCount } = await (await app.database.connect('foundation_app')).query(
+      `insert into crm.activities (customer_id, type, description, assigned_to, repeated_from)
+       select customer_id, type, description, assigned_to, id from crm.activities where id = $1`,
+      [task.id],
+    );
+    expect(rowCount).toBe(1);
+  });
+
+  test('pairs of duplicates that they were to decide wait for anybody, and are not given to them', async () => {
+    await app.foundation.updateUser(leaver, { role: 'steward' });
+    const [a, b] = [await makeCustomer(), await makeCustomer()].sort();
+    await superuser.query(
+      `insert into platform.review_candidates (customer_id, other_id, reason, evidence, assigned_to, assigned_at)
+       values ($1, $2, 'manual', '{}', $3, now())`,
+      [a, b, leaver],
+    );
+    await leave();
+    const pair = await one('select id, assigned_to from platform.review_candidates where customer_id = $1', a);
+    expect(pair.assigned_to).toBeNull();
+    await expect(
+      superuser.query('select platform.require_decider($1)', [leaver]),
+    ).rejects.toThrow(/only a data steward/);
   });
 });
 

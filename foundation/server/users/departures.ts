@@ -1,4 +1,4 @@
-import { InvalidField, NotFound, type PlatformDb, PlatformError, type Queryable } from '@aether/platform';
+import { InvalidField, NotFound, type PlatformDb, PlatformError, type Queryable, type Transaction } from '@aether/platform';
 import { tellNobody, untilKept } from '../acts/many.ts';
 import { requireAnotherAdmin, type StaffUser, staffColumns } from './users.ts';
 
@@ -26,6 +26,8 @@ export class OwnDeparture extends PlatformError {
 }
 
 const chunkMax = 250;
+/** One view at a time: the name that one gets may be the name of the next. */
+const viewsMax = 1;
 const turnMs = 4_000;
 const keptDays = 30;
 
@@ -33,8 +35,8 @@ type Kind = (typeof kinds)[number];
 const kinds = ['customers', 'deals', 'tasks', 'views'] as const;
 
 const departed = '(select left(u.name, 15) from platform.users u where u.id = $1)';
-const nameTaken = (name: string) =>
-  `exists (select from crm.saved_views o where o.owner_id = $2 and o.page = r.page and o.name = ${name})`;
+const nameTaken = (name: string, by = '$2') =>
+  `exists (select from crm.saved_views o where o.owner_id = ${by} and o.page = r.page and o.name = ${name})`;
 const renamed = `left(r.name, 60) || ' (' || ${departed} || ')'`;
 
 type Rows = {
@@ -52,6 +54,9 @@ type Rows = {
   /** What else changes when a row is handed over, and which rows cannot be. */
   also?: string;
   except?: string;
+  /** Which rows cannot be given back. */
+  exceptBack?: string;
+  max?: number;
 };
 
 /** A shared view whose name the successor has already gets the name of the person who left behind it. */
@@ -90,6 +95,8 @@ const rows: Record<Kind, Rows> = {
     customer: 'null::uuid',
     also: `, name = case when ${nameTaken('r.name')} then ${renamed} else r.name end`,
     except: `and not (${nameTaken('r.name')} and ${nameTaken(renamed)})`,
+    exceptBack: `and not ${nameTaken('r.name', '$1')}`,
+    max: viewsMax,
   },
 };
 
@@ -128,13 +135,6 @@ export async function leave(
       );
       if (!left) throw new NotFound('user');
       if (to !== undefined) await requireSuccessor(tx, to);
-      await tx.query(
-        `delete from crm.handovers h using (
-           select from_user, kind, row_id from crm.handovers where created_at < now() - make_interval(days => $1)
-           order by created_at limit 10000 for update skip locked) old
-         where (h.from_user, h.kind, h.row_id) = (old.from_user, old.kind, old.row_id)`,
-        [keptDays],
-      );
       return left;
     }),
   );
@@ -148,7 +148,19 @@ async function requireSuccessor(on: Queryable, id: string): Promise<void> {
     throw new InvalidField([{ field: 'hand_over_to', message: 'must be somebody who works here' }]);
 }
 
+/** Holds the people of a chunk: nothing is taken from somebody who is back meanwhile, or given to somebody who left. */
+async function areAsThought(tx: Transaction, { left, here }: { left?: string; here: string }): Promise<boolean> {
+  const found = await tx.query(
+    `select from platform.users u where u.id = $1 and u.left_at is null or u.id = $2 and u.left_at is not null
+     order by u.id = $1 desc for share`,
+    [here, left ?? null],
+  );
+  return found.length === (left === undefined ? 1 : 2);
+}
+
+/** looked: at how many rows; with none, there are none left. */
 type Chunk = { looked: number; changed: number };
+const noChunk: Chunk = { looked: 0, changed: 0 };
 
 /** Runs the chunks of one kind after another until there are none, or the time of this call is over. */
 async function inTurns(chunk: (kind: Kind) => Promise<Chunk>): Promise<{ of: Record<Kind, Chunk>; isDone: boolean }> {
@@ -170,27 +182,31 @@ async function handOver(
   { from, to, actor }: { from: string; to: string; actor: string | undefined },
 ): Promise<Holdings> {
   const { of } = await inTurns((kind) => {
-    const { table, owner, customer, also = '', except = '', kind: word } = rows[kind];
+    const { table, owner, customer, also = '', except = '', max = chunkMax, kind: word } = rows[kind];
     return untilKept(() =>
       db.transaction({ actor }, async (tx) => {
+        if (!(await areAsThought(tx, { left: from, here: to }))) return noChunk;
         await tellNobody(tx);
-        const [{ changed }] = (await tx.query<{ changed: number }>(
-          `with picked as materialized (
+        // Any of them are found by whose they are, without a sort of all; they are held in the order of their ids, as everywhere.
+        const [done] = await tx.query<Chunk>(
+          `with found as materialized (select r.id from ${table} r where ${heldBy(rows[kind])} ${except} limit $3),
+           picked as materialized (
              select r.id, r.${owner} is null as was_author from ${table} r
-             where ${heldBy(rows[kind])} ${except} order by r.id limit $3 for no key update),
+             where r.id = any (array(select id from found)) and ${heldBy(rows[kind])} order by r.id for no key update),
            changed as (
              update ${table} r set ${owner} = $2 ${also} from picked p
              where r.id = any (array(select id from picked)) and r.id = p.id
              returning r.id, ${customer} as customer_id, p.was_author),
            kept as (
              insert into crm.handovers (from_user, kind, row_id, customer_id, to_user, was_author)
-             select $1, '${word}', c.id::text, c.customer_id, $2, c.was_author from changed c
+             select $1, '${word}', c.id::text, p.id, $2, c.was_author
+             from changed c left join platform.customers p on p.id = c.customer_id and p.erased_at is null
              on conflict (from_user, kind, row_id) do update set customer_id = excluded.customer_id, to_user = excluded.to_user,
                was_author = excluded.was_author, created_at = now())
-           select count(*)::integer as changed from changed`,
-          [from, to, chunkMax],
-        )) as [{ changed: number }];
-        return { looked: changed, changed };
+           select (select count(*) from found)::integer as looked, (select count(*) from changed)::integer as changed`,
+          [from, to, max],
+        );
+        return done as Chunk;
       }),
     );
   });
@@ -214,22 +230,25 @@ export async function comeBack(
   if (!user) throw new NotFound('user');
   if (!givesBack) return { user, given_back: none(), kept: none(), is_done: true };
   const { of, isDone } = await inTurns((kind) => {
-    const { table, id: idType, owner, open, kind: word } = rows[kind];
+    const { table, id: idType, owner, open, exceptBack = '', max = chunkMax, kind: word } = rows[kind];
     return untilKept(() =>
       db.transaction({ actor }, async (tx) => {
+        if (!(await areAsThought(tx, { here: id }))) return noChunk;
         await tellNobody(tx);
         const [done] = await tx.query<Chunk>(
           `with picked as materialized (
              select h.row_id, h.row_id::${idType} as id, h.to_user, h.was_author from crm.handovers h
-             where h.from_user = $1 and h.kind = '${word}' order by h.row_id limit $2 for update),
+             where h.from_user = $1 and h.kind = '${word}' and h.created_at > now() - make_interval(days => $3)
+             order by h.row_id limit $2 for update),
            changed as (
              update ${table} r set ${owner} = case when not p.was_author then $1 end from picked p
-             where r.id = any (array(select id from picked)) and r.id = p.id and r.${owner} = p.to_user and ${open}
+             where r.id = any (array(select id from picked)) and r.id = p.id and r.${owner} = p.to_user and ${open} ${exceptBack}
              returning r.id),
            forgotten as (
-             delete from crm.handovers h using picked p where h.from_user = $1 and h.kind = '${word}' and h.row_id = p.row_id)
+             delete from crm.handovers h
+             where h.from_user = $1 and h.kind = '${word}' and h.row_id = any (array(select row_id from picked)))
            select (select count(*) from picked)::integer as looked, (select count(*) from changed)::integer as changed`,
-          [id, chunkMax],
+          [id, max, keptDays],
         );
         return done as Chunk;
       }),

@@ -61,6 +61,7 @@ export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
           onChange={(app) => change({ app: (app as TimelineFilters['app']) ?? undefined })}
         />
         <PersonPicker
+          isFilter
           label="Person"
           placeholder="Anybody"
           comboboxProps={inside}

@@ -32,6 +32,7 @@ export function CustomerFilters({
         onChange={(tag) => onChange({ tag: tag === null ? undefined : Number(tag) })}
       />
       <PersonPicker
+        isFilter
         label="Account manager"
         placeholder="Anybody"
         comboboxProps={inside}

@@ -53,6 +53,7 @@ export function DealsPage() {
           onChange={(search) => change({ search: search || undefined })}
         />
         <PersonPicker
+          isFilter
           aria-label="Owner"
           placeholder="Any owner"
           w={160}

@@ -30,11 +30,19 @@ export function CustomerPicker(props: SearchedPickerProps) {
   return <SearchedPicker placeholder="Type a name, address or number" {...props} useFound={useCustomers} />;
 }
 
-/** Picks a member of the staff who works here. Whoever has left is shown where they are the present value. */
-export function PersonPicker({ without, ...props }: SearchedPickerProps & { without?: string }) {
+/**
+ * Picks a member of the staff who works here. Whoever has left is shown where they are the present value, and in a filter.
+ *
+ * @param isFilter what somebody has who left can be looked for
+ */
+export function PersonPicker({
+  without,
+  isFilter = false,
+  ...props
+}: SearchedPickerProps & { without?: string; isFilter?: boolean }) {
   const { data } = useQuery(usersQuery);
   const people = (data?.users ?? [])
-    .filter(({ id, left_at }) => id !== without && (left_at === null || id === props.value))
+    .filter(({ id, left_at }) => id !== without && (left_at === null || isFilter || id === props.value))
     .map(({ id, name, left_at }) => ({ value: id, label: left_at === null ? name : `${name} (left)` }));
   return <Picker clearable placeholder="Nobody" {...props} data={people} />;
 }

@@ -52,7 +52,11 @@ export function LeaveDialog({ user, onClose }: Props) {
           },
         });
       }}
-      onClose={onClose}
+      onClose={() => {
+        // A call that was cut off may have done a part.
+        void refresh();
+        onClose();
+      }}
     >
       {(errors) => (
         <>
