@@ -55,7 +55,8 @@ begin
 end $$;
 
 -- Nothing is given to a person who left. The argument is the column that names the person. An import, a merge and its undo keep what the
--- past says; a task that comes again is whose it was, if a process of a former version makes it. A row that is given at the moment at which somebody leaves stays theirs: the page of users shows what a person who left has.
+-- past says; a task that comes again is whose it was, if a process of a former version makes it. A row that is given at the moment at
+-- which somebody leaves stays theirs: the page of users shows what a person who left has.
 create function platform.require_staff() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -11,3 +11,8 @@ test('a text for a person names none of the staff whom it mentions, but the pers
     metadata: { said: 'By @staff' },
   });
 });
+
+test('a hand-over to a person names no member of staff: neither who had the customer nor who has', () => {
+  const row = { from_user: 'ann', to_user: 'tom', created_at: '2026-03-01' };
+  expect(redact(row, known([]))).toEqual({ from_user: 'staff', to_user: 'staff', created_at: '2026-03-01' });
+});

@@ -18,7 +18,7 @@ export const otherCustomerWord = 'another record';
 
 /** A column, or a member of a value, that names a user; `_by_app` names an app and `chosen_by`, `verified_by` a way. */
 const staff =
-  /^(?:actor|login|owner_id|account_manager_id|assigned_to|(?:added|removed|created|closed|reopened|decided|undone|assigned|changed|moved|ended)_by(?:_login)?)$/;
+  /^(?:actor|login|owner_id|account_manager_id|assigned_to|(?:from|to)_user|(?:added|removed|created|closed|reopened|decided|undone|assigned|changed|moved|ended)_by(?:_login)?)$/;
 const agent = /^(?:to_)?agent(?:_id)?$/;
 const customer =
   /^(?:customer|customer_id|other_id|from_id|to_id|survivor|survivor_id|loser|loser_id|merged_into|one_customer|other_customer|previous_customer_id)$/;

@@ -334,9 +334,9 @@ describe('what goes on after somebody has left', () => {
     await leave();
     const pair = await one('select id, assigned_to from platform.review_candidates where customer_id = $1', a);
     expect(pair.assigned_to).toBeNull();
-    await expect(
-      superuser.query('select platform.require_decider($1)', [leaver]),
-    ).rejects.toThrow(/only a data steward/);
+    await expect(superuser.query('select platform.require_decider($1)', [leaver])).rejects.toThrow(
+      /only a data steward/,
+    );
   });
 });
 

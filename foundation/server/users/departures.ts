@@ -1,4 +1,11 @@
-import { InvalidField, NotFound, type PlatformDb, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import {
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  PlatformError,
+  type Queryable,
+  type Transaction,
+} from '@aether/platform';
 import { tellNobody, untilKept } from '../acts/many.ts';
 import { requireAnotherAdmin, type StaffUser, staffColumns } from './users.ts';
 
