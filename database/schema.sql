@@ -513,7 +513,7 @@ CREATE TRIGGER remove_files AFTER UPDATE OF metadata ON crm.activities FOR EACH 
 CREATE TRIGGER remove_files_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'files'::text)) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER remove_mails AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'mail'::text) AND (NOT (new.metadata ? 'mail'::text)))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER remove_mails_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'mail'::text)) EXECUTE FUNCTION platform.remove_mails();
-CREATE TRIGGER require_staff BEFORE INSERT ON crm.activities FOR EACH ROW WHEN ((new.assigned_to IS NOT NULL)) EXECUTE FUNCTION platform.require_staff('assigned_to');
+CREATE TRIGGER require_staff BEFORE INSERT ON crm.activities FOR EACH ROW WHEN (((new.assigned_to IS NOT NULL) AND (new.repeated_from IS NULL))) EXECUTE FUNCTION platform.require_staff('assigned_to');
 CREATE TRIGGER require_staff_then BEFORE UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN ((new.assigned_to IS DISTINCT FROM old.assigned_to)) EXECUTE FUNCTION platform.require_staff('assigned_to');
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id <> old.customer_id))) EXECUTE FUNCTION platform.follow_record('activity');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF assigned_to ON crm.activities FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.assigned_to IS DISTINCT FROM old.assigned_to))) EXECUTE FUNCTION platform.tell_of_assignment('activity', 'assigned_to');
@@ -2377,6 +2377,25 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.forget_handovers(rows_max integer DEFAULT 10000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  gone bigint;
+begin
+  with old as (
+    select h.from_user, h.kind, h.row_id from crm.handovers h where h.created_at < now() - interval '30 days'
+    order by h.created_at limit rows_max for update skip locked)
+  delete from crm.handovers h using old where (h.from_user, h.kind, h.row_id) = (old.from_user, old.kind, old.row_id);
+  get diagnostics gone = row_count;
+  return gone;
+end $function$;
+grant execute on function platform.forget_handovers(rows_max integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION platform.forget_notices(rows_max integer DEFAULT 10000)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3106,6 +3125,8 @@ begin
   update support.agents a set is_active = false, availability = 'offline', was_let_go = true where a.user_id = new.id and a.is_active;
   update support.sessions s set agent_id = null, snoozed_until = null
   where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
+  update platform.review_candidates r set assigned_to = null, assigned_at = null, assigned_by = null
+  where r.assigned_to = new.id and r.is_asked and r.state in ('open', 'unsure');
   return null;
 end $function$;
 
@@ -5355,7 +5376,7 @@ CREATE OR REPLACE FUNCTION platform.require_decider(person text)
 AS $function$
 begin
   if person is not null and not exists (
-    select from platform.users u where u.id = person and u.role in ('admin', 'steward')) then
+    select from platform.users u where u.id = person and u.role in ('admin', 'steward') and u.left_at is null) then
     raise exception 'only a data steward or an administrator can decide about duplicates' using errcode = 'invalid_parameter_value';
   end if;
 end $function$;
