@@ -49,5 +49,20 @@ export { countSeats } from './serving/seats.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
 export type { Hearing } from './serving/stream.ts';
+export {
+  addDays,
+  cutSpan,
+  daysOf,
+  offsetsOf,
+  type Piece,
+  type PieceSize,
+  pieceField,
+  pieceSizes,
+  readSpan,
+  type Span,
+  spanFields,
+  timeZone,
+  todayIn,
+} from './spans.ts';
 export { createStaffRoute, describeSignIn } from './staff.ts';
 export { answerTexts, type TextResult, TextSearchSchema, textQuery } from './textsearch.ts';

@@ -29,6 +29,9 @@ export type Closed = {
   undo?: { stage_id: number; previous_tier: string | null };
 };
 
+/** Why a deal was lost: one of the list, and words. */
+export type LossReasonGiven = { id?: number | undefined; note?: string | undefined };
+
 /** Why the customer kept the tier of a closing that was undone. */
 export type TierStays = { reason: 'changed' | 'retired' | 'removed' | 'erased'; detail: string };
 
@@ -39,12 +42,12 @@ export type Reopened = Deal & { account_tier: string | null; tier_stays: TierSta
  * changes nothing; a second closing with another tier is refused.
  *
  * @throws NotFound, DealClosed; CustomerErased if a tier is given to an erased customer; InvalidField if the pipeline has no stage for
- *   the outcome
+ *   the outcome, or the reason is unknown or retired
  */
 export async function closeDeal(
   db: PlatformDb,
   id: number,
-  { outcome, tier, actor }: { outcome: Outcome; tier?: string; actor?: string },
+  { outcome, tier, reason, actor }: { outcome: Outcome; tier?: string; reason?: LossReasonGiven; actor?: string },
 ): Promise<Closed> {
   return db.transaction({ actor }, async (tx) => {
     const customer = await holdCustomer(tx, id);
@@ -57,14 +60,17 @@ export async function closeDeal(
     requireSameCustomer(deal, customer);
     if (deal.status !== 'open') {
       if (deal.status !== outcome) throw new DealClosed(deal.status);
-      const { given_tier } = await readClosing(tx, id);
+      const { given_tier, reason_id, reason_note } = await readClosing(tx, id);
       if (tier !== undefined && tier !== given_tier) throw new DealClosed(deal.status, given_tier);
+      if (isOther(reason?.id, reason_id) || isOther(reason?.note, reason_note)) throw new DealClosed(deal.status);
       return { deal, already_closed: true, account_tier: customer.account_tier };
     }
     if (customer.is_erased && tier !== undefined) throw new CustomerErased();
+    const why = reason?.id === undefined ? undefined : await requireReason(tx, reason.id);
     const [closing] = await tx.query<Closing>(
-      `insert into crm.deal_closings (deal_id, outcome, given_tier) values ($1, $2, $3) returning id, given_tier, previous_tier`,
-      [id, outcome, tier],
+      `insert into crm.deal_closings (deal_id, outcome, given_tier, reason_id, reason_note) values ($1, $2, $3, $4, $5)
+       returning id, given_tier, previous_tier, reason_id, reason_note`,
+      [id, outcome, tier, reason?.id, reason?.note],
     );
     const { id: closingId, previous_tier } = closing as Closing;
     if (!customer.is_erased)
@@ -72,8 +78,15 @@ export async function closeDeal(
         customer_id: customer.id,
         deal_id: id,
         type: `deal_${outcome}`,
-        description: `Deal ${outcome}: ${deal.name}`,
-        metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
+        description: `Deal ${outcome}: ${deal.name}${why ? ` (${why})` : ''}`,
+        metadata: {
+          deal_id: id,
+          amount: deal.amount,
+          currency: deal.currency,
+          ...(tier && { account_tier: tier }),
+          ...(why && { reason: why }),
+          ...(reason?.note && { reason_note: reason.note }),
+        },
         idempotency_key: `closing:${closingId}`,
       });
     return {
@@ -136,7 +149,7 @@ export async function reopenDeal(
 async function restoreTo(
   db: PlatformDb,
   tx: Transaction,
-  { customer, given_tier, previous_tier }: { customer: HeldCustomer } & Omit<Closing, 'id'>,
+  { customer, given_tier, previous_tier }: { customer: HeldCustomer } & Pick<Closing, 'given_tier' | 'previous_tier'>,
 ): Promise<TierStays | null> {
   if (customer.is_erased)
     return { reason: 'erased', detail: 'The customer’s data was erased, so the tier stays as it is.' };
@@ -196,12 +209,31 @@ function requireSameCustomer(deal: Deal, held: HeldCustomer): void {
   if (deal.customer_id !== held.deal_customer_id) throw new TransactionConflict();
 }
 
-type Closing = { id: string; given_tier: string | null; previous_tier: string | null };
+type Closing = {
+  id: string;
+  given_tier: string | null;
+  previous_tier: string | null;
+  reason_id: number | null;
+  reason_note: string | null;
+};
+
+const isOther = <Value>(asked: Value | undefined, held: Value): boolean => asked !== undefined && asked !== held;
+
+/** The name of the reason, which stays as long as the transaction. @throws InvalidField also for a retired one */
+async function requireReason(tx: Transaction, id: number): Promise<string> {
+  const [reason] = await tx.query<{ name: string }>(
+    'select name from crm.loss_reasons where id = $1 and not is_retired for share',
+    [id],
+  );
+  if (reason) return reason.name;
+  throw new InvalidField([{ field: 'reason_id', message: 'must be one of GET /api/loss-reasons that is not retired' }]);
+}
 
 /** The closing that is in force: every closed deal has one. */
 async function readClosing(tx: Transaction, dealId: number): Promise<Closing> {
   const [closing] = await tx.query<Closing>(
-    'select id, given_tier, previous_tier from crm.deal_closings where deal_id = $1 and reopened_at is null',
+    `select id, given_tier, previous_tier, reason_id, reason_note from crm.deal_closings
+     where deal_id = $1 and reopened_at is null`,
     [dealId],
   );
   return closing as Closing;

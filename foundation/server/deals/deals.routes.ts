@@ -15,6 +15,8 @@ import {
   pageSize,
   problems,
   refuseFields,
+  text,
+  time,
   uuid,
   z,
 } from '@aether/http';
@@ -65,6 +67,11 @@ const ClosingSchema = z
       .nullable()
       .openapi({ description: 'null if the closing left the customer’s tier unchanged.' }),
     previous_tier: z.string().nullable(),
+    reason: z
+      .object({ id: z.int(), name: z.string() })
+      .nullable()
+      .openapi({ description: 'Why it was lost; null if nobody has said so.' }),
+    reason_note: z.string().nullable(),
     app: z.string(),
     actor: named.nullable(),
     at: z.string().openapi({ format: 'date-time' }),
@@ -94,6 +101,23 @@ const filters = {
   stage: bigintIdText().optional(),
   owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user whose deals they are.' }),
   status: z.enum(['open', 'won', 'lost']).optional(),
+  closed_from: time().optional().openapi({ description: 'Closed at that moment or later.' }),
+  closed_before: time().optional().openapi({ description: 'Closed before that moment.' }),
+  expected_from: date().optional().openapi({ description: 'Expected to close on that day or later.' }),
+  expected_to: date().optional().openapi({ description: 'Expected to close on that day or earlier.' }),
+  reason: bigintIdText().optional().openapi({ description: 'Lost for the reason with this id.' }),
+  lacks: z
+    .string()
+    .regex(/^(owner|expected|reason)(,(owner|expected|reason)){0,2}$/, {
+      error: 'must be owner, expected or reason, or several of them with commas between them',
+    })
+    .transform((lacks) => lacks.split(',') as ('owner' | 'expected' | 'reason')[])
+    .optional()
+    .openapi({
+      type: 'string',
+      example: 'owner,expected',
+      description: 'What the deals lack: an owner, an expected day, a reason for which they were lost.',
+    }),
   search: line({ charactersMax: 200 }).optional(),
 };
 
@@ -294,13 +318,17 @@ const close = createStaffRoute({
   needs,
   summary: 'Close a deal as won or lost',
   description:
-    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused. A deal of an erased customer is closed without a tier.',
+    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier or reason than it was closed with it is refused. A deal of an erased customer is closed without a tier.',
   request: {
     params: dealKey,
     body: jsonBody(
       object({
         outcome: z.enum(['won', 'lost']),
         tier: accountTier().optional().openapi({ description: 'The customer’s new account_tier; only with won.' }),
+        reason_id: bigintId().optional().openapi({ description: 'Why it was lost, of /api/loss-reasons.' }),
+        reason_note: text({ charactersMax: 1_000 })
+          .optional()
+          .openapi({ description: 'Why it was lost, in words; only with lost.' }),
       }).openapi('CloseDeal'),
     ),
   },
@@ -406,10 +434,14 @@ export function addDealRoutes(app: App, db: PlatformDb) {
       return c.json(moved, 200);
     })
     .openapi(close, async (c) => {
-      const { outcome, tier } = c.req.valid('json');
+      const { outcome, tier, reason_id, reason_note } = c.req.valid('json');
       if (tier !== undefined && outcome !== 'won')
         throw refuseFields([{ field: 'tier', message: 'is given only with the outcome won' }]);
-      const closed = await closeDeal(db, c.req.valid('param').id, { outcome, tier, actor: c.get('actor')?.id });
+      const wrong = Object.entries({ reason_id, reason_note }).filter(([, value]) => value !== undefined);
+      if (outcome !== 'lost' && wrong.length > 0)
+        throw refuseFields(wrong.map(([field]) => ({ field, message: 'is given only with the outcome lost' })));
+      const reason = { id: reason_id, note: reason_note };
+      const closed = await closeDeal(db, c.req.valid('param').id, { outcome, tier, reason, actor: c.get('actor')?.id });
       return c.json(closed, 200);
     })
     .openapi(reopen, async (c) => {

@@ -46,6 +46,9 @@ export type Closing = {
   given_tier: string | null;
   /** The tier that the customer had before. */
   previous_tier: string | null;
+  /** Why it was lost; null if nobody has said so. */
+  reason: { id: number; name: string } | null;
+  reason_note: string | null;
   app: string;
   actor: Named | null;
   at: Date;
@@ -132,6 +135,8 @@ export async function getDeal(on: Queryable, id: number): Promise<Deal> {
 }
 
 const closing = `(select jsonb_build_object('outcome', k.outcome, 'given_tier', k.given_tier, 'previous_tier', k.previous_tier,
+     'reason', (select jsonb_build_object('id', x.id, 'name', x.name) from crm.loss_reasons x where x.id = k.reason_id),
+     'reason_note', k.reason_note,
      'app', k.closed_by_app, 'at', k.closed_at, 'actor', case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end)
    from crm.deal_closings k left join platform.users u on u.id = k.closed_by where k.deal_id = d.id and k.reopened_at is null) as closing`;
 

@@ -38,6 +38,16 @@ export type DealFilters = {
   stage?: number;
   owner?: string;
   status?: DealStatus;
+  /** Closed at that moment or later, and before that other one. */
+  closed_from?: string;
+  closed_before?: string;
+  /** Expected to close on one of these days. */
+  expected_from?: string;
+  expected_to?: string;
+  /** Lost for this reason. */
+  reason?: number;
+  /** What the deals lack: an owner, a day on which they are expected to close, a reason for which they were lost. */
+  lacks?: ('owner' | 'expected' | 'reason')[];
   /** Every word occurs in the name of the deal or of the customer. */
   search?: string;
 };
@@ -92,8 +102,22 @@ export function matchDeals(filters: Omit<DealFilters, 'search'>, parameter: Para
   if (filters.stage) conditions.push(`d.stage_id = ${parameter(filters.stage)}`);
   if (filters.owner) conditions.push(`d.owner_id = ${parameter(filters.owner)}`);
   if (filters.status) conditions.push(`d.status = ${parameter(filters.status)}`);
+  if (filters.closed_from) conditions.push(`d.closed_at >= ${parameter(filters.closed_from, 'timestamptz')}`);
+  if (filters.closed_before) conditions.push(`d.closed_at < ${parameter(filters.closed_before, 'timestamptz')}`);
+  if (filters.expected_from) conditions.push(`d.expected_close_on >= ${parameter(filters.expected_from, 'date')}`);
+  if (filters.expected_to) conditions.push(`d.expected_close_on <= ${parameter(filters.expected_to, 'date')}`);
+  if (filters.reason) conditions.push(closedFor(`k.reason_id = ${parameter(filters.reason, 'bigint')}`));
+  for (const lack of filters.lacks ?? []) conditions.push(lacking[lack]);
   return conditions.join(' and ');
 }
+
+const closedFor = (condition: string): string =>
+  `d.status = 'lost' and exists (select from crm.deal_closings k where k.deal_id = d.id and k.reopened_at is null and ${condition})`;
+const lacking = {
+  owner: 'd.owner_id is null',
+  expected: 'd.expected_close_on is null',
+  reason: closedFor('k.reason_id is null'),
+};
 
 /**
  * The condition that every word occurs in the name of the deal or of the customer.
