@@ -9,6 +9,7 @@ import { readCompanySearch } from './companies/search.ts';
 import { readTimelineSearch } from './customer/search.ts';
 import { readCustomerSearch } from './customers/search.ts';
 import { readBoardSearch } from './deals/search.ts';
+import { readReportSearch } from './reports/search.ts';
 import { FoundationShell } from './shell/FoundationShell.tsx';
 import { readTaskSearch } from './tasks/search.ts';
 import { readSearch } from './texts/kinds.ts';
@@ -67,6 +68,11 @@ const routes = [
     component: lazyPage(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
   }),
   createRoute({
+    ...route('/reports'),
+    validateSearch: readReportSearch,
+    component: lazyPage(() => import('./reports/ReportsPage.tsx'), 'ReportsPage'),
+  }),
+  createRoute({
     ...route('/inbox'),
     validateSearch: readInboxSearch,
     component: lazyPage(() => import('./shell/InboxPage.tsx'), 'InboxPage'),
@@ -79,6 +85,14 @@ const routes = [
   createRoute({
     ...route('/settings/fields'),
     component: lazyPage(() => import('./settings/FieldsPage.tsx'), 'FieldsPage'),
+  }),
+  createRoute({
+    ...route('/settings/currencies'),
+    component: lazyPage(() => import('./settings/CurrenciesPage.tsx'), 'CurrenciesPage'),
+  }),
+  createRoute({
+    ...route('/settings/loss-reasons'),
+    component: lazyPage(() => import('./settings/LossReasonsPage.tsx'), 'LossReasonsPage'),
   }),
   createRoute({
     ...route('/settings/pipelines'),

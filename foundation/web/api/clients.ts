@@ -10,9 +10,12 @@ import type { addCustomerRoutes } from '../../server/customers/customers.routes.
 import type { addPhoneRoutes } from '../../server/customers/phones.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
+import type { addLossReasonRoutes } from '../../server/lossreasons/lossreasons.routes.ts';
 import type { addCustomerMailRoutes } from '../../server/mails/mails.routes.ts';
 import type { addNoticeRoutes } from '../../server/notices.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
+import type { addRateRoutes } from '../../server/reports/rates.routes.ts';
+import type { addReportRoutes } from '../../server/reports/reports.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
 import type { addTaskRoutes } from '../../server/tasks/tasks.routes.ts';
@@ -39,6 +42,11 @@ export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomF
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;
 export const { users: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
+export const { 'loss-reasons': lossReasons } = hc<ReturnType<typeof addLossReasonRoutes>>('/', options).api;
+export const { 'currency-rates': currencyRates, 'report-settings': reportSettings } = hc<
+  ReturnType<typeof addRateRoutes>
+>('/', options).api;
+export const { reports } = hc<ReturnType<typeof addReportRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { search: textSearch } = hc<ReturnType<typeof addTextSearchRoutes>>('/', options).api;
 export const { tags, customers: tagsOfCustomers } = hc<ReturnType<typeof addTagRoutes>>('/', options).api;

@@ -12,6 +12,16 @@ export type DealFilters = {
   stage?: number;
   owner?: string;
   status?: Outcome;
+  /** Moments. */
+  closed_from?: string;
+  closed_before?: string;
+  /** Days. */
+  expected_from?: string;
+  expected_to?: string;
+  /** Id of the reason for which they were lost. */
+  reason?: number;
+  /** What they lack: owner, expected, reason, with commas between them. */
+  lacks?: string;
   search?: string;
   sort?: DealSort;
   dir?: 'asc' | 'desc';
@@ -19,8 +29,10 @@ export type DealFilters = {
 
 export const dealsQuery = (filters: DealFilters) =>
   listOptions(['deals', filters] as const, (cursor, signal) => {
-    const [pipeline, stage] = [filters.pipeline?.toString(), filters.stage?.toString()];
-    return read(deals.$get({ query: { ...filters, pipeline, stage, cursor, limit: '50' } }, { init: { signal } }));
+    const [pipeline, stage, reason] = [filters.pipeline, filters.stage, filters.reason].map((id) => id?.toString());
+    return read(
+      deals.$get({ query: { ...filters, pipeline, stage, reason, cursor, limit: '50' } }, { init: { signal } }),
+    );
   });
 
 export type BoardFilters = { owner?: string; search?: string };
@@ -58,8 +70,8 @@ export const changeDeal = (id: number, change: DealInput, expected_version?: num
 export const moveDeal = (id: number, stage_id: number, expected_version?: number) =>
   read(deals[':id'].move.$post({ ...keyOf(id), json: { stage_id, expected_version } }));
 
-export const closeDeal = (id: number, json: { outcome: 'won' | 'lost'; tier?: string }) =>
-  read(deals[':id'].close.$post({ ...keyOf(id), json }));
+export type Closing = { outcome: 'won' | 'lost'; tier?: string; reason_id?: number; reason_note?: string };
+export const closeDeal = (id: number, json: Closing) => read(deals[':id'].close.$post({ ...keyOf(id), json }));
 
 export const reopenDeal = (id: number, json: { stage_id: number; expected_version: number; restore_tier?: boolean }) =>
   read(deals[':id'].reopen.$post({ ...keyOf(id), json }));

@@ -49,7 +49,10 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'phone':
       return [['customer', String(data.customer_id)]];
     case 'deal':
-      return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ...company];
+      return [
+        ...[['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ['reports']],
+        ...company,
+      ];
     case 'activity':
       // Of one that was moved, the page of the customer where it was, too.
       return [['tasks'], ['customer', customer], ...(previous.customer_id ? [['timeline', previous.customer_id]] : [])];

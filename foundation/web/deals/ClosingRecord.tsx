@@ -7,7 +7,7 @@ import classes from './DealPage.module.css';
 
 /** How a deal was closed: the outcome, the person, the time, and the tier that the customer got. */
 export function ClosingRecord({
-  closing: { outcome, given_tier, previous_tier, actor, app, at },
+  closing: { outcome, given_tier, previous_tier, reason, reason_note, actor, app, at },
 }: {
   closing: Closing;
 }) {
@@ -27,6 +27,16 @@ export function ClosingRecord({
         <dd>
           <time dateTime={at}>{formatMoment(at)}</time>
         </dd>
+        {outcome === 'lost' && (
+          <>
+            <dt>Reason</dt>
+            <dd>
+              {reason?.name ?? (reason_note === null ? 'None given' : null)}
+              {reason !== null && reason_note !== null && ': '}
+              {reason_note}
+            </dd>
+          </>
+        )}
         {outcome === 'won' && (
           <>
             <dt>Tier</dt>

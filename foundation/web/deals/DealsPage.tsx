@@ -16,12 +16,14 @@ import { ViewBar } from '../views/ViewBar.tsx';
 import { Board } from './Board.tsx';
 import { DealTable } from './DealTable.tsx';
 import { NewDeal } from './NewDeal.tsx';
+import { ofReports, ReportFilter } from './ReportFilter.tsx';
 import type { DealSearch } from './search.ts';
 
 /** The deals of a pipeline, on a board or as a list. */
 export function DealsPage() {
   const me = useMe();
-  const { create, view, ...filters } = useSearch({ from: '/deals' });
+  const { create, view, everywhere, ...filters } = useSearch({ from: '/deals' });
+  const isEverywhere = view === 'list' && everywhere === true;
   const navigate = useNavigate({ from: '/deals' });
   const change = (part: Partial<DealSearch>) =>
     void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
@@ -42,9 +44,18 @@ export function DealsPage() {
           <Picker
             aria-label="Pipeline"
             w={170}
-            data={data.pipelines.map(({ id, name }) => ({ value: String(id), label: name }))}
-            value={String(pipeline.id)}
-            onChange={(id) => change({ pipeline: Number(id), stage: undefined })}
+            data={[
+              ...(view === 'list' ? [{ value: 'all', label: 'All pipelines' }] : []),
+              ...data.pipelines.map(({ id, name }) => ({ value: String(id), label: name })),
+            ]}
+            value={isEverywhere ? 'all' : String(pipeline.id)}
+            onChange={(id) =>
+              change(
+                id === 'all'
+                  ? { everywhere: true, pipeline: undefined, stage: undefined }
+                  : { everywhere: undefined, pipeline: Number(id), stage: undefined },
+              )
+            }
           />
         )}
         <SearchInput
@@ -69,14 +80,14 @@ export function DealsPage() {
           value={view ?? 'board'}
           onChange={(value) => change({ view: value === 'list' ? 'list' : undefined })}
         />
-        <CsvLink path="/api/deals.csv" filters={{ ...kept, pipeline: pipeline.id }} />
+        <CsvLink path="/api/deals.csv" filters={{ ...kept, pipeline: isEverywhere ? undefined : pipeline.id }} />
         <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
           New deal
         </Button>
       </PageHead>
       <ViewBar
         page="deals"
-        search={{ ...filters, view }}
+        search={{ ...filters, view, everywhere }}
         fixed={[
           { name: 'All', search: {} },
           { name: 'Mine', search: { owner: me.id } },
@@ -84,8 +95,14 @@ export function DealsPage() {
           { name: 'Won', search: { view: 'list', status: 'won', sort: 'updated', dir: 'desc' } },
         ]}
       />
+      {view === 'list' && (
+        <ReportFilter
+          search={filters}
+          onClear={() => change(Object.fromEntries(ofReports.map((name) => [name, undefined])))}
+        />
+      )}
       {view === 'list' ? (
-        <DealTable filters={{ ...filters, pipeline: pipeline.id }} onChange={change} />
+        <DealTable filters={{ ...filters, pipeline: isEverywhere ? undefined : pipeline.id }} onChange={change} />
       ) : (
         <Board pipelineId={pipeline.id} filters={{ owner: filters.owner, search: filters.search }} />
       )}

@@ -1,8 +1,25 @@
 import type { DealFilters } from '../api/deals.ts';
 import { readFlag, readNumber, readOneOf, readText } from '../inputs/urlvalues.ts';
 
-export type DealSearch = Pick<DealFilters, 'pipeline' | 'stage' | 'owner' | 'status' | 'search' | 'sort' | 'dir'> & {
+export type DealSearch = Pick<
+  DealFilters,
+  | 'pipeline'
+  | 'stage'
+  | 'owner'
+  | 'status'
+  | 'search'
+  | 'sort'
+  | 'dir'
+  | 'closed_from'
+  | 'closed_before'
+  | 'expected_from'
+  | 'expected_to'
+  | 'reason'
+  | 'lacks'
+> & {
   view?: 'list';
+  /** In all pipelines; only of a list. */
+  everywhere?: true;
   create?: true;
 };
 
@@ -16,6 +33,13 @@ export function readBoardSearch(given: Record<string, unknown>): DealSearch {
     stage: readNumber(given.stage),
     owner: readText(given.owner),
     status: readOneOf(given.status, ['open', 'won', 'lost']),
+    closed_from: readText(given.closed_from),
+    closed_before: readText(given.closed_before),
+    expected_from: readText(given.expected_from),
+    expected_to: readText(given.expected_to),
+    reason: readNumber(given.reason),
+    lacks: readText(given.lacks),
+    everywhere: readFlag(given.everywhere),
     search: readText(given.search),
     sort: readOneOf(given.sort, dealSorts),
     dir: readOneOf(given.dir, ['asc', 'desc']),

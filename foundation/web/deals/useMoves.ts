@@ -4,7 +4,7 @@ import { describeTier } from '@aether/ui/tiers.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { closeDeal, moveDeal, reopenDeal } from '../api/deals.ts';
+import { type Closing, closeDeal, moveDeal, reopenDeal } from '../api/deals.ts';
 import type { Board, Deal, ListedDeal, Stage } from '../api/records.ts';
 import { tiersQuery } from '../api/tiers.ts';
 import { moveOnBoard, renewOnBoard } from './board.ts';
@@ -21,6 +21,7 @@ export function useMoves() {
     void client.invalidateQueries({ queryKey: ['deals'] });
     void client.invalidateQueries({ queryKey: ['deal', deal.id] });
     void client.invalidateQueries({ queryKey: ['board'] });
+    void client.invalidateQueries({ queryKey: ['reports'] });
     void client.invalidateQueries({ queryKey: ['customer', deal.customer_id] });
   };
 
@@ -77,8 +78,9 @@ export function useMoves() {
   }
 
   /** @throws Refusal, which the dialog shows. */
-  async function close(deal: ListedDeal, outcome: 'won' | 'lost', tier?: string): Promise<void> {
-    const { deal: closed, undo, account_tier } = await closeDeal(deal.id, { outcome, tier });
+  async function close(deal: ListedDeal, closing: Closing): Promise<void> {
+    const { outcome, tier } = closing;
+    const { deal: closed, undo, account_tier } = await closeDeal(deal.id, closing);
     setClosing(undefined);
     noteOwnWrite(keyOf(deal), deal.version, closed.version);
     onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, closed.stage_id), closed));
