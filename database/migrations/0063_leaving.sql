@@ -94,7 +94,7 @@ create table crm.handovers (
   customer_id uuid,
   to_user text collate "C" not null references platform.users,
   was_author boolean not null default false,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default now() constraint handovers_created_at_time check (platform.is_time(created_at)),
   primary key (from_user, kind, row_id)
 );
 comment on column crm.handovers.customer_id is

@@ -17,6 +17,8 @@ export const supportCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
     'session-ended',
     'session-claimed',
     'session-changed',
+    'session-open',
+    'already-rated',
     'agent-inactive',
     'caller-ambiguous',
     'number-ambiguous',

@@ -25,6 +25,8 @@ import { addSessionRoutes } from './conversations/sessions.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCallMoveRoutes, addSessionMoveRoutes } from './moves/moves.routes.ts';
 import { addNoticeRoutes } from './notices.ts';
+import { addRatingRoutes } from './ratings/ratings.routes.ts';
+import { addReportRoutes } from './reports/reports.routes.ts';
 import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { readSupportSettings } from './settings.ts';
@@ -93,6 +95,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         });
         addVisitorRoutes(app, db, { door, live });
         addVisitorMessageRoutes(app, db, { door, live, streams });
+        addRatingRoutes(app, db, { door, live });
         addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
         addConversationFileRoutes(app, db, { door, files: openFiles(db, context) });
         addMailRoutes(
@@ -114,6 +117,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addViewRoutes(app, db);
         addInboxRoutes(app, db);
         addNoticeRoutes(app, db);
+        addReportRoutes(app, db);
         addChatbotRoutes(app, db);
         addAgentRoutes(app, db);
         addWidgetRoutes(app, db, context);

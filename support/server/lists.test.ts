@@ -44,6 +44,8 @@ const lists = [
   '/api/inbox?view=ended',
   '/api/users?',
   '/api/notices?',
+  '/api/reports/comments?',
+  '/api/reports/conversations?',
   '/api/notices?state=done',
   '/api/search/text?q=order',
   '/api/search/text?q=order&order=newest',
@@ -60,6 +62,9 @@ test('every list of Support takes its own cursors and refuses those of the other
     await app.callAs('tom')('POST', `/api/sessions/${id}/notes`, { client_id: `note${n}`, body: '<@priya> look' });
   const { notices } = (await asPriya('GET', '/api/notices?limit=2')).body;
   for (const { id } of notices) await asPriya('PATCH', `/api/notices/${id}`, { is_done: true });
+  await app.support.query(
+    `insert into support.ratings (session_id, score, comment) select s.id, 4, 'Quick' from support.sessions s`,
+  );
   for (const n of [1, 2]) expect(await logCall(n)).toMatchObject({ status: 201 });
   expect(await findTakenCursors(asPriya, lists)).toEqual(Object.fromEntries(lists.map((list) => [list, [list]])));
 });

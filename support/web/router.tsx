@@ -7,6 +7,7 @@ import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { ownAgentQuery } from './api/agents.ts';
 import { readDeskSearch } from './desk/search.ts';
+import { readListSearch, readReportSearch } from './reports/search.ts';
 import { SupportShell } from './shell/SupportShell.tsx';
 import { readSearch } from './texts/kinds.ts';
 
@@ -75,6 +76,16 @@ const routes = [
     validateSearch: (search: Record<string, unknown>): { log?: true } =>
       search.log === true || search.log === 'true' ? { log: true } : {},
     component: lazyPage(() => import('./calls/CallsPage.tsx'), 'CallsPage'),
+  }),
+  createRoute({
+    ...route('/reports'),
+    validateSearch: readReportSearch,
+    component: lazyPage(() => import('./reports/ReportsPage.tsx'), 'ReportsPage'),
+  }),
+  createRoute({
+    ...route('/reports/conversations'),
+    validateSearch: readListSearch,
+    component: lazyPage(() => import('./reports/ConversationsPage.tsx'), 'ConversationsPage'),
   }),
   createRoute({
     ...route('/search'),

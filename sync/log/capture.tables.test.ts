@@ -168,6 +168,15 @@ const tables: Record<string, Table> = {
     key: () => ids.session,
     customer: () => ids.customer,
   },
+  'support.ratings': {
+    entity: 'rating',
+    audience: 'support',
+    login: 'support_app',
+    make: `insert into support.ratings (session_id, score, comment) values ('${ids.session}', 5, 'New')`,
+    column: 'comment',
+    key: () => ids.session,
+    customer: () => ids.customer,
+  },
 };
 
 let sync: pg.Client;

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import { formatNumber } from '../formats.ts';
 import classes from './reports.module.css';
 
@@ -9,10 +10,19 @@ type HeatTableProps = {
   values: number[][];
   /** What a value counts: `12 chats`. */
   say: (value: number) => string;
+  /** What a cell with a value shows, such as a link to what it counts. */
+  draw?: (value: number, row: number, column: number) => ReactNode;
 };
 
 /** Numbers by two keys, such as the hours of the week: the greater, the darker. The numbers stand in it, so that the colour is not alone. */
-export function HeatTable({ label, rows, columns, values, say }: HeatTableProps) {
+export function HeatTable({
+  label,
+  rows,
+  columns,
+  values,
+  say,
+  draw = (value) => formatNumber(value),
+}: HeatTableProps) {
   const most = Math.max(...values.flat(), 1);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it is scrolled with the keyboard
@@ -37,7 +47,7 @@ export function HeatTable({ label, rows, columns, values, say }: HeatTableProps)
                 const level = value === 0 ? 0 : Math.ceil((value / most) * 4);
                 return (
                   <td key={column} data-level={level} title={`${row}, ${column}: ${say(value)}`}>
-                    {value === 0 ? '' : formatNumber(value)}
+                    {value === 0 ? '' : draw(value, at, index)}
                   </td>
                 );
               })}

@@ -28,6 +28,8 @@ const columns: CsvColumns<ExportedConversation> = {
   started_at: ({ started_at }) => started_at,
   last_message_at: ({ last_message_at }) => last_message_at,
   ended_at: ({ ended_at }) => ended_at,
+  score: ({ rating }) => rating?.score,
+  comment: ({ rating }) => rating?.comment,
   transcript: ({ transcript }) => transcript,
 };
 

@@ -47,6 +47,10 @@ export const SessionSchema = z
     resolve_due_at: moment.nullable().openapi({ description: 'When it is to have ended, by the targets of the team.' }),
     due_at: moment.nullable().openapi({ description: 'The next of both that is still to be met.' }),
     tags: z.array(TagSchema),
+    rating: z
+      .object({ score: z.int(), comment: z.string().nullable(), created_at: moment })
+      .nullable()
+      .openapi({ description: 'What the visitor said of it when it was over: 1 is the worst, 5 the best.' }),
   })
   .openapi('Session');
 

@@ -53,6 +53,8 @@ export type Session = {
   /** The next of both that is still to be met. */
   due_at: Date | null;
   tags: Tag[];
+  /** What the visitor said of it when it was over. */
+  rating: { score: number; comment: string | null; created_at: string } | null;
 };
 
 /** Open a new session: this one has ended. */
@@ -87,6 +89,8 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
   s.last_message_at, s.ended_at, s.priority, s.first_answered_at, s.first_due_at, s.resolve_due_at, s.due_at,
   ${tagsOf('s.id')} as tags,
+  (select jsonb_build_object('score', g.score, 'comment', g.comment, 'created_at', g.created_at)
+   from support.ratings g where g.session_id = s.id) as rating,
   case when m.id is not null
     then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}),
       'created_at', m.created_at) end as last_message`;

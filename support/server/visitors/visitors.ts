@@ -221,6 +221,10 @@ export type VisitorSession = {
     reopens_until: string | null;
     /** So many hours after its last message it ends by itself. Null: it does not, or an agent has put it aside. */
     ends_after_hours: number | null;
+    /** The score that the visitor gave. */
+    rating: number | null;
+    /** The widget asks for one: the conversation is over, and the visitor has written in it. */
+    asks_rating: boolean;
   };
 };
 
@@ -234,9 +238,13 @@ const sessionOfVisitor = {
         'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name,
         'reopens_until', ${returnsUntil},
         'ends_after_hours', case when s.status = 'active' and (s.snoozed_until is null or s.snoozed_until <= now())
-          then w.ends_after_hours end) as state
+          then w.ends_after_hours end,
+        'rating', g.score,
+        'asks_rating', s.status = 'ended' and s.asked_at is not null and g.score is null
+          and w.settings -> 'asks_rating' is distinct from 'false') as state
     from support.sessions s join support.widgets w on w.id = s.widget_id
       left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
+      left join support.ratings g on g.session_id = s.id
     where s.id = $1 and s.token_hash = $2`,
 };
 

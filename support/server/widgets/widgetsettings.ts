@@ -25,6 +25,10 @@ export const WidgetSettingsSchema = object({
     .enum(['before', 'never'])
     .default('before')
     .openapi({ description: 'before: the widget asks for name and address before the first message.' }),
+  asks_rating: z
+    .boolean()
+    .default(true)
+    .openapi({ description: 'When a conversation has ended, the widget asks how it was, once.' }),
 });
 
 export type WidgetSettings = z.output<typeof WidgetSettingsSchema>;

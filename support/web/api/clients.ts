@@ -12,6 +12,7 @@ import type { addSessionRoutes } from '../../server/conversations/sessions.route
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
 import type { addCallMoveRoutes, addSessionMoveRoutes } from '../../server/moves/moves.routes.ts';
 import type { addNoticeRoutes } from '../../server/notices.ts';
+import type { addReportRoutes } from '../../server/reports/reports.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addSharingRoutes } from '../../server/sharing.ts';
 import type { addTagRoutes } from '../../server/tags/tags.routes.ts';
@@ -33,6 +34,7 @@ export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api
 export const { customers: customerList } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
 export const { sessions: mentionable } = hc<ReturnType<typeof addNoticeRoutes>>('/', options).api;
+export const { reports } = hc<ReturnType<typeof addReportRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
 export const { sharing } = hc<ReturnType<typeof addSharingRoutes>>('/', options).api;

@@ -12,6 +12,7 @@ const types = [
   'session.updated',
   'message.created',
   'entry.created',
+  'rating.created',
   'customer.updated',
   'customer.merged',
   'customer.unmerged',

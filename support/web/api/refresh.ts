@@ -20,6 +20,8 @@ function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
         ['context', 'customer', customer],
         ...('customer_id' in previous ? [['context']] : []),
       ];
+    case 'rating.created':
+      return [['reports']];
     case 'message.created':
       return [['inbox'], ['counts']];
     case 'customer.created':
@@ -47,7 +49,7 @@ function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
 /** The conversation an event is about. */
 function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
   if (type === 'session.updated') return row_id;
-  if (type !== 'message.created' && type !== 'entry.created') return undefined;
+  if (type !== 'message.created' && type !== 'entry.created' && type !== 'rating.created') return undefined;
   return typeof data.session_id === 'string' ? data.session_id : undefined;
 }
 

@@ -21,6 +21,7 @@ import { ConversationHead } from './ConversationHead.tsx';
 import classes from './conversation.module.css';
 import { useAnswerDraft } from './drafts.ts';
 import { describeViewers, usePresence } from './presence.ts';
+import { RatingLine } from './RatingLine.tsx';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
 
@@ -90,6 +91,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
           onDiscard={outbox.discard}
           onTakeOver={(holder) => askTakeOver(session, holder)}
         />
+        {session.rating && <RatingLine rating={session.rating} />}
         {(data.mail.failing || data.mail.mails.length > 0) && <MailBar conversation={data} />}
         <Composer
           session={session}

@@ -241,6 +241,11 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               onChange={(days) => set({ reopens_days: Number(days) || 0 })}
             />
           </div>
+          <Checkbox
+            label="Ask how it was when a conversation has ended"
+            checked={values.settings.asks_rating}
+            onChange={(event) => setSettings({ asks_rating: event.currentTarget.checked })}
+          />
           <h2 className={classes.title}>Allowed websites</h2>
           <TagsInput
             size="xs"

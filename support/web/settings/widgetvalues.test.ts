@@ -12,6 +12,7 @@ const stored: WidgetValues = {
     theme: { color: '#2456d6', mode: 'auto', position: 'right' },
     texts: { title: 'Hello' },
     ask: 'before',
+    asks_rating: true,
   },
 };
 
@@ -24,6 +25,7 @@ test('another order of keys, or a text that is not set, is no change', () => {
   const same: WidgetValues['settings'] = {
     texts: { title: 'Hello', subtitle: undefined },
     ask: 'before',
+    asks_rating: true,
     theme: { position: 'right', mode: 'auto', color: '#2456d6' },
     language: 'en',
   };

@@ -23,6 +23,8 @@ export type View = {
   isDelayed: boolean;
   /** The visitor has asked for a person, and the server does not know it yet. */
   isAsking: boolean;
+  /** How the conversation was: to be asked, or answered just now. */
+  rating: 'asked' | 'given' | null;
   /** The visitor has to give a name and an address first. */
   mustIntroduce: boolean;
   /** How often a message was put back into the text field. */
@@ -105,6 +107,7 @@ export function openChat({ base, key, config, identity }: Parts) {
       isConnected: isLineOpen && !delay?.isCut,
       isDelayed: delay !== undefined,
       isAsking: kept.asks,
+      rating: ratingOf(kept),
       mustIntroduce: mustIntroduce(kept),
       edits,
       changes,
@@ -112,6 +115,11 @@ export function openChat({ base, key, config, identity }: Parts) {
       read: kept.read,
       refusal,
     };
+  }
+  function ratingOf({ session, skipped }: Kept): View['rating'] {
+    if (!session || !state) return null;
+    if (state.rating) return 'given';
+    return state.asks_rating && skipped !== session.id ? 'asked' : null;
   }
   function mustIntroduce({ session, visitor }: Kept): boolean {
     if (session || visitor || identityToken !== undefined) return false;
@@ -343,6 +351,22 @@ export function openChat({ base, key, config, identity }: Parts) {
       storage.write({ session: null, read: 0, asks: false });
       follow();
       void sender.sendAll();
+    },
+    /** Says how the ended conversation was. @returns whether the server has it */
+    async rate(score: number, comment: string): Promise<boolean> {
+      const { session } = readShown();
+      if (!session) return false;
+      const { attempt } = await server.rate(session, { score, ...(comment && { comment }) });
+      if (attempt.kind !== 'taken') return false;
+      if (state && following?.session.id === session.id) state = { ...state, rating: score, asks_rating: false };
+      tell();
+      return true;
+    },
+    /** It is not asked again. */
+    skipRating(): void {
+      const { session } = readShown();
+      if (session) storage.write({ skipped: session.id });
+      tell();
     },
     /** Asks for a person instead of the bot, as soon as it can be done. */
     askForPerson(): void {

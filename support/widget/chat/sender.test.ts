@@ -19,7 +19,7 @@ type Luck = 'fine' | 'lost' | 'done, but not answered';
 function setUp(luck: () => Luck = () => 'fine') {
   const conversations: Conversation[] = [];
   const outbox = new Map<string, Pending>();
-  let kept: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
+  let kept: Kept = { session: null, visitor: null, read: 0, asks: false, who: null, skipped: null };
   const storage = {
     read: () => kept,
     write: (change: Partial<Kept>) => {

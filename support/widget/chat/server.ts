@@ -27,6 +27,9 @@ export type SessionState = {
   reopens_until?: string | null;
   /** So many hours after its last message it ends by itself, unless the visitor waits for an answer. */
   ends_after_hours?: number | null;
+  /** The score that the visitor gave; a server of an earlier version says nothing of it. */
+  rating?: number | null;
+  asks_rating?: boolean;
 };
 
 export type Server = ReturnType<typeof connectServer>;
@@ -83,6 +86,8 @@ export function connectServer(base: string, key: string) {
       }),
     tell: (session: Session, what: 'typing' | 'read' | 'hand-over', body: object) =>
       call<undefined>('POST', below(session, what), { body, token: session.token }),
+    rate: (session: Session, rating: { score: number; comment?: string }) =>
+      call<object>('POST', below(session, 'rating'), { body: rating, token: session.token }),
     verify: (session: Session, identityToken: string) =>
       call<{ visitor_token: string }>('POST', below(session, 'identity'), {
         body: { identity_token: identityToken },

@@ -10,7 +10,7 @@ const pending = (client_id: string, at: number): Pending => ({
   state: 'waiting',
 });
 const session = { id: 's', token: 't' };
-const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
+const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null, skipped: null };
 afterEach(() => vi.unstubAllGlobals());
 
 /** Like a browser's: its entries are its own properties. */

@@ -12,9 +12,11 @@ export type Kept = {
   asks: boolean;
   /** The person for whom the host page vouched in this conversation, as a number that names nobody. */
   who: number | null;
+  /** The conversation whose visitor does not want to say how it was. */
+  skipped: string | null;
 };
 
-export const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
+export const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null, skipped: null };
 
 export type Storage = ReturnType<typeof openStorage>;
 
@@ -104,7 +106,7 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 
 /** Content of a foreign script or of an older version counts as nothing. */
 export function parseKept(text: string | null): Kept {
-  const { session, visitor, read, asks, who } = parseObject(text);
+  const { session, visitor, read, asks, who, skipped } = parseObject(text);
   return {
     session: parseSession(session) ?? nothing.session,
     visitor:
@@ -112,6 +114,7 @@ export function parseKept(text: string | null): Kept {
     read: Number.isSafeInteger(read) && read > 0 ? read : nothing.read,
     asks: asks === true,
     who: Number.isSafeInteger(who) ? who : nothing.who,
+    skipped: isText(skipped) ? skipped : nothing.skipped,
   };
 }
 

@@ -47,6 +47,12 @@ const en = {
   large: 'The file is too large.',
   kind: 'This kind of file cannot be sent.',
   unfit: 'The file could not be sent.',
+  rate: 'How was this conversation?',
+  worst: 'Very bad',
+  best: 'Very good',
+  comment: 'What could be better? (optional)',
+  later: 'Not now',
+  thanks: 'Thank you for your answer.',
 };
 
 const de: Words = {
@@ -95,6 +101,12 @@ const de: Words = {
   large: 'Die Datei ist zu groß.',
   kind: 'Diese Art von Datei kann nicht gesendet werden.',
   unfit: 'Die Datei konnte nicht gesendet werden.',
+  rate: 'Wie war dieses Gespräch?',
+  worst: 'Sehr schlecht',
+  best: 'Sehr gut',
+  comment: 'Was könnte besser sein? (freiwillig)',
+  later: 'Nicht jetzt',
+  thanks: 'Danke für Ihre Antwort.',
 };
 
 const fr: Words = {
@@ -143,6 +155,12 @@ const fr: Words = {
   large: 'Le fichier est trop volumineux.',
   kind: 'Ce type de fichier ne peut pas être envoyé.',
   unfit: 'Le fichier n’a pas pu être envoyé.',
+  rate: 'Comment était cette conversation ?',
+  worst: 'Très mauvaise',
+  best: 'Très bonne',
+  comment: 'Que pourrions-nous améliorer ? (facultatif)',
+  later: 'Pas maintenant',
+  thanks: 'Merci pour votre réponse.',
 };
 
 const es: Words = {
@@ -191,6 +209,12 @@ const es: Words = {
   large: 'El archivo es demasiado grande.',
   kind: 'Este tipo de archivo no se puede enviar.',
   unfit: 'No se pudo enviar el archivo.',
+  rate: '¿Qué tal fue esta conversación?',
+  worst: 'Muy mal',
+  best: 'Muy bien',
+  comment: '¿Qué podríamos mejorar? (opcional)',
+  later: 'Ahora no',
+  thanks: 'Gracias por su respuesta.',
 };
 
 const tr: Words = {
@@ -239,6 +263,12 @@ const tr: Words = {
   large: 'Dosya çok büyük.',
   kind: 'Bu tür dosyalar gönderilemez.',
   unfit: 'Dosya gönderilemedi.',
+  rate: 'Bu görüşme nasıldı?',
+  worst: 'Çok kötü',
+  best: 'Çok iyi',
+  comment: 'Neyi daha iyi yapabiliriz? (isteğe bağlı)',
+  later: 'Şimdi değil',
+  thanks: 'Yanıtınız için teşekkürler.',
 };
 
 const dictionaries: Record<string, Words> = { en, de, fr, es, tr };

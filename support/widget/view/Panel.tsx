@@ -5,6 +5,7 @@ import type { Config } from '../chat/server.ts';
 import { fill, type Words } from '../chat/words.ts';
 import { Composer } from './Composer.tsx';
 import { Intro } from './Intro.tsx';
+import { Rating } from './Rating.tsx';
 import { Thread } from './Thread.tsx';
 import { useFocus } from './useFocus.ts';
 import { useNews } from './useNews.ts';
@@ -99,6 +100,8 @@ export function Panel({
           {isEnded && (isLeft || !mayResume) ? (
             <div class="foot over">
               <p>{words.ended}</p>
+              {view.rating === 'asked' && <Rating key={view.changes} chat={chat} words={words} />}
+              {view.rating === 'given' && <p role="status">{words.thanks}</p>}
               <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
                 {isLeft ? words.onward : words.again}
               </button>

@@ -56,6 +56,20 @@ textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 
 .own .file { align-self: flex-end }
 .file:has(canvas) { padding: 0; overflow: hidden; display: grid }
 canvas { max-inline-size: 100% }
+fieldset { border: 0; padding: 0; min-inline-size: 0 }
+legend { font-weight: 600; padding: 0 0 8px; inline-size: 100% }
+.rate { display: flex; flex-direction: column; gap: 10px }
+.scores { display: flex; gap: 6px }
+.scores label { flex: 1; position: relative; color: var(--text) }
+.scores input { position: absolute; inset: 0; opacity: 0; inline-size: 100%; block-size: 100%; cursor: pointer }
+.scores span { display: grid; place-items: center; block-size: 40px; border: 1px solid var(--line); border-radius: 10px; font-size: 15px }
+.scores input:hover + span { background: var(--raised) }
+.scores input:checked + span { background: var(--accent); color: var(--on-accent); border-color: var(--accent); font-weight: 700 }
+.scores input:focus-visible + span { outline: 2px solid var(--text); outline-offset: 1px }
+.ends { display: flex; justify-content: space-between; font-size: 12px; color: var(--quiet); padding-block-start: 4px }
+.acts { display: flex; justify-content: flex-end; gap: 8px }
+.go { background: var(--accent); color: var(--on-accent); border-color: var(--accent) }
+.go[disabled] { opacity: .5; cursor: default }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
 .send[disabled] { opacity: .5; cursor: default }
 .bar { display: flex; justify-content: center; padding: 6px 10px 10px; font-size: 13px; color: var(--quiet) }
