@@ -93,6 +93,12 @@ export async function loadSettings(tx: Transaction): Promise<void> {
         on c.crm_id % w.every = w.n
       join crm.tags t on t.name = w.name
     where c.merged_into is null`);
+  // Rates that move a little from month to month.
+  await tx.query(`
+    insert into crm.currency_rates (base, currency, valid_from, rate)
+    select 'EUR', w.currency, (date_trunc('month', now()) - make_interval(months => n))::date,
+      round((w.rate * (1 + (n * 7 % 5 - 2) / 100.0))::numeric, 4)
+    from (values ('USD', 0.92), ('GBP', 1.16)) w (currency, rate), generate_series(0, 14) n`);
   await tx.query(
     `insert into crm.saved_views (owner_id, page, name, query, is_shared)
      select 'demo-maya', 'customers', v.name, v.query, true
@@ -157,6 +163,15 @@ export async function loadWorldChats(
     [JSON.stringify(held.map(({ id }) => id))],
   );
   await writeEndings(tx, held);
+  // What visitors say of about half of them: most are content.
+  await tx.query(
+    `insert into support.ratings (session_id, score, comment)
+     select w.id, (array[5, 4, 5, 3, 5, 4, 2, 5, 4, 1])[w.n % 10 + 1],
+       (array['Quick and friendly.', null, null, 'It took a while until somebody answered.', null, 'Solved at once!', null])[w.n % 7 + 1]
+     from (select (r.id #>> '{}')::uuid as id, r.n from jsonb_array_elements($1::jsonb) with ordinality r (id, n)) w
+     where w.n % 9 < 5`,
+    [JSON.stringify(held.map(({ id }) => id))],
+  );
 }
 
 /**
@@ -177,6 +192,7 @@ export async function backdate(url: string, world: World): Promise<void> {
       'support.sessions',
       'support.messages',
       'support.session_entries',
+      'support.ratings',
     ];
     for (const table of tables) await client.query(`alter table ${table} disable trigger user`);
     const people = world.companies.flatMap((company) => company.people);
@@ -195,7 +211,10 @@ export async function backdate(url: string, world: World): Promise<void> {
                  as r (email text, name text, "madeDaysAgo" integer, "closedDaysAgo" integer)) w
            join platform.customers c on c.email_key = w.email
          where d.customer_id = c.id and d.name = w.name returning d.id, d.closed_at)
-       update crm.deal_closings k set closed_at = moved.closed_at from moved where k.deal_id = moved.id and moved.closed_at is not null`,
+       update crm.deal_closings k set closed_at = moved.closed_at,
+         reason_id = case when k.outcome = 'lost' and moved.id % 6 > 0
+           then (select r.id from crm.loss_reasons r order by r.position offset (moved.id * moved.id % 5) limit 1) end
+       from moved where k.deal_id = moved.id and moved.closed_at is not null`,
       rows(world.deals),
     );
     // The deals and activities of data.ts.
@@ -207,18 +226,24 @@ export async function backdate(url: string, world: World): Promise<void> {
       update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days'
         where created_at > now() - interval '1 hour'`);
     await client.query(
-      `with chats as (select email, now() - make_interval(days => "daysAgo", mins => 90) as at
+      `with chats as (select email, date_trunc('day', now()) - make_interval(days => "daysAgo")
+                        + make_interval(hours => 7 + abs(hashtext(email)) % 11, mins => abs(hashtext(email)) % 60) as at
                       from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)
                       union all select visitor_email, now() - interval '2 days 3 hours' from support.sessions
                         where visitor_email not in (select email from jsonb_to_recordset($1::jsonb) as w (email text))),
        moved as (update support.sessions s
-         set started_at = t.at, asked_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
+         set started_at = t.at, asked_at = t.at, first_waited_at = t.at,
+           first_answered_at = t.at + make_interval(secs => 20 + abs(hashtext(t.email)) % 400),
+           last_message_at = t.at + interval '6 minutes',
+           ended_at = t.at + make_interval(mins => 7 + abs(hashtext(t.email)) % 50)
                  from chats t where s.visitor_email = t.email and s.ended_at is not null returning s.id, s.started_at, s.ended_at),
        told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved
          where m.session_id = moved.id),
+       rated as (update support.ratings g set created_at = moved.ended_at + interval '2 minutes' from moved where g.session_id = moved.id),
        noted as (update support.session_entries n set created_at = moved.ended_at from moved where n.session_id = moved.id)
        update crm.activities a
-         set occurred_at = moved.ended_at, created_at = moved.ended_at, metadata = a.metadata || '{"duration_seconds": 420}'
+         set occurred_at = moved.ended_at, created_at = moved.ended_at,
+           metadata = a.metadata || jsonb_build_object('duration_seconds', extract(epoch from moved.ended_at - moved.started_at))
        from moved where a.idempotency_key = 'session:' || moved.id`,
       rows(world.chats),
     );
@@ -240,7 +265,9 @@ export async function backdate(url: string, world: World): Promise<void> {
         where e.type = 'activity.created' and e.row_id = a.id::text;
       update sync.outbox e
         set occurred_at = case e.type when 'session.created' then s.started_at else coalesce(s.ended_at, s.started_at) end
-        from support.sessions s where e.type in ('session.created', 'session.updated') and e.row_id = s.id::text`);
+        from support.sessions s where e.type in ('session.created', 'session.updated') and e.row_id = s.id::text;
+      update sync.outbox e set occurred_at = g.created_at, data = e.data || jsonb_build_object('created_at', g.created_at)
+        from support.ratings g where e.type = 'rating.created' and e.row_id = g.id::text`);
     await client.query('commit');
   } finally {
     await client.end();

@@ -36,6 +36,7 @@ export const sections: Section[] = [
       'docs/snippets',
       'docs/webhooks',
       'docs/tasks',
+      'docs/reports',
       'docs/inbox',
       'docs/selecting',
       'docs/teams',

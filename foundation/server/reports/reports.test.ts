@@ -225,3 +225,15 @@ describe('rates', () => {
     expect((await app.call('DELETE', '/api/currency-rates/GBP/2026-03-01')).status).toBe(204);
   });
 });
+
+test('who is erased leaves the reason of a lost deal for the numbers, and no words about it', async () => {
+  const customer = await app.foundation.createCustomer({ name: 'Gone', email: 'gone@example.com' });
+  const { body: deal } = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'A deal' });
+  const closing = { outcome: 'lost', reason_id: price, reason_note: 'Gone has no money' };
+  await app.call('POST', `/api/deals/${deal.id}/close`, closing);
+  const privacy = await app.database.connect('privacy_app');
+  await privacy.query(`begin; set local aether.actor = 'maya'`);
+  await privacy.query('select platform.erase_customer($1, $2)', [customer.id, 'A request']);
+  await privacy.query('commit');
+  expect((await get(`/api/deals/${deal.id}`)).closing).toMatchObject({ reason: { name: 'Price' }, reason_note: null });
+});
