@@ -24,6 +24,7 @@ describe('names', () => {
     expect(rows.map(({ name }) => name)).toEqual([
       'crm.contacts.name',
       'crm.deals.name',
+      'crm.loss_reasons.name',
       'crm.tags.name',
       'platform.companies.name',
       'platform.customers.name',

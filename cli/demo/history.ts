@@ -166,9 +166,11 @@ export async function loadWorldChats(
   // What visitors say of about half of them: most are content.
   await tx.query(
     `insert into support.ratings (session_id, score, comment)
-     select w.id, (array[5, 4, 5, 3, 5, 4, 2, 5, 4, 1])[w.n % 10 + 1],
-       (array['Quick and friendly.', null, null, 'It took a while until somebody answered.', null, 'Solved at once!', null])[w.n % 7 + 1]
-     from (select (r.id #>> '{}')::uuid as id, r.n from jsonb_array_elements($1::jsonb) with ordinality r (id, n)) w
+     select w.id, w.score, case
+       when w.score < 4 then (array['It took a while until somebody answered.', 'Still not solved.', null])[w.n % 3 + 1]
+       else (array['Quick and friendly.', null, 'Solved at once!', null])[w.n % 4 + 1] end
+     from (select (r.id #>> '{}')::uuid as id, r.n, (array[5, 4, 5, 3, 5, 4, 2, 5, 4, 1])[r.n % 10 + 1] as score
+       from jsonb_array_elements($1::jsonb) with ordinality r (id, n)) w
      where w.n % 9 < 5`,
     [JSON.stringify(held.map(({ id }) => id))],
   );

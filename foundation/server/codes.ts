@@ -10,7 +10,7 @@ export const foundationCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
     'contact-version-conflict',
     'pipeline-version-conflict',
     'tier-version-conflict',
-    'report-settings-version-conflict',
+    'reporting-version-conflict',
     'deal-closed',
     'deal-open',
     'no-open-stage',

@@ -175,7 +175,8 @@ async function fillLists(): Promise<string[]> {
     await app.foundation.signInUser({ subject: `user${n}`, email: `user${n}@aether.example`, name: `User ${n}` });
   }
   await app.foundation.query(
-    `insert into crm.currency_rates (base, currency, valid_from, rate) values ('EUR', 'USD', '2026-01-01', 0.9), ('EUR', 'USD', '2026-02-01', 1)`,
+    `insert into crm.currency_rates (base, currency, valid_from, rate)
+     values ('EUR', 'USD', '2026-01-01', 0.9), ('EUR', 'USD', '2026-02-01', 1)`,
   );
   const { notices } = (await app.call('GET', '/api/notices?limit=2')).body;
   for (const { id } of notices) await app.call('PATCH', `/api/notices/${id}`, { is_done: true });

@@ -3,6 +3,8 @@ import classes from './reports.module.css';
 export type Bar = {
   key: string;
   label: string;
+  /** Below the bar, where there is little room. */
+  short?: string;
   /** One for each of the series. */
   values: number[];
   /** What the values are, in words. */
@@ -26,7 +28,7 @@ export function Bars({ series = [], bars, along }: BarsProps) {
   if (most === 0) return null;
   const share = (value: number) => `${Math.max((value / most) * 100, value > 0 ? 1 : 0)}%`;
   // Of many bars only some have room for a name.
-  const every = Math.ceil(bars.length / 8);
+  const every = Math.ceil(bars.length / 6);
   return (
     <div className={classes.chart} aria-hidden="true">
       {series.length > 1 && (
@@ -39,9 +41,9 @@ export function Bars({ series = [], bars, along }: BarsProps) {
         </ul>
       )}
       <div className={along === 'time' ? classes.columns : classes.lines}>
-        {bars.map(({ key, label, values, said }, index) => (
+        {bars.map(({ key, label, short, values, said }, index) => (
           <div key={key} title={`${label}: ${said}`} className={classes.bar}>
-            <span className={classes.name}>{along === 'names' || index % every === 0 ? label : ''}</span>
+            <span className={classes.name}>{along === 'names' || index % every === 0 ? (short ?? label) : ''}</span>
             <span className={classes.stack}>
               {values.map((value, kind) => (
                 <i

@@ -1,3 +1,5 @@
+import { chooseLocale } from '../formats.ts';
+
 /*
  * The span of days that a report shows, as the page's URL has it: a preset, which moves with the days, or two days. Days are those of this
  * browser's time zone, which is sent with them.
@@ -66,3 +68,11 @@ const write = (day: Date): string => day.toISOString().slice(0, 10);
 
 /** The time zone of this browser. */
 export const ownZone = (): string => new Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+
+/** `31 Jan`, for an axis. */
+export const shortDay = (day: string): string =>
+  new Intl.DateTimeFormat(chooseLocale(navigator.languages), {
+    day: 'numeric',
+    month: 'short',
+    timeZone: 'UTC',
+  }).format(new Date(`${day}T00:00:00Z`));

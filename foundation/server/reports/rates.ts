@@ -46,7 +46,7 @@ export async function changeReportSettings(
 ): Promise<ReportSettings> {
   const [held] = await tx.query<{ version: number }>('select version from crm.report_settings for update');
   if (expectedVersion !== undefined && held?.version !== expectedVersion)
-    throw new VersionConflict('report-settings', expectedVersion, held?.version as number);
+    throw new VersionConflict('reporting', expectedVersion, held?.version as number);
   await requireCurrencies(tx, [{ currency, field: 'currency' }]);
   await tx.query('update crm.report_settings set currency = $1', [currency]);
   return readReportSettings(tx);

@@ -210,7 +210,7 @@ describe('rates', () => {
     expect((await choose('USD', before.version)).body).toMatchObject({ currency: 'USD' });
     const { total } = await get(`/api/reports/outcomes?${winter}`);
     expect(total.won).toMatchObject({ amount: '0.30', unpriced: 1 });
-    expect((await choose('EUR', before.version)).body.code).toBe('report-settings-version-conflict');
+    expect((await choose('EUR', before.version)).body.code).toBe('reporting-version-conflict');
     expect((await choose('EUR', before.version + 1)).status).toBe(200);
     expect((await get(`/api/reports/outcomes?${winter}`)).total.won.amount).toBe('100.12');
   });

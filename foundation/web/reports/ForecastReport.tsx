@@ -1,4 +1,4 @@
-import { formatNumber } from '@aether/ui/formats.ts';
+import { chooseLocale, formatNumber } from '@aether/ui/formats.ts';
 import { Bars } from '@aether/ui/reports/Bars.tsx';
 import { Report } from '@aether/ui/reports/Report.tsx';
 import { type ReportColumn, ReportTable } from '@aether/ui/reports/ReportTable.tsx';
@@ -90,7 +90,7 @@ type Month = Pick<Row, 'when' | 'from'>;
 function nameMonth({ when, from }: Month): string {
   if (when === 'overdue') return 'Overdue';
   if (when === 'undated') return 'No date';
-  const month = new Intl.DateTimeFormat(navigator.language, {
+  const month = new Intl.DateTimeFormat(chooseLocale(navigator.languages), {
     month: 'short',
     year: 'numeric',
     timeZone: 'UTC',

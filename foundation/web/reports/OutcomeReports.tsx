@@ -2,6 +2,7 @@ import { formatDay, formatNumber } from '@aether/ui/formats.ts';
 import { Bars } from '@aether/ui/reports/Bars.tsx';
 import { Report } from '@aether/ui/reports/Report.tsx';
 import { type ReportColumn, ReportTable } from '@aether/ui/reports/ReportTable.tsx';
+import { shortDay } from '@aether/ui/reports/spans.ts';
 import type { Asked, OutcomeReport } from '../api/reports.ts';
 import type { DealSearch } from '../deals/search.ts';
 import { DealsLink } from './DealsLink.tsx';
@@ -43,6 +44,7 @@ export function OutcomeReports({ report, asked }: { report: OutcomeReport; asked
           bars={periods.map((period) => ({
             key: period.from,
             label: nameDays(period),
+            short: shortDay(period.from),
             values: [Number(period.won.amount), Number(period.lost.amount)],
             said: `won ${showAmount(period.won.amount, currency)}, lost ${showAmount(period.lost.amount, currency)}`,
           }))}

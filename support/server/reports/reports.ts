@@ -78,6 +78,13 @@ const timesOf = (name: string, seconds: string, where: string) =>
   `percentile_cont(array[0.5, 0.9]) within group (order by ${seconds}) filter (where ${where}) as ${name}`;
 const secondsBetween = (from: string, to: string) => `greatest(extract(epoch from ${to} - ${from}), 0)::float8`;
 
+const firstResponse = timesOf(
+  'first_response',
+  secondsBetween('s.first_waited_at', 's.first_answered_at'),
+  's.first_waited_at is not null and s.first_answered_at is not null',
+);
+const resolution = timesOf('resolution', secondsBetween('s.asked_at', 's.ended_at'), matching.resolved);
+
 type Row = Omit<ChatFigures, 'first_response' | 'resolution'> & {
   part: number;
   piece: number | null;
@@ -112,8 +119,7 @@ export async function reportChats(
        count(*) filter (where s.status = 'ended')::integer as ended, count(s.score)::integer as rated,
        round(avg(s.score), 2)::float8 as score,
        array[${[1, 2, 3, 4, 5].map((score) => `count(*) filter (where s.score = ${score})`).join(', ')}]::integer[] as scores,
-       ${timesOf('first_response', secondsBetween('s.first_waited_at', 's.first_answered_at'), 's.first_waited_at is not null and s.first_answered_at is not null')},
-       ${timesOf('resolution', secondsBetween('s.asked_at', 's.ended_at'), `s.status = 'ended' and s.resolved`)}
+       ${firstResponse}, ${resolution}
      from s group by grouping sets ((s.piece), (s.widget), (s.agent), ())`,
     values,
   );

@@ -2,6 +2,7 @@ import { formatDay, formatDuration, formatNumber } from '@aether/ui/formats.ts';
 import { Bars } from '@aether/ui/reports/Bars.tsx';
 import { Report } from '@aether/ui/reports/Report.tsx';
 import { type ReportColumn, ReportTable } from '@aether/ui/reports/ReportTable.tsx';
+import { shortDay } from '@aether/ui/reports/spans.ts';
 import type { Asked, ChatFigures, ChatReport, Outcome } from '../api/reports.ts';
 import { ChatsLink } from './ChatsLink.tsx';
 import type { ListSearch } from './search.ts';
@@ -29,6 +30,7 @@ export function ChatTables({
           bars={periods.map((period) => ({
             key: period.from,
             label: nameDays(period),
+            short: shortDay(period.from),
             values: [period.chats, period.missed],
             said: `${formatNumber(period.chats)} conversations, ${formatNumber(period.missed)} missed`,
           }))}

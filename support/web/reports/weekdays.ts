@@ -1,6 +1,8 @@
+import { chooseLocale } from '@aether/ui/formats.ts';
+
 /** Monday to Sunday, in the person's language. */
 export function weekdayNames(): string[] {
-  const format = new Intl.DateTimeFormat(navigator.language, { weekday: 'short', timeZone: 'UTC' });
+  const format = new Intl.DateTimeFormat(chooseLocale(navigator.languages), { weekday: 'short', timeZone: 'UTC' });
   // The fifth of January 2026 is a Monday.
   return Array.from({ length: 7 }, (_, day) => format.format(new Date(Date.UTC(2026, 0, 5 + day))));
 }
