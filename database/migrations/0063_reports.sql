@@ -43,6 +43,7 @@ create table crm.report_settings (
   version bigint not null default 1,
   updated_at timestamptz not null default now()
 );
+create index on crm.report_settings (currency);
 create trigger count_version before update on crm.report_settings for each row execute function platform.count_version();
 call platform.protect_table('crm.report_settings');
 create policy foundation_all on crm.report_settings to foundation_role using (true) with check (true);

@@ -66,6 +66,8 @@ describe('a closing', () => {
       outcome: 'won',
       given_tier: 'premium',
       previous_tier: 'standard',
+      reason: null,
+      reason_note: null,
       app: 'foundation',
       actor: { id: 'maya', name: 'Maya Okafor' },
       at: expect.stringContaining(body.deal.closed_at.slice(0, 22)),

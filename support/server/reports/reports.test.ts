@@ -35,7 +35,9 @@ beforeAll(async () => {
     const { rows } = await owner.query(
       `insert into support.sessions (widget_id, visitor_name, token_hash, handler, agent_id, status, resolved, started_at, asked_at,
          last_message_at, first_waited_at, first_answered_at, ended_at)
-       select w.id, $1::text, sha256($1::text::bytea), $2::text, case when $3::boolean then (select id from support.agents where user_id = 'priya') end,
+       select w.id, $1::text, sha256($1::text::bytea), $2::text,
+         
+         case when $3::boolean then (select id from support.agents where user_id = 'priya') end,
          case when $4::float8 is null then 'active' else 'ended' end, $5::boolean,
          $6::timestamptz, $6::timestamptz, $6::timestamptz,
          case when $2::text = 'agent' then $6::timestamptz end, $6::timestamptz + make_interval(secs => $7::float8),
