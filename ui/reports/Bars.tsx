@@ -27,8 +27,9 @@ export function Bars({ series = [], bars, along }: BarsProps) {
   const most = Math.max(...bars.flatMap(({ values }) => values), 0);
   if (most === 0) return null;
   const share = (value: number) => `${Math.max((value / most) * 100, value > 0 ? 1 : 0)}%`;
-  // Of many bars only some have room for a name.
-  const every = Math.ceil(bars.length / 6);
+  // Of many bars only some have room for a name: the first, the last, and two between them.
+  const last = bars.length - 1;
+  const named = [...new Set([0, Math.round(last / 3), Math.round((last * 2) / 3), last])];
   return (
     <div className={classes.chart} aria-hidden="true">
       {series.length > 1 && (
@@ -41,9 +42,9 @@ export function Bars({ series = [], bars, along }: BarsProps) {
         </ul>
       )}
       <div className={along === 'time' ? classes.columns : classes.lines}>
-        {bars.map(({ key, label, short, values, said }, index) => (
+        {bars.map(({ key, label, values, said }) => (
           <div key={key} title={`${label}: ${said}`} className={classes.bar}>
-            <span className={classes.name}>{along === 'names' || index % every === 0 ? (short ?? label) : ''}</span>
+            {along === 'names' && <span className={classes.name}>{label}</span>}
             <span className={classes.stack}>
               {values.map((value, kind) => (
                 <i
@@ -56,6 +57,13 @@ export function Bars({ series = [], bars, along }: BarsProps) {
           </div>
         ))}
       </div>
+      {along === 'time' && (
+        <div className={classes.axis}>
+          {named.map((index) => (
+            <span key={index}>{bars[index]?.short ?? bars[index]?.label}</span>
+          ))}
+        </div>
+      )}
     </div>
   );
 }

@@ -102,9 +102,9 @@ function Shown({ asked }: { asked: Asked }) {
         )}
       </p>
       <Figures>
-        <Figure label="Open pipeline" value={showAmount(open.amount, currency)} detail={sayDeals(open.deals)} />
-        <Figure label="Weighted by probability" value={showAmount(open.weighted, currency)} />
-        <Figure label="Won" value={showAmount(won.amount, currency)} detail={sayDeals(won.deals)} />
+        <Figure label="Open pipeline" value={sayBig(open.amount, currency)} detail={sayDeals(open.deals)} />
+        <Figure label="Weighted by probability" value={sayBig(open.weighted, currency)} />
+        <Figure label="Won" value={sayBig(won.amount, currency)} detail={sayDeals(won.deals)} />
         <Figure
           label="Win rate"
           value={win_percent === null ? '–' : `${formatNumber(win_percent)} %`}
@@ -125,5 +125,8 @@ function Shown({ asked }: { asked: Asked }) {
     </div>
   );
 }
+
+/** In short if it is long: the tables below have all of its digits. */
+const sayBig = (amount: string, currency: string): string => showAmount(amount, currency, Number(amount) >= 100_000);
 
 const sayDeals = (deals: number): string => (deals === 1 ? '1 deal' : `${formatNumber(deals)} deals`);

@@ -36,7 +36,6 @@ beforeAll(async () => {
       `insert into support.sessions (widget_id, visitor_name, token_hash, handler, agent_id, status, resolved, started_at, asked_at,
          last_message_at, first_waited_at, first_answered_at, ended_at)
        select w.id, $1::text, sha256($1::text::bytea), $2::text,
-         
          case when $3::boolean then (select id from support.agents where user_id = 'priya') end,
          case when $4::float8 is null then 'active' else 'ended' end, $5::boolean,
          $6::timestamptz, $6::timestamptz, $6::timestamptz,
