@@ -32,6 +32,7 @@ describe('names', () => {
       'platform.users.name',
       'support.chatbots.name',
       'support.tags.name',
+      'support.teams.name',
       'support.widgets.name',
     ]);
     for (const name of names)

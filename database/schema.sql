@@ -684,6 +684,31 @@ create policy foundation_read on crm.currencies for select to foundation_role us
 create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
 grant select on crm.currencies to foundation_role;
 
+create table crm.currency_rates (
+  base text collate "C" not null,
+  currency text collate "C" not null,
+  valid_from date not null,
+  rate numeric not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint currency_rates_pkey PRIMARY KEY (base, currency, valid_from),
+  constraint currency_rates_base_fkey FOREIGN KEY (base) REFERENCES crm.currencies(code),
+  constraint currency_rates_currency_fkey FOREIGN KEY (currency) REFERENCES crm.currencies(code),
+  constraint currency_rates_of_another CHECK ((currency <> base)),
+  constraint currency_rates_rate_range CHECK (((rate > (0)::numeric) AND (rate < '1000000000000'::numeric) AND (scale(rate) <= 12))),
+  constraint currency_rates_valid_from_day CHECK (platform.is_day(valid_from))
+);
+comment on column crm.currency_rates.rate is 'How much of `base` one unit of `currency` is worth.';
+comment on column crm.currency_rates.created_by is 'As the app said; no reference, so that the rate outlives the user.';
+CREATE INDEX currency_rates_currency_idx ON crm.currency_rates USING btree (currency);
+alter table crm.currency_rates enable row level security, force row level security;
+create policy foundation_all on crm.currency_rates for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.currency_rates for all to platform_owner using (true) with check (true);
+grant delete on crm.currency_rates to foundation_role;
+grant insert (base, currency, valid_from, rate) on crm.currency_rates to foundation_role;
+grant select on crm.currency_rates to foundation_role;
+grant update (rate) on crm.currency_rates to foundation_role;
+
 create table crm.custom_field_values (
   id bigint generated always as identity not null,
   field_id bigint not null,
@@ -842,12 +867,17 @@ create table crm.deal_closings (
   reopened_by_app text collate "C",
   reopened_by_login name,
   reopened_version bigint,
+  reason_id bigint,
+  reason_note text,
   constraint deal_closings_pkey PRIMARY KEY (id),
   constraint deal_closings_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
+  constraint deal_closings_reason_id_fkey FOREIGN KEY (reason_id) REFERENCES crm.loss_reasons(id),
   constraint deal_closings_check CHECK ((num_nulls(reopened_at, reopened_by_app, reopened_by_login, reopened_version) = ANY (ARRAY[0, 4]))),
   constraint deal_closings_closed_at_time CHECK (platform.is_time(closed_at)),
   constraint deal_closings_given_tier_check CHECK (((given_tier IS NULL) OR (outcome = 'won'::text))),
   constraint deal_closings_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text]))),
+  constraint deal_closings_reason_note_length CHECK (((char_length(reason_note) >= 1) AND (char_length(reason_note) <= 1000))),
+  constraint deal_closings_reason_of_loss CHECK (((outcome = 'lost'::text) OR (num_nonnulls(reason_id, reason_note) = 0))),
   constraint deal_closings_reopened_at_time CHECK (platform.is_time(reopened_at))
 );
 comment on column crm.deal_closings.given_tier is 'Null: the closing did not change the customer''s tier.';
@@ -855,7 +885,9 @@ comment on column crm.deal_closings.customer_id is 'The customer of the deal at 
 comment on column crm.deal_closings.customer_version is 'The version of the customer that the given tier made. Null: the tier did not change.';
 comment on column crm.deal_closings.deal_version is 'The version of the deal that closing it made, as its event says.';
 comment on column crm.deal_closings.closed_by is 'The person, as the app says; closed_by_login is what the server knows. No reference, so that the closing outlives the user.';
+comment on column crm.deal_closings.reason_id is 'Why the deal was lost. Null: nobody has said so.';
 CREATE INDEX deal_closings_of_deal ON crm.deal_closings USING btree (deal_id, closed_at DESC);
+CREATE INDEX deal_closings_reason ON crm.deal_closings USING btree (reason_id) WHERE (reason_id IS NOT NULL);
 CREATE UNIQUE INDEX deal_closings_of_version ON crm.deal_closings USING btree (customer_id, customer_version) WHERE (customer_version IS NOT NULL);
 CREATE UNIQUE INDEX deal_closings_that_counts ON crm.deal_closings USING btree (deal_id) WHERE (reopened_at IS NULL);
 CREATE TRIGGER close_deal AFTER INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.close_deal();
@@ -867,7 +899,7 @@ create policy erase_all on crm.deal_closings for all to erase_role using (true) 
 create policy foundation_all on crm.deal_closings for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.deal_closings for all to platform_owner using (true) with check (true);
 grant delete on crm.deal_closings to erase_role;
-grant insert (deal_id, outcome, given_tier) on crm.deal_closings to foundation_role;
+grant insert (deal_id, outcome, given_tier, reason_id, reason_note) on crm.deal_closings to foundation_role;
 grant maintain on crm.deal_closings to privacy_role;
 grant select on crm.deal_closings to erase_role;
 grant select on crm.deal_closings to foundation_role;
@@ -917,6 +949,7 @@ CREATE INDEX deals_by_amount ON crm.deals USING btree (amount, id);
 CREATE INDEX deals_by_change ON crm.deals USING btree (updated_at, id);
 CREATE INDEX deals_by_close ON crm.deals USING btree (COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_name ON crm.deals USING btree (name, id);
+CREATE INDEX deals_closed ON crm.deals USING btree (closed_at) WHERE (closed_at IS NOT NULL);
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX deals_currency_idx ON crm.deals USING btree (currency);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
@@ -975,6 +1008,7 @@ create table crm.handovers (
   constraint handovers_pkey PRIMARY KEY (from_user, kind, row_id),
   constraint handovers_from_user_fkey FOREIGN KEY (from_user) REFERENCES platform.users(id),
   constraint handovers_to_user_fkey FOREIGN KEY (to_user) REFERENCES platform.users(id),
+  constraint handovers_created_at_time CHECK (platform.is_time(created_at)),
   constraint handovers_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'deal'::text, 'task'::text, 'view'::text]))),
   constraint handovers_row_id_check CHECK (((octet_length(row_id) >= 1) AND (octet_length(row_id) <= 36)))
 );
@@ -995,6 +1029,25 @@ grant select on crm.handovers to erase_role;
 grant select on crm.handovers to foundation_role;
 grant update (customer_id, to_user, was_author, created_at) on crm.handovers to foundation_role;
 grant update on crm.handovers to erase_role;
+
+create table crm.loss_reasons (
+  id bigint generated always as identity not null,
+  name text collate platform.people not null,
+  "position" integer default 0 not null,
+  is_retired boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  constraint loss_reasons_pkey PRIMARY KEY (id),
+  constraint loss_reasons_name_check CHECK (platform.is_line(name, 80))
+);
+comment on column crm.loss_reasons.is_retired is 'It is offered no more; deals that were lost for it keep it.';
+CREATE UNIQUE INDEX loss_reasons_name_key ON crm.loss_reasons USING btree (lower((name COLLATE pg_c_utf8)));
+alter table crm.loss_reasons enable row level security, force row level security;
+create policy foundation_all on crm.loss_reasons for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.loss_reasons for all to platform_owner using (true) with check (true);
+grant delete on crm.loss_reasons to foundation_role;
+grant insert (name, "position") on crm.loss_reasons to foundation_role;
+grant select on crm.loss_reasons to foundation_role;
+grant update (name, "position", is_retired) on crm.loss_reasons to foundation_role;
 
 create table crm.pipeline_stages (
   id bigint generated always as identity not null,
@@ -1045,6 +1098,23 @@ grant delete on crm.pipelines to foundation_role;
 grant insert (name, is_default) on crm.pipelines to foundation_role;
 grant select on crm.pipelines to foundation_role;
 grant update (name, is_default) on crm.pipelines to foundation_role;
+
+create table crm.report_settings (
+  only_one boolean default true not null,
+  currency text collate "C" default 'EUR'::text not null,
+  version bigint default 1 not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint report_settings_pkey PRIMARY KEY (only_one),
+  constraint report_settings_currency_fkey FOREIGN KEY (currency) REFERENCES crm.currencies(code),
+  constraint report_settings_only_one_check CHECK (only_one)
+);
+CREATE INDEX report_settings_currency_idx ON crm.report_settings USING btree (currency);
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.report_settings FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+alter table crm.report_settings enable row level security, force row level security;
+create policy foundation_all on crm.report_settings for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.report_settings for all to platform_owner using (true) with check (true);
+grant select on crm.report_settings to foundation_role;
+grant update (currency) on crm.report_settings to foundation_role;
 
 create table crm.saved_views (
   id bigint generated always as identity not null,
@@ -8827,7 +8897,7 @@ CREATE OR REPLACE FUNCTION support.activity_of_session(session uuid)
  STABLE
 BEGIN ATOMIC
  SELECT c.id,
-     'support_chat'::text,
+     'support_chat'::text AS text,
      (
          CASE
              WHEN (s.status = 'active'::text) THEN 'Support conversation opened again'::text
@@ -8839,7 +8909,7 @@ BEGIN ATOMIC
              WHEN (s.identity = 'claimed'::text) THEN ' (unverified visitor)'::text
              ELSE ''::text
          END),
-     jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved, 'duration_seconds', round(GREATEST(((EXTRACT(epoch FROM (u.at - s.started_at)) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((LEAST((n.body)::timestamp with time zone, u.at, ( SELECT min(m.created_at) AS min
+     (jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved, 'duration_seconds', round(GREATEST(((EXTRACT(epoch FROM (u.at - s.started_at)) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((LEAST((n.body)::timestamp with time zone, u.at, ( SELECT min(m.created_at) AS min
                     FROM support.messages m
                    WHERE ((m.session_id = s.id) AND (m.created_at > n.created_at) AND (m.author = ANY (ARRAY['visitor'::text, 'agent'::text])))), ( SELECT min(o.created_at) AS min
                     FROM support.session_entries o
@@ -8858,7 +8928,9 @@ BEGIN ATOMIC
             FROM support.messages m
            WHERE ((m.session_id = s.id) AND (m.author = 'visitor'::text))
            ORDER BY m.number
-          LIMIT 1))) AS jsonb_build_object,
+          LIMIT 1))) || COALESCE(( SELECT jsonb_build_object('rating', g.score) AS jsonb_build_object
+            FROM support.ratings g
+           WHERE (g.session_id = s.id)), '{}'::jsonb)),
          CASE
              WHEN (s.status = 'active'::text) THEN l.at
              ELSE s.ended_at
@@ -8979,6 +9051,16 @@ begin
     hint = 'platform.move_record moves it, and keeps a record.';
 end $function$;
 
+CREATE OR REPLACE FUNCTION support.note_first_wait()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  new.first_waited_at := new.waiting_since;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION support.queue_mail()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -9072,6 +9154,18 @@ begin
     update platform.notices n set read_at = clock_timestamp()
     from support.agents a where a.id = new.agent_id and n.user_id = a.user_id and n.cause = named and n.read_at is null;
   end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION support.tell_of_rating()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update crm.activities a set metadata = a.metadata || jsonb_build_object('rating', new.score)
+  where a.created_by_app = 'support' and a.idempotency_key = 'session:' || new.session_id;
   return null;
 end $function$;
 
@@ -9271,6 +9365,33 @@ grant select on support.messages to erase_role;
 grant select on support.messages to support_role;
 grant update on support.messages to erase_role;
 
+create table support.ratings (
+  id uuid default uuidv7() not null,
+  session_id uuid not null,
+  score smallint not null,
+  comment text,
+  created_at timestamp with time zone default now() not null,
+  constraint ratings_pkey PRIMARY KEY (id),
+  constraint ratings_session_id_key UNIQUE (session_id),
+  constraint ratings_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
+  constraint ratings_comment_length CHECK (((char_length(comment) >= 1) AND (char_length(comment) <= 1000))),
+  constraint ratings_score_check CHECK (((score >= 1) AND (score <= 5)))
+);
+comment on column support.ratings.score is '1 is the worst, 5 the best.';
+CREATE INDEX ratings_newest ON support.ratings USING btree (created_at DESC, id DESC);
+CREATE TRIGGER tell_of_rating AFTER INSERT ON support.ratings FOR EACH ROW EXECUTE FUNCTION support.tell_of_rating();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.ratings FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_ratings();
+alter table support.ratings enable row level security, force row level security;
+create policy erase_all on support.ratings for all to erase_role using (true) with check (true);
+create policy owner_all on support.ratings for all to platform_owner using (true) with check (true);
+create policy support_all on support.ratings for all to support_role using (true) with check (true);
+grant delete on support.ratings to erase_role;
+grant insert (session_id, score, comment) on support.ratings to support_role;
+grant maintain on support.ratings to privacy_role;
+grant select on support.ratings to erase_role;
+grant select on support.ratings to support_role;
+grant update on support.ratings to erase_role;
+
 create table support.saved_views (
   id bigint generated always as identity not null,
   owner_id text collate "C" not null,
@@ -9388,6 +9509,7 @@ create table support.sessions (
   warn_at timestamp with time zone,
   warned_at timestamp with time zone,
   clocked_at timestamp with time zone,
+  first_waited_at timestamp with time zone,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -9398,6 +9520,7 @@ create table support.sessions (
   constraint sessions_check CHECK (((status = 'ended'::text) = (ended_at IS NOT NULL))),
   constraint sessions_check1 CHECK (((status = 'ended'::text) = (resolved IS NOT NULL))),
   constraint sessions_ended_at_time CHECK (platform.is_time(ended_at)),
+  constraint sessions_first_waited_at_time CHECK (platform.is_time(first_waited_at)),
   constraint sessions_handler_check CHECK ((handler = ANY (ARRAY['bot'::text, 'agent'::text]))),
   constraint sessions_identity_check CHECK ((identity = ANY (ARRAY['claimed'::text, 'verified'::text]))),
   constraint sessions_language_check CHECK (platform.is_line(language, 35)),
@@ -9423,7 +9546,9 @@ comment on column support.sessions.first_answered_at is 'When an agent first wro
 comment on column support.sessions.due_at is 'The next of first_due_at and resolve_due_at that is still to be met.';
 comment on column support.sessions.warn_at is 'When the agent is told that due_at comes.';
 comment on column support.sessions.clocked_at is 'When the four times were computed. Null: they are to be computed again.';
+comment on column support.sessions.first_waited_at is 'When the visitor first waited for a person: the first message, or the moment at which a bot handed over. Null: never.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
+CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (asked_at IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
 CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE (status = 'active'::text);
@@ -9434,6 +9559,7 @@ CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_em
 CREATE INDEX sessions_warned ON support.sessions USING btree (warn_at) WHERE ((status = 'active'::text) AND (warned_at IS NULL) AND (warn_at IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
+CREATE TRIGGER note_first_wait BEFORE UPDATE OF waiting_since ON support.sessions FOR EACH ROW WHEN (((new.first_waited_at IS NULL) AND (new.waiting_since IS NOT NULL))) EXECUTE FUNCTION support.note_first_wait();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER remove_mails AFTER UPDATE OF visitor_email ON support.sessions FOR EACH ROW WHEN (((old.visitor_email IS NOT NULL) AND (new.visitor_email IS NULL))) EXECUTE FUNCTION platform.remove_mails();
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
@@ -11765,6 +11891,61 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.capture_support_ratings()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r support.ratings;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id
+       or new.session_id is distinct from old.session_id
+       or new.score is distinct from old.score
+       or new.comment is distinct from old.comment
+       or new.created_at is distinct from old.created_at then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.session_id is distinct from old.session_id then
+        data := data || jsonb_build_object('session_id', new.session_id);
+        previous := previous || jsonb_build_object('session_id', old.session_id);
+      end if;
+      if new.score is distinct from old.score then
+        data := data || jsonb_build_object('score', new.score);
+        previous := previous || jsonb_build_object('score', old.score);
+      end if;
+      if new.comment is distinct from old.comment then
+        data := data || jsonb_build_object('comment', new.comment);
+        previous := previous || jsonb_build_object('comment', old.comment);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('session_id', r.session_id, 'score', r.score) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'score', r.score, 'comment', r.comment, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'score', r.score, 'comment', r.comment, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('rating.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
+          r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.capture_support_session_entries()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -11937,7 +12118,8 @@ begin
        or new.priority is distinct from old.priority
        or new.first_answered_at is distinct from old.first_answered_at
        or new.first_due_at is distinct from old.first_due_at
-       or new.resolve_due_at is distinct from old.resolve_due_at then
+       or new.resolve_due_at is distinct from old.resolve_due_at
+       or new.first_waited_at is distinct from old.first_waited_at then
       if new.ended_at is distinct from old.ended_at then
         data := data || jsonb_build_object('ended_at', new.ended_at);
         previous := previous || jsonb_build_object('ended_at', old.ended_at);
@@ -11958,13 +12140,17 @@ begin
         data := data || jsonb_build_object('resolve_due_at', new.resolve_due_at);
         previous := previous || jsonb_build_object('resolve_due_at', old.resolve_due_at);
       end if;
+      if new.first_waited_at is distinct from old.first_waited_at then
+        data := data || jsonb_build_object('first_waited_at', new.first_waited_at);
+        previous := previous || jsonb_build_object('first_waited_at', old.first_waited_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,

@@ -72,17 +72,15 @@ grant select, insert (base, currency, valid_from, rate), update (rate), delete o
 call platform.classify('crm.currency_rates', null, 'keep', 'Rates of currencies.',
   technical => 'base currency valid_from rate created_at created_by');
 
--- When a visitor first waited for a person, and when a person first answered. waiting_since is gone with the answer.
+-- When a visitor first waited for a person: waiting_since is gone with the answer. 0064_teams.sql has first_answered_at.
 alter table support.sessions
-  add column first_waited_at timestamptz constraint sessions_first_waited_at_time check (platform.is_time(first_waited_at)),
-  add column first_answered_at timestamptz constraint sessions_first_answered_at_time check (platform.is_time(first_answered_at));
+  add column first_waited_at timestamptz constraint sessions_first_waited_at_time check (platform.is_time(first_waited_at));
 comment on column support.sessions.first_waited_at is
   'When the visitor first waited for a person: the first message, or the moment at which a bot handed over. Null: never.';
-comment on column support.sessions.first_answered_at is 'The time of the first message of an agent.';
-grant update (first_answered_at) on support.sessions to support_role;
-call platform.classify_columns('support.sessions', technical => 'first_waited_at first_answered_at');
+call platform.classify_columns('support.sessions', technical => 'first_waited_at');
 call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}',
-  '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page,is_new_to_agent}');
+  '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page,is_new_to_agent,idle_check_at,due_at,warn_at,'
+  'warned_at,clocked_at}');
 
 create function support.note_first_wait() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -93,25 +91,14 @@ end $$;
 create trigger note_first_wait before update of waiting_since on support.sessions
   for each row when (new.first_waited_at is null and new.waiting_since is not null) execute function support.note_first_wait();
 
-do $$
-declare
-  former constant text := pg_get_functiondef(
-    'support.add_message(uuid, text, uuid, text, text, jsonb, bytea, boolean, uuid[], jsonb)'::regprocedure);
-  present constant text := replace(former, 'asked_at = coalesce(s.asked_at, asked),',
-    E'asked_at = coalesce(s.asked_at, asked),\n      first_answered_at = case when is_agents then coalesce(s.first_answered_at, now()) '
-      || 'else s.first_answered_at end,');
-begin
-  if present = former then raise exception 'support.add_message is not as this migration expects'; end if;
-  execute present;
-end $$;
-
 -- What has happened so far, from messages and entries. It is no change of the conversations: nobody is told.
 alter table support.sessions disable trigger user;
 update support.sessions s
-set first_answered_at = x.answered_at,
+set first_answered_at = coalesce(s.first_answered_at, x.answered_at),
   first_waited_at = case when x.bot_spoke then least(x.taken_at, x.answered_at) when s.handler = 'agent' then s.asked_at end
 from support.sessions o cross join lateral (
-  select min(m.created_at) filter (where m.author = 'agent') as answered_at, bool_or(m.author = 'bot') as bot_spoke,
+  select min(m.created_at) filter (where m.author = 'agent' and m.created_at >= o.asked_at) as answered_at,
+    bool_or(m.author = 'bot') as bot_spoke,
     (select min(e.created_at) from support.session_entries e
       where e.session_id = o.id and e.kind in ('handed_over', 'claimed', 'assigned')) as taken_at
   from support.messages m where m.session_id = o.id) x
