@@ -114,7 +114,7 @@ export type DataOf<Entity extends SharedEntity, Verb extends string> = Verb exte
 export const timeColumns: Readonly<Record<string, readonly string[]>> = {
   customer: ['created_at', 'erased_at'],
   company: ['created_at'],
-  user: ['created_at', 'last_signed_in'],
+  user: ['created_at', 'last_signed_in', 'left_at'],
   tier: ['created_at'],
   address: ['verified_at', 'created_at'],
   phone: ['created_at'],
