@@ -272,6 +272,14 @@ test('an app is added in one command, which never overwrites the only copy of a 
   const hooked = await hook('add', `${name}.hook`, 'https://hooks.example/', '--types', 'customer.updated');
   expect(hooked).toMatchObject({ code: 0, output: expect.stringMatching(/^whsec_.+\nshop\d+\.hook is told of/) });
   expect((await hook('list')).output).toMatch(/hooks\.example.*nothing delivered yet/);
+  const moved = ['change', `${name}.hook`, '--address', 'https://hooks.example/b'];
+  expect((await hook(...moved)).output).toContain('is changed');
+  expect(await hook('change', `${name}.hook`)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('Say what changes'),
+  });
+  expect((await hook('test', `${name}.hook`)).output).toContain('within seconds');
+  expect(await hook('attempts', `${name}.hook`)).toMatchObject({ code: 0, output: expect.stringMatching(/^time/) });
   expect((await hook('rotate', `${name}.hook`)).output).toMatch(/^whsec_/);
   expect((await hook('remove', `${name}.hook`)).code).toBe(0);
 

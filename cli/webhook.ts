@@ -1,12 +1,15 @@
 import {
   addWebhook,
+  changeWebhook,
   disableWebhook,
   enableWebhook,
+  listAttempts,
   listWebhooks,
   readWebhookNetworks,
   removeWebhook,
   requireWebhookUrl,
   rotateWebhook,
+  testWebhook,
 } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import { asSync, type Common, withCommon } from './syncclient.ts';
@@ -36,6 +39,33 @@ export function webhookCommand(): Command {
         if (options.json) return console.log(JSON.stringify(added));
         console.log(added.secret);
         console.error(`${name} is told of events after position ${added.position}. Its secret is printed this once.`);
+      }),
+    );
+  act('change', 'give one another address, other types, or both; it goes on at the same place')
+    .argument('<name>')
+    .option('--address <address>', 'where the worker posts to from now on')
+    .option('--types <types>', 'all types that it is told of from now on, with commas between them', readList)
+    .option('--reason <words>', 'kept with the record')
+    .action((name, options: Why & { address?: string; types?: string[] }) =>
+      asSync(options, async (client) => {
+        const { address, types, reason } = options;
+        if (!address && !types) throw new Error('Say what changes: --address, --types, or both.');
+        const url = address && requireWebhookUrl(address, readWebhookNetworks(process.env));
+        const done = await changeWebhook(client, name, { url, types, reason });
+        console.log(options.json ? JSON.stringify(done) : `${name} is changed. The worker takes it up within seconds.`);
+      }),
+    );
+  act('attempts', 'the last messages to one, and how they were answered', 'one JSON object per line')
+    .argument('<name>')
+    .action((name, options: Common) => asSync(options, (client) => showAttempts(client, name, options)));
+  act('test', 'let the worker post a message that says nothing; `attempts` has what came of it')
+    .argument('<name>')
+    .option('--reason <words>', 'kept with the record')
+    .action((name, options: Why) =>
+      asSync(options, async (client) => {
+        const done = await testWebhook(client, name, options.reason);
+        if (options.json) return console.log(JSON.stringify(done));
+        console.log(`The worker tries it within seconds: aether webhook attempts ${name}`);
       }),
     );
   act('rotate', 'a new secret; messages carry a signature by the former one, too, for a day')
@@ -103,6 +133,27 @@ const list = (options: Common): Promise<void> =>
         ),
       );
   });
+
+async function showAttempts(client: Parameters<typeof listAttempts>[0], name: string, { json }: Common): Promise<void> {
+  const [known] = await listWebhooks(client, name);
+  if (!known) throw new Error(`There is no webhook ${name}: \`aether webhook list\` lists them.`);
+  const attempts = await listAttempts(client, name);
+  if (json) for (const each of attempts) console.log(JSON.stringify(each));
+  else
+    console.log(
+      formatTable(
+        ['time', 'what', 'type', 'position', 'answer', 'took'],
+        attempts.map(({ at, kind, type, position, outcome, code, took_ms }) => [
+          at.toISOString().slice(0, 19),
+          kind,
+          type,
+          position,
+          outcome === 'taken' ? code : `${code}, ${outcome}`,
+          `${took_ms} ms`,
+        ]),
+      ),
+    );
+}
 
 function sayState({
   disabled_reason: disabled,

@@ -29,12 +29,15 @@ export function startAppHeartbeat(
     events,
     cacheState,
     crossAppReads,
+    migration,
     everyMs,
   }: {
     settings: Settings;
     events: EventBus;
     cacheState: () => CacheState | undefined;
     crossAppReads: CrossAppReads;
+    /** The newest migration that this version relies on: so the console knows a process of an old one. */
+    migration: number;
     everyMs?: number | undefined;
   },
 ): AppHeartbeat {
@@ -79,6 +82,7 @@ export function startAppHeartbeat(
     });
     const { lookup, context, timeline } = crossAppReads.counts();
     return {
+      library: { migration },
       pool: { max, in_use: inUse, waiting },
       feed: { state: events.feedState() },
       ...(cache && { cache: { mode: cache.mode, reason: cache.reason } }),

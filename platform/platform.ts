@@ -176,6 +176,7 @@ export async function connectPlatform({
     events,
     cacheState,
     crossAppReads,
+    migration: requiredMigration,
     everyMs: heartbeatMs,
   });
   const known = replica;

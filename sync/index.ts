@@ -78,11 +78,15 @@ export {
 } from './operations/subscriptions.ts';
 export {
   addWebhook,
+  changeWebhook,
   disableWebhook,
   enableWebhook,
+  listAttempts,
   listWebhooks,
   removeWebhook,
   rotateWebhook,
+  testWebhook,
+  type WebhookAttempt,
   type WebhookStatus,
 } from './operations/webhooks.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';

@@ -20,19 +20,20 @@ const order: Order = { by: 'o.id', type: 'bigint', id: 'o.id', idType: 'bigint' 
 /** The newest first. */
 export function listOperations(
   client: Sql,
-  { subscription }: { subscription?: string | undefined },
+  { subscription, webhook }: { subscription?: string | undefined; webhook?: string | undefined },
   { after, limit }: { after?: ListPlace } & Paging,
 ): Promise<Placed<Operation>[]> {
   const { values, parameter } = collectValues();
   const { where, orderBy, place } = keyset(order, 'desc', after, parameter);
-  const only = subscription
-    ? `o.scope ? 'subscription' and o.scope ->> 'subscription' = ${parameter(subscription)}`
-    : 'true';
+  const only = [
+    ...(subscription ? [`o.scope ? 'subscription' and o.scope ->> 'subscription' = ${parameter(subscription)}`] : []),
+    ...(webhook ? [`o.scope ? 'webhook' and o.scope ->> 'webhook' = ${parameter(webhook)}`] : []),
+  ];
   return rowsOf<Placed<Operation>>(
     client,
     `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, u.name as actor_name, o.app, o.login, o.done_at, ${place}
      from sync.operations o left join platform.users u on u.id = o.actor
-     where ${where} and ${only} order by ${orderBy} limit ${parameter(limit)}`,
+     where ${[where, ...only].join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
     values,
   );
 }

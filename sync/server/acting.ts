@@ -33,6 +33,8 @@ export const moment = () => z.string().openapi({ format: 'date-time' });
 export const count = () => z.int().openapi({ description: 'Up to 10,000; 10,001 says that there are more.' });
 export const subscriptionName = () =>
   z.string().regex(/^[a-z][a-z0-9_.-]{0,79}$/, 'must be the name of a subscription');
+export const webhookName = () =>
+  z.string().regex(/^[a-z][a-z0-9_]*\.[a-z0-9_.-]{1,40}$/, 'must be the name of a webhook, such as billing.tiers');
 export const causeId = () => z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a cause');
 export const eventKey = () => line({ charactersMax: 255 });
 export const position = () =>

@@ -13,6 +13,7 @@ import { addAccessRoutes } from './access/access.routes.ts';
 import { addAlertRoutes } from './alerts/alerts.routes.ts';
 import { consoleCodes } from './codes.ts';
 import { addConsumersRoutes } from './consumers/consumers.routes.ts';
+import { addAppRoutes } from './apps/apps.routes.ts';
 import { addAsOfRoutes } from './customers/asof.routes.ts';
 import { addDuplicateRoutes } from './duplicates/duplicates.routes.ts';
 import { addEventsRoutes } from './events/events.routes.ts';
@@ -59,6 +60,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addRunsRoutes(app, db);
         addSubscriptionsRoutes(app, db);
         addConsumersRoutes(app, db);
+        addAppRoutes(app, db);
         addWebhookRoutes(app, db, readWebhookNetworks(variables));
         addEventsRoutes(app, db);
         void keepEvaluating(db, closing);

@@ -1,7 +1,7 @@
 import { addThirdApp } from '@aether/platform/testing.thirdapp';
 import { testRights } from '@aether/signin/testing.rights';
 import pg from 'pg';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { consoleScopes } from './scopes.ts';
 import { startTestConsole, type TestConsole } from './testing.ts';
 
@@ -58,6 +58,31 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
   const deals = body.events.filter(({ type }: { type: string }) => type.startsWith('deal.'));
   expect(deals).toMatchObject([{ type: 'deal.closed', data: { outcome: 'won', tier: null } }]);
   expect(JSON.stringify(deals)).not.toMatch(/amount|1200|Secret/);
+  const { body: listed } = await app.call('GET', '/api/apps');
+  const found = listed.apps.find((each: { name: string }) => each.name === name);
+  expect(found).toMatchObject({
+    ...{ audience: name, role: `${name}_role`, schema: { name, tables: 2 }, processes: { live: 0, silent: 0 } },
+    logins: [{ name: `${name}_app`, connections_max: 40 }],
+    machines: [{ client: 'm', scopes: ['events.read', 'customers.read', 'companies.read', 'users.read'] }],
+    granted: [{ type: 'deal.closed', with_amounts: false }],
+    sees: expect.arrayContaining(['customer.created', 'customer.merged', 'deal.closed']),
+    publishes: [`${name}.noted`, `${name}.paid`],
+    ...{ seen_at: null, made_for: null, subscriptions: [] },
+  });
+  expect(found.sees).not.toContain('deal.created');
+  // Its connections are counted, although another login may not see what they do.
+  const [one, two] = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })];
+  await Promise.all([one.connect(), two.connect()]);
+  const counted = (await app.call('GET', '/api/apps')).body.apps.find((each: { name: string }) => each.name === name);
+  await Promise.all([one.end(), two.end()]);
+  expect(counted.logins[0].connections).toBeGreaterThanOrEqual(2);
+  // The console reports by itself, with the migration that it is made for.
+  await vi.waitFor(async () => {
+    const { apps, made_for } = (await app.call('GET', '/api/apps')).body;
+    const console = apps.find((each: { name: string }) => each.name === 'console');
+    expect(console).toMatchObject({ processes: { live: expect.any(Number) }, made_for });
+    expect(console.seen_at).not.toBeNull();
+  }, 20_000);
   // Without a row in platform.app_clients it is any machine, to which the console shows what every app may see.
   const other = await app.issuer.tokenFor('service', { azp: 'other', roles: ['events.read', 'customers.read'] });
   const shown = await read('after=0&limit=1000', { Authorization: `Bearer ${other}` });
@@ -79,10 +104,43 @@ test('an administrator registers a webhook, rotates its secret and removes it; w
   const { status, body } = await boss('POST', '/api/webhooks', wish);
   expect([status, body.secret]).toEqual([201, expect.stringMatching(/^whsec_/)]);
   expect(await boss('POST', '/api/webhooks', wish)).toMatchObject({ status: 409 });
+
+  const change = '/api/webhooks/support.hook/change';
+  for (const url of ['http://hooks.example/a', 'https://169.254.169.254/'])
+    expect(await boss('POST', change, { url })).toMatchObject({ status: 422, body: { errors: [{ field: 'url' }] } });
+  expect(await boss('POST', change, {})).toMatchObject({ status: 422, body: { errors: [{ field: 'url' }] } });
+  expect(await boss('POST', change, { types: ['deal.created'] })).toMatchObject({ status: 422 });
+  expect(await boss('POST', change, { types: [] })).toMatchObject({ status: 422 });
+  expect(await boss('POST', change, { url: wish.url })).toMatchObject({ status: 409 });
+  expect(await app.call('POST', change, { types: ['customer.created'] })).toMatchObject({ status: 403 });
+  const changed = await boss('POST', change, { types: ['customer.created'], reason: 'It needs no more.' });
+  expect(changed).toMatchObject({ status: 200, body: { url_changed: false, types_changed: true } });
+  expect(await boss('POST', '/api/webhooks/support.none/change', { url: wish.url })).toMatchObject({ status: 404 });
+
+  expect(await app.call('POST', '/api/webhooks/support.hook/test', {})).toMatchObject({ status: 403 });
+  expect(await boss('POST', '/api/webhooks/support.none/test', {})).toMatchObject({ status: 404 });
+  const asked = await boss('POST', '/api/webhooks/support.hook/test', { reason: 'Is it there?' });
+  expect(asked).toMatchObject({ status: 202, body: { operation: expect.any(Number) } });
+  const one = await app.call('GET', '/api/webhooks/support.hook');
+  expect(one).toMatchObject({
+    status: 200,
+    body: { webhook: { types: ['customer.created'], test_asked_at: asked.body.asked_at }, attempts: [] },
+  });
+  expect(await app.call('GET', '/api/webhooks/support.none')).toMatchObject({ status: 404 });
+  expect(await app.call('GET', '/api/webhooks/support')).toMatchObject({ status: 422 });
+  const { operations } = (await app.call('GET', '/api/operations?webhook=support.hook')).body;
+  expect(operations.map(({ kind }: { kind: string }) => kind)).toEqual([
+    'webhook.test',
+    'webhook.change',
+    'webhook.add',
+  ]);
+  expect(operations[1]).toMatchObject({ actor_name: 'Bo Boss', reason: 'It needs no more.' });
   const rotated = await boss('POST', '/api/webhooks/support.hook/secret', {});
   expect(rotated.body.secret).not.toBe(body.secret);
   const listed = await app.call('GET', '/api/webhooks');
-  expect(listed.body.webhooks).toMatchObject([{ name: 'support.hook', behind: 0, parked: 0, disabled_at: null }]);
+  expect(listed.body.webhooks).toMatchObject([
+    { name: 'support.hook', behind: 0, parked: 0, disabled_at: null, former_ends_at: rotated.body.former_ends_at },
+  ]);
   expect(JSON.stringify(listed.body)).not.toContain('whsec_');
   await boss('POST', '/api/webhooks/support.hook/disable', { reason: 'A rest.' });
   expect((await boss('POST', '/api/webhooks/support.hook/enable', {})).body).toMatchObject({ missed: 0 });

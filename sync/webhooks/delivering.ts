@@ -13,7 +13,21 @@ import { keyOf, signWebhook } from './signing.ts';
 
 export type Hook = { name: string; app: string; url: string; types: string[] };
 
+export type Attempt = {
+  at: Date;
+  kind: 'event' | 'replay' | 'test';
+  /** Null for a test. */
+  position: number | null;
+  type: string;
+  outcome: Posted['kind'];
+  /** The status of the answer, or why there was none. */
+  code: string;
+  tookMs: number;
+};
+
 export type DeliveryNotes = {
+  /** Called after each attempt; it does not wait. */
+  attempted(hook: Pick<Hook, 'name'>, attempt: Attempt): void;
   delivered(hook: Hook): Promise<void>;
   /** @returns why the webhook is to be given up, if it is */
   failed(hook: Hook, code: string): Promise<string | undefined>;
@@ -49,6 +63,23 @@ export function toMessage(hook: Pick<Hook, 'name'>, event: AppEvent): { id: stri
   };
 }
 
+export const testType = 'webhook.test';
+
+/** Posts a message that says nothing, signed as those of events are. */
+export async function postTest(
+  hook: Pick<Hook, 'name' | 'url'>,
+  { poster, keys }: { poster: Poster; keys: readonly Buffer[] },
+): Promise<Attempt> {
+  const at = new Date();
+  const body = JSON.stringify({ type: testType, timestamp: at.toISOString(), data: { webhook: hook.name } });
+  const seconds = Math.floor(at.getTime() / 1_000);
+  const id = `test_${hook.name}_${at.getTime()}`;
+  const began = performance.now();
+  const { kind, code } = await poster.post(hook.url, { headers: signWebhook(keys, { id, seconds, body }), body });
+  const tookMs = Math.round(performance.now() - began);
+  return { at, kind: 'test', position: null, type: testType, outcome: kind, code, tookMs };
+}
+
 /** @param giveUp called when the webhook is to be delivered no more, with the reason */
 export function deliverTo(
   hook: Hook,
@@ -75,8 +106,19 @@ export function deliverTo(
   async function deliverOne(event: AppEvent, keys: readonly Buffer[]): Promise<void> {
     if (done.has(nameOf(event))) return;
     const { id, body } = toMessage(hook, event);
-    const seconds = Math.floor(Date.now() / 1_000);
+    const at = new Date();
+    const seconds = Math.floor(at.getTime() / 1_000);
+    const began = performance.now();
     const posted = await poster.post(hook.url, { headers: signWebhook(keys, { id, seconds, body }), body });
+    notes.attempted(hook, {
+      at,
+      kind: event.isReplay ? 'replay' : 'event',
+      position: event.position,
+      type: event.type,
+      outcome: posted.kind,
+      code: posted.code,
+      tookMs: Math.round(performance.now() - began),
+    });
     if (posted.kind !== 'taken') return fail(event, posted);
     failures = 0;
     tries.delete(nameOf(event));
@@ -166,8 +208,8 @@ async function seenBy(tx: Transaction, app: string, events: AppEvent[]): Promise
 }
 
 /** The newest first. */
-async function readKeys(tx: Transaction, name: string): Promise<Buffer[]> {
-  const rows = await tx.query<{ secret: string }>(
+export async function readKeys(on: Pick<Transaction, 'query'>, name: string): Promise<Buffer[]> {
+  const rows = await on.query<{ secret: string }>(
     `select secret from sync.webhook_secrets where webhook = $1 and (ends_at is null or ends_at > clock_timestamp())
      order by created_at desc`,
     [name],

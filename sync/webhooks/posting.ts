@@ -4,12 +4,12 @@ import { isIP } from 'node:net';
 import { isOpenAddress, type Networks, openLookup } from './networks.ts';
 
 /**
- * What came of a message. taken: the receiver has it. gone: it wants no more (410). refused: it answers something else, because of this message
+ * What came of a message; `code` is the status of the answer, or why there was none. taken: the receiver has it. gone: it wants no more (410). refused: it answers something else, because of this message
  * (`isOwn`) or for a reason of its own. unreachable: it does not answer, or asks to wait.
  */
 export type Posted =
-  | { kind: 'taken' }
-  | { kind: 'gone' }
+  | { kind: 'taken'; code: string }
+  | { kind: 'gone'; code: string }
   | { kind: 'refused'; code: string; isOwn: boolean }
   | { kind: 'unreachable'; code: string; waitMs?: number };
 
@@ -79,9 +79,9 @@ export function openPoster(networks: Networks, { timeoutMs = answerMs }: { timeo
 }
 
 function toPosted({ statusCode: status = 0, headers }: http.IncomingMessage): Posted {
-  if (status >= 200 && status < 300) return { kind: 'taken' };
-  if (status === 410) return { kind: 'gone' };
   const code = `HTTP ${status}`;
+  if (status >= 200 && status < 300) return { kind: 'taken', code };
+  if (status === 410) return { kind: 'gone', code };
   if (!unreachable.has(status)) return { kind: 'refused', code, isOwn: ofMessage.has(status) };
   const seconds = Number(headers['retry-after']);
   return { kind: 'unreachable', code, ...(seconds > 0 && { waitMs: Math.min(seconds * 1_000, waitMsMax) }) };

@@ -14,11 +14,14 @@ import { evaluateHealth } from '../health/evaluation.ts';
 import { redrive } from '../operations/parked.ts';
 import {
   addWebhook,
+  changeWebhook,
   disableWebhook,
   enableWebhook,
+  listAttempts,
   listWebhooks,
   removeWebhook,
   rotateWebhook,
+  testWebhook,
 } from '../operations/webhooks.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { toLanes } from './delivering.ts';
@@ -116,7 +119,7 @@ describe('an address', () => {
       expect(await guarded.post(url, message)).toEqual({ kind: 'unreachable', code: 'ADDRESS_REFUSED' });
     expect(receiver.received).toEqual([]);
     const open = openPoster(loopback);
-    expect(await open.post(named, message)).toEqual({ kind: 'taken' });
+    expect(await open.post(named, message)).toEqual({ kind: 'taken', code: 'HTTP 204' });
     receiver.answer = () => ({ status: 302, headers: { Location: receiver.url } });
     expect(await open.post(receiver.url, message)).toEqual({ kind: 'refused', code: 'HTTP 302', isOwn: false });
     receiver.answer = () => ({ status: 429, headers: { 'Retry-After': '7' } });
@@ -329,6 +332,97 @@ describe('a webhook', () => {
     await removeWebhook(platform.sync, name);
     expect(await status()).toBeUndefined();
     await until(async () => (await subscriptions()) === 0);
+  });
+
+  test('tells of its last attempts, and a wrong address is corrected while it is failing, without a gap', async () => {
+    const [wrong, right] = [await startReceiver(), await startReceiver()];
+    const name = `support.moved${++made}`;
+    await addWebhook(platform.sync, { name, app: 'support', url: wrong.url, types: ['customer.created'] });
+    wrong.answer = () => ({ status: 404 });
+    const attempts = () => listAttempts(platform.sync, name);
+    const customer = await newCustomer('Moved');
+    await until(async () => (await attempts()).length > 0);
+    expect(await attempts()).toEqual(
+      expect.arrayContaining([
+        {
+          ...{ id: expect.any(Number), at: expect.any(Date), kind: 'event', type: 'customer.created' },
+          ...{ outcome: 'refused', code: 'HTTP 404', position: expect.any(Number), took_ms: expect.any(Number) },
+        },
+      ]),
+    );
+    expect(await changeWebhook(platform.sync, name, { url: right.url, types: ['customer.updated', 'customer.created'] }))
+      .toMatchObject({ url_changed: true, types_changed: true });
+    // The wrong one may have been tried often enough to park the first event: then a redrive delivers it.
+    await until(async () => {
+      await redrive(platform.sync, { subscription: `sync.webhook.${name}` }).catch(() => {});
+      return right.received.length === 1;
+    });
+    await platform.foundation.updateCustomer(customer.id, { account_tier: 'premium' });
+    await until(() => right.received.length === 2);
+    expect(right.received.map(({ type }) => type)).toEqual(['customer.created', 'customer.updated']);
+    await until(async () => (await attempts())[0]?.type === 'customer.updated');
+    expect((await attempts())[0]).toMatchObject({ outcome: 'taken', code: 'HTTP 204' });
+    await expect(changeWebhook(platform.sync, name, { url: right.url })).rejects.toThrow('already');
+    await expect(changeWebhook(platform.sync, name, { types: ['deal.created'] })).rejects.toThrow('may not see');
+    const { rows } = await platform.sync.query(
+      `select scope, outcome from sync.operations where kind = 'webhook.change' and scope ->> 'webhook' = $1`,
+      [name],
+    );
+    expect(rows).toEqual([
+      {
+        scope: { webhook: name, types: ['customer.created', 'customer.updated'], host: new URL(right.url).host },
+        outcome: { url_changed: true, types_changed: true },
+      },
+    ]);
+  });
+
+  test('keeps fifty attempts that were taken and fifty that were not, and many good ones push out no bad one', async () => {
+    const { receiver, name } = await hook(['customer.created']);
+    await disableWebhook(platform.sync, name, 'A count.');
+    await platform.superuser.query(
+      `insert into sync.webhook_attempts (webhook, at, kind, position, type, outcome, code, took_ms)
+       select $1, now() - interval '1 day', 'event', n, 'customer.created', case when n <= 60 then 'refused' else 'taken' end, 'x', 1
+       from generate_series(1, 200) n`,
+      [name],
+    );
+    await testWebhook(platform.sync, name);
+    await until(() => receiver.received.length === 1);
+    const kept = () => listAttempts(platform.sync, name);
+    await until(async () => (await kept()).length === 100);
+    expect((await kept())[0]).toMatchObject({ kind: 'test', outcome: 'taken', position: null });
+    expect((await kept()).filter(({ outcome }) => outcome === 'refused').map(({ position }) => position)).toEqual(
+      expect.arrayContaining([11, 60]),
+    );
+  });
+
+  test('that is disabled too is tried by a signed message that says nothing, if somebody asks, and an old question is not answered', async () => {
+    const { receiver, name, secret, status } = await hook();
+    await disableWebhook(platform.sync, name, 'A look.');
+    await testWebhook(platform.sync, name, 'Is it back?');
+    await until(() => receiver.received.length === 1);
+    const [message] = receiver.received as [Message];
+    expect(JSON.parse(message.text)).toEqual({
+      type: 'webhook.test',
+      timestamp: expect.any(String),
+      data: { webhook: name },
+    });
+    expect(() => new Webhook(secret).verify(message.text, message.headers)).not.toThrow();
+    receiver.answer = () => ({ status: 500 });
+    await testWebhook(platform.sync, name);
+    await until(async () => (await listAttempts(platform.sync, name)).length === 2);
+    expect((await listAttempts(platform.sync, name)).map(({ code }) => code)).toEqual(['HTTP 500', 'HTTP 204']);
+    // A test that fails says nothing of deliveries.
+    expect(await status()).toMatchObject({ failing_since: null, test_asked_at: null });
+    await platform.superuser.query(
+      `update sync.webhooks set test_asked_at = now() - interval '11 minutes' where name = $1`,
+      [name],
+    );
+    await until(
+      async () =>
+        (await platform.sync.query('select from sync.webhooks where name = $1 and test_asked_at is null', [name]))
+          .rowCount === 1,
+    );
+    expect(receiver.received).toHaveLength(2);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openConnection, openEventBus, type Settings, type Subscription } from '@aether/platform/log';
-import { type DeliveryNotes, deliverTo, type Hook } from './delivering.ts';
+import { type Attempt, type DeliveryNotes, deliverTo, type Hook, postTest, readKeys } from './delivering.ts';
 import type { Networks } from './networks.ts';
 import { openPoster } from './posting.ts';
 
@@ -25,6 +25,10 @@ const answerMs = 20_000;
 /** Webhooks that are delivered at the same time; the others wait for their turn. */
 const stepsMax = 6;
 const stopWithinMs = 1_000;
+/** Of those that were taken, and of those that were not, so that many good ones do not push out the bad one before them. */
+const attemptsKept = 50;
+/** What cannot be written down is forgotten, but for so many. */
+const attemptsHeld = 2_000;
 /** A success is written down so often. */
 const noteEveryMs = 10_000;
 
@@ -64,12 +68,18 @@ export function startWebhooks({
   const running = new Map<string, Running>();
   /** Ended here and not disabled yet. */
   const givingUp = new Set<string>();
+  /** What is not written down yet. */
+  let attempts: ({ webhook: string } & Attempt)[] = [];
   const notes = takeNotes();
 
   /** Written beside the step under way, which a failure undoes. */
   function takeNotes(): DeliveryNotes {
     const noted = new Map<string, number>();
     return {
+      attempted({ name }, attempt) {
+        attempts.push({ webhook: name, ...attempt });
+        if (attempts.length > 2 * attemptsHeld) attempts = attempts.slice(-attemptsHeld);
+      },
       async delivered({ name }) {
         if (performance.now() - (noted.get(name) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
         noted.set(name, performance.now());
@@ -124,6 +134,43 @@ export function startWebhooks({
     }
   }
 
+  /** Writes down the attempts since the last time: many at once, so that a delivery costs no write of its own. */
+  async function keepAttempts(): Promise<void> {
+    const kept = newestOf(attempts);
+    attempts = [];
+    if (kept.length === 0) return;
+    await beside.query(
+      `insert into sync.webhook_attempts (webhook, at, kind, position, type, outcome, code, took_ms)
+       select w.name, r.at, r.kind, r.position, left(r.type, 200), r.outcome, left(r.code, 200), r."tookMs"
+       from jsonb_to_recordset($1) with ordinality as r (webhook text, at timestamptz, kind text, position bigint, type text, outcome text,
+         code text, "tookMs" integer, place bigint) join sync.webhooks w on w.name = r.webhook order by r.place`,
+      [JSON.stringify(kept)],
+    );
+    await beside.query(
+      `delete from sync.webhook_attempts a using (
+         select k.webhook, k.id, row_number() over (partition by k.webhook, k.outcome = 'taken' order by k.id desc) as place
+         from sync.webhook_attempts k where k.webhook = any ($1)) old
+       where old.place > ${attemptsKept} and a.webhook = old.webhook and a.id = old.id`,
+      [[...new Set(kept.map(({ webhook }) => webhook))]],
+    );
+  }
+
+  /** Tries the receivers that somebody asks to try, also of webhooks that are disabled. */
+  async function tryReceivers(): Promise<void> {
+    const asked = await beside.query<Pick<Hook, 'name' | 'url'> & { is_late: boolean }>(
+      `with asked as (select w.name, w.test_asked_at from sync.webhooks w where w.test_asked_at is not null for update skip locked)
+       update sync.webhooks w set test_asked_at = null from asked a where w.name = a.name
+       returning w.name, w.url, a.test_asked_at < clock_timestamp() - interval '10 minutes' as is_late`,
+    );
+    for (const hook of asked)
+      if (!hook.is_late) void tryReceiver(hook).catch((error) => stopping.signal.aborted || onError(error));
+  }
+
+  async function tryReceiver(hook: Pick<Hook, 'name' | 'url'>): Promise<void> {
+    notes.attempted(hook, await postTest(hook, { poster, keys: await readKeys(beside, hook.name) }));
+    await keepAttempts();
+  }
+
   async function look(): Promise<void> {
     const hooks = await beside.query<Hook>(
       'select name, app, url, types from sync.webhooks where disabled_at is null order by name',
@@ -137,6 +184,8 @@ export function startWebhooks({
     }
     for (const hook of hooks)
       if (!running.has(hook.name) && !givingUp.has(hook.name) && !stopping.signal.aborted) begin(hook);
+    await tryReceivers();
+    await keepAttempts();
   }
 
   async function run(): Promise<void> {
@@ -157,9 +206,24 @@ export function startWebhooks({
     async stop() {
       stopping.abort();
       poster.close();
-      await Promise.race([bus.close(), sleep(stopWithinMs, undefined, { ref: false })]);
+      const closed = bus.close().then(keepAttempts).catch(() => {});
+      await Promise.race([closed, sleep(stopWithinMs, undefined, { ref: false })]);
       await Promise.all([connection.close(stopWithinMs / 2), beside.close(stopWithinMs / 2)]);
       await looking;
     },
   };
+}
+
+/** Those that are kept: the newest of each webhook that were taken, and that were not. In their order. Pure. */
+function newestOf<Each extends Pick<Attempt, 'outcome'> & { webhook: string }>(attempts: Each[]): Each[] {
+  const counts = new Map<string, number>();
+  return attempts
+    .toReversed()
+    .filter(({ webhook, outcome }) => {
+      const name = `${webhook} ${outcome === 'taken'}`;
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      return count <= attemptsKept;
+    })
+    .toReversed();
 }

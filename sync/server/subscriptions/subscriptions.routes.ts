@@ -18,7 +18,7 @@ import type { PlatformDb } from '@aether/platform';
 import { listOperations } from '../../operations/records.ts';
 import { previewReplay, replay } from '../../operations/replaying.ts';
 import { listSubscriptions, pause, remove, resume } from '../../operations/subscriptions.ts';
-import { count, eventKey, json, moment, orProblem, position, reason, subscriptionName } from '../acting.ts';
+import { count, eventKey, json, moment, orProblem, position, reason, subscriptionName, webhookName } from '../acting.ts';
 
 const SubscriptionSchema = z
   .object({
@@ -172,6 +172,7 @@ const operations = createStaffRoute({
   request: {
     query: object({
       subscription: subscriptionName().optional(),
+      webhook: webhookName().optional(),
       cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
@@ -243,9 +244,9 @@ export function addSubscriptionsRoutes(app: App, db: PlatformDb) {
       return c.json(await orProblem(() => previewReplay(db, wish)), 200);
     })
     .openapi(operations, async (c) => {
-      const { subscription, ...asked } = c.req.valid('query');
+      const { subscription, webhook, ...asked } = c.req.valid('query');
       const { page, next_cursor } = await cursors.page('operations', asked, (paging) =>
-        listOperations(db, { subscription }, paging),
+        listOperations(db, { subscription, webhook }, paging),
       );
       return c.json({ operations: page as never[], next_cursor }, 200);
     });

@@ -2,14 +2,18 @@ import { type App, createStaffRoute, jsonBody, line, object, problems, refuseFie
 import type { PlatformDb } from '@aether/platform';
 import {
   addWebhook,
+  changeWebhook,
   disableWebhook,
   enableWebhook,
+  listAttempts,
   listWebhooks,
   removeWebhook,
   rotateWebhook,
+  testWebhook,
 } from '../../operations/webhooks.ts';
 import { type Networks, requireWebhookUrl } from '../../webhooks/networks.ts';
-import { json, moment, orProblem, reason } from '../acting.ts';
+import { OperationRefused } from '../../operations/acting.ts';
+import { json, moment, orProblem, reason, webhookName } from '../acting.ts';
 
 const typesMax = 50;
 const formerSecondsMax = 30 * 86_400;
@@ -33,14 +37,35 @@ const WebhookSchema = z
       .nullable()
       .openapi({ description: 'Positions behind it, of all types; null while it is disabled.' }),
     parked: z.int().openapi({ description: 'Up to 10,000; 10,001 says that there are more.' }),
+    test_asked_at: moment()
+      .nullable()
+      .openapi({ description: 'The worker is asked to try the receiver, and has not done so. Null after ten minutes.' }),
+    former_ends_at: moment()
+      .nullable()
+      .openapi({ description: 'Until then messages carry a signature by the former secret, too.' }),
   })
   .openapi('Webhook');
 
-const params = object({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9_]*\.[a-z0-9_.-]{1,40}$/, 'must be the name of a webhook, such as billing.tiers'),
-});
+const AttemptSchema = z
+  .object({
+    id: z.int(),
+    at: moment(),
+    kind: z.enum(['event', 'replay', 'test']),
+    position: z.int().nullable().openapi({ description: 'Of the event; null for a test.' }),
+    type: z.string(),
+    outcome: z.enum(['taken', 'gone', 'refused', 'unreachable']),
+    code: z.string().openapi({ description: 'The status of the answer, or why there was none.', example: 'HTTP 204' }),
+    took_ms: z.int(),
+  })
+  .openapi('WebhookAttempt');
+
+const params = object({ name: webhookName() });
+const types = () =>
+  z
+    .array(line({ charactersMax: 120 }))
+    .min(1)
+    .max(typesMax);
+const address = () => line({ charactersMax: 2_000 });
 const secret = z.string().openapi({ description: 'Nobody is told it again.', example: 'whsec_…' });
 const operation = z.int();
 
@@ -50,6 +75,18 @@ const list = createStaffRoute({
   right: 'person',
   summary: 'The webhooks of all apps, and how they get on',
   responses: { 200: json('By name.', z.object({ webhooks: z.array(WebhookSchema) })) },
+});
+
+const get = createStaffRoute({
+  method: 'get',
+  path: '/api/webhooks/{name}',
+  right: 'person',
+  summary: 'One webhook, with its last attempts: fifty that were taken, and fifty that were not',
+  request: { params },
+  responses: {
+    200: json('The newest attempts first.', z.object({ webhook: WebhookSchema, attempts: z.array(AttemptSchema) })),
+    ...problems(404, 422),
+  },
 });
 
 const add = createStaffRoute({
@@ -64,11 +101,8 @@ const add = createStaffRoute({
       object({
         name: line({ charactersMax: 60 }),
         app: line({ charactersMax: 32 }),
-        url: line({ charactersMax: 2_000 }),
-        types: z
-          .array(line({ charactersMax: 120 }))
-          .min(1)
-          .max(typesMax),
+        url: address(),
+        types: types(),
         reason: reason().optional(),
       }).openapi('NewWebhook'),
     ),
@@ -76,6 +110,42 @@ const add = createStaffRoute({
   responses: {
     201: json('It is registered, and recorded.', z.object({ secret, position: z.int(), operation })),
     ...problems(400, 404, 409, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'post',
+  path: '/api/webhooks/{name}/change',
+  right: 'administrator',
+  summary: 'Give a webhook another address, other types, or both; it goes on at the same place',
+  description: 'What is absent stays. The worker takes it up within seconds. Other types count from where the webhook is.',
+  request: {
+    params,
+    body: jsonBody(
+      object({ url: address().optional(), types: types().optional(), reason: reason().optional() }).openapi(
+        'WebhookChange',
+      ),
+    ),
+  },
+  responses: {
+    200: json(
+      'It is changed, and recorded.',
+      z.object({ url_changed: z.boolean(), types_changed: z.boolean(), operation }),
+    ),
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const test = createStaffRoute({
+  method: 'post',
+  path: '/api/webhooks/{name}/test',
+  right: 'administrator',
+  summary: 'Ask the worker to post a signed message that says nothing, also to a webhook that is disabled',
+  description: 'A worker does it within seconds; the attempts of the webhook have what came of it. After ten minutes none does.',
+  request: { params, body: jsonBody(object({ reason: reason().optional() }).openapi('WebhookTest')) },
+  responses: {
+    202: json('It is asked for, and recorded.', z.object({ asked_at: moment(), operation })),
+    ...problems(400, 404, 422),
   },
 });
 
@@ -149,11 +219,29 @@ const remove = createStaffRoute({
 export function addWebhookRoutes(app: App, db: PlatformDb, networks: Networks) {
   return app
     .openapi(list, async (c) => c.json({ webhooks: (await listWebhooks(db)) as never[] }, 200))
+    .openapi(get, async (c) => {
+      const { name } = c.req.valid('param');
+      const [webhook] = await listWebhooks(db, name);
+      if (!webhook)
+        return orProblem(() => Promise.reject(new OperationRefused('not-found', `There is no webhook ${name}.`)));
+      return c.json({ webhook, attempts: await listAttempts(db, name) } as never, 200);
+    })
     .openapi(add, async (c) => {
       const { url: given, ...asked } = c.req.valid('json');
       const url = readUrl(given, networks);
       return c.json(await orProblem(() => addWebhook(db, { ...asked, url })), 201);
     })
+    .openapi(change, async (c) => {
+      const { url: given, ...asked } = c.req.valid('json');
+      if (given === undefined && asked.types === undefined)
+        throw refuseFields([{ field: 'url', message: 'Another address, other types, or both.' }]);
+      const url = given === undefined ? undefined : readUrl(given, networks);
+      const { name } = c.req.valid('param');
+      return c.json(await orProblem(() => changeWebhook(db, name, { ...asked, url })), 200);
+    })
+    .openapi(test, async (c) =>
+      c.json(await orProblem(() => testWebhook(db, c.req.valid('param').name, c.req.valid('json').reason)), 202),
+    )
     .openapi(rotate, async (c) => {
       const { former_seconds: formerSeconds, reason: why } = c.req.valid('json');
       const { name } = c.req.valid('param');
