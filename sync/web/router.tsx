@@ -6,6 +6,7 @@ import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { readAccessSearch } from './access/search.ts';
 import { readAlertSearch } from './alerts/search.ts';
+import { readAppsSearch } from './apps/search.ts';
 import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
 import { readDuplicatesSearch } from './duplicates/search.ts';
 import { readEventsSearch } from './events/search.ts';
@@ -16,6 +17,7 @@ import { readMergeSearch } from './merges/search.ts';
 import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
 import { readSubscriptionSearch } from './subscriptions/search.ts';
+import { readWebhookSearch, readWebhooksSearch } from './webhooks/search.ts';
 
 const root = createRootRoute({
   beforeLoad: () => client.ensureQueryData(meQuery),
@@ -68,6 +70,21 @@ const routes = [
   createRoute({
     ...route('/consumers'),
     component: lazyPage(() => import('./consumers/ConsumersPage.tsx'), 'ConsumersPage'),
+  }),
+  createRoute({
+    ...route('/webhooks'),
+    validateSearch: readWebhooksSearch,
+    component: lazyPage(() => import('./webhooks/WebhooksPage.tsx'), 'WebhooksPage'),
+  }),
+  createRoute({
+    ...route('/webhooks/$name'),
+    validateSearch: readWebhookSearch,
+    component: lazyPage(() => import('./webhooks/WebhookPage.tsx'), 'WebhookPage'),
+  }),
+  createRoute({
+    ...route('/apps'),
+    validateSearch: readAppsSearch,
+    component: lazyPage(() => import('./apps/AppsPage.tsx'), 'AppsPage'),
   }),
   createRoute({
     ...route('/events'),

@@ -141,9 +141,11 @@ export function startWebhooks({
     if (kept.length === 0) return;
     await beside.query(
       `insert into sync.webhook_attempts (webhook, at, kind, position, type, outcome, code, took_ms)
-       select w.name, r.at, r.kind, r.position, left(r.type, 200), r.outcome, left(r.code, 200), r."tookMs"
-       from jsonb_to_recordset($1) with ordinality as r (webhook text, at timestamptz, kind text, position bigint, type text, outcome text,
-         code text, "tookMs" integer, place bigint) join sync.webhooks w on w.name = r.webhook order by r.place`,
+       select w.name, r.at, r.kind, r.position, left(r.type, 200), r.outcome, left(r.code, 200), r.took_ms
+       from rows from (jsonb_to_recordset($1) as (webhook text, at timestamptz, kind text, position bigint, type text, outcome text, code text,
+           "tookMs" integer)) with ordinality as r (webhook, at, kind, position, type, outcome, code, took_ms, place)
+         join sync.webhooks w on w.name = r.webhook
+       order by r.place`,
       [JSON.stringify(kept)],
     );
     await beside.query(

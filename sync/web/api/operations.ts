@@ -81,10 +81,11 @@ export const subscriptionsQuery = queryOptions({
   refetchInterval: askEveryMs,
 });
 
-export const operationsQuery = (subscription: string) =>
+export type OperationsOf = { subscription: string } | { webhook: string };
+export const operationsQuery = (of: OperationsOf) =>
   queryOptions({
-    queryKey: ['operations', subscription],
-    queryFn: ({ signal }) => read(operations.$get({ query: { subscription } }, { init: { signal } })),
+    queryKey: ['operations', of],
+    queryFn: ({ signal }) => read(operations.$get({ query: of }, { init: { signal } })),
   });
 
 /** Which events a subscription handles again: those from a place on, of a customer, or of a row. */

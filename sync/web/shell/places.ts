@@ -1,4 +1,5 @@
 import {
+  IconApps,
   IconArrowMerge,
   IconBell,
   IconBolt,
@@ -12,6 +13,7 @@ import {
   IconShieldLock,
   IconSparkles,
   IconUserSearch,
+  IconWebhook,
 } from '@tabler/icons-react';
 
 /**
@@ -23,6 +25,8 @@ export const places = [
   { to: '/failures', label: 'Failures', keys: 'g f', icon: IconExclamationCircle },
   { to: '/subscriptions', label: 'Subscriptions', keys: 'g s', icon: IconPlugConnected },
   { to: '/consumers', label: 'Consumers', keys: 'g b', icon: IconBroadcast },
+  { to: '/webhooks', label: 'Webhooks', keys: 'g w', icon: IconWebhook },
+  { to: '/apps', label: 'Apps', keys: 'g t', icon: IconApps },
   { to: '/events', label: 'Events', keys: 'g e', icon: IconBolt },
   { to: '/quality', label: 'Data quality', keys: 'g q', icon: IconSparkles },
   { to: '/imports', label: 'Imports', keys: 'g i', icon: IconFileImport },

@@ -8,10 +8,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { subscriptions } from '../api/clients.ts';
-import { operationsQuery, type Subscription, subscriptionsQuery } from '../api/operations.ts';
+import { type Subscription, subscriptionsQuery } from '../api/operations.ts';
+import { webhookOf } from '../api/webhooks.ts';
+import { Operations } from '../parts/Operations.tsx';
 import classes from '../parts/parts.module.css';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
-import { sayActor, sayEvents } from '../parts/words.ts';
+import { sayEvents } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { ReplayDialog } from './ReplayDialog.tsx';
@@ -41,7 +43,7 @@ export function SubscriptionPage() {
         )}
         {each && <Facts subscription={each} />}
         {each && <Acts subscription={each} />}
-        <Operations name={name} />
+        <Operations of={{ subscription: name }} />
       </div>
     </>
   );
@@ -52,6 +54,7 @@ function Facts({ subscription: each }: { subscription: Subscription }) {
     <>
       <Marks subscription={each} />
       <dl className={classes.facts}>
+        <Reader subscription={each} />
         <dt>Position</dt>
         <dd>
           {each.position}, moved <When at={each.moved_at} />
@@ -92,6 +95,34 @@ function Facts({ subscription: each }: { subscription: Subscription }) {
           <When at={each.created_at} />
         </dd>
       </dl>
+    </>
+  );
+}
+
+/** For whom it reads: a webhook, an app, or the worker itself. */
+function Reader({ subscription: { name, app } }: { subscription: Subscription }) {
+  const webhook = webhookOf(name);
+  if (webhook)
+    return (
+      <>
+        <dt>Delivers</dt>
+        <dd>
+          the webhook{' '}
+          <Link to="/webhooks/$name" params={{ name: webhook }}>
+            {webhook}
+          </Link>
+        </dd>
+      </>
+    );
+  if (app === 'sync') return null;
+  return (
+    <>
+      <dt>App</dt>
+      <dd>
+        <Link to="/apps" search={{ app }}>
+          {app}
+        </Link>
+      </dd>
     </>
   );
 }
@@ -197,27 +228,4 @@ function Acts({
     await done;
     refresh();
   }
-}
-
-function Operations({ name }: { name: string }) {
-  const { data } = useQuery(operationsQuery(name));
-  if (!data || data.operations.length === 0) return null;
-  return (
-    <>
-      <h2 className={classes.title}>What was done</h2>
-      <ul className={classes.list}>
-        {data.operations.map((each) => (
-          <li key={each.id} className={classes.item}>
-            <div className={classes.what}>
-              <b>{each.kind}</b>
-              <span className={classes.quiet}>{each.reason}</span>
-            </div>
-            <span className={classes.quiet}>
-              {sayActor(each)}, <When at={each.done_at} />
-            </span>
-          </li>
-        ))}
-      </ul>
-    </>
-  );
 }
