@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { withMigrator } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
@@ -25,7 +28,12 @@ beforeAll(async () => {
   if (pictures) await Promise.all([mkdir(pictures, { recursive: true }), fillCharts()]);
   // A second worker, which a test may stop: the first one is in the process of the servers.
   worker = spawn(process.execPath, [fileURLToPath(import.meta.resolve('@aether/sync/main'))], {
-    env: { PATH: process.env.PATH, LOG_LEVEL: 'silent', PLATFORM_DB_URL: stack.databaseUrl('sync_app') },
+    env: {
+      PATH: process.env.PATH,
+      LOG_LEVEL: 'silent',
+      PLATFORM_DB_URL: stack.databaseUrl('sync_app'),
+      SYNC_WEBHOOK_NETWORKS: '127.0.0.0/8', // either worker may try a receiver
+    },
     stdio: 'ignore',
   });
   atEnd(async () => void worker.kill('SIGKILL'));
@@ -763,6 +771,51 @@ test('the pages of one event, one failure, one subscription, one customer, one f
     `delete from sync.parked where subscription = '${subscription}'; delete from sync.consumer_effects`,
   );
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, []])));
+});
+
+test('a webhook is added by keyboard, its secret shown once, its receiver tried, and a wrong address refused at its field', async () => {
+  const receiver = createServer((_request, response) => response.writeHead(401).end()).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  atEnd(async () => void receiver.close());
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
+  const found: string[] = [];
+  await maya.setViewportSize(wide);
+  await follow(maya, `${stack.console}/apps?app=support`);
+  await maya.getByRole('region', { name: 'support' }).getByText('support_app', { exact: false }).waitFor();
+  await maya
+    .getByText('Nothing is missing or odd.')
+    .or(maya.getByRole('list', { name: 'What is odd about support' }))
+    .waitFor();
+  await follow(maya, `${stack.console}/webhooks?app=support`);
+  await maya.getByRole('button', { name: 'Add a webhook…' }).press('Enter');
+  const dialog = maya.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('looked-at');
+  await dialog.getByLabel('Address').fill(url);
+  await dialog.getByLabel('Address').press('Enter');
+  await dialog.getByText('Choose at least one type.').waitFor();
+  await dialog.getByLabel('Types of events').fill('customer.updated');
+  await dialog.getByLabel('Types of events').press('Enter');
+  await maya.keyboard.press('Escape'); // the choices
+  found.push(...(await findFaults('webhook-add')));
+  await dialog.getByLabel('Address').press('Enter');
+  await dialog.getByText(/^whsec_/).waitFor();
+  await dialog.getByRole('button', { name: 'I have it' }).press('Enter');
+  await maya.waitForURL(/webhooks\/support\.looked-at$/);
+  await maya.getByRole('button', { name: 'Send a test' }).press('Enter');
+  await maya
+    .getByRole('list', { name: 'Last attempts' })
+    .getByText('missed the new secret', { exact: false })
+    .waitFor();
+  found.push(...(await findFaults('webhook')));
+  await maya.getByRole('button', { name: 'Edit…' }).press('Enter');
+  await dialog.getByLabel('Address').fill('https://10.0.0.1/hook');
+  await dialog.getByLabel('Address').press('Enter');
+  await dialog.getByText('not on the public internet', { exact: false }).waitFor();
+  await maya.keyboard.press('Escape');
+  await maya.getByRole('button', { name: 'Remove…' }).press('Enter');
+  await dialog.getByLabel('Reason').press('Enter');
+  await maya.getByText('support has no webhook').or(maya.getByText('No app has a webhook')).waitFor();
+  expect(found).toEqual([]);
 });
 
 const pageWidths = [wide.width, 768, 360];

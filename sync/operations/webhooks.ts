@@ -123,8 +123,7 @@ export const testWebhook = (
   client: Sql,
   name: string,
   reason?: string,
-): Promise<{ asked_at: string; operation: number }> =>
-  act(client, 'sync.test_webhook($1, $2)', [name, reason ?? null]);
+): Promise<{ asked_at: string; operation: number }> => act(client, 'sync.test_webhook($1, $2)', [name, reason ?? null]);
 
 /** Delivers nothing more, and does not hold the log. @throws OperationRefused */
 export const disableWebhook = (

@@ -350,8 +350,9 @@ describe('a webhook', () => {
         },
       ]),
     );
-    expect(await changeWebhook(platform.sync, name, { url: right.url, types: ['customer.updated', 'customer.created'] }))
-      .toMatchObject({ url_changed: true, types_changed: true });
+    expect(
+      await changeWebhook(platform.sync, name, { url: right.url, types: ['customer.updated', 'customer.created'] }),
+    ).toMatchObject({ url_changed: true, types_changed: true });
     // The wrong one may have been tried often enough to park the first event: then a redrive delivers it.
     await until(async () => {
       await redrive(platform.sync, { subscription: `sync.webhook.${name}` }).catch(() => {});

@@ -208,7 +208,10 @@ export function startWebhooks({
     async stop() {
       stopping.abort();
       poster.close();
-      const closed = bus.close().then(keepAttempts).catch(() => {});
+      const closed = bus
+        .close()
+        .then(keepAttempts)
+        .catch(() => {});
       await Promise.race([closed, sleep(stopWithinMs, undefined, { ref: false })]);
       await Promise.all([connection.close(stopWithinMs / 2), beside.close(stopWithinMs / 2)]);
       await looking;

@@ -18,7 +18,17 @@ import type { PlatformDb } from '@aether/platform';
 import { listOperations } from '../../operations/records.ts';
 import { previewReplay, replay } from '../../operations/replaying.ts';
 import { listSubscriptions, pause, remove, resume } from '../../operations/subscriptions.ts';
-import { count, eventKey, json, moment, orProblem, position, reason, subscriptionName, webhookName } from '../acting.ts';
+import {
+  count,
+  eventKey,
+  json,
+  moment,
+  orProblem,
+  position,
+  reason,
+  subscriptionName,
+  webhookName,
+} from '../acting.ts';
 
 const SubscriptionSchema = z
   .object({

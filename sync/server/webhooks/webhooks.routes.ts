@@ -1,5 +1,6 @@
 import { type App, createStaffRoute, jsonBody, line, object, problems, refuseFields, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
+import { OperationRefused } from '../../operations/acting.ts';
 import {
   addWebhook,
   changeWebhook,
@@ -12,7 +13,6 @@ import {
   testWebhook,
 } from '../../operations/webhooks.ts';
 import { type Networks, requireWebhookUrl } from '../../webhooks/networks.ts';
-import { OperationRefused } from '../../operations/acting.ts';
 import { json, moment, orProblem, reason, webhookName } from '../acting.ts';
 
 const typesMax = 50;
@@ -39,7 +39,9 @@ const WebhookSchema = z
     parked: z.int().openapi({ description: 'Up to 10,000; 10,001 says that there are more.' }),
     test_asked_at: moment()
       .nullable()
-      .openapi({ description: 'The worker is asked to try the receiver, and has not done so. Null after ten minutes.' }),
+      .openapi({
+        description: 'The worker is asked to try the receiver, and has not done so. Null after ten minutes.',
+      }),
     former_ends_at: moment()
       .nullable()
       .openapi({ description: 'Until then messages carry a signature by the former secret, too.' }),
@@ -118,7 +120,8 @@ const change = createStaffRoute({
   path: '/api/webhooks/{name}/change',
   right: 'administrator',
   summary: 'Give a webhook another address, other types, or both; it goes on at the same place',
-  description: 'What is absent stays. The worker takes it up within seconds. Other types count from where the webhook is.',
+  description:
+    'What is absent stays. The worker takes it up within seconds. Other types count from where the webhook is.',
   request: {
     params,
     body: jsonBody(
@@ -141,7 +144,8 @@ const test = createStaffRoute({
   path: '/api/webhooks/{name}/test',
   right: 'administrator',
   summary: 'Ask the worker to post a signed message that says nothing, also to a webhook that is disabled',
-  description: 'A worker does it within seconds; the attempts of the webhook have what came of it. After ten minutes none does.',
+  description:
+    'A worker does it within seconds; the attempts of the webhook have what came of it. After ten minutes none does.',
   request: { params, body: jsonBody(object({ reason: reason().optional() }).openapi('WebhookTest')) },
   responses: {
     202: json('It is asked for, and recorded.', z.object({ asked_at: moment(), operation })),

@@ -6,6 +6,7 @@ import { Link } from '@tanstack/react-router';
 import { acknowledge, type ToldAlert } from '../api/alerts.ts';
 import type { Status } from '../api/health.ts';
 import health from '../health/health.module.css';
+import { findPlace } from '../health/mending.ts';
 import { StatusMark } from '../health/statuses.tsx';
 import { words } from '../health/words.ts';
 import { useMe } from '../shell/person.ts';
@@ -44,6 +45,7 @@ export function AlertList({ alerts, onSilence }: AlertListProps) {
                 Silence
               </Button>
             )}
+            <Place alert={alert} />
             <Link to="/runbooks/$kind" params={{ kind: alert.kind }} aria-label={`What to do about ${alert.slug}`}>
               What to do
             </Link>
@@ -51,6 +53,17 @@ export function AlertList({ alerts, onSilence }: AlertListProps) {
         </li>
       ))}
     </ul>
+  );
+}
+
+/** The page that mends it, if the console has one. */
+function Place({ alert: { kind, status, slug } }: { alert: ToldAlert }) {
+  const place = isStatus(status) ? findPlace({ kind, status }) : undefined;
+  if (!place) return null;
+  return (
+    <Link to={place.to} aria-label={`${place.label}, for ${slug}`}>
+      {place.label}
+    </Link>
   );
 }
 

@@ -2,6 +2,7 @@ import { formatNumber } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Button, Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import type { Consumer } from '../api/consumers.ts';
 import { healthQuery } from '../api/health.ts';
 import classes from '../parts/parts.module.css';
@@ -27,6 +28,9 @@ export function ConsumerSection({ consumer, onAsk }: { consumer: Consumer; onAsk
       <Group gap="xs" align="baseline">
         <h2 className={styles.name}>{name}</h2>
         {isPaused && <Tag tone="warn">paused</Tag>}
+        <Link to="/apps" search={{ app: name }} aria-label={`The app ${name}`}>
+          The app
+        </Link>
       </Group>
       {check && <StatusLine check={check} subject={name} />}
       <Facts consumer={consumer} measures={check?.measures} />

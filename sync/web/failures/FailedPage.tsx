@@ -7,6 +7,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { type Failed, failedQuery, freezeFailed } from '../api/operations.ts';
+import { webhookOf } from '../api/webhooks.ts';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
 import { without } from '../parts/words.ts';
@@ -57,6 +58,8 @@ export function FailedPage() {
       <div className={classes.page}>
         <p>
           <Link to="/failures">All causes</Link>
+          {' · '}
+          <ReaderLink subscription={subscription} />
         </p>
         <Runs />
         <div className={classes.bar}>
@@ -151,5 +154,19 @@ function FailedItem({ event }: { event: Failed }) {
         parked <When at={event.parked_at} />
       </span>
     </li>
+  );
+}
+
+/** Leads to what delivers the events: the webhook, or the subscription. */
+function ReaderLink({ subscription }: { subscription: string }) {
+  const webhook = webhookOf(subscription);
+  return webhook ? (
+    <Link to="/webhooks/$name" params={{ name: webhook }}>
+      The webhook
+    </Link>
+  ) : (
+    <Link to="/subscriptions/$name" params={{ name: subscription }}>
+      The subscription
+    </Link>
   );
 }

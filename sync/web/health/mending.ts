@@ -13,7 +13,7 @@ const pages: Record<string, string> = {
   alerts: '/alerts',
   bus: '/consumers',
   consumer: '/consumers',
-  webhook: '/subscriptions',
+  webhook: '/webhooks',
 };
 
 /** Where to look next: the place that mends this check; undefined if the console has none. Pure. */

@@ -139,10 +139,16 @@ export function Acts({ webhook, subscription }: { webhook: Webhook; subscription
         </ReasonDialog>
       )}
       {act === 'replay' && subscription && (
-        <ReplayDialog name={param.name} isPaused={isPaused} asked={{}} onClose={close} onDone={() => {
-          close();
-          void refresh();
-        }} />
+        <ReplayDialog
+          name={param.name}
+          isPaused={isPaused}
+          asked={{}}
+          onClose={close}
+          onDone={() => {
+            close();
+            void refresh();
+          }}
+        />
       )}
       {act === 'disable' && (
         <ReasonDialog
@@ -152,8 +158,8 @@ export function Acts({ webhook, subscription }: { webhook: Webhook; subscription
           onDone={() => done(`${name} is disabled.`)}
           onClose={close}
         >
-          Nothing is delivered any more, and the log is not held for it. Enabled again, it goes on where it was as far as
-          the log reaches back. To hold the log, pause it instead.
+          Nothing is delivered any more, and the log is not held for it. Enabled again, it goes on where it was as far
+          as the log reaches back. To hold the log, pause it instead.
         </ReasonDialog>
       )}
       {act === 'enable' && (

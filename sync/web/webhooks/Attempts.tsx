@@ -1,5 +1,5 @@
-import { Tag } from '@aether/ui/Tag.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
 import { Link } from '@tanstack/react-router';
 import type { Attempt } from '../api/webhooks.ts';
 import classes from '../parts/parts.module.css';
@@ -12,7 +12,9 @@ export function Attempts({ attempts }: { attempts: Attempt[] }) {
     <>
       <h2 className={classes.title}>Last attempts</h2>
       {attempts.length === 0 && (
-        <p className={classes.quiet}>Nothing was posted yet. Fifty that were taken are kept, and fifty that were not.</p>
+        <p className={classes.quiet}>
+          Nothing was posted yet. Fifty that were taken are kept, and fifty that were not.
+        </p>
       )}
       {attempts.length > 0 && (
         <ul className={classes.list} aria-label="Last attempts">

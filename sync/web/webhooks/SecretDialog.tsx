@@ -10,7 +10,8 @@ export function SecretDialog({ name, secret, formerEndsAt, onClose }: SecretDial
       <Stack gap="sm">
         <Alert color="yellow" c="var(--warn)">
           It is shown this once. Give it to the owner of the receiver on a way that nobody else reads.
-          {formerEndsAt && ` Messages are signed with the former one, too, until ${new Date(formerEndsAt).toLocaleString()}.`}
+          {formerEndsAt &&
+            ` Messages are signed with the former one, too, until ${new Date(formerEndsAt).toLocaleString()}.`}
         </Alert>
         <Command text={secret} name="secret" />
         <Group justify="flex-end">

@@ -47,9 +47,7 @@ export function WebhookPage() {
           />
         )}
         {!data && !error && <Waiting />}
-        {isGone && (
-          <Nothing title="There is no such webhook">It was removed, or its name is another one.</Nothing>
-        )}
+        {isGone && <Nothing title="There is no such webhook">It was removed, or its name is another one.</Nothing>}
         {webhook && check && <StatusLine check={check} subject={name} />}
         {webhook && <Facts webhook={webhook} subscription={subscription} />}
         {webhook && isAdmin && <Acts webhook={webhook} subscription={subscription} />}

@@ -123,7 +123,11 @@ function WebhookItem({ webhook, subscription }: { webhook: Webhook; subscription
 }
 
 /** How far a webhook is behind. */
-export const sayLag = ({ lag_events: events, lag_is_partial: isPartial, lag_seconds: seconds }: Subscription): string =>
+export const sayLag = ({
+  lag_events: events,
+  lag_is_partial: isPartial,
+  lag_seconds: seconds,
+}: Subscription): string =>
   events === 0 && !isPartial
     ? 'up to date'
     : `${sayCount(events, isPartial)} ${events === 1 ? 'event' : 'events'}, ${saySeconds(seconds)} behind`;
