@@ -37,11 +37,9 @@ const WebhookSchema = z
       .nullable()
       .openapi({ description: 'Positions behind it, of all types; null while it is disabled.' }),
     parked: z.int().openapi({ description: 'Up to 10,000; 10,001 says that there are more.' }),
-    test_asked_at: moment()
-      .nullable()
-      .openapi({
-        description: 'The worker is asked to try the receiver, and has not done so. Null after ten minutes.',
-      }),
+    test_asked_at: moment().nullable().openapi({
+      description: 'The worker is asked to try the receiver, and has not done so. Null after ten minutes.',
+    }),
     former_ends_at: moment()
       .nullable()
       .openapi({ description: 'Until then messages carry a signature by the former secret, too.' }),

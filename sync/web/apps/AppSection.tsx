@@ -17,6 +17,7 @@ import { Marks } from '../subscriptions/SubscriptionsPage.tsx';
 import { When } from '../times/When.tsx';
 import { sayLag } from '../webhooks/WebhooksPage.tsx';
 import { sayState } from '../webhooks/words.ts';
+import own from './apps.module.css';
 import { findOddities, houseApps, type Mend, type Oddity } from './oddities.ts';
 
 /** One app: what it may do and see, its ways in, and what is odd about it. */
@@ -26,7 +27,7 @@ export function AppSection({ app, madeFor }: { app: AppStatus; madeFor: number }
   const webhooks = useQuery(webhooksQuery).data?.webhooks.filter((each) => each.app === name);
   const consumer = useQuery(consumersQuery).data?.consumers.find((each) => each.name === name);
   const checks = useQuery(healthQuery).data?.checks;
-  const own = subscriptions?.filter((each) => each.app === name) ?? [];
+  const ofApp = subscriptions?.filter((each) => each.app === name) ?? [];
   // While the ways in are still on their way, nothing is said to be missing.
   const oddities =
     webhooks && checks
@@ -48,7 +49,7 @@ export function AppSection({ app, madeFor }: { app: AppStatus; madeFor: number }
         </ul>
       )}
       <Facts app={app} lastReported={consumer?.reported_at ?? null} webhooks={webhooks ?? []} />
-      <Ways name={name} subscriptions={own} all={subscriptions ?? []} webhooks={webhooks ?? []} />
+      <Ways name={name} subscriptions={ofApp} all={subscriptions ?? []} webhooks={webhooks ?? []} />
       {consumer && (
         <p className={styles.status}>
           It reads from Service Bus: <Link to="/consumers">consumer {name}</Link>
@@ -61,7 +62,7 @@ export function AppSection({ app, madeFor }: { app: AppStatus; madeFor: number }
 
 function OddityItem({ oddity: { status, words, mend, command }, app }: { oddity: Oddity; app: string }) {
   return (
-    <li className={classes.item}>
+    <li className={`${classes.item} ${own.odd}`}>
       <StatusMark status={status} />
       <div className={classes.what}>
         <span>{words}</span>
@@ -135,7 +136,7 @@ function Facts({ app, lastReported, webhooks }: FactsProps) {
       </Fact>
       <Fact name="Machines">
         {machines.length === 0
-          ? 'none: over HTTP it can do nothing'
+          ? 'no client of the identity provider is named as its own'
           : machines.map(({ client, scopes }) => `${client}: ${scopes.join(', ') || 'nothing'}`).join('; ')}
       </Fact>
       <Fact name="Sees">

@@ -3,7 +3,8 @@ import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { appsQuery } from '../api/apps.ts';
+import { type AppStatus, appsQuery } from '../api/apps.ts';
+import styles from '../consumers/consumers.module.css';
 import { Command } from '../parts/Command.tsx';
 import classes from '../parts/parts.module.css';
 import { AppSection } from './AppSection.tsx';
@@ -16,9 +17,9 @@ export function AppsPage() {
   const { app } = route.useSearch();
   const { data, error, refetch } = useQuery(appsQuery);
   const isHouse = (name: string) => houseApps.includes(name);
-  const apps = data?.apps
-    .filter(({ name }) => app === undefined || name === app)
-    .toSorted((one, other) => Number(isHouse(one.name)) - Number(isHouse(other.name)));
+  const apps = data?.apps.filter(({ name }) => app === undefined || name === app);
+  const others = apps?.filter(({ name }) => !isHouse(name)) ?? [];
+  const sectionOf = (each: AppStatus) => data && <AppSection key={each.name} app={each} madeFor={data.made_for} />;
   return (
     <>
       <PageHead title="Apps" detail={app ?? 'on this database'} />
@@ -39,8 +40,12 @@ export function AppsPage() {
         {data && apps?.length === 0 && (
           <Nothing title={`No app is called ${app}`}>A consumer on the bus or a sender may be called so.</Nothing>
         )}
-        {data && apps?.map((each) => <AppSection key={each.name} app={each} madeFor={data.made_for} />)}
+        {data && !app && others.length === 0 && (
+          <p>Only the apps of the house are here. Others find below how they are added.</p>
+        )}
+        {others.map(sectionOf)}
         {data && !app && <HowToAdd />}
+        {apps?.filter(({ name }) => isHouse(name)).map(sectionOf)}
       </div>
     </>
   );
@@ -49,8 +54,8 @@ export function AppsPage() {
 /** There is no button for it: it takes the right to make logins, which no server of the house has. */
 function HowToAdd() {
   return (
-    <section aria-label="How an app is added">
-      <h2 className={classes.title}>How an app is added</h2>
+    <section aria-label="How an app is added" className={styles.consumer}>
+      <h2 className={styles.name}>How an app is added</h2>
       <p>
         By command, because it makes a login and its password: that takes the administrator of the database server, who
         the console is not. The command writes the address of the login to a file that only you may read.

@@ -66,7 +66,8 @@ export function Acts({ webhook, subscription }: { webhook: Webhook; subscription
       {isPaused && <Button onClick={() => ask('resume')}>Resume…</Button>}
       <Button
         variant="default"
-        loading={testing.isPending || webhook.test_asked_at !== null}
+        loading={testing.isPending}
+        disabled={webhook.test_asked_at !== null}
         onClick={() => testing.mutate()}
       >
         Send a test

@@ -1,3 +1,4 @@
+import { formatMoment } from '@aether/ui/formats.ts';
 import { Alert, Button, Group, Modal, Stack } from '@mantine/core';
 import { Command } from '../parts/Command.tsx';
 
@@ -10,8 +11,7 @@ export function SecretDialog({ name, secret, formerEndsAt, onClose }: SecretDial
       <Stack gap="sm">
         <Alert color="yellow" c="var(--warn)">
           It is shown this once. Give it to the owner of the receiver on a way that nobody else reads.
-          {formerEndsAt &&
-            ` Messages are signed with the former one, too, until ${new Date(formerEndsAt).toLocaleString()}.`}
+          {formerEndsAt && ` Messages are signed with the former one, too, until ${formatMoment(formerEndsAt)}.`}
         </Alert>
         <Command text={secret} name="secret" />
         <Group justify="flex-end">

@@ -49,7 +49,7 @@ export function WebhookPage() {
         {!data && !error && <Waiting />}
         {isGone && <Nothing title="There is no such webhook">It was removed, or its name is another one.</Nothing>}
         {webhook && check && <StatusLine check={check} subject={name} />}
-        {webhook && <Facts webhook={webhook} subscription={subscription} />}
+        {webhook && <Facts webhook={webhook} subscription={subscription} isSaid={check !== undefined} />}
         {webhook && isAdmin && <Acts webhook={webhook} subscription={subscription} />}
         {webhook && <Attempts attempts={data?.attempts ?? []} />}
         <Operations of={{ webhook: name }} />
@@ -58,14 +58,21 @@ export function WebhookPage() {
   );
 }
 
-function Facts({ webhook, subscription }: { webhook: Webhook; subscription: Subscription | undefined }) {
+type FactsProps = {
+  webhook: Webhook;
+  subscription: Subscription | undefined;
+  /** Its check says already how it is. */
+  isSaid: boolean;
+};
+
+function Facts({ webhook, subscription, isSaid }: FactsProps) {
   const { name, app, url, types, failing_since: failingSince, failure, former_ends_at: formerEndsAt } = webhook;
   const { tone, word } = sayState(webhook, subscription);
   const reason = webhook.disabled_reason ?? subscription?.pause_reason;
   return (
     <>
       <Group gap={6} mb="xs">
-        <Tag tone={tone}>{word}</Tag>
+        {(!isSaid || word === 'paused') && <Tag tone={tone}>{word}</Tag>}
         <Parked name={name} parked={webhook.parked} />
         {webhook.test_asked_at !== null && <Tag tone="accent">a test waits for the worker</Tag>}
       </Group>
