@@ -24,7 +24,7 @@ call platform.classify('sync.webhook_attempts', null, 'keep', 'How the last mess
   technical => 'webhook id at kind position type outcome code took_ms');
 
 alter table sync.webhooks add column test_asked_at timestamptz;
-comment on column sync.webhooks.test_asked_at is 'Somebody asks to try the receiver. A worker clears it, and sends; after ten minutes none does.';
+comment on column sync.webhooks.test_asked_at is 'Somebody asks to try the receiver. A worker clears it and sends; after ten minutes none.';
 grant update (test_asked_at) on sync.webhooks to sync_role;
 call platform.classify_columns('sync.webhooks', technical => 'test_asked_at');
 

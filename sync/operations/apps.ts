@@ -43,7 +43,8 @@ export const listApps = (client: Sql): Promise<AppStatus[]> =>
     `with latest as materialized (
        select distinct l.type from (select e.type from sync.events e order by e.position desc limit ${latestEvents}) l),
      processes as materialized (
-       select p.app, count(*) filter (where p.state = 'live')::integer as live, count(*) filter (where p.state = 'silent')::integer as silent,
+       select p.app, count(*) filter (where p.state = 'live')::integer as live,
+         count(*) filter (where p.state = 'silent')::integer as silent,
          min((p.report #>> '{library,migration}')::numeric) filter (
            where p.state = 'live' and jsonb_typeof(p.report #> '{library,migration}') = 'number')::float8 as made_for
        from sync.list_processes() p group by p.app)
