@@ -143,7 +143,8 @@ export function startWebhooks({
       `insert into sync.webhook_attempts (webhook, at, kind, position, type, outcome, code, took_ms)
        select w.name, r.at, r.kind, r.position, left(r.type, 200), r.outcome, left(r.code, 200), r.took_ms
        from rows from (jsonb_to_recordset($1) as (
-           webhook text, at timestamptz, kind text, position bigint, type text, outcome text, code text, "tookMs" integer)) with ordinality as r (webhook, at, kind, position, type, outcome, code, took_ms, place)
+           webhook text, at timestamptz, kind text, position bigint, type text, outcome text, code text, "tookMs" integer))
+         with ordinality as r (webhook, at, kind, position, type, outcome, code, took_ms, place)
          join sync.webhooks w on w.name = r.webhook
        order by r.place`,
       [JSON.stringify(kept)],
