@@ -58,7 +58,7 @@ export function AlertList({ alerts, onSilence }: AlertListProps) {
 
 /** The page that mends it, if the console has one. */
 function Place({ alert: { kind, status, slug } }: { alert: ToldAlert }) {
-  const place = isStatus(status) ? findPlace({ kind, status }) : undefined;
+  const place = isStatus(status) ? findPlace({ kind, status, slug }) : undefined;
   if (!place) return null;
   return (
     <Link to={place.to} aria-label={`${place.label}, for ${slug}`}>

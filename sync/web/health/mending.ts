@@ -14,10 +14,13 @@ const pages: Record<string, string> = {
   bus: '/consumers',
   consumer: '/consumers',
   webhook: '/webhooks',
+  process: '/apps',
+  pool: '/apps',
 };
 
 /** Where to look next: the place that mends this check; undefined if the console has none. Pure. */
-export function findPlace({ kind, status }: Pick<Check, 'kind' | 'status'>) {
+export function findPlace({ kind, status, slug }: Pick<Check, 'kind' | 'status' | 'slug'>) {
+  if (slug.endsWith(':sync')) return undefined; // the worker is no app
   const wanted = status === 'parked' && kind !== 'consumer' ? '/failures' : pages[kind];
   return places.find(({ to }) => (to as string) === wanted);
 }
