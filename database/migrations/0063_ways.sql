@@ -97,12 +97,21 @@ begin
     jsonb_build_object('webhook', of_name, 'app', of_app, 'types', kept), btrim(reason), jsonb_build_object('position', head)));
 end $$;
 
--- Another address, other types, or both. The worker sees it within seconds and goes on at the same place. It is not waited for: it may be
--- posting to the address that is wrong. The record has the host alone: the rest of an address may be secret.
+-- Holds the row of a webhook, not its subscription: a step under way, which may be posting to the address that is wrong, is not waited for.
+create function sync.hold_webhook(of_name text) returns sync.webhooks
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform sync.require_operator();
+  perform from sync.webhooks w where w.name = of_name for no key update;
+  return sync.find_webhook(of_name, false);
+end $$;
+
+-- Another address, other types, or both. The worker sees it within seconds and goes on at the same place. The record has the host alone: the
+-- rest of an address may be secret.
 create function sync.change_webhook(of_name text, to_url text, of_types text[], reason text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  hook constant sync.webhooks := sync.find_webhook(of_name, false);
+  hook constant sync.webhooks := sync.hold_webhook(of_name);
   address constant text := coalesce(to_url, hook.url);
   kept constant text[] := case when of_types is null then hook.types else sync.require_webhook_types(hook.app, of_types) end;
   outcome constant jsonb := jsonb_build_object('url_changed', address <> hook.url, 'types_changed', kept <> hook.types);
@@ -123,7 +132,7 @@ end $$;
 create function sync.test_webhook(of_name text, reason text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  hook constant sync.webhooks := sync.find_webhook(of_name, false);
+  hook constant sync.webhooks := sync.hold_webhook(of_name);
   asked constant timestamptz := clock_timestamp();
 begin
   if reason is not null then perform sync.require_reason(reason); end if;

@@ -45,7 +45,7 @@ export const listApps = (client: Sql): Promise<AppStatus[]> =>
      processes as materialized (
        select p.app, count(*) filter (where p.state = 'live')::integer as live,
          count(*) filter (where p.state = 'silent')::integer as silent,
-         min((p.report #>> '{library,migration}')::numeric) filter (
+         min(least(greatest((p.report #>> '{library,migration}')::numeric, 0), 100000)) filter (
            where p.state = 'live' and jsonb_typeof(p.report #> '{library,migration}') = 'number')::float8 as made_for
        from sync.list_processes() p group by p.app)
      select a.name, a.role::text as role, a.audience, a.created_at,

@@ -76,6 +76,21 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
   const counted = (await app.call('GET', '/api/apps')).body.apps.find((each: { name: string }) => each.name === name);
   await Promise.all([one.end(), two.end()]);
   expect(counted.logins[0].connections).toBeGreaterThanOrEqual(2);
+  // What its processes say of themselves is theirs: nothing of it may end the page.
+  const speaker = new pg.Client({ connectionString: url });
+  await speaker.connect();
+  for (const said of ['1e400', '-1e400', '"63"', '{}', '1'])
+    await speaker.query('select sync.beat($1, extract(epoch from clock_timestamp()) * 1000, $2)', [
+      `odd${said.length}${said.charCodeAt(0)}`,
+      `{"library": {"migration": ${said}}}`,
+    ]);
+  await speaker.end();
+  const odd = await app.call('GET', '/api/apps');
+  expect(odd.status).toBe(200);
+  expect(odd.body.apps.find((each: { name: string }) => each.name === name)).toMatchObject({
+    processes: { live: 5 },
+    made_for: expect.any(Number),
+  });
   // The console reports by itself, with the migration that it is made for.
   await vi.waitFor(async () => {
     const { apps, made_for } = (await app.call('GET', '/api/apps')).body;

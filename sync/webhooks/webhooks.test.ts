@@ -377,6 +377,55 @@ describe('a webhook', () => {
     ]);
   });
 
+  test('that two operators change at once has what each changed, and one that is removed meanwhile is changed and tried no more', async () => {
+    const { name, receiver, status } = await hook(['customer.created']);
+    await disableWebhook(platform.sync, name, 'A look.');
+    const [one, other] = [await platform.database.connect('sync_app'), await platform.database.connect('sync_app')];
+    const isWaiting = async () =>
+      (
+        await platform.superuser.query(`select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`, [
+          (other as unknown as { processID: number }).processID,
+        ])
+      ).rowCount === 1;
+    await one.query('begin');
+    const moved = `${receiver.url}?moved`;
+    await changeWebhook(one, name, { url: moved });
+    const changing = changeWebhook(other, name, { types: ['customer.updated'] });
+    await until(isWaiting);
+    await one.query('commit');
+    expect(await changing).toMatchObject({ url_changed: false, types_changed: true });
+    expect(await status()).toMatchObject({ url: moved, types: ['customer.updated'] });
+    for (const act of [() => changeWebhook(other, name, { url: receiver.url }), () => testWebhook(other, name)]) {
+      await one.query('begin');
+      await removeWebhook(one, name);
+      const acting = act().then(
+        () => 'done',
+        ({ message }: Error) => message,
+      );
+      await until(isWaiting);
+      await one.query('commit');
+      expect(await acting).toContain('There is no webhook');
+      await addWebhook(platform.sync, { name, app: 'support', url: receiver.url, types: ['customer.created'] });
+    }
+  });
+
+  test('without a secret, as one that is removed while its test is under way, gets no message that is not signed', async () => {
+    const { name, receiver } = await hook();
+    await disableWebhook(platform.sync, name, 'A look.');
+    await platform.superuser.query('delete from sync.webhook_secrets where webhook = $1', [name]);
+    await testWebhook(platform.sync, name);
+    const other = await hook();
+    await disableWebhook(platform.sync, other.name, 'A look.');
+    await until(
+      async () =>
+        (await platform.sync.query('select from sync.webhooks where name = $1 and test_asked_at is null', [name]))
+          .rowCount === 1,
+    );
+    await testWebhook(platform.sync, other.name);
+    await until(() => other.receiver.received.length === 1);
+    expect(receiver.received).toEqual([]);
+  });
+
   test('keeps fifty attempts that were taken and fifty that were not, and many good ones push out no bad one', async () => {
     const { receiver, name } = await hook(['customer.created']);
     await disableWebhook(platform.sync, name, 'A count.');
@@ -447,5 +496,51 @@ describe('a webhook', () => {
     const console = await platform.database.connect('console_app');
     await expect(console.query('select secret from sync.webhook_secrets')).rejects.toMatchObject({ code: '42501' });
     await expect(addWebhook(console, { ...again, name: 'support.own' })).rejects.toThrow('Only administrators');
+  });
+});
+
+describe('a worker that knows nothing yet of a change', () => {
+  test('does not disable a webhook because its former address answers 410, and its own end is no answer of a receiver', async () => {
+    const platform = await startTestPlatform();
+    const [right, slow] = [await startReceiver(), await startReceiver()];
+    const answering = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const listening = createServer((_request, response) => {
+      asked.resolve();
+      void answering.promise.then(() => response.writeHead(410).end());
+    }).listen(0, '127.0.0.1');
+    await once(listening, 'listening');
+    atEnd(async () => void listening.close());
+    const gone = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/`;
+    slow.answer = () => undefined;
+    await addWebhook(platform.sync, { name: 'support.moved', app: 'support', url: gone, types: ['customer.created'] });
+    await addWebhook(platform.sync, {
+      name: 'support.slow',
+      app: 'support',
+      url: slow.url,
+      types: ['customer.created'],
+    });
+    const url = platform.database.url('sync_app');
+    const webhooks = startWebhooks({
+      database: { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url },
+      networks: loopback,
+      everyMs: 3_600_000, // it looks once
+      onError: () => {},
+    });
+    let stopped: Promise<void> | undefined;
+    const stop = () => {
+      stopped ??= webhooks.stop();
+      return stopped;
+    };
+    atEnd(stop);
+    await platform.foundation.createCustomer({ name: 'Mo', email: 'mo@example.com' });
+    await Promise.all([asked.promise, until(() => slow.received.length > 0)]);
+    await changeWebhook(platform.sync, 'support.moved', { url: right.url });
+    answering.resolve();
+    await until(() => Object.keys(webhooks.progress()).length === 1); // it has ended it
+    await stop();
+    expect(await listWebhooks(platform.sync, 'support.moved')).toMatchObject([{ disabled_at: null, url: right.url }]);
+    expect(await listAttempts(platform.sync, 'support.slow')).toEqual([]);
+    expect(await listWebhooks(platform.sync, 'support.slow')).toMatchObject([{ failing_since: null }]);
   });
 });

@@ -72,13 +72,17 @@ export function startWebhooks({
   let attempts: ({ webhook: string } & Attempt)[] = [];
   const notes = takeNotes();
 
+  /** What is under way when this process ends is cut by itself, and says nothing of the receiver. */
+  const isCut = ({ outcome }: Pick<Attempt, 'outcome'>) => stopping.signal.aborted && outcome === 'unreachable';
+
   /** Written beside the step under way, which a failure undoes. */
   function takeNotes(): DeliveryNotes {
     const noted = new Map<string, number>();
     return {
       attempted({ name }, attempt) {
+        if (isCut(attempt)) return;
         attempts.push({ webhook: name, ...attempt });
-        if (attempts.length > 2 * attemptsHeld) attempts = attempts.slice(-attemptsHeld);
+        if (attempts.length > 2 * attemptsHeld) attempts = newestOf(attempts).slice(-attemptsHeld);
       },
       async delivered({ name }) {
         if (performance.now() - (noted.get(name) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
@@ -89,6 +93,7 @@ export function startWebhooks({
         );
       },
       async failed({ name }, code) {
+        if (stopping.signal.aborted) return undefined; // cut by this process
         noted.delete(name); // the next success ends the failure
         const [row] = await beside.query<{ hours: number; is_over: boolean }>(
           `update sync.webhooks w set failing_since = coalesce(w.failing_since, clock_timestamp()), failure = left($2, 200)
@@ -123,12 +128,16 @@ export function startWebhooks({
   }
 
   /** After the step under way has ended, which holds the subscription. */
-  async function giveUp({ name }: Hook, why: string): Promise<void> {
+  async function giveUp({ name, url }: Hook, why: string): Promise<void> {
     if (!running.has(name)) return;
     givingUp.add(name);
     try {
       await end(name);
-      await beside.query('select sync.give_webhook_up($1, $2)', [name, why]);
+      // Not if somebody has corrected the address meanwhile.
+      await beside.query(
+        'select sync.give_webhook_up(w.name, $2) from sync.webhooks w where w.name = $1 and w.url = $3',
+        [name, why, url],
+      );
     } finally {
       givingUp.delete(name);
     }
@@ -170,7 +179,9 @@ export function startWebhooks({
   }
 
   async function tryReceiver(hook: Pick<Hook, 'name' | 'url'>): Promise<void> {
-    notes.attempted(hook, await postTest(hook, { poster, keys: await readKeys(beside, hook.name) }));
+    const keys = await readKeys(beside, hook.name);
+    if (keys.length === 0) return; // it was removed meanwhile: nothing is posted that is not signed
+    notes.attempted(hook, await postTest(hook, { poster, keys }));
     await keepAttempts();
   }
 
