@@ -97,7 +97,8 @@ begin
     jsonb_build_object('webhook', of_name, 'app', of_app, 'types', kept), btrim(reason), jsonb_build_object('position', head)));
 end $$;
 
--- Holds the row of a webhook, not its subscription: a step under way, which may be posting to the address that is wrong, is not waited for.
+-- Holds the row of a webhook, not its subscription: a step under way, which may be posting to the address that is wrong, is not waited
+-- for.
 create function sync.hold_webhook(of_name text) returns sync.webhooks
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

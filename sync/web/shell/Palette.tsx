@@ -6,6 +6,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { appsQuery } from '../api/apps.ts';
 import { webhooksQuery } from '../api/webhooks.ts';
+import { shortenAddress } from '../webhooks/words.ts';
 import { places } from './places.ts';
 
 /** Finds pages, apps and webhooks with the keyboard. */
@@ -33,7 +34,7 @@ export function Palette({ openings }: { openings: number }) {
       entries: named(webhooks).map(({ name, url }) => ({
         id: `webhook ${name}`,
         label: name,
-        detail: url,
+        detail: shortenAddress(url),
         icon: <IconWebhook size={16} />,
         run: () => void navigate({ to: '/webhooks/$name', params: { name }, search: {} }),
       })),

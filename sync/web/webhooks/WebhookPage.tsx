@@ -121,6 +121,8 @@ function Facts({ webhook, subscription, isSaid }: FactsProps) {
                 {subscription.name}
               </Link>
             </>
+          ) : webhook.disabled_at === null ? (
+            'it begins'
           ) : (
             'it has no subscription while it is disabled: the log is not held for it'
           )}

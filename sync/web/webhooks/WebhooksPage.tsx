@@ -15,7 +15,7 @@ import { saySeconds } from '../subscriptions/words.ts';
 import { When } from '../times/When.tsx';
 import { AddDialog } from './AddDialog.tsx';
 import { SecretDialog } from './SecretDialog.tsx';
-import { explainCode, sayState } from './words.ts';
+import { explainCode, sayState, shortenAddress } from './words.ts';
 
 const route = getRouteApi('/webhooks');
 
@@ -94,7 +94,7 @@ function WebhookItem({ webhook, subscription }: { webhook: Webhook; subscription
           {name}
         </Link>
         <span className={classes.quiet}>
-          {url} · {types.join(', ')}
+          {shortenAddress(url)} · {types.join(', ')}
         </span>
         {reason && <span>{reason}</span>}
         {!reason && failingSince !== null && (

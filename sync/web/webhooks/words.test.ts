@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { explainCode, sayState } from './words.ts';
+import { explainCode, sayState, shortenAddress } from './words.ts';
 
 const well = { disabled_at: null, is_given_up: false, failing_since: null, delivered_at: '2026-01-01T00:00:00Z' };
 const at = '2026-01-02T00:00:00Z';
@@ -30,4 +30,12 @@ test.each([
 ])('the code %s is explained by %s', (code, words) => {
   if (words) expect(explainCode(code)).toMatch(words);
   else expect(explainCode(code)).toBeUndefined();
+});
+
+test.each([
+  ['https://billing.example.com/aether', 'https://billing.example.com/aether'],
+  ['https://billing.example.com/aether?token=secret', 'https://billing.example.com/aether…'],
+  [`https://billing.example.com/${'a'.repeat(1_900)}`, `https://billing.example.com/${'a'.repeat(52)}…`],
+])('the address %s is in a list as %s', (url, words) => {
+  expect(shortenAddress(url)).toBe(words);
 });

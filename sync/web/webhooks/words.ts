@@ -72,3 +72,12 @@ export function explainCode(code: string): string | undefined {
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) return 'The receiver’s certificate is not accepted.';
   return ofCode[code];
 }
+
+/** So much of an address tells it from others in a list. */
+const shownMax = 80;
+
+/** An address in a list: without its query, which may be long and a secret, and not the whole of a long path. Pure. */
+export function shortenAddress(url: string): string {
+  const [place = ''] = url.split('?');
+  return place.length <= shownMax && place.length === url.length ? url : `${place.slice(0, shownMax)}…`;
+}
