@@ -97,8 +97,8 @@ begin
     jsonb_build_object('webhook', of_name, 'app', of_app, 'types', kept), btrim(reason), jsonb_build_object('position', head)));
 end $$;
 
--- Holds the row of a webhook, not its subscription: a step under way, which may be posting to the address that is wrong, is not waited
--- for.
+-- Holds the row of a webhook, not its subscription: a step under way, which may be posting to the address that is wrong, is not
+-- waited for.
 create function sync.hold_webhook(of_name text) returns sync.webhooks
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -107,8 +107,8 @@ begin
   return sync.find_webhook(of_name, false);
 end $$;
 
--- Another address, other types, or both. The worker sees it within seconds and goes on at the same place. The record has the host alone: the
--- rest of an address may be secret.
+-- Another address, other types, or both. The worker sees it within seconds and goes on at the same place. The record has the host alone:
+-- the rest of an address may be secret.
 create function sync.change_webhook(of_name text, to_url text, of_types text[], reason text) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
