@@ -120,6 +120,7 @@ describe('a widget', () => {
     expect(widget.snippet).toBe(`<script async src="${app.url}/widget.js" data-key="${widget.key}"></script>`);
     expect((await configOf(widget.key)).body).toEqual({
       name: 'Shop',
+      asks_rating: true,
       language: 'en',
       theme: { color: '#2456d6', mode: 'auto', position: 'right' },
       texts: {},
