@@ -19,12 +19,12 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { CustomerErased, type PlatformDb, readAttempt } from '@aether/platform';
+import { CustomerErased, NotFound, type Placed, type PlatformDb, readAttempt } from '@aether/platform';
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
 import { taskChangeFields, taskFields, taskInput } from '../tasks/tasks.schema.ts';
 import { readConversation, readShared } from '../timeline/shared.ts';
-import { entryKinds, readTimeline } from '../timeline/timeline.ts';
+import { entryKinds, readCompanyTimeline, readTimeline, type TimelineEntry } from '../timeline/timeline.ts';
 import { type Activity, addActivity, updateActivity } from './activities.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
@@ -97,6 +97,15 @@ const kinds = z
   .transform((value) => value.split(','))
   .pipe(z.array(z.enum(entryKinds)).max(entryKinds.length))
   .openapi({ type: 'string', example: 'activity,deal' });
+const timelineFilters = {
+  kind: kinds.optional(),
+  type: types.optional().openapi({ description: 'Types of activities. With it, the answer has only activities.' }),
+  app: appName().optional(),
+  person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
+  since: time().optional(),
+  until: time().optional(),
+};
+const paging = { cursor: cursor().optional(), limit: pageSize({ max: 200, default: 50 }) };
 const timeline = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/timeline',
@@ -105,17 +114,11 @@ const timeline = createStaffRoute({
   request: {
     params: customerKey,
     query: object({
-      kind: kinds.optional(),
-      type: types.optional().openapi({ description: 'Types of activities. With it, the answer has only activities.' }),
+      ...timelineFilters,
       deal: bigintIdText()
         .optional()
         .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
-      app: appName().optional(),
-      person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
-      since: time().optional(),
-      until: time().optional(),
-      cursor: cursor().optional(),
-      limit: pageSize({ max: 200, default: 50 }),
+      ...paging,
     }),
   },
   responses: {
@@ -124,6 +127,30 @@ const timeline = createStaffRoute({
       content: {
         'application/json': {
           schema: z.object({ entries: z.array(EntrySchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+const ofCompany = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}/timeline',
+  right: 'activities.read',
+  summary: 'What happened with the customers of a company, newest first: their timelines in one',
+  description:
+    'Of the customers that are of the company now, with their whole history; each entry names its customer. What belongs to a deal of the company with a customer of another one is in that customer’s timeline.',
+  request: { params: object({ id: uuid() }), query: object({ ...timelineFilters, ...paging }) },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            entries: z.array(EntrySchema.and(z.object({ customer: named })).openapi('CompanyTimelineEntry')),
+            next_cursor: z.string().nullable(),
+          }),
         },
       },
     },
@@ -250,31 +277,48 @@ const conversation = createStaffRoute({
 
 export function addActivityRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
+  /** The entries as this person may see them: with what Support shares of them, and how each came here. */
+  const show = async <Entry extends TimelineEntry>(page: Entry[], actor: string | undefined) => {
+    const own = page.filter(({ kind, app }) => kind === 'activity' && app === db.app);
+    const moves = await db.listMoves(
+      'activity',
+      own.map(({ id }) => id),
+    );
+    const shared = await readShared(db, actor, page);
+    return page.map((entry) => ({
+      ...entry,
+      ...(moves.has(entry.id) && { move: moves.get(entry.id) }),
+      ...shared.get(entry.id),
+    }));
+  };
+  const readAcross = async <Entry extends TimelineEntry>(found: Promise<Placed<Entry>[]>) => {
+    const entries = await found;
+    if (entries.some((entry) => entry.app !== db.app)) db.crossAppReads.count('timeline');
+    return entries.map(({ place, ...entry }) => ({ entry: entry as unknown as Entry, place }));
+  };
   return app
     .openapi(timeline, async (c) => {
       const { kind: kinds, type: types, cursor, limit, ...filters } = c.req.valid('query');
       const { id } = await requireCustomer(db, c.req.valid('param').id);
-      const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, async (paging) => {
-        const found = await readTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging });
-        if (found.some((entry) => entry.app !== db.app)) db.crossAppReads.count('timeline');
-        return found.map(({ place, ...entry }) => ({ entry, place }));
-      });
-      const own = page.filter(({ entry }) => entry.kind === 'activity' && entry.app === db.app);
-      const moves = await db.listMoves(
-        'activity',
-        own.map(({ entry }) => entry.id),
+      const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, (paging) =>
+        readAcross(readTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
-      const shared = await readShared(
-        db,
-        c.get('actor')?.id,
+      return c.json({ entries: await show(
         page.map(({ entry }) => entry),
+        c.get('actor')?.id,
+      ), next_cursor }, 200);
+    })
+    .openapi(ofCompany, async (c) => {
+      const { kind: kinds, type: types, cursor, limit, ...filters } = c.req.valid('query');
+      const { id } = c.req.valid('param');
+      if (!(await db.getCompanyById(id))) throw new NotFound('company');
+      const { page, next_cursor } = await cursors.page(`timeline of company ${id}`, { cursor, limit }, (paging) =>
+        readAcross(readCompanyTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
-      const entries = page.map(({ entry }) => ({
-        ...entry,
-        ...(moves.has(entry.id) && { move: moves.get(entry.id) }),
-        ...shared.get(entry.id),
-      }));
-      return c.json({ entries, next_cursor }, 200);
+      return c.json({ entries: await show(
+        page.map(({ entry }) => entry),
+        c.get('actor')?.id,
+      ), next_cursor }, 200);
     })
     .openapi(conversation, async (c) => {
       const messages = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>

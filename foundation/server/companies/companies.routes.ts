@@ -11,15 +11,18 @@ import {
   object,
   pageSize,
   problems,
+  time,
   uuid,
   z,
 } from '@aether/http';
-import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
+import { canonicaliseDomain, NotFound, type PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { writeCustomValues } from '../customfields/customfields.ts';
 import { companiesFile } from './companies.csv.ts';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
 import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
+import { sumDeals } from './dealsums.ts';
+import { listPeople, readLastActivities } from './people.ts';
 
 const moment = () => z.string().openapi({ format: 'date-time' });
 const CompanySchema = z
@@ -161,6 +164,80 @@ const change = createStaffRoute({
   responses: { 200: json('The record after the change.', CompanySchema), ...problems(400, 404, 409, 422) },
 });
 
+const people = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}/customers',
+  operationId: 'listCompanyCustomers',
+  right: 'customers.read',
+  needs: { last_activities: 'activities.read' },
+  summary: 'The customers of a company, by name, with who looks after each and what was done last',
+  request: {
+    params: key,
+    query: object({ cursor: cursor().optional(), limit: pageSize({ max: 200, default: 50 }) }),
+  },
+  responses: {
+    200: json(
+      'One page.',
+      z.object({
+        customers: z.array(
+          z
+            .object({
+              id: z.string().openapi({ format: 'uuid' }),
+              name: z.string(),
+              email: z.string(),
+              account_tier: z.string().nullable(),
+              account_manager: z.object({ id: z.string(), name: z.string() }).nullable(),
+            })
+            .openapi('CompanyCustomer'),
+        ),
+        last_activities: z
+          .record(z.string(), z.object({ type: z.string(), occurred_at: moment(), app: z.string() }))
+          .optional()
+          .openapi({
+            description:
+              'The newest activity of each of these customers that has one, by the customer’s id. For a machine only with the scope `activities.read`.',
+          }),
+        next_cursor: z.string().nullable(),
+      }),
+    ),
+    ...problems(404, 422),
+  },
+});
+
+const sumsOf = (description: string) =>
+  z
+    .object({ count: z.int(), sums: z.record(z.string(), z.number()).openapi({ example: { EUR: 48_000 } }) })
+    .openapi({ description });
+const dealSums = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}/deal-sums',
+  operationId: 'sumCompanyDeals',
+  right: 'deals.read',
+  summary: 'How many deals a company has, and the sums of their amounts by currency: open, won, lost',
+  request: {
+    params: key,
+    query: object({
+      since: time()
+        .optional()
+        .openapi({ description: 'The time for `won_since`; by default the beginning of the year in UTC.' }),
+    }),
+  },
+  responses: {
+    200: json(
+      'The deals of the company, whichever customer they are with.',
+      z
+        .object({
+          open: sumsOf('Open deals.'),
+          won: sumsOf('Deals that were won at any time.'),
+          won_since: sumsOf('Of these, the ones that were closed at that time or after it.'),
+          lost: sumsOf('Deals that were lost at any time.'),
+        })
+        .openapi('CompanyDealSums'),
+    ),
+    ...problems(404, 422),
+  },
+});
+
 const contacts = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}/contacts',
@@ -249,6 +326,25 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
         return (await db.getCompanyById(id, { tx })) ?? changed;
       });
       return c.json(changed, 200);
+    })
+    .openapi(people, async (c) => {
+      const { id } = c.req.valid('param');
+      if (!(await db.getCompanyById(id))) throw new NotFound('company');
+      const { page: customers, next_cursor } = await cursors.page(
+        `customers of company ${id}`,
+        c.req.valid('query'),
+        (paging) => listPeople(db.reads, id, paging),
+      );
+      const last_activities = await readLastActivities(
+        db.reads,
+        customers.map(({ id }) => id),
+      );
+      return c.json({ customers, last_activities, next_cursor }, 200);
+    })
+    .openapi(dealSums, async (c) => {
+      const { id } = c.req.valid('param');
+      if (!(await db.getCompanyById(id))) throw new NotFound('company');
+      return c.json(await sumDeals(db.reads, id, c.req.valid('query').since), 200);
     })
     .openapi(contacts, async (c) => {
       const { id } = c.req.valid('param');

@@ -1,4 +1,5 @@
 import {
+  keyset,
   type ListPlace,
   type Paging,
   type Parameter,
@@ -25,6 +26,8 @@ export type DealEntry = Head & {
 };
 export type FieldEntry = Head & { kind: 'field'; changes: FieldChange[] };
 export type TimelineEntry = ActivityEntry | DealEntry | FieldEntry;
+/** An entry of a company's timeline names its customer. */
+export type CompanyTimelineEntry = TimelineEntry & { customer: { id: string; name: string } };
 
 export type TimelineFilters = {
   kinds?: EntryKind[];
@@ -55,10 +58,86 @@ export async function readTimeline(
   customerId: string,
   { filters, ...paging }: { filters: TimelineFilters } & Paging,
 ): Promise<Placed<TimelineEntry>[]> {
+  const entries = await readEntries(on, ofCustomer(customerId), filters, paging);
+  return entries.map(({ customer: _, ...entry }) => entry);
+}
+
+/**
+ * Reads what happened with the present customers of a company, newest first: the timelines of all of them in one. A customer that changed the
+ * company brings the whole history along.
+ */
+export async function readCompanyTimeline(
+  on: Queryable,
+  companyId: string,
+  { filters, ...paging }: { filters: Omit<TimelineFilters, 'deal'> } & Paging,
+): Promise<Placed<CompanyTimelineEntry>[]> {
+  const entries = await readEntries(on, ofCompany(companyId), filters, paging);
+  const ids = [...new Set(entries.map(({ customer }) => customer))];
+  const found = await on.query<{ id: string; name: string }>(
+    'select id, name from platform.customers where id = any ($1)',
+    [ids],
+  );
+  const names = new Map(found.map(({ id, name }) => [id, name]));
+  return entries.map((entry) => ({ ...entry, customer: { id: entry.customer, name: names.get(entry.customer) ?? '' } }));
+}
+
+/** An entry with the id of its customer. */
+type Owned<Entry> = Placed<Entry> & { customer: string };
+
+/**
+ * The rows of one of the two tables whose entries are wanted: a condition of a customer's rows, or a table expression with the name of the table.
+ *
+ * @param conditions of the rows, written once for each place where they are needed.
+ */
+type Source = (
+  table: { name: string; alias: string },
+  conditions: (parameter: Parameter) => string[],
+  paging: Paging,
+  parameter: Parameter,
+) => { from: string; where: string[] };
+
+const ofCustomer =
+  (id: string): Source =>
+  ({ name, alias }, conditions, _, parameter) => ({
+    from: `${name} ${alias}`,
+    where: [`${alias}.customer_id = ${parameter(id)}`, ...conditions(parameter)],
+  });
+
+/**
+ * The newest rows of a company belong to at most as many customers as a page has rows: to those whose own newest row is newest. So one row of
+ * each customer is looked up in the index of timelines, and a page of each of these few. "offset 0" keeps PostgreSQL from reading the whole
+ * table in place of that.
+ */
+const ofCompany =
+  (id: string): Source =>
+  ({ name, alias }, conditions, { after, limit }, parameter) => {
+    const { order, direction } = newestFirst(alias);
+    const newestOf = (customer: string, columns: string, rows: string) => {
+      const { where, orderBy } = keyset(order, direction, after, parameter);
+      const matching = [`${alias}.customer_id = ${customer}`, ...conditions(parameter), where].join(' and ');
+      return `(select ${columns} from ${name} ${alias} where ${matching} order by ${orderBy} limit ${rows})`;
+    };
+    return {
+      from: `(select c.id from (
+           select id from platform.customers
+           where company_id = ${parameter(id)} and merged_into is null and erased_at is null offset 0) c
+         cross join lateral ${newestOf('c.id', `${alias}.occurred_at, ${alias}.id`, '1')} n
+         order by n.occurred_at desc, n.id desc limit ${parameter(limit)}) latest
+       cross join lateral ${newestOf('latest.id', `${alias}.*`, parameter(limit))} ${alias}`,
+      where: [],
+    };
+  };
+
+async function readEntries(
+  on: Queryable,
+  source: Source,
+  filters: TimelineFilters,
+  paging: Paging,
+): Promise<Owned<TimelineEntry>[]> {
   const kinds = filters.types ? ['activity' as const] : (filters.kinds ?? [...entryKinds]);
   const [activities, changes] = await Promise.all([
-    kinds.includes('activity') ? readActivities(on, customerId, filters, paging) : [],
-    kinds.some((kind) => kind !== 'activity') ? readChanges(on, customerId, kinds, filters, paging) : [],
+    kinds.includes('activity') ? readActivities(on, source, filters, paging) : [],
+    kinds.some((kind) => kind !== 'activity') ? readChanges(on, source, kinds, filters, paging) : [],
   ]);
   return [...activities, ...changes].sort((one, other) => compare(other.place, one.place)).slice(0, paging.limit);
 }
@@ -78,30 +157,39 @@ function matchTimes(table: string, { since, until }: TimelineFilters, parameter:
 
 async function readActivities(
   on: Queryable,
-  customerId: string,
+  source: Source,
   filters: TimelineFilters,
   paging: Paging,
-): Promise<Placed<ActivityEntry>[]> {
-  const rows = await readList<ActivityRow>(on, { ...newestFirst('a'), ...paging }, (parameter) => {
-    const where = [`a.customer_id = ${parameter(customerId)}`, ...matchTimes('a', filters, parameter)];
+): Promise<Owned<ActivityEntry>[]> {
+  const conditions = (parameter: Parameter) => {
+    const where = matchTimes('a', filters, parameter);
     if (filters.deal !== undefined) where.push(`a.deal_id = ${parameter(filters.deal)}`);
     if (filters.types) where.push(`a.type = any (${parameter(filters.types)})`);
     if (filters.app) where.push(`a.created_by_app = ${parameter(filters.app)}`);
     if (filters.person) where.push(`a.created_by = ${parameter(filters.person)}`);
-    return {
-      columns: activityColumns,
-      from: 'crm.activities a left join platform.users u on u.id = a.created_by',
-      where,
-    };
-  });
-  return rows.map(({ place, ...row }) => {
+    return where;
+  };
+  const rows = await readList<ActivityRow & { customer: string }>(
+    on,
+    { ...newestFirst('a'), ...paging },
+    (parameter) => {
+      const { from, where } = source({ name: 'crm.activities', alias: 'a' }, conditions, paging, parameter);
+      return {
+        columns: `${activityColumns}, a.customer_id as customer`,
+        from: `${from} left join platform.users u on u.id = a.created_by`,
+        where,
+      };
+    },
+  );
+  return rows.map(({ place, customer, ...row }) => {
     const { created_by, ...activity } = toActivity(row);
-    return { kind: 'activity', ...activity, actor: created_by, place };
+    return { kind: 'activity', ...activity, actor: created_by, place, customer };
   });
 }
 
 type ChangeRow = {
   id: string;
+  customer: string;
   deal_id: number | null;
   deal_name: string | null;
   change: Change;
@@ -116,24 +204,27 @@ type ChangeRow = {
 
 async function readChanges(
   on: Queryable,
-  customerId: string,
+  source: Source,
   kinds: EntryKind[],
   filters: TimelineFilters,
   paging: Paging,
-): Promise<Placed<DealEntry | FieldEntry>[]> {
-  const rows = await readList<ChangeRow>(on, { ...newestFirst('h'), ...paging }, (parameter) => ({
-    columns: `h.id, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name, h.occurred_at,
-      h.data, h.previous, h.names`,
-    from: `crm.changes h left join crm.deals d on d.id = h.deal_id left join platform.users u on u.id = h.actor`,
-    where: [
-      `h.customer_id = ${parameter(customerId)}`,
-      ...matchTimes('h', filters, parameter),
-      ...matchChanges(kinds, filters, parameter),
-    ],
-  }));
+): Promise<Owned<DealEntry | FieldEntry>[]> {
+  const conditions = (parameter: Parameter) => [
+    ...matchTimes('h', filters, parameter),
+    ...matchChanges(kinds, filters, parameter),
+  ];
+  const rows = await readList<ChangeRow>(on, { ...newestFirst('h'), ...paging }, (parameter) => {
+    const { from, where } = source({ name: 'crm.changes', alias: 'h' }, conditions, paging, parameter);
+    return {
+      columns: `h.id, h.customer_id as customer, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name,
+        h.occurred_at, h.data, h.previous, h.names`,
+      from: `${from} left join crm.deals d on d.id = h.deal_id left join platform.users u on u.id = h.actor`,
+      where,
+    };
+  });
   const names = await readNames(on, rows);
   return rows.map((row) => {
-    const { id, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, place } = row;
+    const { id, customer, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, place } = row;
     const shown = Object.keys(previous).filter(
       (field) => !(field === 'status' || (field === 'stage_id' && 'status' in previous)),
     );
@@ -148,6 +239,7 @@ async function readChanges(
         new: row.names[`${field}.${data[field]}`] ?? names(field, data[field]),
       })),
       place,
+      customer,
     };
     return deal_id === null
       ? { kind: 'field', ...head }

@@ -1,0 +1,163 @@
+import { atEnd } from '@aether/database/testing';
+import type { Customer } from '@aether/platform';
+import { startSync } from '@aether/sync';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+type Entry = { id: string; kind: string; type?: string; change?: string; customer: { id: string; name: string } };
+
+let app: TestFoundation;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestFoundation();
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
+  atEnd(() => worker.close());
+});
+
+const newCompany = () => app.foundation.createCompany({ name: `House ${++unique}` });
+const newCustomer = (name: string, company_id?: string): Promise<Customer> =>
+  app.foundation.createCustomer({ name, email: `person${++unique}@example.com`, company_id });
+const note = async ({ id }: { id: string }, description: string, occurred_at?: string) =>
+  (await app.call('POST', `/api/customers/${id}/activities`, { type: 'note', description, occurred_at })).body;
+const timeline = async ({ id }: { id: string }, query = '') =>
+  (await app.call('GET', `/api/companies/${id}/timeline?${query}`)).body as {
+    entries: Entry[];
+    next_cursor: string | null;
+  };
+/** Reads a company's timeline to its end, in pages of this size. */
+const readAll = async (company: { id: string }, limit: number, query = ''): Promise<Entry[]> => {
+  const entries: Entry[] = [];
+  for (let cursor = ''; ; ) {
+    const page = await timeline(company, `limit=${limit}&${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    entries.push(...page.entries);
+    if (page.next_cursor === null) return entries;
+    cursor = page.next_cursor;
+  }
+};
+
+describe('the timeline of a company', () => {
+  test('is that of all its customers in one, in every size of pages, and each entry names its customer', async () => {
+    const company = await newCompany();
+    const [ada, bea, cleo] = await Promise.all(['Ada', 'Bea', 'Cleo'].map((name) => newCustomer(name, company.id)));
+    const stranger = await newCustomer('Stranger');
+    await app.foundation.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at)
+       select c, 'note', 'Note ' || n, '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 minute'
+       from unnest($1::uuid[]) with ordinality as each (c, place), generate_series(1, 12) n where n % place = 0 or place = 4`,
+      [[ada?.id, bea?.id, cleo?.id, stranger.id]],
+    );
+    const expected = await app.foundation.query<{ id: string; customer: string }>(
+      `select id, customer_id as customer from crm.activities where customer_id = any ($1) order by occurred_at desc, id desc`,
+      [[ada?.id, bea?.id, cleo?.id]],
+    );
+    expect(expected).toHaveLength(12 + 6 + 4);
+    for (const limit of [1, 3, 7, 200]) {
+      const entries = await readAll(company, limit, 'kind=activity');
+      expect(entries.map(({ id, customer }) => ({ id, customer: customer.id }))).toEqual(expected);
+    }
+    const [newest] = (await timeline(company, 'limit=1&until=2026-01-01T00:13:00Z&kind=activity')).entries;
+    expect(['Ada', 'Bea', 'Cleo']).toContain(newest?.customer.name);
+    expect(newest).not.toHaveProperty('place');
+  });
+
+  test('shows changes of customers and deals beside what was written, and is filtered as a customer’s is', async () => {
+    const company = await newCompany();
+    const ada = await newCustomer('Ada', company.id);
+    const bea = await newCustomer('Bea', company.id);
+    await note(ada, 'Called about the renewal');
+    const deal = (await app.call('POST', '/api/deals', { customer_id: bea.id, name: 'Renewal', amount: 10 })).body;
+    await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won' });
+    await app.call('PATCH', `/api/customers/${ada.id}`, { name: 'Ada King' });
+    await expect.poll(async () => (await timeline(company)).entries.length).toBe(4);
+    const { entries } = await timeline(company);
+    expect(entries.map((entry) => [entry.change ?? entry.type ?? entry.kind, entry.customer.name])).toEqual([
+      ['field', 'Ada King'],
+      ['deal_won', 'Bea'],
+      ['created', 'Bea'],
+      ['note', 'Ada King'],
+    ]);
+    const kinds = async (query: string) => (await timeline(company, query)).entries.map(({ kind }) => kind);
+    expect(await kinds('type=note')).toEqual(['activity']);
+    expect(await kinds('kind=deal')).toEqual(['deal', 'deal']);
+    expect(await kinds('kind=field,activity&person=maya')).toEqual(['field', 'activity', 'activity']);
+    expect(await kinds('app=support')).toEqual([]);
+    expect(await kinds('since=2099-01-01T00:00:00Z')).toEqual([]);
+    expect(await app.call('GET', `/api/companies/${company.id}/timeline?deal=1`)).toMatchObject({ status: 422 });
+  });
+
+  test('has nobody who left, was merged or belongs to another company, and is refused for none', async () => {
+    const [company, other] = [await newCompany(), await newCompany()];
+    const [left, loser, survivor] = [
+      await newCustomer('Left', company.id),
+      await newCustomer('Loser', company.id),
+      await newCustomer('Survivor', other.id),
+    ];
+    for (const each of [left, loser, survivor]) await note(each, `Of ${each.name}`);
+    const names = async (of: { id: string }) =>
+      (await timeline(of, 'kind=activity')).entries.map(({ customer }) => customer.name);
+    expect((await names(company)).sort()).toEqual(['Left', 'Loser']);
+    await app.foundation.updateCustomer(left.id, { company_id: null });
+    const superuser = await app.database.connect('postgres');
+    await superuser.query(`update platform.customers set merged_into = $2 where id = $1`, [loser.id, survivor.id]);
+    expect(await names(company)).toEqual([]);
+    expect(await names(other)).toContain('Survivor');
+    const unknown = '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b';
+    expect(await app.call('GET', `/api/companies/${unknown}/timeline`)).toMatchObject({ status: 404 });
+    const machine = app.callWith('companies.read', 'customers.read');
+    expect(await machine('GET', `/api/companies/${company.id}/timeline`)).toMatchObject({
+      status: 403,
+      body: { code: 'token-lacks-scope' },
+    });
+  });
+});
+
+describe('the page of a company', () => {
+  test('sums its deals by what became of them and by currency, with as many decimals as that has', async () => {
+    const company = await newCompany();
+    const customer = await newCustomer('Buyer', company.id);
+    const deal = async (amount: number, currency: string, outcome?: 'won' | 'lost') => {
+      const made = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Deal', amount, currency });
+      if (outcome) await app.call('POST', `/api/deals/${made.body.id}/close`, { outcome });
+    };
+    await deal(0.1, 'EUR');
+    await deal(0.2, 'EUR');
+    await deal(1.005, 'KWD');
+    await deal(700, 'JPY', 'won');
+    await deal(5, 'EUR', 'lost');
+    const path = `/api/companies/${company.id}/deal-sums`;
+    expect((await app.call('GET', path)).body).toEqual({
+      open: { count: 3, sums: { EUR: 0.3, KWD: 1.005 } },
+      won: { count: 1, sums: { JPY: 700 } },
+      won_since: { count: 1, sums: { JPY: 700 } },
+      lost: { count: 1, sums: { EUR: 5 } },
+    });
+    const later = (await app.call('GET', `${path}?since=2999-01-01T00:00:00Z`)).body;
+    expect(later).toMatchObject({ won: { count: 1 }, won_since: { count: 0, sums: {} } });
+    const refused = await app.callWith('companies.read')('GET', path);
+    expect(refused).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
+    const list = (await app.call('GET', `/api/deals?company_id=${company.id}&status=open`)).body.deals;
+    expect(list).toHaveLength(3);
+  });
+
+  test('lists its customers by name, with who looks after each and what was done last', async () => {
+    const company = await newCompany();
+    const [zoe, ada] = [await newCustomer('Zoe', company.id), await newCustomer('Ada', company.id)];
+    await newCustomer('Stranger');
+    await app.foundation.updateCustomer(zoe.id, { account_manager_id: 'maya' });
+    await note(zoe, 'Older', '2026-01-01T00:00:00Z');
+    await note(zoe, 'Newer', '2026-02-01T00:00:00Z');
+    const path = `/api/companies/${company.id}/customers`;
+    const { body } = await app.call('GET', path);
+    expect(body.customers.map(({ name }: Customer) => name)).toEqual(['Ada', 'Zoe']);
+    expect(body.customers[1].account_manager).toEqual({ id: 'maya', name: 'Maya Okafor' });
+    expect(body.last_activities).toEqual({
+      [zoe.id]: { type: 'note', occurred_at: '2026-02-01T00:00:00.000Z', app: 'foundation' },
+    });
+    const first = (await app.call('GET', `${path}?limit=1`)).body;
+    const next = (await app.call('GET', `${path}?limit=1&cursor=${encodeURIComponent(first.next_cursor)}`)).body;
+    expect([first.customers[0].id, next.customers[0].id, next.next_cursor]).toEqual([ada.id, zoe.id, null]);
+    const machine = (await app.callWith('customers.read')('GET', path)).body;
+    expect(machine.customers).toHaveLength(2);
+    expect(machine).not.toHaveProperty('last_activities');
+  });
+});
