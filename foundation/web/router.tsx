@@ -5,7 +5,7 @@ import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
-import { readCompanySearch } from './companies/search.ts';
+import { readCompanyPageSearch, readCompanySearch } from './companies/search.ts';
 import { readTimelineSearch } from './customer/search.ts';
 import { readCustomerSearch } from './customers/search.ts';
 import { readBoardSearch } from './deals/search.ts';
@@ -60,6 +60,7 @@ const routes = [
   }),
   createRoute({
     ...route('/companies/$id'),
+    validateSearch: readCompanyPageSearch,
     component: lazyPage(() => import('./companies/CompanyPage.tsx'), 'CompanyPage'),
   }),
   createRoute({

@@ -35,7 +35,7 @@ const ChosenSchema = {
     .optional()
     .openapi({
       description:
-        'Ids of customers, each with its version as the caller saw it. One that has changed since keeps its manager and its tier.',
+        'Ids of customers, each with its version as the caller saw it. One that has changed since keeps its manager, its tier and its company.',
       example: { '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b': 3 },
     }),
   matching: object({
@@ -57,10 +57,11 @@ const ChangeSchema = z
     [
       object({ account_manager_id }),
       object({ account_tier: accountTier().nullable() }),
+      object({ company_id: uuid().nullable() }),
       object({ add_tag_id: bigintId() }),
       object({ remove_tag_id: bigintId() }),
     ],
-    { error: 'must have one of account_manager_id, account_tier, add_tag_id and remove_tag_id' },
+    { error: 'must have one of account_manager_id, account_tier, company_id, add_tag_id and remove_tag_id' },
   )
   .openapi('CustomersChange');
 
@@ -94,7 +95,7 @@ const change = createStaffRoute({
   path: '/api/customers/acts',
   operationId: 'changeCustomers',
   right: 'customers.write',
-  summary: 'Give many customers an account manager, a tier or a tag, or take one away',
+  summary: 'Give many customers an account manager, a tier, a company or a tag, or take one away',
   description:
     'Each customer is changed as by itself, with its events. Many are changed in several transactions: the answer says which were changed. A customer that cannot be changed is left as it is, and the others are changed.',
   request: {
@@ -190,6 +191,7 @@ type ChosenBody = z.infer<ReturnType<typeof object<typeof ChosenSchema>>>;
 function toAct(change: z.infer<typeof ChangeSchema>): Act {
   if ('account_manager_id' in change) return { kind: 'owner', given: change.account_manager_id };
   if ('account_tier' in change) return { kind: 'tier', given: change.account_tier };
+  if ('company_id' in change) return { kind: 'company', given: change.company_id };
   if ('add_tag_id' in change) return { kind: 'tag', given: change.add_tag_id };
   return { kind: 'untag', given: change.remove_tag_id };
 }

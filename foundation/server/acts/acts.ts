@@ -30,7 +30,7 @@ const refusedMax = 100;
 
 export type NewTaskOfAct = { description: string; due_at?: string | undefined; assigned_to?: string | undefined };
 export type Act =
-  | { kind: 'owner' | 'tier'; given: string | null }
+  | { kind: 'owner' | 'tier' | 'company'; given: string | null }
   | { kind: 'tag' | 'untag'; given: number }
   | { kind: 'task'; task: NewTaskOfAct; clientId: string };
 
@@ -169,6 +169,10 @@ async function requireGiven(tx: Transaction, act: Act): Promise<void> {
       throw new InvalidField([{ field: 'account_tier', message: 'is no tier that a customer can get' }]);
   }
   if (act.kind === 'owner' && act.given !== null) await requireUser(tx, act.given, 'account_manager_id');
+  if (act.kind === 'company' && act.given !== null) {
+    const known = await tx.query('select from platform.companies where id = $1 for key share', [act.given]);
+    if (known.length === 0) throw new ReferenceNotFound('company_id');
+  }
   if (act.kind === 'task') {
     await requireMentions(tx, act.task.description, { field: 'description' });
     if (act.task.assigned_to) await requireUser(tx, act.task.assigned_to, 'assigned_to');
@@ -194,7 +198,9 @@ async function beginAct(tx: Transaction, act: Act): Promise<string> {
   return (made as { id: string }).id;
 }
 
-const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier' } as const;
+const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier', company: 'company_id' } as const;
+/** What makes a value of the column from the text that an act keeps. */
+const castOf = (kind: Act['kind']) => (kind === 'company' ? '::uuid' : '');
 
 /**
  * The asked customers, held in the order of their ids. The policies of the table give no lock on one that was merged or erased. `any` has
@@ -214,15 +220,16 @@ function judgeAndChange(tx: Transaction, act: Act, actId: string, chunk: Asked[]
   const asked = [chunk.map(({ id }) => id), chunk.map(({ version }) => version)];
   switch (act.kind) {
     case 'owner':
-    case 'tier': {
+    case 'tier':
+    case 'company': {
       const column = fieldColumns[act.kind];
       return tx.query<Judged>(
-        `with ${held(`c.${column} as was`)},
+        `with ${held(`c.${column}::text as was`)},
          judged as materialized (
-           select h.id, h.name, h.was, case when h.was is not distinct from $3 then 'same'
+           select h.id, h.name, h.was, case when h.was is not distinct from $3::text then 'same'
              when h.expected <> h.version then 'version' else 'changed' end as state
            from held h),
-         changed as (update platform.customers c set ${column} = $3 from judged j
+         changed as (update platform.customers c set ${column} = $3::text${castOf(act.kind)} from judged j
            where c.id = any ($1) and c.id = j.id and j.state = 'changed'),
          kept as (insert into crm.act_customers (act, customer_id, was) select $4, j.id, j.was from judged j where j.state = 'changed')
          ${answer}`,
@@ -285,20 +292,23 @@ function judgeAndUndo(
      forgotten as (delete from crm.act_customers k using asked a where k.act = $3 and k.customer_id = a.id)`;
   switch (kind) {
     case 'owner':
-    case 'tier': {
+    case 'tier':
+    case 'company': {
       const column = fieldColumns[kind];
       // A tier that was retired or removed since, and a person who left, get nothing back.
-      const isThere =
-        kind === 'tier'
-          ? 'select from platform.tiers t where t.key = k.was and not t.is_retired'
-          : 'select from platform.users u where u.id = k.was and u.left_at is null';
+      const isThere = {
+        owner: 'select from platform.users u where u.id = k.was and u.left_at is null',
+        tier: 'select from platform.tiers t where t.key = k.was and not t.is_retired',
+        company: 'select',
+      }[kind];
+      const isThereNoMore = kind === 'owner' ? 'left' : 'gone';
       return tx.query<Judged>(
-        `with ${ofAct(`c.${column} as present`)},
+        `with ${ofAct(`c.${column}::text as present`)},
          judged as materialized (
-           select k.id, k.name, k.was, case when k.present is distinct from $4 then 'since'
-             when k.was is not null and not exists (${isThere}) then '${kind === 'tier' ? 'gone' : 'left'}' else 'changed' end as state
+           select k.id, k.name, k.was, case when k.present is distinct from $4::text then 'since'
+             when k.was is not null and not exists (${isThere}) then '${isThereNoMore}' else 'changed' end as state
            from known k),
-         changed as (update platform.customers c set ${column} = j.was from judged j
+         changed as (update platform.customers c set ${column} = j.was${castOf(kind)} from judged j
            where c.id = any ($1) and c.id = j.id and j.state = 'changed')
          ${answer}`,
         [...asked, actId, given],

@@ -22,6 +22,7 @@ import { companiesFile } from './companies.csv.ts';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
 import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
 import { sumDeals } from './dealsums.ts';
+import { countNewcomers, newcomersMax, proposeCompany } from './domains.ts';
 import { listPeople, readLastActivities } from './people.ts';
 
 const moment = () => z.string().openapi({ format: 'date-time' });
@@ -204,6 +205,50 @@ const people = createStaffRoute({
   },
 });
 
+const proposed = createStaffRoute({
+  method: 'post',
+  path: '/api/companies/proposed',
+  operationId: 'proposeCompany',
+  right: 'companies.read',
+  summary: 'The company that has the domain of an address; by POST, because an address may not be part of a URL',
+  description: 'Never for a domain that strangers share, such as gmail.com. What is incomplete has no company.',
+  request: { body: jsonBody(object({ email: line({ charactersMax: 1_000 }) }).openapi('CompanyOfAddress')) },
+  responses: {
+    200: json(
+      'Null if there is none.',
+      z.object({
+        company: z
+          .object({ id: z.string().openapi({ format: 'uuid' }), name: z.string(), domain: z.string() })
+          .openapi('ProposedCompany')
+          .nullable(),
+      }),
+    ),
+    ...problems(400, 422),
+  },
+});
+
+const newcomers = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}/newcomers',
+  operationId: 'countCompanyNewcomers',
+  right: 'customers.read',
+  summary: 'How many customers without a company have an address at this company’s domain',
+  description:
+    'The filter `no_company_at` lists them, and `POST /api/customers/acts` with it gives them the company. Nobody is counted for a domain that strangers share.',
+  request: { params: key },
+  responses: {
+    200: json(
+      'The count.',
+      z.object({
+        domain: z.string().nullable(),
+        count: z.int().openapi({ description: `Up to ${newcomersMax}.` }),
+        is_more: z.boolean(),
+      }),
+    ),
+    ...problems(404, 422),
+  },
+});
+
 const sumsOf = (description: string) =>
   z
     .object({ count: z.int(), sums: z.record(z.string(), z.number()).openapi({ example: { EUR: 48_000 } }) })
@@ -340,6 +385,12 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
         customers.map(({ id }) => id),
       );
       return c.json({ customers, last_activities, next_cursor }, 200);
+    })
+    .openapi(proposed, async (c) => c.json({ company: await proposeCompany(db, c.req.valid('json').email) }, 200))
+    .openapi(newcomers, async (c) => {
+      const company = await db.getCompanyById(c.req.valid('param').id);
+      if (!company) throw new NotFound('company');
+      return c.json(await countNewcomers(db.reads, company), 200);
     })
     .openapi(dealSums, async (c) => {
       const { id } = c.req.valid('param');

@@ -161,3 +161,59 @@ describe('the page of a company', () => {
     expect(machine).not.toHaveProperty('last_activities');
   });
 });
+
+describe('a company and the domain of its people', () => {
+  const propose = async (email: string) => (await app.call('POST', '/api/companies/proposed', { email })).body.company;
+  const newcomers = async (id: string) => (await app.call('GET', `/api/companies/${id}/newcomers`)).body;
+
+  test('is proposed for an address at its domain or below it, in every spelling, and for nobody else', async () => {
+    const { id } = await app.foundation.createCompany({ name: 'Stadtwerke', domain: 'stadtwerke-münchen.de' });
+    const company = { id, name: 'Stadtwerke', domain: 'xn--stadtwerke-mnchen-e3b.de' };
+    for (const email of ['ada@Stadtwerke-München.de', 'b.c+d@mail.xn--stadtwerke-mnchen-e3b.de'])
+      expect(await propose(email)).toEqual(company);
+    for (const email of ['ada@nobody.example', 'ada', 'ada@', 'stadtwerke-münchen.de', 'a@b@', '@@@', 'ada@10.0.0.1'])
+      expect(await propose(email)).toBeNull();
+    expect(await app.call('POST', '/api/companies/proposed', {})).toMatchObject({ status: 422 });
+    const refused = await app.callWith('customers.read')('POST', '/api/companies/proposed', { email: 'a@b.example' });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
+  });
+
+  test('is never proposed for a domain that strangers share, also if somebody gave it to a company', async () => {
+    const { id } = await app.foundation.createCompany({ name: 'Somebody', domain: 'gmail.com' });
+    await app.foundation.createCustomer({ name: 'Stranger', email: `stranger${++unique}@gmail.com` });
+    expect(await propose('ada@gmail.com')).toBeNull();
+    expect(await newcomers(id)).toEqual({ domain: null, count: 0, is_more: false });
+  });
+
+  test('takes in those without a company in one act, with an event for each, and the act is undone', async () => {
+    const domain = `house${++unique}.example.org`;
+    const { id } = await app.foundation.createCompany({ name: 'House', domain });
+    const other = await newCompany();
+    const [ada, bea] = await Promise.all(
+      ['Ada', 'Bea'].map((name) => app.foundation.createCustomer({ name, email: `${name}@${domain}` })),
+    );
+    const taken = { name: 'Taken', email: `taken@${domain}`, company_id: other.id };
+    await app.foundation.createCustomer(taken);
+    await app.foundation.createCustomer({ name: 'Elsewhere', email: `ada@not-${domain}` });
+    expect(await newcomers(id)).toEqual({ domain, count: 2, is_more: false });
+    const listed = (await app.call('GET', `/api/customers?no_company_at=${domain.toUpperCase()}&sort=name`)).body;
+    expect([listed.customers.map(({ name }: Customer) => name), listed.total]).toEqual([['Ada', 'Bea'], 2]);
+    const act = { matching: { no_company_at: domain }, change: { company_id: id } };
+    const done = (await app.call('POST', '/api/customers/acts', act)).body;
+    expect(done).toMatchObject({ changed: 2, unchanged: 0, refused_count: 0 });
+    expect(await newcomers(id)).toMatchObject({ count: 0 });
+    expect((await app.foundation.getCustomerById(ada?.id as string))?.company_id).toBe(id);
+    await expect
+      .poll(async () => (await timeline({ id }, 'kind=field')).entries.map(({ customer }) => customer.name).sort())
+      .toEqual(['Ada', 'Bea']);
+    // What somebody has changed since stays theirs.
+    await app.call('PATCH', `/api/customers/${bea?.id}`, { company_id: other.id });
+    const undone = (await app.call('POST', `/api/customers/acts/${done.id}/undo`, {})).body;
+    expect(undone).toMatchObject({ changed: 1, refused_count: 1 });
+    expect((await app.foundation.getCustomerById(ada?.id as string))?.company_id).toBeNull();
+    expect((await app.foundation.getCustomerById(bea?.id as string))?.company_id).toBe(other.id);
+    const nowhere = { ...act, change: { company_id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' } };
+    expect(await app.call('POST', '/api/customers/acts', nowhere)).toMatchObject({ status: 422 });
+    expect(await app.call('GET', '/api/customers?no_company_at=nonsense')).toMatchObject({ status: 422 });
+  });
+});

@@ -28,6 +28,8 @@ export type CustomerFilters = {
   manager?: string;
   no_manager?: boolean;
   company?: string;
+  /** A domain: those without a company whose address is there. */
+  no_company_at?: string;
   app?: App;
   created_after?: string;
   created_before?: string;
@@ -64,6 +66,8 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
   if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
   if (filters.no_manager) conditions.push('c.account_manager_id is null');
   if (filters.company) conditions.push(`c.company_id = ${parameter(filters.company)}`);
+  if (filters.no_company_at)
+    conditions.push(`c.company_id is null and split_part(c.email_key, '@', 2) = ${parameter(filters.no_company_at)}`);
   if (filters.app) conditions.push(`c.created_by_app = ${parameter(filters.app)}`);
   if (filters.created_after) conditions.push(`c.created_at >= ${parameter(filters.created_after)}`);
   if (filters.created_before) conditions.push(`c.created_at < ${parameter(filters.created_before)}`);

@@ -24,7 +24,7 @@ import {
   z,
 } from '@aether/http';
 import { openHints } from '@aether/importer/hints';
-import type { PlatformDb } from '@aether/platform';
+import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
 import { TagSchema } from '../tags/tags.schema.ts';
@@ -35,6 +35,15 @@ import { type CustomerFilters, readSearch } from './customermatch.ts';
 import { customersFile } from './customers.csv.ts';
 import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
 import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
+
+/** A domain in its canonical form. */
+export const companyDomain = () =>
+  z
+    .string()
+    .max(253)
+    .refine((domain) => canonicaliseDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
+    .transform((domain) => canonicaliseDomain(domain) as string)
+    .openapi({ type: 'string' });
 
 /** A customer in a path: the uuid, or the number that Foundation gave. */
 export const customerKey = object({
@@ -106,6 +115,9 @@ export const customerFilters = {
   manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
   no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
   company: uuid().optional(),
+  no_company_at: companyDomain()
+    .optional()
+    .openapi({ description: 'A domain: only customers without a company whose address is there.', example: 'example.com' }),
   app: appName().optional().openapi({ description: 'The app that created them.' }),
   created_after: time().optional(),
   created_before: time().optional(),

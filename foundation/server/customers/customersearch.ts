@@ -86,8 +86,8 @@ export async function findCustomers<Row extends object>(
       }
     return { rows, isFrequent: false };
   }
-  // One company never has so many customers that sorting them would take long, and nobody picks so many one by one.
-  const [stretch] = filters.company || filters.ids ? [] : stretches;
+  // One company or domain never has so many customers that sorting them would take long, and nobody picks so many one by one.
+  const [stretch] = filters.company || filters.no_company_at || filters.ids ? [] : stretches;
   for (let max = stretch ? glanceMax : 0; stretch && max > 0; ) {
     const near = await readStretch<Row>(on, list, stretch, { max, limit });
     if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };

@@ -105,8 +105,8 @@ const ofCustomer =
 
 /**
  * The newest rows of a company belong to at most as many customers as a page has rows: to those whose own newest row is newest. So one row of
- * each customer is looked up in the index of timelines, and a page of each of these few. "offset 0" keeps PostgreSQL from reading the whole
- * table in place of that.
+ * each customer is looked up in the index of timelines, and a page of each of these few. "offset 0" keeps PostgreSQL in that index: for a
+ * filter by a person it would read, for each customer, all that this person has done.
  */
 const ofCompany =
   (id: string): Source =>
@@ -114,8 +114,10 @@ const ofCompany =
     const { order, direction } = newestFirst(alias);
     const newestOf = (customer: string, columns: string, rows: string) => {
       const { where, orderBy } = keyset(order, direction, after, parameter);
-      const matching = [`${alias}.customer_id = ${customer}`, ...conditions(parameter), where].join(' and ');
-      return `(select ${columns} from ${name} ${alias} where ${matching} order by ${orderBy} limit ${rows})`;
+      const matching = conditions(parameter).join(' and ') || 'true';
+      return `(select ${columns} from (
+           select * from ${name} ${alias} where ${alias}.customer_id = ${customer} and ${where} order by ${orderBy} offset 0) ${alias}
+         where ${matching} order by ${orderBy} limit ${rows})`;
     };
     return {
       from: `(select c.id from (

@@ -27,7 +27,7 @@ import type { addViewRoutes } from '../../server/views/views.routes.ts';
 // One client for each family of routes: a single client for all routes takes the compiler many times longer.
 const options = { fetch: send };
 
-export const { activities: changedActivities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>(
+export const { activities: changedActivities, companies: companyTimelines, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>(
   '/',
   options,
 ).api;

@@ -27,6 +27,37 @@ export const companyQuery = (id: string) =>
     queryFn: ({ signal }) => read(companies[':id'].$get({ param: { id } }, { init: { signal } })),
   });
 
+/** The customers of a company, with what was done last. */
+export const companyCustomersQuery = (id: string) =>
+  listOptions(['company-customers', id] as const, (cursor, signal) =>
+    read(companies[':id'].customers.$get({ param: { id }, query: { cursor, limit: '20' } }, { init: { signal } })),
+  );
+
+/** The company that has the domain of an address. */
+export const proposedCompanyQuery = (email: string) =>
+  queryOptions({
+    queryKey: ['companies', 'proposed', email],
+    retry: false,
+    queryFn: ({ signal }) => read(companies.proposed.$post({ json: { email } }, { init: { signal } })),
+  });
+
+/** How many customers without a company have an address at the company's domain. */
+export const newcomersQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['company-newcomers', id],
+    queryFn: ({ signal }) => read(companies[':id'].newcomers.$get({ param: { id } }, { init: { signal } })),
+  });
+
+/** The sums of a company's deals; the year is that of the person's time zone. */
+export const dealSumsQuery = (id: string) => {
+  const since = new Date(new Date().getFullYear(), 0, 1).toISOString();
+  return queryOptions({
+    queryKey: ['deal-sums', id, since],
+    queryFn: ({ signal }) =>
+      read(companies[':id']['deal-sums'].$get({ param: { id }, query: { since } }, { init: { signal } })),
+  });
+};
+
 /** A company must have a name; the server refuses an empty one. */
 export const createCompany = ({ name = '', ...rest }: CompanyInput) =>
   read(companies.$post({ json: { name, ...rest } }));

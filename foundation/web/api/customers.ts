@@ -11,6 +11,8 @@ export type CustomerFilters = {
   tier?: string;
   manager?: string;
   company?: string;
+  /** A domain: those without a company whose address is there. */
+  no_company_at?: string;
   app?: Customer['created_by_app'];
   /** Days. */
   created_after?: string;

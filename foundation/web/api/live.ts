@@ -29,6 +29,12 @@ export const liveFeed = openLiveFeed(types);
 /** All events within this time cause one refresh: a bulk import must not make a screen load a hundred times. */
 const gatherMs = 300;
 
+/** The companies' lists of customers: of a customer that changed the company, both. */
+const peopleOf = (...companies: unknown[]): QueryKey[] => {
+  const known = companies.filter((id) => typeof id === 'string');
+  return known.length > 0 ? known.flatMap((id) => [['company-customers', id], ['company-newcomers', id], ['company', id]]) : [];
+};
+
 /** The queries that an event makes stale. The timeline is not among them: it counts new entries and does not jump. */
 function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent): QueryKey[] {
   const data = { ...previous, ...now }; // a deleted row has only previous values
@@ -40,24 +46,25 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         ['customer', id],
         ['timeline', id],
       ]),
-      ...['customers', 'board', 'deals', 'deal', 'companies', 'contacts', 'tasks'].map((name) => [name]),
+      ...['customers', 'company-customers', 'company-newcomers', 'board', 'deals', 'deal', 'companies', 'contacts', 'tasks'].map((name) => [name]),
     ];
   switch (type.split('.')[0]) {
     case 'customer':
-      return [['customers'], ['customer', key], ...company];
+      return [['customers'], ['customer', key], ...peopleOf(data.company_id, previous.company_id), ...company];
     case 'address':
     case 'phone':
       return [['customer', String(data.customer_id)]];
     case 'deal':
       return [
         ...[['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ['reports']],
+        ...company.map(([, id]) => ['deal-sums', id]),
         ...company,
       ];
     case 'activity':
       // Of one that was moved, the page of the customer where it was, too.
-      return [['tasks'], ['customer', customer], ...(previous.customer_id ? [['timeline', previous.customer_id]] : [])];
+      return [['tasks'], ['customer', customer], ['company-customers'], ...(previous.customer_id ? [['timeline', previous.customer_id]] : [])];
     case 'company':
-      return [['companies'], ['company', key]];
+      return [['companies'], ['company', key], ['company-newcomers', key]];
     case 'custom_value':
       if (data.deal_id) return [['deal', Number(data.deal_id)]];
       return data.company_id ? company : [['customers'], ['customer', customer]];

@@ -26,7 +26,10 @@ export type Provenance = CustomerRecord['provenance'][string];
 export type ListedCustomer = InferResponseType<(typeof customers)['$get'], 200>['customers'][number];
 export type CustomerInput = Omit<InferRequestType<(typeof customers)[':id']['$patch']>['json'], 'expected_version'>;
 
-export type TimelineEntry = InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number];
+export type TimelineEntry = InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number] & {
+  /** Whose it is, in the timeline of a company. */
+  customer?: { id: string; name: string };
+};
 export type ActivityEntry = Extract<TimelineEntry, { kind: 'activity' }>;
 export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
 export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
@@ -55,7 +58,10 @@ export type NewDeal = InferRequestType<(typeof deals)['$post']>['json'];
 export type DealInput = Omit<InferRequestType<(typeof deals)[':id']['$patch']>['json'], 'expected_version'>;
 
 export type ListedCompany = InferResponseType<(typeof companies)['$get'], 200>['companies'][number];
+export type CompanyRecord = InferResponseType<(typeof companies)[':id']['$get'], 200>;
 export type CompanyInput = Omit<InferRequestType<(typeof companies)[':id']['$patch']>['json'], 'expected_version'>;
+export type CompanyCustomers = InferResponseType<(typeof companies)[':id']['customers']['$get'], 200>;
+export type DealSums = InferResponseType<(typeof companies)[':id']['deal-sums']['$get'], 200>['open'];
 export type Contact = InferResponseType<(typeof companies)[':id']['contacts']['$get'], 200>['contacts'][number];
 export type ContactInput = Omit<InferRequestType<(typeof contacts)[':id']['$patch']>['json'], 'expected_version'>;
 

@@ -1,9 +1,9 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { infiniteQueryOptions } from '@tanstack/react-query';
-import { changedActivities, timelines } from './clients.ts';
+import { changedActivities, companyTimelines, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
-import type { ActivityChange, NewActivity } from './records.ts';
+import type { ActivityChange, NewActivity, TimelineEntry } from './records.ts';
 
 export type TimelineFilters = {
   kind?: 'activity' | 'deal' | 'field';
@@ -16,16 +16,29 @@ export type TimelineFilters = {
   deal?: number;
 };
 
-/** A page of a customer's timeline; without a cursor, the newest page. */
-export const fetchTimeline = (id: string, filters: TimelineFilters, cursor?: string, signal?: AbortSignal) => {
+/** Whose timeline: a customer's, or that of all customers of a company. */
+export type TimelineOf = { kind: 'customer' | 'company'; id: string };
+
+type Page = { entries: TimelineEntry[]; next_cursor: string | null };
+
+/** A page of a timeline; without a cursor, the newest page. */
+export const fetchTimeline = (
+  { kind, id }: TimelineOf,
+  filters: TimelineFilters,
+  cursor?: string,
+  signal?: AbortSignal,
+): Promise<Page> => {
   const { since, until, deal, ...rest } = filters;
-  const query = { ...rest, deal: deal?.toString(), since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
-  return read(timelines[':id'].timeline.$get({ param: { id }, query }, { init: { signal } }));
+  const query = { ...rest, since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
+  const more = { init: { signal } };
+  return kind === 'company'
+    ? read(companyTimelines[':id'].timeline.$get({ param: { id }, query }, more))
+    : read(timelines[':id'].timeline.$get({ param: { id }, query: { ...query, deal: deal?.toString() } }, more));
 };
 
 /** Never fetched again by itself: new entries appear as a count first, and in the list when the person asks for them. */
-export const timelineQuery = (id: string, filters: TimelineFilters) => ({
-  ...listOptions(['timeline', id, filters] as const, (cursor, signal) => fetchTimeline(id, filters, cursor, signal)),
+export const timelineQuery = (of: TimelineOf, filters: TimelineFilters) => ({
+  ...listOptions(['timeline', of.id, filters] as const, (cursor, signal) => fetchTimeline(of, filters, cursor, signal)),
   staleTime: Number.POSITIVE_INFINITY,
   gcTime: 0,
 });

@@ -1,40 +1,42 @@
-import { showAddress } from '@aether/platform/noaddress';
-import { formatMoney, formatNumber } from '@aether/ui/formats.ts';
-import { ErrorNotice } from '@aether/ui/Notice.tsx';
-import { PageHead } from '@aether/ui/Shell.tsx';
-import { Tag } from '@aether/ui/Tag.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Refusal } from '@aether/ui/refusal.ts';
+import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { ActionIcon, Button } from '@mantine/core';
-import { IconPlus } from '@tabler/icons-react';
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, useParams } from '@tanstack/react-router';
-import { useState } from 'react';
+import { SegmentedControl } from '@mantine/core';
+import { IconBuildingOff } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { changeCompany, companyQuery } from '../api/companies.ts';
-import { customersQuery } from '../api/customers.ts';
-import { dealsQuery } from '../api/deals.ts';
+import type { CompanyRecord } from '../api/records.ts';
 import { customFieldsQuery } from '../api/settings.ts';
-import { NewCustomer } from '../customers/NewCustomer.tsx';
-import { TierTag } from '../inputs/TierTag.tsx';
+import panes from '../customer/customer.module.css';
+import { Timeline } from '../customer/Timeline.tsx';
+import { TimelineFilterBar } from '../customer/TimelineFilterBar.tsx';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { RecordFields } from '../record/RecordFields.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
+import { CompanyDeals } from './CompanyDeals.tsx';
+import { CompanyPeople } from './CompanyPeople.tsx';
 import { Contacts } from './Contacts.tsx';
 import classes from './company.module.css';
+import type { CompanyPane } from './search.ts';
 
 const specs: FieldSpec[] = [
   { field: 'name', label: 'Name', kind: 'text', isRequired: true },
   { field: 'domain', label: 'Domain', kind: 'text' },
 ];
 
-/** One company: its fields, its people, its deals. */
+/** One company: its fields and contacts, what happened with its customers, its deals and its people. */
 export function CompanyPage() {
   const { id } = useParams({ from: '/companies/$id' });
-  const client = useQueryClient();
+  const { pane = 'timeline', ...filters } = useSearch({ from: '/companies/$id' });
+  const navigate = useNavigate({ from: '/companies/$id' });
+  const isNarrow = useNarrow();
   const { data, error, refetch } = useQuery(companyQuery(id));
-  const { data: fields } = useQuery(customFieldsQuery('company'));
-  if (error) return <ErrorNotice title="The company could not be loaded" error={error} onRetry={refetch} />;
+  if (error) return <NoCompany error={error} onRetry={refetch} />;
   if (!data) return <Waiting />;
-  const { company, custom } = data;
+  const { company } = data;
+  const shows = (which: CompanyPane) => !isNarrow || pane === which;
   return (
     <>
       <PageHead
@@ -47,96 +49,85 @@ export function CompanyPage() {
         detail={company.domain}
       >
         <TrailSteps kind="companies" id={company.id} />
+        {isNarrow && (
+          <SegmentedControl
+            aria-label="What to show"
+            data={[
+              { value: 'timeline', label: 'Timeline' },
+              { value: 'fields', label: 'Fields' },
+              { value: 'relations', label: 'Related' },
+            ]}
+            value={pane}
+            onChange={(next) =>
+              void navigate({ search: (search) => ({ ...search, pane: next as CompanyPane }), replace: true })
+            }
+          />
+        )}
       </PageHead>
-      <div className={classes.page}>
-        <div className={classes.stack}>
-          <section className={classes.card} aria-label="Fields">
-            <h2 className={classes.title}>Company</h2>
-            <RecordFields
-              record={`company:${company.id}`}
-              name={company.name}
-              specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
-              values={flatten(company, custom)}
-              version={company.version}
-              save={async (change, version) => {
-                const saved = await changeCompany(company.id, nest(change), version);
-                await client.invalidateQueries({ queryKey: ['company', company.id] });
-                void client.invalidateQueries({ queryKey: ['companies'] });
-                return saved;
-              }}
-              reload={async () => {
-                const now = await client.fetchQuery({ ...companyQuery(company.id), staleTime: 0 });
-                return { values: flatten(now.company, now.custom), version: now.company.version };
-              }}
-            />
+      <div className={panes.panes}>
+        {shows('fields') && (
+          <div className={panes.side}>
+            <CompanyFields record={data} />
+            <Contacts companyId={company.id} />
+          </div>
+        )}
+        {shows('timeline') && (
+          <section className={panes.middle} aria-label="Timeline">
+            <Timeline key={company.id} of={{ kind: 'company', id: company.id }} filters={filters}>
+              <TimelineFilterBar
+                filters={filters}
+                onChange={(part) => void navigate({ search: (search) => ({ ...search, ...part }), replace: true })}
+              />
+            </Timeline>
           </section>
-          <Contacts companyId={company.id} />
-        </div>
-        <div className={classes.stack}>
-          <CompanyCustomers companyId={company.id} />
-          <CompanyDeals companyId={company.id} />
-        </div>
+        )}
+        {shows('relations') && (
+          <div className={panes.side}>
+            <CompanyDeals companyId={company.id} />
+            <CompanyPeople record={data} />
+          </div>
+        )}
       </div>
     </>
   );
 }
 
-function CompanyCustomers({ companyId }: { companyId: string }) {
-  const { data, hasNextPage, fetchNextPage } = useInfiniteQuery(customersQuery({ company: companyId, sort: 'name' }));
-  const rows = data?.pages.flatMap(({ customers }) => customers) ?? [];
-  const total = data?.pages[0]?.total;
-  const [isAdding, setAdding] = useState(false);
+function CompanyFields({ record: { company, custom } }: { record: CompanyRecord }) {
+  const client = useQueryClient();
+  const { data: fields } = useQuery(customFieldsQuery('company'));
   return (
-    <section className={classes.card} aria-label="Customers">
-      <h2 className={classes.title}>
-        <span>
-          Customers <span className={classes.count}>{total !== undefined && formatNumber(total)}</span>
-        </span>
-        <ActionIcon aria-label="New customer of this company" onClick={() => setAdding(true)}>
-          <IconPlus size={16} />
-        </ActionIcon>
-      </h2>
-      {rows.map(({ id, name, email, account_tier }) => (
-        <Link key={id} to="/customers/$id" params={{ id }} className={classes.row}>
-          <span>{name}</span>
-          <span className={classes.detail}>{showAddress(email)}</span>
-          <TierTag tier={account_tier} />
-        </Link>
-      ))}
-      {data && rows.length === 0 && <p className={classes.none}>No customer is of this company yet.</p>}
-      {hasNextPage && <More onMore={fetchNextPage} />}
-      {isAdding && <NewCustomer companyId={companyId} onClose={() => setAdding(false)} />}
+    <section className={classes.section} aria-label="Fields">
+      <RecordFields
+        record={`company:${company.id}`}
+        name={company.name}
+        specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
+        values={flatten(company, custom)}
+        version={company.version}
+        save={async (change, version) => {
+          const saved = await changeCompany(company.id, nest(change), version);
+          await client.invalidateQueries({ queryKey: ['company', company.id] });
+          void client.invalidateQueries({ queryKey: ['companies'] });
+          return saved;
+        }}
+        reload={async () => {
+          const now = await client.fetchQuery({ ...companyQuery(company.id), staleTime: 0 });
+          return { values: flatten(now.company, now.custom), version: now.company.version };
+        }}
+      />
     </section>
   );
 }
 
-function CompanyDeals({ companyId }: { companyId: string }) {
-  const { data, hasNextPage, fetchNextPage } = useInfiniteQuery(
-    dealsQuery({ company_id: companyId, sort: 'updated', dir: 'desc' }),
-  );
-  const rows = data?.pages.flatMap(({ deals }) => deals) ?? [];
-  return (
-    <section className={classes.card} aria-label="Deals">
-      <h2 className={classes.title}>Deals</h2>
-      {rows.map(({ id, name, amount, currency, status, stage_name, customer }) => (
-        <Link key={id} to="/deals/$id" params={{ id: String(id) }} className={classes.row}>
-          <span>{name}</span>
-          <span className={classes.detail}>
-            {formatMoney(amount, currency)} · {customer.name}
-          </span>
-          <Tag tone={status === 'won' ? 'good' : status === 'lost' ? 'bad' : 'accent'}>{stage_name}</Tag>
-        </Link>
-      ))}
-      {data && rows.length === 0 && <p className={classes.none}>No deals yet. Create one on a customer’s page.</p>}
-      {hasNextPage && <More onMore={fetchNextPage} />}
-    </section>
-  );
-}
-
-function More({ onMore }: { onMore: () => void }) {
-  return (
-    <Button variant="subtle" fullWidth onClick={onMore}>
-      Show more
-    </Button>
-  );
+function NoCompany({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  if (error instanceof Refusal && [404, 422].includes(error.status))
+    return (
+      <Nothing
+        icon={<IconBuildingOff size={28} />}
+        title="There is no such company"
+        action={<Link to="/companies">To the companies</Link>}
+      >
+        {error.message}
+      </Nothing>
+    );
+  return <ErrorNotice title="The company could not be loaded" error={error} onRetry={onRetry} />;
 }

@@ -17,7 +17,7 @@ export function Contacts({ companyId }: { companyId: string }) {
   const { data } = useQuery(contactsQuery(companyId));
   const [edited, setEdited] = useState<Contact | 'new' | undefined>();
   return (
-    <section className={classes.card} aria-label="Contacts">
+    <section className={classes.section} aria-label="Contacts">
       <h2 className={classes.title}>
         Contacts
         <ActionIcon aria-label="New contact" onClick={() => setEdited('new')}>

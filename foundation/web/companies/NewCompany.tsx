@@ -1,9 +1,43 @@
 import { useDraft } from '@aether/ui/useDraft.ts';
-import { TextInput } from '@mantine/core';
+import { Text, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { createCompany } from '../api/companies.ts';
+import { Fragment } from 'react';
+import { companyChoiceQuery, createCompany } from '../api/companies.ts';
 import type { CompanyInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
+
+/** So long nobody types before it is asked, and so many characters say something. */
+const pauseMs = 400;
+const charactersMin = 3;
+const shownMax = 3;
+
+/** Companies with every word of the name, each with a link that opens beside the form. A hint keeps nobody from saving. */
+function SimilarCompanies({ name }: { name: string }) {
+  const [asked] = useDebouncedValue(name.trim(), pauseMs);
+  const isAsked = asked.length >= charactersMin;
+  const { data } = useQuery({ ...companyChoiceQuery(asked), enabled: isAsked, retry: false });
+  const found = isAsked ? (data?.companies.slice(0, shownMax) ?? []) : [];
+  return (
+    <div role="status">
+      {found.length > 0 && (
+        <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
+          Maybe the same:{' '}
+          {found.map(({ id, name, domain }, index) => (
+            <Fragment key={id}>
+              {index > 0 && ', '}
+              <a href={`/companies/${id}`} target="_blank" rel="noreferrer" style={{ textDecoration: 'underline' }}>
+                {name}
+              </a>
+              {domain && ` (${domain})`}
+            </Fragment>
+          ))}
+        </Text>
+      )}
+    </div>
+  );
+}
 
 /** The dialog for a new company. After saving it opens the company's page. */
 export function NewCompany({ onClose }: { onClose: () => void }) {
@@ -20,14 +54,17 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
       onClose={onClose}
     >
       {(errors) => (
-        <TextInput
-          label="Domain"
+        <>
+          <SimilarCompanies name={values.name ?? ''} />
+          <TextInput
+            label="Domain"
           name="domain"
           placeholder="example.com"
           value={values.domain ?? ''}
           error={errors.domain}
           onChange={(event) => change({ domain: event.currentTarget.value || null })}
-        />
+          />
+        </>
       )}
     </NewRecord>
   );

@@ -1,5 +1,17 @@
 import type { CompanyFilters } from '../api/companies.ts';
+import type { TimelineFilters } from '../api/timeline.ts';
+import { readTimelineSearch } from '../customer/search.ts';
 import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
+
+/** The pane that a narrow screen shows. */
+export type CompanyPane = 'fields' | 'timeline' | 'relations';
+export type CompanyPageSearch = Omit<TimelineFilters, 'deal'> & { pane?: CompanyPane };
+
+/** The search of a company's URL: the filters of its timeline. */
+export function readCompanyPageSearch(given: Record<string, unknown>): CompanyPageSearch {
+  const { entry: _entry, at: _at, deal: _deal, ...search } = readTimelineSearch(given);
+  return search;
+}
 
 export type CompanySearch = CompanyFilters & { create?: true };
 

@@ -182,6 +182,11 @@ function Item({ entry, icon, title, isStrong = false, isSought = false, action, 
       <div className={classes.body}>
         <div className={classes.line}>
           <span className={classes.title}>{title}</span>
+          {entry.customer && (
+            <Link to="/customers/$id" params={{ id: entry.customer.id }} className={classes.customer}>
+              {entry.customer.name}
+            </Link>
+          )}
           <span className={classes.who}>
             {actor?.name ?? nameApp(app)}
             {actor && app === 'support' && ' in Support'}

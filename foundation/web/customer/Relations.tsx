@@ -1,23 +1,39 @@
 import { formatDay, formatMoney, formatSums } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { contactsQuery } from '../api/companies.ts';
+import { changeCustomer } from '../api/customers.ts';
 import { dealsQuery } from '../api/deals.ts';
 import type { CustomerRecord, ListedDeal } from '../api/records.ts';
 import { tasksQuery } from '../api/tasks.ts';
+import { ProposedCompany } from '../companies/ProposedCompany.tsx';
 import { NewDeal } from '../deals/NewDeal.tsx';
 import { TaskList } from '../tasks/TaskList.tsx';
 import classes from './customer.module.css';
 
 /** The relations of a customer: open tasks, deals, the company and other people there. */
 export function Relations({ record: { customer, company, crm } }: { record: CustomerRecord }) {
+  const client = useQueryClient();
   const [isAdding, setAdding] = useState(false);
   const deals = useInfiniteQuery(dealsQuery({ customer_id: customer.id, sort: 'updated', dir: 'desc' }));
   const tasks = useInfiniteQuery(tasksQuery({ customer_id: customer.id }));
+  const joining = useMutation({
+    mutationFn: (company_id: string) => changeCustomer(customer.id, { company_id }, customer.version),
+    onSuccess: (saved) => {
+      const refresh = () => client.invalidateQueries({ queryKey: ['customer', customer.id] });
+      void refresh();
+      showUndo({
+        message: `${customer.name} has a company now.`,
+        undo: () => changeCustomer(customer.id, { company_id: null }, saved.version).then(refresh),
+      });
+    },
+    onError: (error) => showRefusal('The company was not set', error),
+  });
   const dealRows = deals.data?.pages.flatMap((page) => page.deals) ?? [];
   const taskRows = tasks.data?.pages.flatMap((page) => page.activities) ?? [];
   return (
@@ -50,7 +66,10 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
             <span className={classes.itemDetail}>{company.domain}</span>
           </Link>
         ) : (
-          <p className={classes.none}>None. Set one among the fields.</p>
+          <>
+            <p className={classes.none}>None. Set one among the fields.</p>
+            <ProposedCompany email={customer.email} onChoose={({ id }) => joining.mutate(id)} />
+          </>
         )}
       </Section>
       {company && <CompanyContacts companyId={company.id} />}

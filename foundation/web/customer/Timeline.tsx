@@ -5,7 +5,7 @@ import { useIntersection } from '@mantine/hooks';
 import { IconArrowUp, IconHistory } from '@tabler/icons-react';
 import { type ReactNode, type RefObject, useEffect, useEffectEvent, useRef, useState } from 'react';
 import type { TimelineEntry } from '../api/records.ts';
-import type { TimelineFilters } from '../api/timeline.ts';
+import type { TimelineFilters, TimelineOf } from '../api/timeline.ts';
 import { useMe } from '../shell/person.ts';
 import { Composer } from './Composer.tsx';
 import { Entry } from './Entry.tsx';
@@ -17,7 +17,7 @@ import { useTimeline } from './useTimeline.ts';
 const topPx = 60;
 
 type TimelineProps = {
-  customerId: string;
+  of: TimelineOf;
   filters: TimelineFilters;
   /** New entries written here belong to this deal. */
   dealId?: number;
@@ -27,11 +27,11 @@ type TimelineProps = {
   children?: ReactNode;
 };
 
-/** The timeline of a customer, newest first. Entries that arrive during reading wait behind a pill. */
-export function Timeline({ customerId, filters, dealId, sought, children }: TimelineProps) {
+/** The timeline of a customer, or of all customers of a company, newest first. Entries that arrive during reading wait behind a pill. */
+export function Timeline({ of, filters, dealId, sought, children }: TimelineProps) {
   const me = useMe();
   const scroller = useRef<HTMLDivElement>(null);
-  const { query, entries, fresh, look, show } = useTimeline(customerId, filters);
+  const { query, entries, fresh, look, show } = useTimeline(of, filters);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const { ref: end, entry: endInSight } = useIntersection({ rootMargin: '600px' });
   const isEndInSight = endInSight?.isIntersecting === true;
@@ -53,7 +53,7 @@ export function Timeline({ customerId, filters, dealId, sought, children }: Time
     <>
       {children}
       <div ref={scroller} className={classes.scroller}>
-        <Composer customerId={customerId} dealId={dealId} onAdded={look} />
+        {of.kind === 'customer' && <Composer customerId={of.id} dealId={dealId} onAdded={look} />}
         <div className={classes.live} role="status">
           {fresh.length > 0 && (
             <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
@@ -72,7 +72,9 @@ export function Timeline({ customerId, filters, dealId, sought, children }: Time
           >
             {isFiltered
               ? 'Take a filter away to see more.'
-              : 'Write down a call or a note above. Chats, deals and changes appear by themselves.'}
+              : of.kind === 'customer'
+                ? 'Write down a call or a note above. Chats, deals and changes appear by themselves.'
+                : 'What happens with the customers of the company appears here by itself.'}
           </Nothing>
         )}
         {groupByDay(entries).map(({ day, entries: ofDay }) => (
@@ -83,7 +85,7 @@ export function Timeline({ customerId, filters, dealId, sought, children }: Time
                 <Entry
                   key={entry.id}
                   entry={entry}
-                  customerId={customerId}
+                  customerId={entry.customer?.id ?? of.id}
                   isSought={entry.id === sought?.id}
                   onChanged={look}
                   onMoved={show}

@@ -1,6 +1,5 @@
 import { Picker } from '@aether/ui/Picker.tsx';
 import { TextInput } from '@mantine/core';
-import { useNavigate } from '@tanstack/react-router';
 import type { TimelineFilters } from '../api/timeline.ts';
 import { PersonPicker } from '../inputs/Picker.tsx';
 import { FilterMenu } from '../views/FilterMenu.tsx';
@@ -16,11 +15,10 @@ const kinds = [
 
 const none = { type: undefined, app: undefined, person: undefined, since: undefined, until: undefined };
 
+type TimelineFilterBarProps = { filters: TimelineFilters; onChange: (part: TimelineFilters) => void };
+
 /** The filters of the timeline: one click for a kind, the other filters behind a button. */
-export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
-  const navigate = useNavigate({ from: '/customers/$id' });
-  const change = (part: TimelineFilters) =>
-    void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
+export function TimelineFilterBar({ filters, onChange: change }: TimelineFilterBarProps) {
   const inside = { withinPortal: false };
   const count = Object.keys(none).filter((name) => filters[name as keyof TimelineFilters] !== undefined).length;
   return (

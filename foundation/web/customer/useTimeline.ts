@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { liveFeed } from '../api/live.ts';
 import type { TimelineEntry } from '../api/records.ts';
-import { fetchTimeline, type TimelineFilters, timelineQuery } from '../api/timeline.ts';
+import { fetchTimeline, type TimelineFilters, type TimelineOf, timelineQuery } from '../api/timeline.ts';
 import { findFresh, renew } from './stream.ts';
 
 /** A subscription writes the history shortly after the change, so the page looks twice. */
@@ -13,11 +13,14 @@ const pagesMax = 3;
 
 type Fresh = { queryKey: unknown; entries: TimelineEntry[] };
 
-/** A customer's timeline, and the new entries that wait to be shown. */
-export function useTimeline(customerId: string, filters: TimelineFilters) {
+/** An event does not say which company its customer is of, so a company's page looks after any of them, but not more often than this. */
+const companyLooksMs = 3_000;
+
+/** A timeline, and the new entries that wait to be shown. */
+export function useTimeline({ kind, id: ofId }: TimelineOf, filters: TimelineFilters) {
   const client = useQueryClient();
   const applied = JSON.stringify(filters);
-  const options = useMemo(() => timelineQuery(customerId, JSON.parse(applied)), [customerId, applied]);
+  const options = useMemo(() => timelineQuery({ kind, id: ofId }, JSON.parse(applied)), [kind, ofId, applied]);
   const { queryKey } = options;
   const query = useInfiniteQuery(options);
   const [waiting, setWaiting] = useState<Fresh | undefined>();
@@ -35,7 +38,7 @@ export function useTimeline(customerId: string, filters: TimelineFilters) {
     const read: TimelineEntry[] = [];
     let cursor: string | undefined;
     for (let n = 0; n < Math.min(shown.length, pagesMax); n++) {
-      const page = await fetchTimeline(id, asked, cursor).catch(() => undefined);
+      const page = await fetchTimeline({ kind, id }, asked, cursor).catch(() => undefined);
       if (!page) return;
       read.push(...page.entries);
       cursor = page.next_cursor ?? undefined;
@@ -44,20 +47,35 @@ export function useTimeline(customerId: string, filters: TimelineFilters) {
     client.setQueryData(queryKey, (data) => data && { ...data, pages: renew(data.pages, read) });
     const pages = client.getQueryData(queryKey)?.pages;
     if (pages) setWaiting({ queryKey, entries: findFresh(pages, read, !pages.at(-1)?.next_cursor) });
-  }, [client, queryKey]);
+  }, [client, kind, queryKey]);
 
   useEffect(() => {
     let timers: ReturnType<typeof setTimeout>[] = [];
-    const unfollow = liveFeed.follow((event) => {
-      if (event && event.customer !== customerId) return;
+    const lookLater = (delays: number[]) => {
       for (const timer of timers) clearTimeout(timer);
-      timers = looksMs.map((ms) => setTimeout(() => void look(), ms));
+      timers = delays.map((ms) => setTimeout(() => void look(), ms));
+    };
+    let isDue = false;
+    const lookSometime = () => {
+      if (isDue) return;
+      isDue = true;
+      timers = [
+        setTimeout(() => {
+          isDue = false;
+          void look();
+        }, companyLooksMs),
+      ];
+    };
+    const unfollow = liveFeed.follow((event) => {
+      if (kind === 'company') {
+        if (!event || event.customer || event.type.startsWith('customer.')) lookSometime();
+      } else if (!event || event.customer === ofId) lookLater(looksMs);
     });
     return () => {
       for (const timer of timers) clearTimeout(timer);
       unfollow();
     };
-  }, [customerId, look]);
+  }, [kind, ofId, look]);
 
   const entries = query.data?.pages.flatMap((page) => page.entries) ?? [];
   const fresh = waiting?.queryKey === queryKey ? waiting.entries : noEntries;

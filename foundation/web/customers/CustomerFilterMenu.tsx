@@ -13,6 +13,7 @@ const none: Partial<Filters> = {
   manager: undefined,
   no_manager: undefined,
   company: undefined,
+  no_company_at: undefined,
   app: undefined,
   created_after: undefined,
   created_before: undefined,

@@ -49,8 +49,15 @@ export function CustomerFilters({
         label="Company"
         comboboxProps={inside}
         value={filters.company ?? null}
-        onChange={(company) => onChange({ company: company ?? undefined })}
+        onChange={(company) => onChange({ company: company ?? undefined, no_company_at: undefined })}
       />
+      {filters.no_company_at && (
+        <Checkbox
+          label={`Without a company, at ${filters.no_company_at}`}
+          checked
+          onChange={() => onChange({ no_company_at: undefined })}
+        />
+      )}
       <Picker
         label="Came from"
         placeholder="Either app"

@@ -4,7 +4,7 @@ import { SelectionBar } from '@aether/ui/SelectionBar.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import type { Selection } from '@aether/ui/useSelection.ts';
 import { Button, Text } from '@mantine/core';
-import { IconCheckbox, IconDownload, IconStars, IconTag, IconUserCheck } from '@tabler/icons-react';
+import { IconBuilding, IconCheckbox, IconDownload, IconStars, IconTag, IconUserCheck } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import {
@@ -17,7 +17,7 @@ import {
 } from '../api/acts.ts';
 import type { CustomerFilters } from '../api/customers.ts';
 import type { ListedCustomer } from '../api/records.ts';
-import { PersonPicker } from '../inputs/Picker.tsx';
+import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
 import { OutcomeDialog } from './OutcomeDialog.tsx';
 import { TagMenu } from './TagMenu.tsx';
@@ -114,6 +114,31 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
               }}
             >
               Take the tier away
+            </Button>
+          </>
+        )}
+      </Act>
+      <Act label="Company" icon={<IconBuilding size={15} />} isOff={isOff}>
+        {(close) => (
+          <>
+            <CompanyPicker
+              label="New company"
+              data-autofocus
+              comboboxProps={inside}
+              value={null}
+              onChange={(company_id) => {
+                close();
+                acting.mutate({ done: 'have the new company', change: { company_id } });
+              }}
+            />
+            <Button
+              variant="default"
+              onClick={() => {
+                close();
+                acting.mutate({ done: 'have no company', change: { company_id: null } });
+              }}
+            >
+              Take the company away
             </Button>
           </>
         )}

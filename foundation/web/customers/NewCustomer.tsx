@@ -4,6 +4,7 @@ import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { type CustomerDraft, createCustomer, findSimilar } from '../api/customers.ts';
 import type { CustomerInput } from '../api/records.ts';
+import { ProposedCompany } from '../companies/ProposedCompany.tsx';
 import { NewRecord } from '../inputs/NewRecord.tsx';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
@@ -53,6 +54,12 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
             error={errors.email}
             onChange={(event) => change({ email: event.currentTarget.value })}
           />
+          {!values.company_id && (
+            <ProposedCompany
+              email={values.email ?? ''}
+              onChoose={({ id, name }) => change({ company_id: id, company_name: name })}
+            />
+          )}
           <TextInput
             label="Phone"
             name="phone"

@@ -17,6 +17,7 @@ export function readCustomerSearch(given: Record<string, unknown>): CustomerSear
     tier: readText(given.tier),
     manager: readText(given.manager),
     company: readText(given.company),
+    no_company_at: readText(given.no_company_at),
     app: readOneOf(given.app, ['foundation', 'support']),
     created_after: readText(given.created_after),
     created_before: readText(given.created_before),

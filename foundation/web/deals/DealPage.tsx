@@ -147,7 +147,12 @@ function DealView({ deal }: { deal: DealRecord }) {
           {deal.closing && <ClosingRecord closing={deal.closing} />}
         </div>
         <section className={classes.history} aria-label="History">
-          <Timeline key={deal.id} customerId={deal.customer.id} filters={{ deal: deal.id }} dealId={deal.id} />
+          <Timeline
+            key={deal.id}
+            of={{ kind: 'customer', id: deal.customer.id }}
+            filters={{ deal: deal.id }}
+            dealId={deal.id}
+          />
         </section>
       </div>
       <CloseDialog moves={moves} />

@@ -5,9 +5,10 @@ import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, SegmentedControl } from '@mantine/core';
-import { IconLayoutKanban, IconPlus } from '@tabler/icons-react';
+import { IconLayoutKanban, IconPlus, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { companyQuery } from '../api/companies.ts';
 import { pipelinesQuery } from '../api/pipelines.ts';
 import { PersonPicker } from '../inputs/Picker.tsx';
 import { SearchInput } from '../inputs/SearchInput.tsx';
@@ -22,8 +23,8 @@ import type { DealSearch } from './search.ts';
 /** The deals of a pipeline, on a board or as a list. */
 export function DealsPage() {
   const me = useMe();
-  const { create, view, everywhere, ...filters } = useSearch({ from: '/deals' });
-  const isEverywhere = view === 'list' && everywhere === true;
+  const { create, view, everywhere, company, ...filters } = useSearch({ from: '/deals' });
+  const isEverywhere = view === 'list' && (everywhere === true || company !== undefined);
   const navigate = useNavigate({ from: '/deals' });
   const change = (part: Partial<DealSearch>) =>
     void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
@@ -40,7 +41,10 @@ export function DealsPage() {
   return (
     <>
       <PageHead title="Deals">
-        {data.pipelines.length > 1 && (
+        {view === 'list' && company && (
+          <OfCompany id={company} onClear={() => change({ company: undefined, status: undefined })} />
+        )}
+        {data.pipelines.length > 1 && !company && (
           <Picker
             aria-label="Pipeline"
             w={170}
@@ -80,14 +84,17 @@ export function DealsPage() {
           value={view ?? 'board'}
           onChange={(value) => change({ view: value === 'list' ? 'list' : undefined })}
         />
-        <CsvLink path="/api/deals.csv" filters={{ ...kept, pipeline: isEverywhere ? undefined : pipeline.id }} />
+        <CsvLink
+          path="/api/deals.csv"
+          filters={{ ...kept, company_id: company, pipeline: isEverywhere ? undefined : pipeline.id }}
+        />
         <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
           New deal
         </Button>
       </PageHead>
       <ViewBar
         page="deals"
-        search={{ ...filters, view, everywhere }}
+        search={{ ...filters, view, everywhere, company }}
         fixed={[
           { name: 'All', search: {} },
           { name: 'Mine', search: { owner: me.id } },
@@ -102,12 +109,31 @@ export function DealsPage() {
         />
       )}
       {view === 'list' ? (
-        <DealTable filters={{ ...filters, pipeline: isEverywhere ? undefined : pipeline.id }} onChange={change} />
+        <DealTable
+          filters={{ ...filters, company_id: company, pipeline: isEverywhere ? undefined : pipeline.id }}
+          onChange={change}
+        />
       ) : (
         <Board pipelineId={pipeline.id} filters={{ owner: filters.owner, search: filters.search }} />
       )}
       {create && <NewDeal pipelineId={pipeline.id} onClose={() => change({ create: undefined })} />}
     </>
+  );
+}
+
+/** Says whose deals the list has, and takes that filter away. */
+function OfCompany({ id, onClear }: { id: string; onClear: () => void }) {
+  const { data } = useQuery(companyQuery(id));
+  const name = data?.company.name ?? 'one company';
+  return (
+    <Button
+      variant="light"
+      rightSection={<IconX size={14} />}
+      aria-label={`Only ${name}; show the deals of all companies`}
+      onClick={onClear}
+    >
+      {name}
+    </Button>
   );
 }
 

@@ -17,6 +17,8 @@ export type DealSearch = Pick<
   | 'reason'
   | 'lacks'
 > & {
+  /** Only in the list: the deals of one company, in all pipelines. */
+  company?: string;
   view?: 'list';
   /** In all pipelines; only of a list. */
   everywhere?: true;
@@ -40,6 +42,7 @@ export function readBoardSearch(given: Record<string, unknown>): DealSearch {
     reason: readNumber(given.reason),
     lacks: readText(given.lacks),
     everywhere: readFlag(given.everywhere),
+    company: readText(given.company),
     search: readText(given.search),
     sort: readOneOf(given.sort, dealSorts),
     dir: readOneOf(given.dir, ['asc', 'desc']),
