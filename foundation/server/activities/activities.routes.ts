@@ -303,10 +303,16 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, (paging) =>
         readAcross(readTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
-      return c.json({ entries: await show(
-        page.map(({ entry }) => entry),
-        c.get('actor')?.id,
-      ), next_cursor }, 200);
+      return c.json(
+        {
+          entries: await show(
+            page.map(({ entry }) => entry),
+            c.get('actor')?.id,
+          ),
+          next_cursor,
+        },
+        200,
+      );
     })
     .openapi(ofCompany, async (c) => {
       const { kind: kinds, type: types, cursor, limit, ...filters } = c.req.valid('query');
@@ -315,10 +321,16 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { page, next_cursor } = await cursors.page(`timeline of company ${id}`, { cursor, limit }, (paging) =>
         readAcross(readCompanyTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
-      return c.json({ entries: await show(
-        page.map(({ entry }) => entry),
-        c.get('actor')?.id,
-      ), next_cursor }, 200);
+      return c.json(
+        {
+          entries: await show(
+            page.map(({ entry }) => entry),
+            c.get('actor')?.id,
+          ),
+          next_cursor,
+        },
+        200,
+      );
     })
     .openapi(conversation, async (c) => {
       const messages = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>

@@ -1,5 +1,5 @@
 import { companyDomainOf } from '@aether/importer/hosts';
-import { canonicaliseDomain, type Company, type PlatformDb, type Queryable } from '@aether/platform';
+import { type Company, canonicaliseDomain, type PlatformDb, type Queryable } from '@aether/platform';
 import { countCustomers } from '../customers/customersearch.ts';
 
 /*

@@ -117,7 +117,10 @@ export const customerFilters = {
   company: uuid().optional(),
   no_company_at: companyDomain()
     .optional()
-    .openapi({ description: 'A domain: only customers without a company whose address is there.', example: 'example.com' }),
+    .openapi({
+      description: 'A domain: only customers without a company whose address is there.',
+      example: 'example.com',
+    }),
   app: appName().optional().openapi({ description: 'The app that created them.' }),
   created_after: time().optional(),
   created_before: time().optional(),

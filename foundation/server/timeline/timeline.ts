@@ -78,7 +78,10 @@ export async function readCompanyTimeline(
     [ids],
   );
   const names = new Map(found.map(({ id, name }) => [id, name]));
-  return entries.map((entry) => ({ ...entry, customer: { id: entry.customer, name: names.get(entry.customer) ?? '' } }));
+  return entries.map((entry) => ({
+    ...entry,
+    customer: { id: entry.customer, name: names.get(entry.customer) ?? '' },
+  }));
 }
 
 /** An entry with the id of its customer. */
@@ -226,7 +229,8 @@ async function readChanges(
   });
   const names = await readNames(on, rows);
   return rows.map((row) => {
-    const { id, customer, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, place } = row;
+    const { id, customer, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, place } =
+      row;
     const shown = Object.keys(previous).filter(
       (field) => !(field === 'status' || (field === 'stage_id' && 'status' in previous)),
     );

@@ -27,10 +27,11 @@ import type { addViewRoutes } from '../../server/views/views.routes.ts';
 // One client for each family of routes: a single client for all routes takes the compiler many times longer.
 const options = { fetch: send };
 
-export const { activities: changedActivities, companies: companyTimelines, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>(
-  '/',
-  options,
-).api;
+export const {
+  activities: changedActivities,
+  companies: companyTimelines,
+  customers: timelines,
+} = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
 export const { customers: acts } = hc<ReturnType<typeof addActRoutes>>('/', options).api;
 export const { activities: movedActivities } = hc<ReturnType<typeof addActivityMoveRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;

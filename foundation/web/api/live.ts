@@ -32,7 +32,13 @@ const gatherMs = 300;
 /** The companies' lists of customers: of a customer that changed the company, both. */
 const peopleOf = (...companies: unknown[]): QueryKey[] => {
   const known = companies.filter((id) => typeof id === 'string');
-  return known.length > 0 ? known.flatMap((id) => [['company-customers', id], ['company-newcomers', id], ['company', id]]) : [];
+  return known.length > 0
+    ? known.flatMap((id) => [
+        ['company-customers', id],
+        ['company-newcomers', id],
+        ['company', id],
+      ])
+    : [];
 };
 
 /** The queries that an event makes stale. The timeline is not among them: it counts new entries and does not jump. */
@@ -46,7 +52,17 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         ['customer', id],
         ['timeline', id],
       ]),
-      ...['customers', 'company-customers', 'company-newcomers', 'board', 'deals', 'deal', 'companies', 'contacts', 'tasks'].map((name) => [name]),
+      ...[
+        'customers',
+        'company-customers',
+        'company-newcomers',
+        'board',
+        'deals',
+        'deal',
+        'companies',
+        'contacts',
+        'tasks',
+      ].map((name) => [name]),
     ];
   switch (type.split('.')[0]) {
     case 'customer':
@@ -62,7 +78,12 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
       ];
     case 'activity':
       // Of one that was moved, the page of the customer where it was, too.
-      return [['tasks'], ['customer', customer], ['company-customers'], ...(previous.customer_id ? [['timeline', previous.customer_id]] : [])];
+      return [
+        ['tasks'],
+        ['customer', customer],
+        ['company-customers'],
+        ...(previous.customer_id ? [['timeline', previous.customer_id]] : []),
+      ];
     case 'company':
       return [['companies'], ['company', key], ['company-newcomers', key]];
     case 'custom_value':

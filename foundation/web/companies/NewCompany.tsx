@@ -58,11 +58,11 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
           <SimilarCompanies name={values.name ?? ''} />
           <TextInput
             label="Domain"
-          name="domain"
-          placeholder="example.com"
-          value={values.domain ?? ''}
-          error={errors.domain}
-          onChange={(event) => change({ domain: event.currentTarget.value || null })}
+            name="domain"
+            placeholder="example.com"
+            value={values.domain ?? ''}
+            error={errors.domain}
+            onChange={(event) => change({ domain: event.currentTarget.value || null })}
           />
         </>
       )}

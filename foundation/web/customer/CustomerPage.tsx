@@ -91,12 +91,7 @@ export function CustomerPage() {
         )}
         {shows('timeline') && (
           <section className={classes.middle} aria-label="Timeline">
-            <Timeline
-              key={customer.id}
-              of={{ kind: 'customer', id: customer.id }}
-              filters={filters}
-              sought={sought}
-            >
+            <Timeline key={customer.id} of={{ kind: 'customer', id: customer.id }} filters={filters} sought={sought}>
               <TimelineFilterBar
                 filters={filters}
                 onChange={(part) => void navigate({ search: (search) => ({ ...search, ...part }), replace: true })}
