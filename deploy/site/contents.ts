@@ -35,6 +35,7 @@ export const sections: Section[] = [
       'docs/http',
       'docs/snippets',
       'docs/webhooks',
+      'docs/companies',
       'docs/tasks',
       'docs/reports',
       'docs/inbox',

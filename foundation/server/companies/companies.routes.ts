@@ -386,7 +386,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       );
       return c.json({ customers, last_activities, next_cursor }, 200);
     })
-    .openapi(proposed, async (c) => c.json({ company: await proposeCompany(db, c.req.valid('json').email) }, 200))
+    .openapi(proposed, async (c) => c.json({ company: await proposeCompany(db.reads, c.req.valid('json').email) }, 200))
     .openapi(newcomers, async (c) => {
       const company = await db.getCompanyById(c.req.valid('param').id);
       if (!company) throw new NotFound('company');

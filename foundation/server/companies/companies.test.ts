@@ -171,6 +171,9 @@ describe('a company and the domain of its people', () => {
     const company = { id, name: 'Stadtwerke', domain: 'xn--stadtwerke-mnchen-e3b.de' };
     for (const email of ['ada@Stadtwerke-München.de', 'b.c+d@mail.xn--stadtwerke-mnchen-e3b.de'])
       expect(await propose(email)).toEqual(company);
+    const part = { name: 'Netz', domain: `netz.${company.domain}` };
+    const below = await app.foundation.createCompany(part);
+    expect(await propose(`ada@post.${part.domain}`)).toEqual({ id: below.id, ...part });
     for (const email of ['ada@nobody.example', 'ada', 'ada@', 'stadtwerke-münchen.de', 'a@b@', '@@@', 'ada@10.0.0.1'])
       expect(await propose(email)).toBeNull();
     expect(await app.call('POST', '/api/companies/proposed', {})).toMatchObject({ status: 422 });

@@ -1,5 +1,5 @@
 import { companyDomainOf } from '@aether/importer/hosts';
-import { type Company, canonicaliseDomain, type PlatformDb, type Queryable } from '@aether/platform';
+import { type Company, canonicaliseDomain, type Queryable } from '@aether/platform';
 import { countCustomers } from '../customers/customersearch.ts';
 
 /*
@@ -12,16 +12,18 @@ export const newcomersMax = 5_000;
 
 export type ProposedCompany = { id: string; name: string; domain: string };
 
-/** The company that has the domain of an address, or the domain above it: `ada@mail.example.com` → the company of mail.example.com, or of example.com. */
-export async function proposeCompany(
-  db: Pick<PlatformDb, 'getCompanyByDomain'>,
-  email: string,
-): Promise<ProposedCompany | null> {
+/** The company that has the domain of an address, or the nearest one above it: `ada@mail.example.com` → that of mail.example.com, or of example.com. */
+export async function proposeCompany(on: Queryable, email: string): Promise<ProposedCompany | null> {
   const host = email.includes('@') ? canonicaliseDomain(email.slice(email.lastIndexOf('@') + 1)) : undefined;
   const registered = host && companyDomainOf(host);
   if (!host || !registered) return null;
-  const company = (await db.getCompanyByDomain(host)) ?? (await db.getCompanyByDomain(registered));
-  return company?.domain ? { id: company.id, name: company.name, domain: company.domain } : null;
+  const labels = host.split('.');
+  const above = labels.map((_, index) => labels.slice(index).join('.')).filter((domain) => domain.endsWith(registered));
+  const [company] = await on.query<ProposedCompany>(
+    'select id, name, domain from platform.companies where domain = any ($1) order by octet_length(domain) desc limit 1',
+    [above],
+  );
+  return company ?? null;
 }
 
 /** How many customers without a company have an address at the domain of this one. */
