@@ -115,12 +115,10 @@ export const customerFilters = {
   manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
   no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
   company: uuid().optional(),
-  no_company_at: companyDomain()
-    .optional()
-    .openapi({
-      description: 'A domain: only customers without a company whose address is there.',
-      example: 'example.com',
-    }),
+  no_company_at: companyDomain().optional().openapi({
+    description: 'A domain: only customers without a company whose address is there.',
+    example: 'example.com',
+  }),
   app: appName().optional().openapi({ description: 'The app that created them.' }),
   created_after: time().optional(),
   created_before: time().optional(),

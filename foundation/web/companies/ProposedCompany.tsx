@@ -25,10 +25,12 @@ export function ProposedCompany({ email, onChoose }: ProposedCompanyProps) {
         <Button
           variant="light"
           size="compact-sm"
+          title={`It has the domain ${company.domain}.`}
+          styles={{ root: { height: 'auto', minHeight: 26 }, label: { whiteSpace: 'normal', textAlign: 'start' } }}
           leftSection={<IconBuilding size={14} />}
           onClick={() => onChoose(company)}
         >
-          {company.name} has {company.domain}: choose it
+          Choose {company.name}
         </Button>
       )}
     </div>
