@@ -147,6 +147,8 @@ const lists = [
   '/api/companies?sort=name',
   '/api/companies?sort=created',
   '/api/companies/{company}/contacts?',
+  '/api/companies/{company}/customers?',
+  '/api/companies/{company}/timeline?',
   '/api/deals?sort=name',
   '/api/deals?sort=amount',
   '/api/activities?',
@@ -164,6 +166,7 @@ async function fillLists(): Promise<string[]> {
   const { customers } = (await app.call('GET', '/api/customers?sort=name&limit=2')).body;
   const [customer, other] = customers.map(({ id }: Row) => id);
   const { body: company } = await app.call('POST', '/api/companies', { name: 'Beacon' });
+  for (const id of [customer, other]) await app.call('PATCH', `/api/customers/${id}`, { company_id: company.id });
   for (const n of [1, 2]) {
     await app.call('POST', `/api/companies/${company.id}/contacts`, { name: `Contact ${n}` });
     for (const id of [customer, other])
