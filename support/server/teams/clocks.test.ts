@@ -75,3 +75,28 @@ test('a target no longer than the warning is told of at its half, not at once', 
 test('in hours that never come nothing is due', () => {
   expect(say(computeClocks({ hours: { time_zone: 'UTC', days: {} }, targets }, asked)).due_at).toBeNull();
 });
+
+test('a conversation that was opened again before anybody answered has the whole time to its first answer from then on', () => {
+  const resolveFrom = new Date('2026-11-25T08:00:00Z');
+  expect(say(computeClocks({ hours, targets }, { ...asked, resolveFrom }))).toMatchObject({
+    first_due_at: '2026-11-25T09:00:00.000Z',
+    due_at: '2026-11-25T09:00:00.000Z',
+  });
+  expect(say(computeClocks({ hours, targets }, { ...asked, resolveFrom, isAnswered: true }))).toMatchObject({
+    first_due_at: '2026-11-23T08:30:00.000Z',
+  });
+});
+
+test('what is due only after more than 400 days is not warned of either', () => {
+  const rare: OfficeHours = { time_zone: 'UTC', days: { mon: [['09:00', '09:01']] } };
+  const late = { ...targets, first_response: null, resolution: 60 };
+  expect(say(computeClocks({ hours: rare, targets: late }, asked))).toMatchObject({ due_at: null, warn_at: null });
+});
+
+test('the times of a hundred conversations of a team with a target of weeks are computed in less than a fifth of a second of work', () => {
+  const weeks = { ...targets, resolution: 43_200 };
+  const before = process.cpuUsage();
+  for (let n = 0; n < 100; n += 1)
+    computeClocks({ hours, targets: weeks }, { ...asked, from: new Date(from.getTime() + n * 60_000) });
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(200);
+});

@@ -43,17 +43,20 @@ export function computeClocks(
   const counted = targets.clock === 'office' ? hours : null;
   const after = (start: Date, minutes: number | null, before = 0) =>
     minutes === null ? null : addOpenMinutes(counted, start, Math.max(0, minutes - before));
-  const first = after(from, target.first_response);
+  // Opened again before anybody answered: the visitor waits anew.
+  const firstFrom = isAnswered ? from : resolveFrom;
+  const first = after(firstFrom, target.first_response);
   const resolve = after(resolveFrom, target.resolution);
   const isFirst = first !== null && !isAnswered && (resolve === null || first <= resolve);
   const warned = (minutes: number | null) => targets.warn_minutes < (minutes ?? 0);
-  const [start, minutes] = isFirst ? [from, target.first_response] : [resolveFrom, target.resolution];
+  const [start, minutes] = isFirst ? [firstFrom, target.first_response] : [resolveFrom, target.resolution];
+  const due = isFirst ? first : resolve;
   return {
     first_due_at: first,
     resolve_due_at: resolve,
-    due_at: isFirst ? first : resolve,
-    // A target that is as short as the warning would be warned of at once: half of it has to pass.
-    warn_at: after(start, minutes, warned(minutes) ? targets.warn_minutes : (minutes ?? 0) / 2),
+    due_at: due,
+    // What is never due is not warned of. A target that is as short as the warning would be warned of at once: half of it has to pass.
+    warn_at: due && after(start, minutes, warned(minutes) ? targets.warn_minutes : (minutes ?? 0) / 2),
   };
 }
 

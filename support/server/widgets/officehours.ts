@@ -22,7 +22,7 @@ export type Weekday = (typeof weekdays)[number];
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
 /** A stretch of real time in which people are there, in milliseconds: `to` is not part of it. */
-type Stretch = { from: number; to: number };
+type Stretch = { readonly from: number; readonly to: number };
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
@@ -81,12 +81,17 @@ export function countOpenMinutes(hours: OfficeHours | null, from: Date, to: Date
 
 /** The stretches from the day before a moment on, for so many days, in order; stretches that touch or overlap are one. */
 function* stretchesFrom(hours: OfficeHours, at: number, days: number): Generator<Stretch> {
-  const holidays = new Map(hours.holidays?.map((holiday) => [holiday.date, holiday]));
+  const { holidays, days: known } = readCalendar(hours);
   let open: Stretch | undefined;
   const first = dayOf(at, hours.time_zone) - 1;
   for (let day = first; day <= first + days + 1; day += 1) {
-    for (const stretch of stretchesOfDay(hours, day, holidays)) {
-      if (open && stretch.from <= open.to) open.to = Math.max(open.to, stretch.to);
+    let stretches = known.get(day);
+    if (!stretches) {
+      stretches = stretchesOfDay(hours, day, holidays);
+      known.set(day, stretches);
+    }
+    for (const stretch of stretches) {
+      if (open && stretch.from <= open.to) open = { ...open, to: Math.max(open.to, stretch.to) };
       else {
         if (open) yield open;
         open = stretch;
@@ -94,6 +99,19 @@ function* stretchesFrom(hours: OfficeHours, at: number, days: number): Generator
     }
   }
   if (open) yield open;
+}
+
+type Calendar = { holidays: Map<string, Holiday>; days: Map<number, Stretch[]> };
+
+/** By the hours: a turn computes a hundred conversations of the same team, and a target of weeks reads a clock thousands of times. */
+const calendars = new WeakMap<OfficeHours, Calendar>();
+
+function readCalendar(hours: OfficeHours): Calendar {
+  const known = calendars.get(hours);
+  if (known) return known;
+  const calendar = { holidays: new Map(hours.holidays?.map((holiday) => [holiday.date, holiday])), days: new Map() };
+  calendars.set(hours, calendar);
+  return calendar;
 }
 
 /** @param day days since 1970-01-01 on the calendar */
