@@ -4,6 +4,7 @@ import { NotFound, type PlatformDb, type Transaction } from '@aether/platform';
 import type { Context } from 'hono';
 import { byVisitor, type VisitorDoor } from '../visitors/visitordoor.ts';
 import { requireReaderOf } from './readers.ts';
+import { mayReturn } from './reopening.ts';
 import { SessionEnded } from './sessions.ts';
 
 /**
@@ -29,7 +30,10 @@ export function addConversationFileRoutes(
           ['file-session', session.id],
           ['file-address', door.addressOf(c)],
         ]);
-      return { owner: { parentId: session.id, createdBy: null }, hold: (tx) => holdOpen(tx, session.id) };
+      return {
+        owner: { parentId: session.id, createdBy: null },
+        hold: (tx) => holdOpen(tx, session.id, { orReturning: true }),
+      };
     },
     async read(c, find, id) {
       const { session } = await door.enter(c, id as string);
@@ -61,11 +65,16 @@ export function addConversationFileRoutes(
   }
 }
 
-/** Keeps the conversation open to the end of the transaction, so that an erasure of its person finds the file that begins here. */
-async function holdOpen(tx: Transaction, id: string): Promise<void> {
-  const [session] = await tx.query<{ status: string }>('select status from support.sessions where id = $1 for share', [
-    id,
-  ]);
+/**
+ * Keeps the conversation open to the end of the transaction, so that an erasure of its person finds the file that begins here.
+ *
+ * @param options `orReturning`: also one that has ended, if a message of its visitor, which comes after its files, opens it again
+ */
+async function holdOpen(tx: Transaction, id: string, { orReturning = false } = {}): Promise<void> {
+  const [session] = await tx.query<{ status: string; may_return: boolean }>(
+    `select s.status, coalesce(${mayReturn}, false) as may_return from support.sessions s where s.id = $1 for share of s`,
+    [id],
+  );
   if (!session) throw new NotFound('session');
-  if (session.status === 'ended') throw new SessionEnded();
+  if (session.status === 'ended' && !(orReturning && session.may_return)) throw new SessionEnded();
 }

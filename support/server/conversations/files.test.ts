@@ -40,6 +40,14 @@ async function sent(who: TestVisitor, bytes = image, name?: string): Promise<str
   return body.id;
 }
 
+/** A visitor whose conversation an agent has ended. */
+async function ended(): Promise<TestVisitor> {
+  const who = await visit(app);
+  await who.say('Hello');
+  await app.callAs('priya')('POST', `/api/sessions/${who.id}/end`, { resolved: true });
+  return who;
+}
+
 describe('a visitor’s image', () => {
   test('arrives with the message, live, as what its bytes are, without what tells of its maker', async () => {
     const ear = await visitor.listen();
@@ -170,13 +178,25 @@ describe('what is refused', () => {
     expect((await getAs('maya', `/api/files/${theirs}`)).status).toBe(403);
   });
 
-  test('an upload to a conversation that has ended', async () => {
-    const who = await visit(app);
-    await who.say('Hello');
-    await app.callAs('priya')('POST', `/api/sessions/${who.id}/end`, { resolved: true });
+  test('an upload to a conversation that ended too long ago for its visitor to open it again', async () => {
+    const who = await ended();
+    await app.support.query(`update support.sessions set ended_at = now() - interval '8 days' where id = $1`, [who.id]);
     expect((await send(who, image)).body.code).toBe('session-ended');
-    expect((await sendAs('priya', who, image)).body.code).toBe('session-ended');
   });
+
+  test('an agent’s upload to a conversation that has ended', async () => {
+    expect((await sendAs('priya', await ended(), image)).body.code).toBe('session-ended');
+  });
+});
+
+test('a visitor comes back to a conversation that has ended with nothing but an image', async () => {
+  const who = await ended();
+  const { status, body: file } = await send(who, image);
+  expect(status).toBe(200);
+  const statusOf = async () => (await app.callAs('priya')('GET', `/api/sessions/${who.id}`)).body.session.status;
+  expect(await statusOf()).toBe('ended');
+  expect((await say(who, [file.id])).status).toBe(201);
+  expect(await statusOf()).toBe('active');
 });
 
 test('an agent sends a document, and the visitor gets it; another agent’s upload is not theirs to send', async () => {

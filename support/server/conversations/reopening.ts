@@ -46,7 +46,8 @@ export const returnsUntil = `(
   select s.ended_at + make_interval(days => w.reopens_days) from support.widgets w
   where w.id = s.widget_id and w.reopens_days > 0 and s.status = 'ended'
     and not exists (select from platform.customers c where c.id = s.customer_id and c.erased_at is not null))`;
-const mayReturn = `${returnsUntil} > now()`;
+/** SQL: whether a message of the visitor of an ended session `s` opens it again; null if it does not. */
+export const mayReturn = `${returnsUntil} > now()`;
 
 /** An agent opens it again. If nobody has it, it is theirs. @throws NotFound */
 export async function reopenByAgent(
