@@ -11,11 +11,14 @@ create table support.teams (
   hours jsonb check (jsonb_typeof(hours) = 'object' and octet_length(hours::text) <= 65536),
   targets jsonb check (jsonb_typeof(targets) = 'object' and octet_length(targets::text) <= 4096),
   members_at timestamptz not null default clock_timestamp() constraint teams_members_at_time check (platform.is_time(members_at)),
+  clocks_at timestamptz constraint teams_clocks_at_time check (platform.is_time(clocks_at)),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
 comment on column support.teams.members_at is 'When its members last changed: so that counts as a change of the team.';
+comment on column support.teams.clocks_at is
+  'When its hours or targets last changed: the times of conversations that were computed before are computed again.';
 comment on column support.teams.open_max is
   'So many open conversations of an agent, of whatever team, keep the rule from giving another one.';
 comment on column support.teams.hours is 'Null: people are always there. Otherwise the time zone, the hours of each weekday, and holidays.';
@@ -24,10 +27,11 @@ create unique index teams_name_key on support.teams (lower(name collate pg_catal
 create trigger count_version before update on support.teams for each row execute function platform.count_version();
 call platform.protect_table('support.teams');
 create policy support_all on support.teams to support_role using (true) with check (true);
-grant select, insert (name, assigning, open_max, hours, targets), update (name, assigning, open_max, hours, targets, members_at), delete
+grant select, insert (name, assigning, open_max, hours, targets),
+    update (name, assigning, open_max, hours, targets, members_at, clocks_at), delete
   on support.teams to support_role;
 call platform.classify('support.teams', null, 'keep', 'How the house works: no row is a person''s.',
-  technical => 'id name assigning open_max hours targets members_at version created_at updated_at');
+  technical => 'id name assigning open_max hours targets members_at clocks_at version created_at updated_at');
 
 create table support.team_members (
   team_id uuid not null references support.teams on delete cascade,
@@ -62,8 +66,11 @@ comment on column support.widgets.ends_after_hours is
   'A conversation in which nobody wrote for so long ends by itself, unless the visitor waits for an answer. Null: never.';
 alter table support.widgets add column reopens_days integer not null default 7 check (reopens_days between 0 and 365);
 comment on column support.widgets.reopens_days is 'So long after its end a conversation opens again when its visitor writes. 0: never.';
-grant insert (team_id, ends_after_hours, reopens_days), update (team_id, ends_after_hours, reopens_days) on support.widgets to support_role;
-call platform.classify_columns('support.widgets', technical => 'team_id ends_after_hours reopens_days');
+alter table support.widgets add column clocks_at timestamptz constraint widgets_clocks_at_time check (platform.is_time(clocks_at));
+comment on column support.widgets.clocks_at is 'When it last got another team, as support.teams.clocks_at.';
+grant insert (team_id, ends_after_hours, reopens_days), update (team_id, ends_after_hours, reopens_days, clocks_at)
+  on support.widgets to support_role;
+call platform.classify_columns('support.widgets', technical => 'team_id ends_after_hours reopens_days clocks_at');
 
 alter table support.sessions
   -- Not the time at which it ends: a message moves that, and would have to write an index each time.
@@ -79,14 +86,19 @@ comment on column support.sessions.idle_check_at is 'When to look next whether i
 comment on column support.sessions.first_answered_at is 'When an agent first wrote to a visitor who had asked.';
 comment on column support.sessions.due_at is 'The next of first_due_at and resolve_due_at that is still to be met.';
 comment on column support.sessions.warn_at is 'When the agent is told that due_at comes.';
-comment on column support.sessions.clocked_at is 'When the four times were computed. Null: they are to be computed again.';
+comment on column support.sessions.clocked_at is
+  'When the four times were computed. Null, or before clocks_at of the widget or its team: again.';
 update support.sessions s
 set first_answered_at = (
   select min(m.created_at) from support.messages m where m.session_id = s.id and m.author = 'agent' and m.created_at >= s.asked_at)
 where s.status = 'active' and s.asked_at is not null;
 create index sessions_idle on support.sessions (idle_check_at) where status = 'active';
+create index sessions_last_look on support.sessions (widget_id, idle_check_at) where status = 'active';
 create index sessions_unclocked on support.sessions (asked_at)
   where status = 'active' and handler = 'agent' and asked_at is not null and clocked_at is null;
+create index sessions_clocked on support.sessions (widget_id, clocked_at)
+  where status = 'active' and handler = 'agent' and asked_at is not null and clocked_at is not null;
+create index sessions_unseen on support.sessions (agent_id) where status = 'active' and is_new_to_agent;
 create index sessions_warned on support.sessions (warn_at) where status = 'active' and warned_at is null and warn_at is not null;
 grant update (idle_check_at, first_answered_at, first_due_at, resolve_due_at, due_at, warn_at, warned_at, clocked_at)
   on support.sessions to support_role;
@@ -172,15 +184,18 @@ begin atomic
   where s.id = activity_of_session.session and (s.status = 'ended' or l.kind in ('reopened', 'returned'));
 end;
 
--- Brings the activity of a conversation up to date that the CRM was told of before. It derives every word from the conversation, so an app
--- that may call it can tell nothing else. Support still has no update of activities.
+-- Brings the activity of a conversation up to date that the CRM was told of before, also whose it is: its visitor may have proved since to
+-- be another customer. It derives every word from the conversation, so an app that may call it can tell nothing else. Support still has no
+-- update of activities.
 create function support.retell_session(session uuid) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
-  update crm.activities a set description = n.description, metadata = n.metadata, occurred_at = n.occurred_at
+  update crm.activities a
+  set customer_id = n.customer_id, description = n.description, metadata = n.metadata, occurred_at = n.occurred_at
   from support.activity_of_session(session) n
-  where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key and a.customer_id = n.customer_id
-    and (a.description, a.metadata, a.occurred_at) is distinct from (n.description, n.metadata, n.occurred_at);
+  where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key
+    and (a.customer_id, a.description, a.metadata, a.occurred_at)
+      is distinct from (n.customer_id, n.description, n.metadata, n.occurred_at);
 end $$;
 grant execute on function support.retell_session(uuid) to support_role;
 

@@ -58,8 +58,16 @@ export const webFolder = join(import.meta.dirname, '..', 'web');
 /** The folder of the built widget. */
 export const widgetFolder = join(import.meta.dirname, '..', 'widget');
 
-/** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
-export function startSupport(options: ServerOptions = {}): Promise<Served> {
+/**
+ * Starts Support's server on port 4200, or the next free one.
+ *
+ * @param options `turnEveryMs`: how long to wait between two looks at what conversations need by themselves
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export function startSupport({
+  turnEveryMs,
+  ...options
+}: ServerOptions & { turnEveryMs?: number } = {}): Promise<Served> {
   let live: Live | undefined;
   let rings: PlatformDb['signals'] | undefined;
   return startServer(
@@ -87,7 +95,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       addRoutes(app, db, context) {
         rings = db.signals;
         live = openLive(db, context.closing);
-        takeTurns(db, live, context);
+        takeTurns(db, live, context, turnEveryMs);
         const door = openVisitorDoor(app, db, context);
         const streams = openVisitorStreams(db, live, {
           closing: context.closing,

@@ -22,8 +22,13 @@ export type TestSupport = SignedCalls & {
 /**
  * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is also an
  * administrator. `maya`, the user of `call`, is not an agent. `boss` is an administrator and not an agent.
+ *
+ * @param options `turnEveryMs`: how often it looks at what conversations need by themselves; a test that waits for that looks often.
  */
-export async function startTestSupport(settings: Record<string, string> = {}): Promise<TestSupport> {
+export async function startTestSupport(
+  settings: Record<string, string> = {},
+  { turnEveryMs }: { turnEveryMs?: number } = {},
+): Promise<TestSupport> {
   const database = await createTestDatabase();
   const log = createLog('test');
   log.level = 'silent';
@@ -58,6 +63,7 @@ export async function startTestSupport(settings: Record<string, string> = {}): P
       },
       port: 0,
       log,
+      turnEveryMs,
     });
     atEnd(server.close);
     return server;

@@ -1,3 +1,6 @@
+import { atEnd } from '@aether/database/testing';
+import { connectPlatform } from '@aether/platform';
+import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
@@ -6,12 +9,13 @@ let priya: TestSupport['call'];
 let admin: TestSupport['call'];
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport({}, { turnEveryMs: 40 });
   [priya, admin] = [app.callAs('priya'), app.callAs('admin')];
 });
 
 type Chat = {
   id: string;
+  bearer: Record<string, string>;
   say: (body: string, clientId?: string, more?: object) => ReturnType<TestSupport['call']>;
   read: () => Promise<Seen>;
 };
@@ -24,7 +28,10 @@ async function begin(body = 'Where is my order?', email = `back${++unique}@post.
   const say = (words: string, clientId = `m${++unique}`, more = {}) =>
     app.call('POST', `/api/sessions/${id}/messages`, { client_id: clientId, body: words, ...more }, bearer);
   expect((await say(body)).status).toBe(201);
-  return { id, say, read: async () => (await app.call('GET', `/api/sessions/${id}/messages`, undefined, bearer)).body };
+  return {
+    ...{ id, bearer, say },
+    read: async () => (await app.call('GET', `/api/sessions/${id}/messages`, undefined, bearer)).body,
+  };
 }
 
 const reply = (id: string) =>
@@ -38,7 +45,7 @@ const kindsOf = async (id: string) =>
     )
   ).map(({ kind }) => kind);
 const activitiesOf = (id: string) =>
-  app.foundation.query<{ description: string; metadata: { duration_seconds: number } }>(
+  app.foundation.query<{ description: string; metadata: { duration_seconds: number }; customer_id: string }>(
     'select description, metadata, customer_id from crm.activities where idempotency_key = $1',
     [`session:${id}`],
   );
@@ -144,6 +151,64 @@ test('the CRM has one entry of a conversation that ended twice: opened again mea
   expect(activity).toMatchObject({
     description: 'Support conversation resolved (unverified visitor)',
     metadata: { summary: 'Broken parcel, replaced', message_count: 2, resolved: true },
+  });
+});
+
+describe('the CRM’s entry of a conversation that ends again', () => {
+  const customerOf = async (id: string) => (await priya('GET', `/api/sessions/${id}`)).body.session.customer.id;
+
+  test('goes to the customer whom its visitor has proved to be since', async () => {
+    const secret = 'R'.repeat(43);
+    await app.support.query(
+      'insert into support.widget_secrets (widget_id, secret) select id, $2 from support.widgets where key = $1',
+      [widgetKey, secret],
+    );
+    const { id, bearer } = await begin('Hello?', 'typed@post.example');
+    await end(id);
+    const typed = await customerOf(id);
+    const identity_token = await new SignJWT({ email: 'proved@post.example', name: 'Vera', aud: widgetKey })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuedAt()
+      .setExpirationTime('10m')
+      .sign(new TextEncoder().encode(secret));
+    const { body } = await app.call('POST', `/api/sessions/${id}/identity`, { identity_token }, bearer);
+    const said = { client_id: 'm2', body: 'It came broken' };
+    const proved = { Authorization: `Bearer ${body.visitor_token}` };
+    expect((await app.call('POST', `/api/sessions/${id}/messages`, said, proved)).status).toBe(201);
+    await end(id);
+    expect(await customerOf(id)).not.toBe(typed);
+    expect(await activitiesOf(id)).toMatchObject([
+      {
+        customer_id: await customerOf(id),
+        description: 'Support conversation resolved',
+        metadata: { message_count: 2 },
+      },
+    ]);
+  });
+
+  test('is one entry of the right customer also after a merge in between, and after the undo of it', async () => {
+    const platform = await connectPlatform({
+      app: 'console',
+      variables: { PLATFORM_DB_URL: app.database.url('console_app') },
+    });
+    atEnd(() => platform.close());
+    const chat = await begin('Mine', 'loser@post.example');
+    const loser = await customerOf(chat.id);
+    const { id: survivor } = await app.foundation.createCustomer({ name: 'Vera', email: 'survivor@post.example' });
+    await end(chat.id);
+    const { merges } = await platform.mergeCustomers(survivor, [loser], { actor: 'admin' });
+    expect((await chat.say('Once more')).status).toBe(201);
+    expect(await activitiesOf(chat.id)).toMatchObject([
+      { customer_id: survivor, description: 'Support conversation opened again (unverified visitor)' },
+    ]);
+    await end(chat.id);
+    await platform.unmergeCustomers(merges[0]?.merge as string, { actor: 'admin' });
+    expect(await activitiesOf(chat.id)).toMatchObject([{ customer_id: loser }]);
+    expect((await chat.say('And again')).status).toBe(201);
+    await end(chat.id, 'All of it');
+    expect(await activitiesOf(chat.id)).toMatchObject([
+      { customer_id: loser, metadata: { message_count: 3, summary: 'All of it' } },
+    ]);
   });
 });
 

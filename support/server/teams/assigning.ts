@@ -32,6 +32,9 @@ export function listRuledTeams(on: Pick<PlatformDb, 'query'>): Promise<Ruled[]> 
   );
 }
 
+/** No limit is higher. An agent may have years of conversations that nobody ended: to count them all, at each turn, would take long. */
+const countedMax = 1_000;
+
 export type Given = { session_id: string; agent_id: string };
 
 /** Gives the team's next conversation to an agent. @returns undefined if none waits, or nobody can get one */
@@ -46,9 +49,10 @@ export async function giveNext(tx: Transaction, team: Ruled): Promise<Given | un
        select m.agent_id, m.languages, m.assigned_at, o.open
        from support.team_members m join support.agents a on a.id = m.agent_id
          cross join lateral (
-           select count(*) as open from support.sessions s
-           where s.agent_id = m.agent_id and s.status = 'active' and s.asked_at is not null
-             and (s.snoozed_until is null or s.snoozed_until <= now())) o
+           select count(*) as open from (
+             select from support.sessions s
+             where s.agent_id = m.agent_id and s.status = 'active' and s.asked_at is not null
+               and (s.snoozed_until is null or s.snoozed_until <= now()) limit ${countedMax}) counted) o
        where m.team_id = $1 and ${isThere} and ($2::integer is null or o.open < $2)),
      waiting as (
        select s.id, ${mainPart('coalesce(s.language, c.preferred_language)')} as language

@@ -6,7 +6,8 @@ import { computeClocks, type Targets } from './clocks.ts';
 /*
  * The times at which a team misses its targets, of each conversation. Node computes them (clocks.ts), and they are stored, so that lists are
  * sorted by them. sessions.clocked_at is null where they are to be computed: a visitor has begun to wait for a person, the first answer is
- * given, the priority has changed, it was opened again, or the team's hours or targets have changed.
+ * given, the priority has changed, or it was opened again. It is before clocks_at of the team or of the widget where the team's hours or
+ * targets have changed since, or the widget has another team: that writes one row, however many conversations are open.
  */
 
 const computedMax = 100;
@@ -31,19 +32,34 @@ type Unclocked = {
 };
 type Team = { hours: OfficeHours | null; targets: Targets | null };
 
-const isUnclocked = `s.status = 'active' and s.handler = 'agent' and s.asked_at is not null and s.clocked_at is null`;
+const runs = `s.status = 'active' and s.handler = 'agent' and s.asked_at is not null`;
+
+/** SQL: the sessions whose times were computed by former hours or targets, some of them: a stretch of an index for each widget. */
+const byFormerTargets = (max: number) => `
+  select f.id, f.widget_id from support.widgets w left join support.teams t on t.id = w.team_id cross join lateral (
+    select s.id, s.widget_id from support.sessions s
+    where s.widget_id = w.id and ${runs} and s.clocked_at < greatest(w.clocks_at, t.clocks_at)
+    order by s.clocked_at limit ${max}) f
+  limit ${max}`;
+
+/** SQL: whether there is anything to compute. */
+export const hasUnclocked = `(
+  (select s.asked_at from support.sessions s where ${runs} and s.clocked_at is null order by s.asked_at limit 1) is not null
+  or exists (${byFormerTargets(1)}))`;
 
 /** Computes the times of at most 100 conversations. @returns those that have other times now, and whether there may be more */
 export async function computeDeadlines(tx: Transaction): Promise<{ changed: string[]; hasMore: boolean }> {
   const found = await tx.query<{ id: string; widget_id: string }>(
-    `select s.id, s.widget_id from support.sessions s where ${isUnclocked} order by s.asked_at limit ${computedMax}`,
+    `(select s.id, s.widget_id from support.sessions s where ${runs} and s.clocked_at is null order by s.asked_at limit ${computedMax})
+     union all (${byFormerTargets(computedMax)})
+     limit ${computedMax}`,
   );
   if (found.length === 0) return { changed: [], hasMore: false };
   const teams = await holdTeams(tx, [...new Set(found.map(({ widget_id }) => widget_id))]);
   const open = await tx.query<Unclocked>(
     `select s.id, s.widget_id, ${from} as from, ${openedAgain} as opened_again, s.priority,
        s.first_answered_at is not null as is_answered
-     from support.sessions s where s.id = any ($1) and ${isUnclocked} for update skip locked`,
+     from support.sessions s where s.id = any ($1) and ${runs} for update skip locked`,
     [found.map(({ id }) => id)],
   );
   const computed = open.map(({ id, widget_id, from, opened_again, priority, is_answered }) => ({
@@ -75,8 +91,8 @@ export async function computeDeadlines(tx: Transaction): Promise<{ changed: stri
 }
 
 /**
- * The teams of the widgets, by widget. Whoever changes one holds it, and then marks its conversations. So these are held before the
- * conversations, as there: otherwise a time that was computed by the former hours would stay.
+ * The teams of the widgets, by widget. Whoever changes one holds it, and then writes when. So these are held here: times that were computed
+ * by the former hours are from a transaction that began before, and are computed again.
  */
 async function holdTeams(tx: Transaction, widgetIds: string[]): Promise<Map<string, Team>> {
   const widgets = await tx.query<{ id: string; team_id: string | null }>(

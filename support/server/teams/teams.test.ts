@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
+import { waitingWork } from './turns.ts';
 
 let app: TestSupport;
 let admin: TestSupport['call'];
 let unique = 0;
 const agents: Record<string, string> = {};
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport({}, { turnEveryMs: 40 });
   admin = app.callAs('admin');
   for (const { id, user_id } of (await admin('GET', '/api/agents')).body.agents) agents[user_id] = id;
 });
@@ -45,6 +46,11 @@ async function be(availability: string, ...users: string[]): Promise<void> {
     await app.callAs(user)('POST', '/api/agents/me/seen', {});
   }
 }
+/** The conversations of other tests count for no limit, and wait for nobody. */
+const endAll = () =>
+  app.support.query(
+    `update support.sessions set status = 'ended', resolved = false, ended_at = now(), waiting_since = null where status = 'active'`,
+  );
 const of = (...users: string[]) =>
   users.map((user) => ({ agent_id: agents[user] as string, languages: [] as string[] }));
 
@@ -194,9 +200,7 @@ describe('the rule of a team', () => {
   });
 
   test('stops at the limit of open ones, and goes on when one ends; the fewest come first', async () => {
-    await app.support.query(
-      `update support.sessions set snoozed_until = now() + interval '1 hour' where status = 'active' and agent_id is not null`,
-    );
+    await endAll();
     const team = await newTeam({ assigning: 'least_open', open_max: 2, members: of('priya', 'tom') });
     const { key } = await newWidget({ team_id: team.id });
     const held = await ask(key);
@@ -212,9 +216,7 @@ describe('the rule of a team', () => {
   });
 
   test('prefers who speaks the visitor’s language, and says so', async () => {
-    await app.support.query(
-      `update support.sessions set snoozed_until = now() + interval '1 hour' where status = 'active' and agent_id is not null`,
-    );
+    await endAll();
     const team = await newTeam({
       assigning: 'round_robin',
       members: [...of('priya'), { agent_id: agents.tom as string, languages: ['pt'] }],
@@ -342,4 +344,41 @@ describe('a target of a team', () => {
     const { next_cursor } = (await admin('GET', `/api/inbox?view=all&widget=${widget}&order=due&limit=2`)).body;
     expect(await list(`order=due&limit=2&cursor=${encodeURIComponent(next_cursor)}`)).toEqual([0]);
   });
+});
+
+test('a change of hours, targets or team waits for no conversation that somebody holds, and holds none itself', async () => {
+  const team = await newTeam();
+  const widget = await newWidget({ team_id: team.id });
+  const id = await ask(widget.key);
+  const isClocked = () =>
+    app.support.query('select from support.sessions where id = $1 and clocked_at is not null', [id]);
+  await expect.poll(async () => (await isClocked()).length, slow).toBe(1);
+  const targets = { first_response: 60, resolution: null, clock: 'always' };
+  await app.support.transaction({}, async (tx) => {
+    await tx.query('select from support.sessions where id = $1 for update', [id]);
+    const changed = [
+      await admin('PATCH', `/api/teams/${team.id}`, { targets }),
+      await admin('PATCH', `/api/widgets/${widget.id}`, { ends_after_hours: 1, team_id: team.id }),
+    ];
+    expect(changed.map(({ status }) => status)).toEqual([200, 200]);
+  });
+  await expect.poll(async () => (await sessionOf(id)).due_at, slow).not.toBeNull();
+});
+
+test('a look for work reads no table of conversations, even where the planner believes that most of them need some', async () => {
+  const { id } = await newWidget();
+  await app.support.query(
+    `insert into support.sessions (widget_id, identity, token_hash, handler)
+     select $1, 'claimed', sha256(uuid_send(uuidv7())), 'agent' from generate_series(1, 4000)`,
+    [id],
+  );
+  await app.support.query(
+    `update support.sessions set asked_at = now(), clocked_at = null, idle_check_at = now(), warn_at = now() where widget_id = $1`,
+    [id],
+  );
+  const owner = await app.database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+  await owner.query('analyze support.sessions');
+  const plan = await app.support.query<Record<string, string>>(`explain ${waitingWork}`);
+  expect(plan.flatMap(Object.values).filter((line) => line.includes('Scan on sessions'))).toEqual([]);
 });

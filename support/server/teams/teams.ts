@@ -95,7 +95,8 @@ export async function updateTeam(
     await replaceMembers(tx, id, members);
     await giveReaders(tx, 'w.team_id = $1', id);
   }
-  if (hours !== undefined || targets !== undefined) await computeAgain(tx, 'w.team_id = $1', id);
+  if (hours !== undefined || targets !== undefined)
+    await tx.query('update support.teams set clocks_at = clock_timestamp() where id = $1', [id]);
   return getTeam(tx, id);
 }
 
@@ -147,15 +148,6 @@ async function giveReaders(tx: Transaction, which: string, value: string): Promi
   );
 }
 
-/** The times of open conversations are computed again, by the next turn of any server. */
-async function computeAgain(tx: Transaction, which: string, value: string): Promise<void> {
-  await tx.query(
-    `update support.sessions s set clocked_at = null from support.widgets w
-     where w.id = s.widget_id and s.status = 'active' and s.asked_at is not null and s.clocked_at is not null and ${which}`,
-    [value],
-  );
-}
-
 /**
  * A widget has been given to a team, or taken from it: then its readers stay who they were, until they are changed.
  *
@@ -163,5 +155,5 @@ async function computeAgain(tx: Transaction, which: string, value: string): Prom
  */
 export async function settleTeamOfWidget(tx: Transaction, widgetId: string): Promise<void> {
   await giveReaders(tx, 'w.id = $1', widgetId);
-  await computeAgain(tx, 'w.id = $1', widgetId);
+  await tx.query('update support.widgets set clocks_at = clock_timestamp() where id = $1', [widgetId]);
 }

@@ -1,34 +1,36 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ServerContext } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { endIdle, lookAtIdle } from '../conversations/idle.ts';
+import { endIdle, hasIdle, lookAtIdle } from '../conversations/idle.ts';
 import type { Live } from '../conversations/live.ts';
 import { giveNext, listRuledTeams, takeBackUnseen } from './assigning.ts';
-import { computeDeadlines, warnOfDeadlines } from './deadlines.ts';
+import { computeDeadlines, hasUnclocked, warnOfDeadlines } from './deadlines.ts';
 
 /*
  * What has to be done in conversations without anybody asking for it: targets are computed and warned of, the rules of teams give
  * conversations to agents, and idle ones end. Every process of Support takes turns, as many as there are: what one of them holds, the
- * others pass over. A turn with nothing to do costs one statement. Otherwise it does a bounded part; what is left is done by the next one, at once. Nothing is remembered between turns, so that
- * a process may end at any moment.
+ * others pass over. A turn with nothing to do costs one statement. Otherwise it does a bounded part; what is left is done by the next one,
+ * at once. Nothing is remembered between turns, so that a process may end at any moment.
  */
 
-const turnEveryMs = 1_000;
 const givenMax = 50;
 
-/** By indexes that hold nothing else, so that it costs the same however many conversations there are. */
-const waitingWork = `select
-  exists (select from support.sessions s
-    where s.status = 'active' and s.handler = 'agent' and s.asked_at is not null and s.clocked_at is null) as deadlines,
-  exists (select from support.sessions s
-    where s.status = 'active' and s.warned_at is null and s.warn_at <= now()) as warnings,
+/**
+ * By indexes that hold nothing else, so that it costs the same however many conversations there are. Each asks for the first in the order of
+ * its index: for `exists`, the planner reads the table where it believes that many wait, which takes longest when they are last in it.
+ */
+export const waitingWork = `select
+  ${hasUnclocked} as deadlines,
+  (select s.warn_at from support.sessions s
+    where s.status = 'active' and s.warned_at is null and s.warn_at is not null
+    order by s.warn_at limit 1) <= now() as warnings,
   exists (select from support.teams t where t.assigning <> 'none') as assigning,
-  exists (select from support.sessions s where s.status = 'active' and s.idle_check_at <= now()) as endings`;
+  ${hasIdle} as endings`;
 
 type Context = Pick<ServerContext, 'closing' | 'log' | 'finish'>;
 
 /** Takes turns until `closing`. */
-export function takeTurns(db: PlatformDb, live: Live, { closing, log, finish }: Context): void {
+export function takeTurns(db: PlatformDb, live: Live, { closing, log, finish }: Context, turnEveryMs = 1_000): void {
   const look = (ids: string[]) => {
     for (const id of ids) live.announce(id, { kind: 'look' });
   };
@@ -79,7 +81,7 @@ export function takeTurns(db: PlatformDb, live: Live, { closing, log, finish }: 
   async function loop(): Promise<void> {
     while (!closing.aborted) {
       let hasMore = false;
-      const found = await attempt('looking', () => db.query<Record<keyof typeof parts, boolean>>(waitingWork));
+      const found = await attempt('looking', () => db.query<Record<keyof typeof parts, boolean | null>>(waitingWork));
       for (const name of ['deadlines', 'warnings', 'assigning', 'endings'] as const)
         if (found?.[0]?.[name] && !closing.aborted && (await attempt(name, parts[name]))) hasMore = true;
       if (!hasMore) await wait(turnEveryMs, undefined, { signal: closing, ref: false }).catch(() => {});

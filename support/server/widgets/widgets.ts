@@ -88,11 +88,6 @@ export async function updateWidget(
     ...['team_id', 'ends_after_hours', 'reopens_days'],
   ]);
   if (change.team_id !== undefined) await settleTeamOfWidget(tx, id);
-  // All of them: a look that is under way read the former hours.
-  if (change.ends_after_hours !== undefined)
-    await tx.query(`update support.sessions set idle_check_at = now() where widget_id = $1 and status = 'active'`, [
-      id,
-    ]);
   return getWidget(tx, id);
 }
 
