@@ -65,12 +65,17 @@ export async function lookAtIdle(tx: Transaction): Promise<{ due: string[]; hasM
   return { due: looked.filter(({ is_due }) => is_due).map(({ id }) => id), hasMore: looked.length === looksMax };
 }
 
-/** Ends a conversation if it still has to end. Another process may have come first. @returns whether it ended now */
+/**
+ * Ends a conversation if it still has to end. Another process may have come first. It waits for whoever holds it, such as a turn that
+ * computes its times: to pass it over would put its end off by a minute.
+ *
+ * @returns whether it ended now
+ */
 export function endIdle(db: PlatformDb, id: string): Promise<boolean> {
   const end = async (tx: Transaction): Promise<boolean> => {
     const [held] = await tx.query<{ hours: number }>(
       `select w.ends_after_hours as hours from support.sessions s join support.widgets w on w.id = s.widget_id
-       where s.id = $1 and ${isIdle} and (${ends}) <= now() for update of s skip locked`,
+       where s.id = $1 and ${isIdle} and (${ends}) <= now() for update of s`,
       [id],
     );
     if (held) await writeEndings(tx, [{ id, resolved: false, idleHours: held.hours }]);
