@@ -425,7 +425,7 @@ create table crm.act_customers (
   constraint act_customers_was_check CHECK ((octet_length(was) <= 1000))
 );
 comment on column crm.act_customers.customer_id is 'No reference: the act holds the customer''s row when it writes this, and customers are never deleted.';
-comment on column crm.act_customers.was is 'The user or the tier before; of a task a digest, by which an undo knows whether it was changed since.';
+comment on column crm.act_customers.was is 'The user, the tier or the company before; of a task a digest, by which an undo knows whether it was changed since.';
 comment on column crm.act_customers.made is 'The task.';
 CREATE INDEX act_customers_customer_id_idx ON crm.act_customers USING btree (customer_id);
 alter table crm.act_customers enable row level security, force row level security;
@@ -561,7 +561,7 @@ create table crm.acts (
   undone_at timestamp with time zone,
   constraint acts_pkey PRIMARY KEY (id),
   constraint acts_given_check CHECK ((octet_length(given) <= 1000)),
-  constraint acts_kind_check CHECK ((kind = ANY (ARRAY['owner'::text, 'tier'::text, 'tag'::text, 'untag'::text, 'task'::text]))),
+  constraint acts_kind_check CHECK ((kind = ANY (ARRAY['owner'::text, 'tier'::text, 'tag'::text, 'untag'::text, 'task'::text, 'company'::text]))),
   constraint acts_undone_at_time CHECK (platform.is_time(undone_at))
 );
 comment on column crm.acts.given is 'The user, the tier or the tag that the customers got; null: they have none now, or they got a task.';
@@ -7588,6 +7588,7 @@ CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app,
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_without_company_at ON platform.customers USING btree (split_part(email_key, '@'::text, 2), id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_email_key();
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_key();
@@ -9091,10 +9092,12 @@ CREATE OR REPLACE FUNCTION support.retell_session(session uuid)
  SET enable_seqscan TO 'off'
 AS $function$
 begin
-  update crm.activities a set description = n.description, metadata = n.metadata, occurred_at = n.occurred_at
+  update crm.activities a
+  set customer_id = n.customer_id, description = n.description, metadata = n.metadata, occurred_at = n.occurred_at
   from support.activity_of_session(session) n
-  where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key and a.customer_id = n.customer_id
-    and (a.description, a.metadata, a.occurred_at) is distinct from (n.description, n.metadata, n.occurred_at);
+  where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key
+    and (a.customer_id, a.description, a.metadata, a.occurred_at)
+      is distinct from (n.customer_id, n.description, n.metadata, n.occurred_at);
 end $function$;
 grant execute on function support.retell_session(session uuid) to support_role;
 
@@ -9545,17 +9548,20 @@ comment on column support.sessions.idle_check_at is 'When to look next whether i
 comment on column support.sessions.first_answered_at is 'When an agent first wrote to a visitor who had asked.';
 comment on column support.sessions.due_at is 'The next of first_due_at and resolve_due_at that is still to be met.';
 comment on column support.sessions.warn_at is 'When the agent is told that due_at comes.';
-comment on column support.sessions.clocked_at is 'When the four times were computed. Null: they are to be computed again.';
+comment on column support.sessions.clocked_at is 'When the four times were computed. Null, or before clocks_at of the widget or its team: again.';
 comment on column support.sessions.first_waited_at is 'When the visitor first waited for a person: the first message, or the moment at which a bot handed over. Null: never.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (asked_at IS NOT NULL);
+CREATE INDEX sessions_clocked ON support.sessions USING btree (widget_id, clocked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NOT NULL));
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
 CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE (status = 'active'::text);
+CREATE INDEX sessions_last_look ON support.sessions USING btree (widget_id, idle_check_at) WHERE (status = 'active'::text);
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_unclocked ON support.sessions USING btree (asked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NULL));
 CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_email)) WHERE ((customer_id IS NULL) AND (visitor_email IS NOT NULL));
+CREATE INDEX sessions_unseen ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND is_new_to_agent);
 CREATE INDEX sessions_warned ON support.sessions USING btree (warn_at) WHERE ((status = 'active'::text) AND (warned_at IS NULL) AND (warn_at IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
@@ -9651,11 +9657,13 @@ create table support.teams (
   hours jsonb,
   targets jsonb,
   members_at timestamp with time zone default clock_timestamp() not null,
+  clocks_at timestamp with time zone,
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint teams_pkey PRIMARY KEY (id),
   constraint teams_assigning_check CHECK ((assigning = ANY (ARRAY['none'::text, 'round_robin'::text, 'least_open'::text]))),
+  constraint teams_clocks_at_time CHECK (platform.is_time(clocks_at)),
   constraint teams_hours_check CHECK (((jsonb_typeof(hours) = 'object'::text) AND (octet_length((hours)::text) <= 65536))),
   constraint teams_members_at_time CHECK (platform.is_time(members_at)),
   constraint teams_name_check CHECK (platform.is_line(name, 80)),
@@ -9666,6 +9674,7 @@ comment on column support.teams.open_max is 'So many open conversations of an ag
 comment on column support.teams.hours is 'Null: people are always there. Otherwise the time zone, the hours of each weekday, and holidays.';
 comment on column support.teams.targets is 'How soon visitors are to be answered and helped, in minutes. Null: no clock runs.';
 comment on column support.teams.members_at is 'When its members last changed: so that counts as a change of the team.';
+comment on column support.teams.clocks_at is 'When its hours or targets last changed: the times of conversations that were computed before are computed again.';
 CREATE UNIQUE INDEX teams_name_key ON support.teams USING btree (lower((name COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON support.teams FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.teams enable row level security, force row level security;
@@ -9674,7 +9683,7 @@ create policy support_all on support.teams for all to support_role using (true) 
 grant delete on support.teams to support_role;
 grant insert (name, assigning, open_max, hours, targets) on support.teams to support_role;
 grant select on support.teams to support_role;
-grant update (name, assigning, open_max, hours, targets, members_at) on support.teams to support_role;
+grant update (name, assigning, open_max, hours, targets, members_at, clocks_at) on support.teams to support_role;
 
 create table support.widget_agents (
   widget_id uuid not null,
@@ -9726,9 +9735,11 @@ create table support.widgets (
   team_id uuid,
   ends_after_hours integer default 72,
   reopens_days integer default 7 not null,
+  clocks_at timestamp with time zone,
   constraint widgets_pkey PRIMARY KEY (id),
   constraint widgets_key_key UNIQUE (key),
   constraint widgets_team_id_fkey FOREIGN KEY (team_id) REFERENCES support.teams(id),
+  constraint widgets_clocks_at_time CHECK (platform.is_time(clocks_at)),
   constraint widgets_ends_after_hours_check CHECK (((ends_after_hours >= 1) AND (ends_after_hours <= 2160))),
   constraint widgets_key_check CHECK ((key ~ '^[a-z0-9_-]{8,64}$'::text)),
   constraint widgets_name_check CHECK (platform.is_line(name, 80)),
@@ -9739,6 +9750,7 @@ comment on column support.widgets.key is 'Public: it is in the host page. It nam
 comment on column support.widgets.team_id is 'The team whose hours, rule and targets hold for its conversations.';
 comment on column support.widgets.ends_after_hours is 'A conversation in which nobody wrote for so long ends by itself, unless the visitor waits for an answer. Null: never.';
 comment on column support.widgets.reopens_days is 'So long after its end a conversation opens again when its visitor writes. 0: never.';
+comment on column support.widgets.clocks_at is 'When it last got another team, as support.teams.clocks_at.';
 CREATE INDEX widgets_team_id_idx ON support.widgets USING btree (team_id) WHERE (team_id IS NOT NULL);
 CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.widgets enable row level security, force row level security;
@@ -9747,7 +9759,7 @@ create policy support_all on support.widgets for all to support_role using (true
 grant delete on support.widgets to support_role;
 grant insert (key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days) on support.widgets to support_role;
 grant select on support.widgets to support_role;
-grant update (key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days) on support.widgets to support_role;
+grant update (key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days, clocks_at) on support.widgets to support_role;
 
 create schema sync;
 grant usage on schema sync to app_role;
@@ -9888,9 +9900,8 @@ CREATE OR REPLACE FUNCTION sync.add_webhook(of_name text, of_app text, to_url te
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  vain text;
   head bigint;
-  kept constant text[] := array(select distinct t collate "C" from unnest(of_types) t order by 1);
+  kept text[];
 begin
   perform sync.require_operator();
   if reason is not null then perform sync.require_reason(reason); end if;
@@ -9901,23 +9912,10 @@ begin
     raise exception 'the name of a webhook is that of its app, a dot, and small letters or digits: billing.tiers'
       using errcode = 'invalid_parameter_value';
   end if;
-  if cardinality(kept) not between 1 and 50 then
-    raise exception 'a webhook has 1 to 50 types' using errcode = 'invalid_parameter_value';
-  end if;
   if exists (select from sync.webhooks w where w.name = of_name) then
     raise exception 'there is a webhook % already', of_name using errcode = 'object_not_in_prerequisite_state';
   end if;
-  select string_agg(t.type, ', ') into vain
-  from unnest(kept) t (type)
-    left join sync.entities e on t.type in (e.name || '.created', e.name || '.updated', e.name || '.deleted')
-      or e.name = 'customer' and t.type in ('customer.merged', 'customer.unmerged', 'customer.erased')
-  where not exists (select from platform.app_events g where g.app = of_app and g.type = t.type)
-    and case when e.name is null
-        then t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.'))
-        else not sync.may_read(of_app, e.audience) end;
-  if vain is not null then
-    raise exception '% may not see, or nobody publishes, %', of_app, vain using errcode = 'invalid_parameter_value';
-  end if;
+  kept := sync.require_webhook_types(of_app, of_types);
   insert into sync.webhooks (name, app, url, types) values (of_name, of_app, to_url, kept);
   insert into sync.webhook_secrets (webhook, secret) values (of_name, with_secret);
   head := sync.head();
@@ -12175,6 +12173,32 @@ begin
 end $function$;
 grant execute on function sync.change_subscription(of_name text, of_types text[], of_holds text, of_shares integer) to app_role;
 grant execute on function sync.change_subscription(of_name text, of_types text[], of_holds text, of_shares integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.change_webhook(of_name text, to_url text, of_types text[], reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.hold_webhook(of_name);
+  address constant text := coalesce(to_url, hook.url);
+  kept constant text[] := case when of_types is null then hook.types else sync.require_webhook_types(hook.app, of_types) end;
+  outcome constant jsonb := jsonb_build_object('url_changed', address <> hook.url, 'types_changed', kept <> hook.types);
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if address = hook.url and kept = hook.types then
+    raise exception 'the webhook % has this address and these types already', of_name using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.webhooks w set url = address, types = kept,
+    failing_since = case when w.url = address then w.failing_since end,
+    failure = case when w.url = address then w.failure end
+  where w.name = of_name;
+  return outcome || jsonb_build_object('operation', sync.record_operation('webhook.change',
+    jsonb_build_object('webhook', of_name, 'types', kept, 'host', substring(address from '^https?://([^/?#]+)')), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.change_webhook(of_name text, to_url text, of_types text[], reason text) to console_role;
+grant execute on function sync.change_webhook(of_name text, to_url text, of_types text[], reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.check_adoption()
  RETURNS SETOF sync.check_row
@@ -15282,6 +15306,17 @@ begin
   return held;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.hold_webhook(of_name text)
+ RETURNS sync.webhooks
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync.require_operator();
+  perform from sync.webhooks w where w.name = of_name for no key update;
+  return sync.find_webhook(of_name, false);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.id_at(at_position bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -16079,6 +16114,28 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_visible_types(of_app text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (e.name || v.verb)
+    FROM (sync.entities e
+      CROSS JOIN unnest('{.created,.updated,.deleted}'::text[]) v(verb))
+   WHERE sync.may_read(list_visible_types.of_app, e.audience)
+ UNION
+  SELECT t.type
+    FROM unnest('{customer.merged,customer.unmerged,customer.erased}'::text[]) t(type)
+ UNION
+  SELECT g.type
+    FROM platform.app_events g
+   WHERE (g.app = list_visible_types.of_app)
+  ORDER BY 1;
+END;
+grant execute on function sync.list_visible_types(of_app text) to console_role;
+grant execute on function sync.list_visible_types(of_app text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.lock_subscription(of_name text)
  RETURNS void
@@ -17505,6 +17562,29 @@ begin
   end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.require_webhook_types(of_app text, of_types text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  vain text;
+  kept constant text[] := array(select distinct t collate "C" from unnest(of_types) t order by 1);
+begin
+  if cardinality(kept) not between 1 and 50 then
+    raise exception 'a webhook has 1 to 50 types' using errcode = 'invalid_parameter_value';
+  end if;
+  select string_agg(t.type, ', ') into vain
+  from unnest(kept) t (type)
+  where t.type not in (select sync.list_visible_types(of_app))
+    and (exists (select from sync.entities e where split_part(t.type, '.', 1) = e.name)
+      or t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.')));
+  if vain is not null then
+    raise exception '% may not see, or nobody publishes, %', of_app, vain using errcode = 'invalid_parameter_value';
+  end if;
+  return kept;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, places integer[], OUT restored integer, OUT kept integer)
  RETURNS record
  LANGUAGE plpgsql
@@ -18327,6 +18407,24 @@ begin
 end $function$;
 grant execute on function sync.test_alert() to console_role;
 grant execute on function sync.test_alert() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.test_webhook(of_name text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  hook constant sync.webhooks := sync.hold_webhook(of_name);
+  asked constant timestamptz := clock_timestamp();
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  update sync.webhooks w set test_asked_at = asked where w.name = hook.name;
+  return jsonb_build_object('asked_at', asked, 'operation', sync.record_operation('webhook.test',
+    jsonb_build_object('webhook', hook.name), btrim(reason), jsonb_build_object('asked_at', asked)));
+end $function$;
+grant execute on function sync.test_webhook(of_name text, reason text) to console_role;
+grant execute on function sync.test_webhook(of_name text, reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.trim_import_files()
  RETURNS void
@@ -19950,6 +20048,7 @@ comment on column sync.operations.scope is 'What the act was about: the names of
 comment on column sync.operations.outcome is 'What the act changed, as the database counted it in the same transaction.';
 comment on column sync.operations.actor is 'Who did it, as the app says; the login beside it cannot be forged. A user id; of the command `command:` and a name.';
 CREATE INDEX operations_of_subscription ON sync.operations USING btree (((scope ->> 'subscription'::text)), id) WHERE (scope ? 'subscription'::text);
+CREATE INDEX operations_of_webhook ON sync.operations USING btree (((scope ->> 'webhook'::text)), id) WHERE (scope ? 'webhook'::text);
 CREATE INDEX operations_skip ON sync.operations USING btree (((scope ->> 'position'::text))) WHERE (kind = 'event.skip'::text);
 CREATE TRIGGER keep BEFORE UPDATE OR TRUNCATE ON sync.operations FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
 CREATE TRIGGER keep_young AFTER DELETE ON sync.operations REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_young_operations();
@@ -20328,6 +20427,37 @@ grant update (is_paused) on sync.subscriptions to merge_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 
+create table sync.webhook_attempts (
+  webhook text collate "C" not null,
+  id bigint generated always as identity not null,
+  at timestamp with time zone not null,
+  kind text collate "C" not null,
+  "position" bigint,
+  type text collate "C" not null,
+  outcome text collate "C" not null,
+  code text collate "C" not null,
+  took_ms integer not null,
+  constraint webhook_attempts_pkey PRIMARY KEY (webhook, id),
+  constraint webhook_attempts_webhook_fkey FOREIGN KEY (webhook) REFERENCES sync.webhooks(name) ON DELETE CASCADE,
+  constraint webhook_attempts_check CHECK ((("position" IS NULL) = (kind = 'test'::text))),
+  constraint webhook_attempts_code_check CHECK ((octet_length(code) <= 200)),
+  constraint webhook_attempts_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'replay'::text, 'test'::text]))),
+  constraint webhook_attempts_outcome_check CHECK ((outcome = ANY (ARRAY['taken'::text, 'gone'::text, 'refused'::text, 'unreachable'::text]))),
+  constraint webhook_attempts_took_ms_check CHECK ((took_ms >= 0)),
+  constraint webhook_attempts_type_check CHECK ((octet_length(type) <= 200))
+);
+comment on table sync.webhook_attempts is 'The last attempts of each webhook: fifty that were taken, and fifty that were not.';
+comment on column sync.webhook_attempts.code is 'The status of the answer, or why there was none; nothing that the receiver said.';
+alter table sync.webhook_attempts enable row level security, force row level security;
+create policy looks_read on sync.webhook_attempts for select to console_role, sync_role using (true);
+create policy owner_all on sync.webhook_attempts for all to platform_owner using (true) with check (true);
+create policy worker_removes on sync.webhook_attempts for delete to sync_role using (true);
+create policy worker_writes on sync.webhook_attempts for insert to sync_role with check (true);
+grant delete on sync.webhook_attempts to sync_role;
+grant insert (webhook, at, kind, "position", type, outcome, code, took_ms) on sync.webhook_attempts to sync_role;
+grant select on sync.webhook_attempts to console_role;
+grant select on sync.webhook_attempts to sync_role;
+
 create table sync.webhook_secrets (
   webhook text collate "C" not null,
   secret text collate "C" not null,
@@ -20339,8 +20469,10 @@ create table sync.webhook_secrets (
 );
 comment on table sync.webhook_secrets is 'While one is replaced, a message has two signatures. Only the worker reads them.';
 alter table sync.webhook_secrets enable row level security, force row level security;
+create policy console_counts on sync.webhook_secrets for select to console_role using (true);
 create policy owner_all on sync.webhook_secrets for all to platform_owner using (true) with check (true);
 create policy worker_reads on sync.webhook_secrets for select to sync_role using (true);
+grant select (webhook, created_at, ends_at) on sync.webhook_secrets to console_role;
 grant select on sync.webhook_secrets to sync_role;
 
 create table sync.webhooks (
@@ -20356,6 +20488,7 @@ create table sync.webhooks (
   disabled_reason text,
   is_given_up boolean default false not null,
   disabled_position bigint,
+  test_asked_at timestamp with time zone,
   constraint webhooks_pkey PRIMARY KEY (name),
   constraint webhooks_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
   constraint webhooks_check CHECK ((((disabled_at IS NULL) = (disabled_reason IS NULL)) AND ((disabled_at IS NULL) = (disabled_position IS NULL)))),
@@ -20370,6 +20503,7 @@ comment on table sync.webhooks is 'Addresses that are told of events. Whoever ma
 comment on column sync.webhooks.failing_since is 'When the first delivery failed since the last one that did not.';
 comment on column sync.webhooks.failure is 'Why the last delivery failed: a code or a status, nothing that the receiver said.';
 comment on column sync.webhooks.is_given_up is 'The worker has disabled it, because it failed for too long or is gone.';
+comment on column sync.webhooks.test_asked_at is 'Somebody asks to try the receiver. A worker clears it and sends; after ten minutes none.';
 CREATE INDEX webhooks_app_idx ON sync.webhooks USING btree (app);
 alter table sync.webhooks enable row level security, force row level security;
 create policy looks_read on sync.webhooks for select to console_role, sync_role using (true);
@@ -20377,7 +20511,7 @@ create policy owner_all on sync.webhooks for all to platform_owner using (true) 
 create policy worker_writes on sync.webhooks for update to sync_role using (true) with check (true);
 grant select on sync.webhooks to console_role;
 grant select on sync.webhooks to sync_role;
-grant update (delivered_at, failing_since, failure) on sync.webhooks to sync_role;
+grant update (delivered_at, failing_since, failure, test_asked_at) on sync.webhooks to sync_role;
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
 comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';
