@@ -8,7 +8,7 @@ import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Avatar, Button, Switch, Text } from '@mantine/core';
-import { IconPlus, IconUsersGroup } from '@tabler/icons-react';
+import { IconPlus, IconShare, IconUsersGroup } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -29,6 +29,9 @@ export function AgentsPage() {
       <PageHead title="Agents">
         <Button component={Link} to="/settings/teams" variant="default" leftSection={<IconUsersGroup size={15} />}>
           Teams
+        </Button>
+        <Button component={Link} to="/settings/sharing" variant="default" leftSection={<IconShare size={15} />}>
+          Sharing
         </Button>
         {me.isAdmin && (
           <Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>

@@ -9,7 +9,6 @@ import {
   IconMessages,
   IconPhone,
   IconRobot,
-  IconShare,
   IconTag,
   IconTextPlus,
   IconUserCheck,
@@ -37,11 +36,13 @@ export const places = [
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
-  { to: '/settings/sharing', label: 'Sharing', keys: 'g h', icon: IconShare, isSetting: true },
 ] as const;
 
 /** They are reached from a page of the navigation, and by their keys. */
-export const placesWithin = [{ to: '/settings/teams', label: 'Teams', keys: 'g m' }] as const;
+export const placesWithin = [
+  { to: '/settings/teams', label: 'Teams', keys: 'g m' },
+  { to: '/settings/sharing', label: 'Sharing', keys: 'g h' },
+] as const;
 
 const viewIcons: Record<View, typeof IconInbox> = {
   mine: IconUserCheck,
