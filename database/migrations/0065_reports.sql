@@ -91,20 +91,6 @@ end $$;
 create trigger note_first_wait before update of waiting_since on support.sessions
   for each row when (new.first_waited_at is null and new.waiting_since is not null) execute function support.note_first_wait();
 
--- What has happened so far, from messages and entries. It is no change of the conversations: nobody is told.
-alter table support.sessions disable trigger user;
-update support.sessions s
-set first_answered_at = coalesce(s.first_answered_at, x.answered_at),
-  first_waited_at = case when x.bot_spoke then least(x.taken_at, x.answered_at) when s.handler = 'agent' then s.asked_at end
-from support.sessions o cross join lateral (
-  select min(m.created_at) filter (where m.author = 'agent' and m.created_at >= o.asked_at) as answered_at,
-    bool_or(m.author = 'bot') as bot_spoke,
-    (select min(e.created_at) from support.session_entries e
-      where e.session_id = o.id and e.kind in ('handed_over', 'claimed', 'assigned')) as taken_at
-  from support.messages m where m.session_id = o.id) x
-where o.id = s.id and s.asked_at is not null;
-alter table support.sessions enable trigger user;
-
 -- Reports of a month read the conversations of that month.
 create index sessions_asked on support.sessions (asked_at) where asked_at is not null;
 

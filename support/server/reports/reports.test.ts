@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { openCsv } from '@aether/http/testing.csv';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
@@ -22,6 +23,7 @@ const told: Told[] = [
   { at: '2026-01-06T12:00:00Z', ends: 3_600, resolved: false },
   { at: '2026-01-07T12:00:00Z', ends: 100, resolved: false, by: 'bot' },
   { at: '2026-01-31T23:30:00Z', waits: 10 }, // in Oslo it is February
+  { at: '2026-03-02T12:00:00Z', waits: -30, by: 'priya' },
 ];
 
 beforeAll(async () => {
@@ -79,6 +81,11 @@ describe('a report of conversations', () => {
       score: 3.5,
       scores: [0, 1, 0, 0, 1],
     });
+  });
+
+  test('has no time of a first answer where the agent wrote before the visitor did', async () => {
+    const { total } = await get(asPriya, '/api/reports/chats?from=2026-03-01&to=2026-03-31');
+    expect(total).toMatchObject({ chats: 1, answered: 1, first_response: { median: null, p90: null } });
   });
 
   test('cuts days and hours in the time zone that was asked for', async () => {
@@ -186,6 +193,13 @@ describe('a visitor', () => {
     await app.support.query(`update support.widgets set settings = '{}' where key = $1`, [widgetKey]);
   });
 
+  test('is not asked how it was where nobody has said a word to them', async () => {
+    const visitor = await visit(app);
+    await visitor.say('Anybody there?');
+    await asPriya('POST', `/api/sessions/${visitor.id}/end`, { resolved: false });
+    expect(await stateOf(visitor)).toMatchObject({ status: 'ended', asks_rating: false });
+  });
+
   test('who is erased leaves the score and no words; what the CRM is told again has the score', async () => {
     const visitor = await ended();
     await visitor.call('POST', 'rating', { score: 2, comment: 'My name is Guest' });
@@ -226,4 +240,33 @@ test('the first wait and the first answer of a conversation are kept when they h
   await asPriya('POST', `/api/sessions/${visitor.id}/replies`, { client_id: 'b', body: 'How can I help?' });
   expect(first?.first_answered_at).toBeInstanceOf(Date);
   expect(await read()).toEqual(first);
+});
+
+test('conversations of an earlier version get the first wait and the first answer from what was said in them, and nobody is told', async () => {
+  const visitor = await visit(app);
+  await visitor.say('Was I there before?');
+  await asPriya('POST', `/api/sessions/${visitor.id}/replies`, { client_id: 'a', body: 'Yes.' });
+  const owner = await app.database.connect('postgres');
+  const read = async () =>
+    (
+      await owner.query(
+        `select s.asked_at, s.first_waited_at, abs(extract(epoch from s.first_answered_at - m.created_at)) < 5 as is_answered,
+           (select count(*) from sync.outbox) as told
+         from support.sessions s join support.messages m on m.session_id = s.id and m.author = 'agent' where s.id = $1`,
+        [visitor.id],
+      )
+    ).rows[0];
+  const before = await read();
+  expect(before).toMatchObject({ first_waited_at: before.asked_at, is_answered: true });
+  await owner.query(`set session_replication_role = replica`);
+  await owner.query('update support.sessions set first_waited_at = null, first_answered_at = null where id = $1', [
+    visitor.id,
+  ]);
+  await owner.query('reset session_replication_role');
+  const folder = new URL('../../../database/migrations/', import.meta.url);
+  const file = (await readdir(folder)).find((name) => name.endsWith('_first_answers.sql')) as string;
+  const migrator = await app.database.connect('platform_migrator');
+  await migrator.query('set role platform_owner');
+  await migrator.query(await readFile(new URL(file, folder), 'utf8'));
+  expect(await read()).toEqual(before);
 });

@@ -81,7 +81,8 @@ const secondsBetween = (from: string, to: string) => `greatest(extract(epoch fro
 const firstResponse = timesOf(
   'first_response',
   secondsBetween('s.first_waited_at', 's.first_answered_at'),
-  's.first_waited_at is not null and s.first_answered_at is not null',
+  // Who was spoken to first has not waited.
+  's.first_answered_at >= s.first_waited_at',
 );
 const resolution = timesOf('resolution', secondsBetween('s.asked_at', 's.ended_at'), matching.resolved);
 

@@ -41,7 +41,9 @@ const StateSchema = z
       description: 'So many hours after its last message it ends by itself, unless the visitor waits for an answer.',
     }),
     rating: z.int().nullable().openapi({ description: 'The score that the visitor gave.' }),
-    asks_rating: z.boolean().openapi({ description: 'It is over and not rated, and the widget asks for a rating.' }),
+    asks_rating: z
+      .boolean()
+      .openapi({ description: 'It is over, answered and not rated, and the widget asks for a rating.' }),
   })
   .openapi('VisitorSession');
 

@@ -223,7 +223,7 @@ export type VisitorSession = {
     ends_after_hours: number | null;
     /** The score that the visitor gave. */
     rating: number | null;
-    /** The widget asks for one: the conversation is over, and the visitor has written in it. */
+    /** The widget asks for one: the conversation is over, the visitor has written in it, and somebody has answered, be it the bot. */
     asks_rating: boolean;
   };
 };
@@ -241,7 +241,8 @@ const sessionOfVisitor = {
           then w.ends_after_hours end,
         'rating', g.score,
         'asks_rating', s.status = 'ended' and s.asked_at is not null and g.score is null
-          and w.settings -> 'asks_rating' is distinct from 'false') as state
+          and w.settings -> 'asks_rating' is distinct from 'false'
+          and exists (select from support.messages m where m.session_id = s.id and m.author <> 'visitor')) as state
     from support.sessions s join support.widgets w on w.id = s.widget_id
       left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
       left join support.ratings g on g.session_id = s.id
