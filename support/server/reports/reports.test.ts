@@ -175,6 +175,14 @@ describe('a visitor', () => {
     expect(JSON.stringify(activity)).not.toContain('Quick answer');
   });
 
+  test('rates from the site of the shop: its browser may send a score to the server', async () => {
+    const asked = await fetch(new URL(`/api/sessions/${crypto.randomUUID()}/rating`, app.url), {
+      method: 'OPTIONS',
+      headers: { Origin: 'https://shop.example', 'Access-Control-Request-Method': 'POST' },
+    });
+    expect(asked.headers.get('access-control-allow-methods')).toContain('POST');
+  });
+
   test('does not rate one that goes on, nor one of somebody else; nobody gives six or nothing', async () => {
     const visitor = await visit(app);
     await visitor.say('Hello');

@@ -7,7 +7,7 @@ const allowed = new WeakMap<Request, string>();
 const visitorPaths = [
   '/api/widgets/:key/config',
   '/api/widgets/:key/sessions',
-  ...['messages', 'stream', 'typing', 'read', 'hand-over', 'identity', 'contact', 'uploads'].map(
+  ...['messages', 'stream', 'typing', 'read', 'hand-over', 'identity', 'contact', 'uploads', 'rating'].map(
     (what) => `/api/sessions/:id/${what}`,
   ),
   '/api/sessions/:id/uploads/*',
