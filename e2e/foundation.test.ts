@@ -194,12 +194,18 @@ describe('the timeline', () => {
       as: 'priya',
       body: { resolved: true },
     });
+    await stack.call('POST', `${stack.support}/api/sessions/${session.session_id}/rating`, {
+      bearer: session.visitor_token,
+      body: { score: 4, comment: 'Large it was' },
+    });
     const pill = maya.getByRole('button', { name: /^\d new$/ });
     await seen(pill);
     expect(await maya.getByText('Does the blue one come in large?').count()).toBe(0);
     await pill.click();
     const card = maya.locator('details', { hasText: 'Does the blue one come in large?' });
     await seen(card.getByText('Resolved', { exact: true }));
+    await seen(card.getByText('Rated 4 of 5'));
+    expect(await maya.getByText('Large it was').count()).toBe(0);
     expect(await card.getAttribute('open')).toBeNull();
     await card.locator('summary').click();
     await seen(card.getByText('Support conversation resolved'));

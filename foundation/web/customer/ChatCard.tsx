@@ -7,7 +7,7 @@ import { useMe } from '../shell/person.ts';
 import { SharedConversation } from './SharedConversation.tsx';
 import classes from './timeline.module.css';
 
-/** A conversation with Support as one card: its end, its length, and whether the visitor proved their identity. The open card also shows the subject. */
+/** A conversation with Support as one card: its end, its length, its rating, and whether the visitor proved their identity. The open card also shows the subject. */
 export function ChatCard({ entry: { id, description, metadata, is_conversation_shared } }: { entry: ActivityEntry }) {
   const {
     resolved,
@@ -16,6 +16,7 @@ export function ChatCard({ entry: { id, description, metadata, is_conversation_s
     summary,
     session_id: session,
     identity,
+    rating,
   } = metadata;
   const { apps } = useMe();
   const [isOpen, setOpen] = useState(false);
@@ -27,6 +28,7 @@ export function ChatCard({ entry: { id, description, metadata, is_conversation_s
         <span className={classes.outcome}>
           {identity === 'claimed' && <Tag tone="warn">Unverified</Tag>}
           <Tag tone={resolved ? 'good' : 'warn'}>{resolved ? 'Resolved' : 'Not resolved'}</Tag>
+          {typeof rating === 'number' && <Tag>Rated {rating} of 5</Tag>}
           {typeof seconds === 'number' && <span className={classes.fact}>{formatDuration(seconds)}</span>}
         </span>
       </summary>
