@@ -19,7 +19,8 @@ begin
       first_waited_at = least(s.first_waited_at,
         case when x.bot_spoke then least(x.taken_at, x.answered_at) when s.handler = 'agent' then s.asked_at end)
     from support.sessions o cross join lateral (
-      select min(m.created_at) filter (where m.author = 'agent') as answered_at, bool_or(m.author = 'bot') as bot_spoke,
+      select min(m.created_at) filter (where m.author = 'agent' and m.created_at >= o.asked_at) as answered_at,
+        bool_or(m.author = 'bot') as bot_spoke,
         (select min(e.created_at) from support.session_entries e
           where e.session_id = o.id and e.kind in ('handed_over', 'claimed', 'assigned')) as taken_at
       from support.messages m where m.session_id = o.id) x
