@@ -92,7 +92,7 @@ update support.sessions s
 set first_answered_at = (
   select min(m.created_at) from support.messages m where m.session_id = s.id and m.author = 'agent' and m.created_at >= s.asked_at)
 where s.status = 'active' and s.asked_at is not null;
-create index sessions_idle on support.sessions (idle_check_at) where status = 'active';
+create index sessions_idle on support.sessions (idle_check_at) where status = 'active' and idle_check_at is not null;
 create index sessions_last_look on support.sessions (widget_id, idle_check_at) where status = 'active';
 create index sessions_unclocked on support.sessions (asked_at)
   where status = 'active' and handler = 'agent' and asked_at is not null and clocked_at is null;
