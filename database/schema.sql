@@ -7335,7 +7335,7 @@ create table platform.apps (
   constraint apps_role_key UNIQUE (role),
   constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
   constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
-  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'phone'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text, 'tag'::text, 'customer_tag'::text]))),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'phone'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text, 'tag'::text, 'customer_tag'::text, 'rating'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
 comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
@@ -9522,14 +9522,20 @@ create table support.sessions (
   constraint sessions_asked_at_time CHECK (platform.is_time(asked_at)),
   constraint sessions_check CHECK (((status = 'ended'::text) = (ended_at IS NOT NULL))),
   constraint sessions_check1 CHECK (((status = 'ended'::text) = (resolved IS NOT NULL))),
+  constraint sessions_clocked_at_time CHECK (platform.is_time(clocked_at)),
+  constraint sessions_due_at_time CHECK (platform.is_time(due_at)),
   constraint sessions_ended_at_time CHECK (platform.is_time(ended_at)),
+  constraint sessions_first_answered_at_time CHECK (platform.is_time(first_answered_at)),
+  constraint sessions_first_due_at_time CHECK (platform.is_time(first_due_at)),
   constraint sessions_first_waited_at_time CHECK (platform.is_time(first_waited_at)),
   constraint sessions_handler_check CHECK ((handler = ANY (ARRAY['bot'::text, 'agent'::text]))),
   constraint sessions_identity_check CHECK ((identity = ANY (ARRAY['claimed'::text, 'verified'::text]))),
+  constraint sessions_idle_check_at_time CHECK (platform.is_time(idle_check_at)),
   constraint sessions_language_check CHECK (platform.is_line(language, 35)),
   constraint sessions_last_message_at_time CHECK (platform.is_time(last_message_at)),
   constraint sessions_page_check CHECK (((jsonb_typeof(page) = 'object'::text) AND (octet_length((page)::text) <= 4096))),
   constraint sessions_priority_known CHECK ((priority = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text, 'urgent'::text]))),
+  constraint sessions_resolve_due_at_time CHECK (platform.is_time(resolve_due_at)),
   constraint sessions_snoozed_until_time CHECK (platform.is_time(snoozed_until)),
   constraint sessions_status_check CHECK ((status = ANY (ARRAY['active'::text, 'ended'::text]))),
   constraint sessions_time_zone_check CHECK (platform.is_line(time_zone, 64)),
@@ -9537,7 +9543,9 @@ create table support.sessions (
   constraint sessions_visitor_email_check CHECK (platform.is_line(visitor_email, 254)),
   constraint sessions_visitor_name_check CHECK (platform.is_line(visitor_name, 200)),
   constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0)),
-  constraint sessions_waiting_since_time CHECK (platform.is_time(waiting_since))
+  constraint sessions_waiting_since_time CHECK (platform.is_time(waiting_since)),
+  constraint sessions_warn_at_time CHECK (platform.is_time(warn_at)),
+  constraint sessions_warned_at_time CHECK (platform.is_time(warned_at))
 );
 comment on column support.sessions.identity is 'claimed: a visitor typed an address, which proves nothing. verified: the host page signed it.';
 comment on column support.sessions.visitor_name is 'As the visitor typed it; it never overwrites the customer''s name.';
@@ -9555,7 +9563,7 @@ CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (as
 CREATE INDEX sessions_clocked ON support.sessions USING btree (widget_id, clocked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NOT NULL));
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
-CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE (status = 'active'::text);
+CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE ((status = 'active'::text) AND (idle_check_at IS NOT NULL));
 CREATE INDEX sessions_last_look ON support.sessions USING btree (widget_id, idle_check_at) WHERE (status = 'active'::text);
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);

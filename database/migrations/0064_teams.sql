@@ -74,14 +74,14 @@ call platform.classify_columns('support.widgets', technical => 'team_id ends_aft
 
 alter table support.sessions
   -- Not the time at which it ends: a message moves that, and would have to write an index each time.
-  add column idle_check_at timestamptz default now(),
-  add column first_answered_at timestamptz,
-  add column first_due_at timestamptz,
-  add column resolve_due_at timestamptz,
-  add column due_at timestamptz,
-  add column warn_at timestamptz,
-  add column warned_at timestamptz,
-  add column clocked_at timestamptz;
+  add column idle_check_at timestamptz default now() constraint sessions_idle_check_at_time check (platform.is_time(idle_check_at)),
+  add column first_answered_at timestamptz constraint sessions_first_answered_at_time check (platform.is_time(first_answered_at)),
+  add column first_due_at timestamptz constraint sessions_first_due_at_time check (platform.is_time(first_due_at)),
+  add column resolve_due_at timestamptz constraint sessions_resolve_due_at_time check (platform.is_time(resolve_due_at)),
+  add column due_at timestamptz constraint sessions_due_at_time check (platform.is_time(due_at)),
+  add column warn_at timestamptz constraint sessions_warn_at_time check (platform.is_time(warn_at)),
+  add column warned_at timestamptz constraint sessions_warned_at_time check (platform.is_time(warned_at)),
+  add column clocked_at timestamptz constraint sessions_clocked_at_time check (platform.is_time(clocked_at));
 comment on column support.sessions.idle_check_at is 'When to look next whether it has been idle for long enough to end. Null: never.';
 comment on column support.sessions.first_answered_at is 'When an agent first wrote to a visitor who had asked.';
 comment on column support.sessions.due_at is 'The next of first_due_at and resolve_due_at that is still to be met.';

@@ -141,3 +141,8 @@ begin
   return null;
 end $$;
 create trigger tell_of_rating after insert on support.ratings for each row execute function support.tell_of_rating();
+
+-- An app publishes events that begin with its name: it must not speak for ratings either.
+alter table platform.apps drop constraint apps_name_free, add constraint apps_name_free check (
+  name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company', 'user', 'deal', 'contact', 'activity',
+    'custom_value', 'session', 'message', 'entry', 'call', 'tier', 'tag', 'customer_tag', 'rating'));

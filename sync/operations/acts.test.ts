@@ -132,7 +132,7 @@ describe('an act', () => {
     const { rows } = await platform.superuser.query<{ name: string; asks: boolean }>(
       `select p.proname as name,
          pg_get_functiondef(p.oid)
-           ~ '(sync\\.(require_operator|hold_subscription|hold_run|find_webhook)|platform\\.require_steward)\\(' as asks
+           ~ '(sync\\.(require_operator|hold_subscription|hold_run|find_webhook|hold_webhook)|platform\\.require_steward)\\(' as asks
        from pg_proc p where p.pronamespace = 'sync'::regnamespace and has_function_privilege('console_app', p.oid, 'execute')
          and pg_get_functiondef(p.oid) ~ 'sync\\.record_operation\\('`,
     );

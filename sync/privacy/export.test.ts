@@ -298,7 +298,7 @@ describe('the export', () => {
     }
     await over;
     expect(fetched).toBeGreaterThan(0);
-    expect(fetched).toBeLessThan(messages / 4);
+    expect(fetched).toBeLessThan(messages / 3);
   });
 });
 
