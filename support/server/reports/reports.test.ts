@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readMigrations } from '@aether/database';
 import { openCsv } from '@aether/http/testing.csv';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
@@ -271,10 +271,9 @@ test('conversations of an earlier version get the first wait and the first answe
     visitor.id,
   ]);
   await owner.query('reset session_replication_role');
-  const folder = new URL('../../../database/migrations/', import.meta.url);
-  const file = (await readdir(folder)).find((name) => name.endsWith('_first_answers.sql')) as string;
+  const fill = (await readMigrations()).find(({ name }) => name === 'first_answers');
   const migrator = await app.database.connect('platform_migrator');
   await migrator.query('set role platform_owner');
-  await migrator.query(await readFile(new URL(file, folder), 'utf8'));
+  await migrator.query(fill?.sql ?? '');
   expect(await read()).toEqual(before);
 });
