@@ -156,6 +156,7 @@ describe('the inbox', () => {
     const own = (await api('POST', '/api/widgets', { name: 'At night' }, 'maya')).body;
     await api('PATCH', `/api/widgets/${own.id}`, { team_id: team.id }, 'maya');
     await open('/inbox?view=mine');
+    await priya.getByText('Choose a conversation').first().hover(); // under the pointer the list would hold still
     const plain = key;
     key = own.key;
     const visitor = await visit('Tilda Timed').finally(() => {

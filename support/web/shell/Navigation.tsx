@@ -30,7 +30,7 @@ export const places = [
   { to: '/notices', label: 'Inbox', keys: 'g i', icon: IconBell, isSetting: false },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isSetting: false },
   { to: '/calls', label: 'Calls', keys: 'g l', icon: IconPhone, isSetting: false },
-  { to: '/reports', label: 'Reports', keys: 'g o', icon: IconChartBar, isSetting: false },
+  { to: '/reports', label: 'Reports', keys: 'g s', icon: IconChartBar, isSetting: false },
   { to: '/settings/tags', label: 'Tags', keys: 'g k', icon: IconTag, isSetting: true },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
