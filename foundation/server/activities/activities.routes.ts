@@ -1,6 +1,7 @@
 import { fileIds } from '@aether/files';
 import {
   type App,
+  allows,
   appName,
   bigintId,
   bigintIdText,
@@ -148,7 +149,19 @@ const ofCompany = createStaffRoute({
       content: {
         'application/json': {
           schema: z.object({
-            entries: z.array(EntrySchema.and(z.object({ customer: named })).openapi('CompanyTimelineEntry')),
+            entries: z.array(
+              EntrySchema.and(
+                z.object({
+                  customer: z.object({
+                    id: z.string(),
+                    name: z
+                      .string()
+                      .nullable()
+                      .openapi({ description: 'Null for a machine without `customers.read`.' }),
+                  }),
+                }),
+              ).openapi('CompanyTimelineEntry'),
+            ),
             next_cursor: z.string().nullable(),
           }),
         },
@@ -321,10 +334,12 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { page, next_cursor } = await cursors.page(`timeline of company ${id}`, { cursor, limit }, (paging) =>
         readAcross(readCompanyTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
+      const caller = c.get('caller');
+      const readsNames = caller !== undefined && allows(caller, 'customers.read');
       return c.json(
         {
           entries: await show(
-            page.map(({ entry }) => entry),
+            page.map(({ entry }) => (readsNames ? entry : { ...entry, customer: { ...entry.customer, name: null } })),
             c.get('actor')?.id,
           ),
           next_cursor,

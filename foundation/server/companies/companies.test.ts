@@ -58,6 +58,8 @@ describe('the timeline of a company', () => {
     const [newest] = (await timeline(company, 'limit=1&until=2026-01-01T00:13:00Z&kind=activity')).entries;
     expect(['Ada', 'Bea', 'Cleo']).toContain(newest?.customer.name);
     expect(newest).not.toHaveProperty('place');
+    const { body } = await app.callWith('activities.read')('GET', `/api/companies/${company.id}/timeline?limit=1`);
+    expect(body.entries[0].customer).toEqual({ id: expect.any(String), name: null });
   });
 
   test('shows changes of customers and deals beside what was written, and is filtered as a customer’s is', async () => {

@@ -28,7 +28,7 @@ export type CustomerInput = Omit<InferRequestType<(typeof customers)[':id']['$pa
 
 export type TimelineEntry = InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number] & {
   /** Whose it is, in the timeline of a company. */
-  customer?: { id: string; name: string };
+  customer?: { id: string; name: string | null };
 };
 export type ActivityEntry = Extract<TimelineEntry, { kind: 'activity' }>;
 export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;

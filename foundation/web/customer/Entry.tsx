@@ -184,7 +184,7 @@ function Item({ entry, icon, title, isStrong = false, isSought = false, action, 
           <span className={classes.title}>{title}</span>
           {entry.customer && (
             <Link to="/customers/$id" params={{ id: entry.customer.id }} className={classes.customer}>
-              {entry.customer.name}
+              {entry.customer.name ?? 'A customer'}
             </Link>
           )}
           <span className={classes.who}>
