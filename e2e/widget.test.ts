@@ -148,6 +148,53 @@ describe('a visitor', () => {
     await leave();
   });
 
+  test('says by keyboard how an ended conversation was, and is asked once; by mouse and "Not now" as well', async () => {
+    const { leave, visitor, id, reply } = await begin('Is it quiet?');
+    const { page, panel } = visitor;
+    const question = panel.getByRole('group', { name: 'How was this conversation?' });
+    const ratingOf = async () => (await agent('GET', `/api/sessions/${id}`)).body.session.rating;
+    await reply('As a mouse.');
+    await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await question.getByRole('radio', { name: '3', exact: true }).press('Space');
+    await page.keyboard.press('ArrowRight');
+    await panel.getByLabel('What could be better? (optional)').fill('Nothing');
+    for (const [width, colorScheme] of [
+      [1280, 'light'],
+      [390, 'dark'],
+    ] as const) {
+      await page.setViewportSize({ width, height: 860 });
+      await page.emulateMedia({ colorScheme });
+      expect([await page.evaluate(findMisfits), await findBarriers(page)]).toEqual([[], []]);
+      if (process.env.AETHER_LOOK) await page.screenshot({ path: `${process.env.AETHER_LOOK}/rating-${width}.png` });
+    }
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize({ width: 1280, height: 860 });
+    await panel.getByLabel('What could be better? (optional)').press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await panel.getByText('Thank you for your answer.').waitFor();
+    expect(await ratingOf()).toMatchObject({ score: 4, comment: 'Nothing' });
+    await page.reload();
+    await visitor.open();
+    await panel.getByText('Thank you for your answer.').waitFor();
+    expect(await question.count()).toBe(0);
+    await leave();
+
+    const other = await begin('And this one?');
+    await other.reply('This one too.');
+    await agent('POST', `/api/sessions/${other.id}/end`, { resolved: true });
+    const asked = other.visitor.panel.getByRole('group', { name: 'How was this conversation?' });
+    await asked.getByRole('radio', { name: '5, Very good' }).click();
+    await asked.getByRole('radio', { name: '5, Very good', checked: true }).waitFor(); // the radio lies over its number
+    await other.visitor.panel.getByRole('button', { name: 'Not now' }).click();
+    await asked.waitFor({ state: 'detached' });
+    await other.visitor.page.reload();
+    await other.visitor.open();
+    await other.visitor.sees('This conversation has ended.').waitFor();
+    expect(await asked.count()).toBe(0);
+    await other.leave();
+  });
+
   test('leaves a question if no agent is there', async () => {
     const { key } = await newWidget('Empty', { texts: { offline: 'We are out planting trees.' } });
     await admin('PUT', `/api/widgets/${await idOf(key)}/team`, { agent_ids: [await absentAgent()] });

@@ -35,7 +35,7 @@ end $$;
 create trigger let_go after update of left_at on platform.users
   for each row when ((old.left_at is null) <> (new.left_at is null)) execute function platform.let_go();
 
--- No sign-in is opened for a person who left, whoever asks. Their name and address stay as they were.
+-- The database opens no sign-in for a person who left, whichever app asks, and leaves their name and address as they were.
 create function platform.refuse_former() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -51,6 +51,13 @@ export function Panel({
     if (event.key === 'Tab' && isWhole) keepFocus(event, root.current);
   };
 
+  // It is over, whether or not the visitor may go on with it.
+  const rating =
+    view.rating === 'asked' ? (
+      <Rating key={view.changes} chat={chat} words={words} />
+    ) : view.rating === 'given' ? (
+      <p role="status">{words.thanks}</p>
+    ) : null;
   return (
     <div
       ref={root}
@@ -97,11 +104,11 @@ export function Panel({
               </button>
             </div>
           )}
+          {mayResume && !isLeft && rating && <div class="foot over">{rating}</div>}
           {isEnded && (isLeft || !mayResume) ? (
             <div class="foot over">
               <p>{words.ended}</p>
-              {view.rating === 'asked' && <Rating key={view.changes} chat={chat} words={words} />}
-              {view.rating === 'given' && <p role="status">{words.thanks}</p>}
+              {rating}
               <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
                 {isLeft ? words.onward : words.again}
               </button>
