@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run bench:board`, `bench:clicks` and `bench:decisions` give figures, not promises, so they are not part of `npm test`. */
+/** `npm run bench:board`, `bench:clicks`, `bench:day` and `bench:decisions` give figures, not promises, so they are not part of `npm test`. */
 export default defineConfig({
   test: {
     include: ['e2e/*.bench.ts'],

@@ -37,7 +37,7 @@ type Mentioning = {
   findReaders?: (ids: string[]) => Promise<string[]>;
 };
 
-/** Refuses a text that mentions somebody who does not exist, who may not read it, or too many. @throws InvalidField */
+/** Refuses a text that mentions somebody who does not exist, who has left, who may not read it, or too many. @throws InvalidField */
 export async function requireMentions(
   on: Queryable,
   words: string,
@@ -51,10 +51,15 @@ export async function requireMentions(
   const known = mentionsIn(former);
   const added = mentioned.filter((id) => !known.includes(id));
   if (added.length === 0) return;
-  const people = await nameUsers(on, added);
+  const people = await on.query<Named & { has_left: boolean }>(
+    'select id, name, left_at is not null as has_left from platform.users where id = any ($1) order by name, id',
+    [added],
+  );
   const unknown = added.find((id) => !people.some((person) => person.id === id));
   if (unknown !== undefined)
     throw new InvalidField([{ field, message: `mentions somebody who does not exist: ${unknown.slice(0, 60)}` }]);
+  const leaver = people.find(({ has_left }) => has_left);
+  if (leaver) throw new InvalidField([{ field, message: `mentions ${leaver.name}, who has left: leave the name out` }]);
   const readers = await findReaders(added);
   const stranger = people.find(({ id }) => !readers.includes(id));
   if (stranger)

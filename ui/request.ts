@@ -5,6 +5,9 @@ import { readRefusal, unreachable } from './refusal.ts';
 import { seen } from './seen.ts';
 import { untilSignedInAgain } from './timedout.ts';
 
+/** A line can go silent without an end. What is read is asked for again after this time; the slowest reports take a tenth of it. */
+const readMsMax = 60_000;
+
 let csrfToken = '';
 
 /** Sets the token that every request that changes something carries from now on. */
@@ -20,7 +23,7 @@ export function signInAddress(): string {
 
 /**
  * `fetch` for the web apps, with the token against forged requests. Without a sign-in it goes to the sign-in page. If the sign-in of an
- * open page has timed out, it waits for the next one.
+ * open page has timed out, it waits for the next one. What only reads ends after a minute without its answer.
  *
  * @throws Refusal
  */
@@ -32,7 +35,8 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
   const address = input instanceof Request ? input.url : String(input);
   const known = seen.begin(globalThis.location?.pathname, address.replace(/\?.*/, ''));
   if (known.header) headers.set('Aether-Seen', known.header);
-  const answer = await fetch(input, { ...init, headers }).catch((error) => {
+  const signals = [init.signal, isChange ? undefined : AbortSignal.timeout(readMsMax)].filter((each) => !!each);
+  const answer = await fetch(input, { ...init, headers, signal: AbortSignal.any(signals) }).catch((error) => {
     if (init.signal?.aborted) throw error;
     // A device without a network has sent nothing.
     throw unreachable({ isSentChange: isChange && globalThis.navigator?.onLine !== false });

@@ -190,6 +190,23 @@ describe('what somebody had', () => {
     expect(second).toMatchObject({ user: { left_at: first.user.left_at }, left_over: { customers: 0 } });
   });
 
+  test('cannot be mentioned any more, and stays where they were mentioned before', async () => {
+    const customer = await makeCustomer();
+    const path = `/api/customers/${customer}/activities`;
+    const write = (description: string) =>
+      app.call('POST', path, { client_id: crypto.randomUUID(), type: 'note', description });
+    const note = (await write(`<@${leaver}> knows them`)).body;
+    await leave(successor);
+    const { name } = await one('select name from platform.users where id = $1', leaver);
+    expect(await write(`<@${leaver}> look`)).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: 'description', message: `mentions ${name}, who has left: leave the name out` }] },
+    });
+    const edited = { description: `<@${leaver}> knew them` };
+    expect((await app.call('PATCH', `/api/activities/${note.id}`, edited)).status).toBe(200);
+    await comeBack();
+  });
+
   test('is given back to somebody who returns, but for what others have by now', async () => {
     const [still, since] = [await makeCustomer(), await makeCustomer()];
     const deal = await makeDeal(still);

@@ -1,3 +1,4 @@
+import { whenLoaded } from '@aether/ui/client.ts';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { liveFeed } from '../api/live.ts';
@@ -33,6 +34,7 @@ export function useTimeline({ kind, id: ofId }: TimelineOf, filters: TimelineFil
 
   const look = useCallback(async () => {
     const [, id, asked] = queryKey;
+    await whenLoaded(client.getQueryCache().find({ queryKey, exact: true })).catch(() => {});
     const shown = client.getQueryData(queryKey)?.pages;
     if (!shown) return;
     const read: TimelineEntry[] = [];

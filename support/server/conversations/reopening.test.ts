@@ -124,6 +124,30 @@ describe('a visitor who writes after the end', () => {
     await owner.query('set role platform_owner');
     await owner.query(`update platform.customers set erased_at = now() where email = 'gone@post.example'`);
     expect((await chat.say('Hello?')).status).toBe(409);
+    // Nor does an agent open what would be written about nobody.
+    expect(await priya('POST', `/api/sessions/${chat.id}/reopen`, {})).toMatchObject({
+      status: 410,
+      body: { code: 'customer-erased' },
+    });
+    expect(await statusOf(chat.id)).toBe('ended');
+  });
+
+  test('waits for the team if the agent has not been seen for a day, and for the agent after a night', async () => {
+    const seen = (ago: string) =>
+      app.support.query(`update support.agents set last_seen_at = now() - $1::interval where user_id = 'priya'`, [ago]);
+    const agentOf = async (id: string) => (await admin('GET', `/api/sessions/${id}`)).body.session.agent?.name ?? null;
+    const [soon, late] = [await begin(), await begin()];
+    for (const { id } of [soon, late]) {
+      await reply(id);
+      await end(id);
+    }
+    await seen('14 hours');
+    await soon.say('Good morning');
+    expect(await agentOf(soon.id)).toBe('Priya Nair');
+    await seen('25 hours');
+    await late.say('Is anybody there?');
+    expect(await agentOf(late.id)).toBeNull();
+    await app.support.query(`update support.agents set last_seen_at = null where user_id = 'priya'`);
   });
 
   test('with ten messages at once opens it once', async () => {

@@ -1,12 +1,15 @@
-import type { Transaction } from '@aether/platform';
+import { CustomerErased, type Transaction } from '@aether/platform';
 import { addEntry } from './entries.ts';
 import { getSession, lockSession, type Session } from './sessions.ts';
 
 /*
  * A conversation that has ended is open again when its visitor writes within the days that its widget says, when a mail of theirs comes, or
- * when an agent opens it. It stays one conversation, with its agent, its tags and its one activity in the CRM. An agent who has left since
- * does not have it any more.
+ * when an agent opens it. It stays one conversation, with its agent, its tags and its one activity in the CRM. An agent who has left since, or
+ * has not been seen for a day when the visitor returns, does not have it any more: it waits for the team.
  */
+
+/** An agent who has not been seen for so long is absent; a night is shorter. */
+const absentAfter = `interval '24 hours'`;
 
 /**
  * @param tx holds the session.
@@ -20,9 +23,11 @@ export async function reopen(
 ): Promise<boolean> {
   const opened = await tx.query(
     `update support.sessions s set status = 'active', resolved = null, ended_at = null, idle_check_at = now(), clocked_at = null,
-       agent_id = (select a.id from support.agents a where a.id = s.agent_id and a.is_active for share)
+       agent_id = (
+         select a.id from support.agents a
+         where a.id = s.agent_id and a.is_active and not ($2 and coalesce(a.last_seen_at < now() - ${absentAfter}, false)) for share)
      where s.id = $1 and s.status = 'ended' returning id`,
-    [id],
+    [id, kind === 'returned'],
   );
   if (opened.length === 0) return false;
   await addEntry(tx, id, kind, { agentId });
@@ -49,13 +54,19 @@ export const returnsUntil = `(
 /** SQL: whether a message of the visitor of an ended session `s` opens it again; null if it does not. */
 export const mayReturn = `${returnsUntil} > now()`;
 
-/** An agent opens it again. If nobody has it, it is theirs. @throws NotFound */
+/** An agent opens it again. If nobody has it, it is theirs. @throws NotFound, CustomerErased */
 export async function reopenByAgent(
   tx: Transaction,
   id: string,
   { agentId }: { agentId: string },
 ): Promise<{ session: Session; was_open: boolean }> {
   await lockSession(tx, id);
+  const [erased] = await tx.query(
+    `select from support.sessions s join platform.customers c on c.id = s.customer_id
+     where s.id = $1 and s.status = 'ended' and c.erased_at is not null`,
+    [id],
+  );
+  if (erased) throw new CustomerErased();
   const isOpened = await reopen(tx, id, 'reopened', { agentId });
   if (isOpened)
     await tx.query(

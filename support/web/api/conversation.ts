@@ -23,19 +23,51 @@ export const conversationQuery = (id: string, messageCount = 0) =>
     gcTime: 60_000,
     /** The newest messages. Their number is known from the inbox, or after the first answer. */
     queryFn: async ({ signal, client }): Promise<Conversation> => {
-      const known = client.getQueryData<Conversation>(['session', id]);
-      const first = known?.messages[0]?.number;
-      const after = first === undefined ? Math.max(0, messageCount - pageSize) : first - 1;
-      const answer = await ask(id, { after, limit: pageSizeMax }, signal);
-      const { message_count: count } = answer.session;
-      const isWhole = (answer.messages.at(-1)?.number ?? after) >= count;
-      const newest = isWhole
-        ? answer
-        : await ask(id, { after: Math.max(0, count - pageSize), limit: pageSizeMax }, signal);
-      const shown = client.getQueryData<Conversation>(['session', id])?.session;
-      return { ...newest, session: joinReading(shown, newest.session) };
+      const missed = { again: false };
+      loading.set(id, missed);
+      try {
+        let fresh = await askNewest(id, client.getQueryData<Conversation>(['session', id]), messageCount, signal);
+        while (missed.again) {
+          missed.again = false;
+          const after = fresh.messages.at(-1)?.number ?? 0;
+          fresh = join(fresh, await ask(id, { after, limit: pageSizeMax }, signal));
+        }
+        return keepLater(client.getQueryData<Conversation>(['session', id]), fresh);
+      } finally {
+        if (loading.get(id) === missed) loading.delete(id);
+      }
     },
   });
+
+/** The conversations that are being loaded, and whether something has happened in them that their answer may not have. */
+const loading = new Map<string, { again: boolean }>();
+
+async function askNewest(id: string, known: Conversation | undefined, messageCount: number, signal: AbortSignal) {
+  const first = known?.messages[0]?.number;
+  const after = first === undefined ? Math.max(0, messageCount - pageSize) : first - 1;
+  const answer = await ask(id, { after, limit: pageSizeMax }, signal);
+  const { message_count: count } = answer.session;
+  const isWhole = (answer.messages.at(-1)?.number ?? after) >= count;
+  return isWhole ? answer : ask(id, { after: Math.max(0, count - pageSize), limit: pageSizeMax }, signal);
+}
+
+/** What is shown, with a newer answer that has only some of its messages. */
+const join = (shown: Conversation, answer: Conversation): Conversation => ({
+  ...answer,
+  session: joinReading(shown.session, answer.session),
+  messages: joinMessages(shown.messages, answer.messages),
+  entries: joinEntries(shown.entries, answer.entries),
+});
+
+/** An answer, with the messages that came to the page on another way after the answer was made. */
+function keepLater(shown: Conversation | undefined, answer: Conversation): Conversation {
+  const last = answer.messages.at(-1)?.number ?? 0;
+  return {
+    ...answer,
+    session: joinReading(shown?.session, answer.session),
+    messages: [...answer.messages, ...(shown?.messages.filter(({ number }) => number > last) ?? [])],
+  };
+}
 
 /** Merges both, each message once, in order. */
 function joinMessages(some: Message[], more: Message[]): Message[] {
@@ -75,9 +107,13 @@ function joinEntries(some: Entry[], more: Entry[]): Entry[] {
 }
 
 const running = new Map<string, { again: boolean }>();
+/** No other request for a conversation begins before the last one has ended. */
+const catchUpMsMax = 15_000;
 
 /** Requests the messages since the last one; a call during the request makes it request once more. */
 export async function catchUp(client: QueryClient, id: string): Promise<void> {
+  const missed = loading.get(id);
+  if (missed) missed.again = true;
   const present = running.get(id);
   if (present) {
     present.again = true;
@@ -90,7 +126,8 @@ export async function catchUp(client: QueryClient, id: string): Promise<void> {
       run.again = false;
       const shown = client.getQueryData<Conversation>(['session', id]);
       if (!shown) return;
-      const answer = await ask(id, { after: shown.messages.at(-1)?.number ?? 0, limit: pageSizeMax });
+      const after = shown.messages.at(-1)?.number ?? 0;
+      const answer = await ask(id, { after, limit: pageSizeMax }, AbortSignal.timeout(catchUpMsMax));
       take(client, id, answer);
       if (answer.messages.length === pageSizeMax) run.again = true;
     }

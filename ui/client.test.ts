@@ -1,0 +1,54 @@
+import { QueryObserver } from '@tanstack/react-query';
+import { afterEach, expect, test } from 'vitest';
+import { LiveQueryClient } from './client.ts';
+
+const client = new LiveQueryClient({ defaultOptions: { queries: { retry: false } } });
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+  client.clear();
+});
+
+/** A query on the screen whose answers are given one by one. */
+function watch(key: string) {
+  const asked: PromiseWithResolvers<string>[] = [];
+  const observer = new QueryObserver(client, {
+    queryKey: [key],
+    queryFn: () => {
+      const next = Promise.withResolvers<string>();
+      asked.push(next);
+      return next.promise;
+    },
+  });
+  ends.push(observer.subscribe(() => {}));
+  return { asked, shown: () => observer.getCurrentResult().data };
+}
+
+test('what changes while a list is being loaded for the first time is on the screen', async () => {
+  const list = watch('list');
+  const stale = client.invalidateQueries({ queryKey: ['list'] });
+  list.asked[0]?.resolve('before the change');
+  await expect.poll(() => list.asked.length).toBe(2);
+  list.asked[1]?.resolve('after the change');
+  await stale;
+  expect(list.shown()).toBe('after the change');
+});
+
+test('a list that nobody changed is loaded once', async () => {
+  const [list, other] = [watch('list'), watch('other')];
+  const stale = client.invalidateQueries({ queryKey: ['other'] });
+  list.asked[0]?.resolve('as it is');
+  other.asked[0]?.resolve('before');
+  await expect.poll(() => other.asked.length).toBe(2);
+  other.asked[1]?.resolve('after');
+  await stale;
+  expect([list.shown(), list.asked.length]).toEqual(['as it is', 1]);
+});
+
+test('a first load that fails is not repeated by what became stale meanwhile', async () => {
+  const list = watch('list');
+  const stale = client.invalidateQueries({ queryKey: ['list'] });
+  list.asked[0]?.reject(new Error('no line'));
+  await stale;
+  expect([list.shown(), list.asked.length]).toEqual([undefined, 1]);
+});
