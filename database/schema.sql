@@ -3200,6 +3200,21 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.let_read()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update support.agents a set availability = 'offline' where a.user_id = new.id;
+  update support.sessions s set agent_id = null, snoozed_until = null
+  where s.status = 'active' and s.agent_id = (select a.id from support.agents a where a.user_id = new.id);
+  update platform.review_candidates r set assigned_to = null, assigned_at = null, assigned_by = null
+  where r.assigned_to = new.id and r.is_asked and r.state in ('open', 'unsure');
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.lift_erasure(of_erasure uuid, because text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -5535,11 +5550,22 @@ CREATE OR REPLACE FUNCTION platform.require_staff()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  named constant text := to_jsonb(new) ->> tg_argv[0];
+  person platform.users;
 begin
-  if platform.current_app() = any ('{foundation,support}')
-    and exists (select from platform.users u where u.id = to_jsonb(new) ->> tg_argv[0] and u.left_at is not null) then
+  if platform.current_app() <> all ('{foundation,support}') then return new; end if;
+  if tg_nargs > 1 and tg_argv[1] = 'agent' then
+    select u.* into person from support.agents a join platform.users u on u.id = a.user_id where a.id = named::uuid;
+  else
+    select u.* into person from platform.users u where u.id = named;
+  end if;
+  if person.left_at is not null then
     raise exception 'a person who has left is given nothing'
       using errcode = 'check_violation', constraint = 'staff_left', column = tg_argv[0];
+  elsif person.role = 'reader' and not (tg_nargs > 1 and tg_argv[1] = 'reads') then
+    raise exception 'a reader is given nothing'
+      using errcode = 'check_violation', constraint = 'staff_reads', column = tg_argv[0];
   end if;
   return new;
 end $function$;
@@ -5927,7 +5953,8 @@ begin
       update platform.users u set email = address, name = full_name, last_signed_in = now(),
         directory_tenant_id = coalesce(u.directory_tenant_id, tenant), directory_object_id = coalesce(u.directory_object_id, account)
       where u.id = subject and (tenant is null
-        or u.directory_object_id is null and (u.role = 'user' or platform.current_app() = 'foundation')) returning u.* into person;
+        or u.directory_object_id is null and (u.role in ('user', 'reader') or platform.current_app() = 'foundation'))
+      returning u.* into person;
     end if;
     if not found then
       insert into platform.users as u (id, email, name, directory_tenant_id, directory_object_id, last_signed_in)
@@ -8663,7 +8690,7 @@ create table platform.sign_ins (
   constraint sign_ins_next_token_at_time CHECK (platform.is_time(next_token_at)),
   constraint sign_ins_next_token_hash_check CHECK ((octet_length(next_token_hash) = 32)),
   constraint sign_ins_previous_token_hash_check CHECK ((octet_length(previous_token_hash) = 32)),
-  constraint sign_ins_role_max_check CHECK ((role_max = ANY (ARRAY['admin'::text, 'user'::text]))),
+  constraint sign_ins_role_max_check CHECK ((role_max = ANY (ARRAY['admin'::text, 'user'::text, 'reader'::text]))),
   constraint sign_ins_rotated_at_time CHECK (platform.is_time(rotated_at)),
   constraint sign_ins_token_hash_check CHECK ((octet_length(token_hash) = 32))
 );
@@ -8671,7 +8698,7 @@ comment on table platform.sign_ins is 'Tokens are stored as SHA-256 only, so a r
 comment on column platform.sign_ins.next_token_hash is 'Sent to the browser, but not used by it yet. Until then the present token stays valid, so that a lost answer signs nobody out.';
 comment on column platform.sign_ins.previous_token_hash is 'The token before the present one. Valid for requests that were under way; its later use shows that somebody has a copy.';
 comment on column platform.sign_ins.csrf_token is 'In clear: it is useless without the cookie.';
-comment on column platform.sign_ins.role_max is 'Whether the directory allowed an administrator at this sign-in; the role itself is the user''s.';
+comment on column platform.sign_ins.role_max is 'What the directory allowed at this sign-in: an administrator, no administrator, or a reader only; the role itself is the user''s.';
 CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
 alter table platform.sign_ins enable row level security, force row level security;
 create policy erase_all on platform.sign_ins for all to erase_role using (true) with check (true);
@@ -8786,15 +8813,17 @@ create table platform.users (
   constraint users_last_signed_in_time CHECK (platform.is_time(last_signed_in)),
   constraint users_left_at_time CHECK (platform.is_time(left_at)),
   constraint users_name_check CHECK (platform.is_line(name, 200)),
-  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'steward'::text, 'user'::text]))),
+  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'steward'::text, 'user'::text, 'reader'::text]))),
   constraint users_support_user_id_safe CHECK (((support_user_id >= '-9007199254740991'::bigint) AND (support_user_id <= '9007199254740991'::bigint)))
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
-comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
+comment on column platform.users.role is 'reader: sees what staff sees, and changes nothing. steward: a user who may also decide about duplicates, merge customers and take merges
+apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 comment on column platform.users.left_at is 'Since when the person works here no more. They keep the role: it counts again if they come back.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER let_go AFTER UPDATE OF left_at ON platform.users FOR EACH ROW WHEN (((old.left_at IS NULL) <> (new.left_at IS NULL))) EXECUTE FUNCTION platform.let_go();
+CREATE TRIGGER let_read AFTER UPDATE OF role ON platform.users FOR EACH ROW WHEN (((new.role = 'reader'::text) AND (old.role <> 'reader'::text))) EXECUTE FUNCTION platform.let_read();
 CREATE TRIGGER refuse_former BEFORE UPDATE OF last_signed_in ON platform.users FOR EACH ROW WHEN (((old.left_at IS NOT NULL) AND (new.left_at IS NOT NULL) AND (new.last_signed_in IS DISTINCT FROM old.last_signed_in))) EXECUTE FUNCTION platform.refuse_former();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
@@ -9195,8 +9224,10 @@ create table support.agents (
 );
 comment on column support.agents.last_seen_at is 'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
 comment on column support.agents.was_let_go is 'An agent until they left: one again if they return.';
-CREATE TRIGGER require_staff BEFORE INSERT ON support.agents FOR EACH ROW WHEN (new.is_active) EXECUTE FUNCTION platform.require_staff('user_id');
-CREATE TRIGGER require_staff_then BEFORE UPDATE OF is_active ON support.agents FOR EACH ROW WHEN ((new.is_active AND (NOT old.is_active))) EXECUTE FUNCTION platform.require_staff('user_id');
+CREATE TRIGGER require_staff BEFORE INSERT ON support.agents FOR EACH ROW WHEN (new.is_active) EXECUTE FUNCTION platform.require_staff('user_id', 'reads');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF is_active ON support.agents FOR EACH ROW WHEN ((new.is_active AND (NOT old.is_active))) EXECUTE FUNCTION platform.require_staff('user_id', 'reads');
+CREATE TRIGGER require_there BEFORE INSERT ON support.agents FOR EACH ROW WHEN ((new.availability <> 'offline'::text)) EXECUTE FUNCTION platform.require_staff('user_id');
+CREATE TRIGGER require_there_then BEFORE UPDATE OF availability ON support.agents FOR EACH ROW WHEN (((new.availability <> 'offline'::text) AND (new.availability <> old.availability))) EXECUTE FUNCTION platform.require_staff('user_id');
 alter table support.agents enable row level security, force row level security;
 create policy owner_all on support.agents for all to platform_owner using (true) with check (true);
 create policy support_all on support.agents for all to support_role using (true) with check (true);
@@ -9576,6 +9607,8 @@ CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FO
 CREATE TRIGGER note_first_wait BEFORE UPDATE OF waiting_since ON support.sessions FOR EACH ROW WHEN (((new.first_waited_at IS NULL) AND (new.waiting_since IS NOT NULL))) EXECUTE FUNCTION support.note_first_wait();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER remove_mails AFTER UPDATE OF visitor_email ON support.sessions FOR EACH ROW WHEN (((old.visitor_email IS NOT NULL) AND (new.visitor_email IS NULL))) EXECUTE FUNCTION platform.remove_mails();
+CREATE TRIGGER require_staff BEFORE INSERT ON support.sessions FOR EACH ROW WHEN ((new.agent_id IS NOT NULL)) EXECUTE FUNCTION platform.require_staff('agent_id', 'agent');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF agent_id ON support.sessions FOR EACH ROW WHEN (((new.agent_id IS NOT NULL) AND (new.agent_id IS DISTINCT FROM old.agent_id))) EXECUTE FUNCTION platform.require_staff('agent_id', 'agent');
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
 CREATE TRIGGER tell_of_deadline AFTER UPDATE OF due_at, warned_at ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER !~ '^(merge|erase)_role$'::text) AND ((new.due_at IS DISTINCT FROM old.due_at) OR (new.warned_at IS DISTINCT FROM old.warned_at)))) EXECUTE FUNCTION support.tell_of_deadline();
 CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();

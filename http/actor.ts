@@ -34,6 +34,15 @@ export function refuseNonAdmin(): Problem {
   });
 }
 
+/** 403: the caller is a reader, and the route may change something. */
+export function refuseReader(): Problem {
+  return new Problem({
+    status: 403,
+    code: 'readers-only-read',
+    detail: 'You are a reader: you see what staff sees, and change nothing. An administrator gives roles on Foundation’s page of users.',
+  });
+}
+
 /** 403: the caller is neither a data steward nor an administrator. */
 export function refuseNonSteward(): Problem {
   return new Problem({

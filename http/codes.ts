@@ -25,6 +25,7 @@ export const houseCodes: ProblemCodes = {
     'foreign-page',
     'admin-only',
     'steward-only',
+    'readers-only-read',
     'field-not-owned',
     'sign-in-refused',
     'sign-in-not-allowed',

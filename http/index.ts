@@ -1,5 +1,5 @@
 export { z } from '@hono/zod-openapi';
-export { refuseStranger } from './actor.ts';
+export { refuseReader, refuseStranger } from './actor.ts';
 export { type Authenticate, allows, type Caller } from './caller.ts';
 export { houseCodes, joinCodes, type ProblemCodes } from './codes.ts';
 export { answerCsv, type CsvColumns, csvHeaders, csvResponse, pagesOf, toCsv, toCsvLine } from './csv.ts';

@@ -118,6 +118,7 @@ const mark = createStaffRoute({
   method: 'patch',
   path: '/api/notices/{id}',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Mark one of your notices as read or unread, put it away or take it out again',
   request: {
     params: key,
@@ -136,6 +137,7 @@ const markAll = createStaffRoute({
   path: '/api/notices/read-all',
   operationId: 'markAllNoticesRead',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Mark your unread notices as read',
   request: { body: jsonBody(object({ kind: kind.optional() }).openapi('ReadAllNotices')) },
   responses: {
@@ -160,6 +162,7 @@ const unmarkAll = createStaffRoute({
   path: '/api/notices/unread-again',
   operationId: 'markNoticesUnreadAgain',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Take back that all were marked as read',
   request: { body: jsonBody(object({ read_at: time() }).openapi('UnreadAgainNotices')) },
   responses: {

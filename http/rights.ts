@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import { refuseNonAdmin, refuseNonSteward } from './actor.ts';
+import { refuseNonAdmin, refuseNonSteward, refuseReader } from './actor.ts';
 import { allows, type Caller } from './caller.ts';
 import { Problem } from './problem.ts';
 import type { Scope } from './scopes.ts';
@@ -37,6 +37,12 @@ export function requirePeople(people: People): MiddlewareHandler {
     await next();
   };
 }
+
+/** Refuses readers, with any token. */
+export const refuseReaders: MiddlewareHandler = async (c, next) => {
+  if ((c.get('caller') as Caller).actor?.role === 'reader') throw refuseReader();
+  await next();
+};
 
 /** What an answer to a write shows to a caller that may not read: which record it was, its version, and whether it was done before. */
 const shownUnread = /^(id|version|address_id|phone_id|already_[a-z]+)$/;
@@ -114,7 +120,13 @@ const peopleWords: Record<People, string> = {
 };
 
 /** The right in words, for the OpenAPI document. */
-export function describeRight(right: Right, people?: People): string {
+export function describeRight(right: Right, people?: People, changes = false): string {
+  return changes && right !== 'steward' && right !== 'administrator'
+    ? `${describeCallers(right, people)} Readers are refused.`
+    : describeCallers(right, people);
+}
+
+function describeCallers(right: Right, people?: People): string {
   if (isPersonal(right)) return notes[right];
   const withheld = right.endsWith('.write')
     ? ` The scope does not read: without \`${right.replace(/\.write$/, '.read')}\` the answer has only the record’s id and version.`

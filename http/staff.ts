@@ -6,6 +6,7 @@ import {
   isPersonal,
   type People,
   type Right,
+  refuseReaders,
   requirePeople,
   requireRight,
   withholdUnread,
@@ -16,11 +17,18 @@ import type { App } from './serving/app.ts';
 
 /** The member of an operation in the OpenAPI document that names its right. */
 export const rightMember = 'x-right';
+/** The member of an operation that is no GET and that readers may use all the same. */
+export const readersMember = 'x-readers';
 
 type StaffRouteParts<Path extends string> = RouteParts<Path> & {
   right: Right;
   /** Of people only these, where the right is a scope. */
   people?: People;
+  /**
+   * Why readers may use a route that is no GET: it changes nothing, or only what is the reader's own. Without it they are refused, so that
+   * a new route is closed to them until somebody says otherwise.
+   */
+  readers?: 'changes nothing' | 'changes their own';
   /** Members of the answer that a machine gets only with a scope of their own. */
   needs?: Readonly<Record<string, Scope>>;
 };
@@ -30,17 +38,20 @@ type StaffRouteParts<Path extends string> = RouteParts<Path> & {
  * but not read gets no record back. Creating routes heed `Idempotency-Key`, and records with a version have tags: see `conditionsOf`.
  */
 export function createStaffRoute<Path extends string, Route extends StaffRouteParts<Path>>(route: Route) {
-  const { right, people, needs, ...bare } = route;
+  const { right, people, readers, needs, ...bare } = route;
+  const isClosed = route.method !== 'get' && readers === undefined;
   const scopes = isPersonal(right) ? [] : [right];
   const conditions = conditionsOf(route, right);
   const guarded = {
     ...bare,
     [rightMember]: right,
-    description: [route.description, describeRight(right, people)].filter(Boolean).join('\n\n'),
+    ...(readers && { [readersMember]: readers }),
+    description: [route.description, describeRight(right, people, isClosed)].filter(Boolean).join('\n\n'),
     middleware: [
       staffOnly,
       requireRight(right),
       ...(people ? [requirePeople(people)] : []),
+      ...(isClosed ? [refuseReaders] : []),
       ...conditions.middleware,
       ...(right.endsWith('.write') || needs ? [withholdUnread(right, needs)] : []),
       ...[route.middleware ?? []].flat(),

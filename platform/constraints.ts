@@ -70,6 +70,11 @@ export function refuseConstraint(constraint: string, cause: pg.DatabaseError): P
       [{ field: cause.column ?? 'user_id', message: 'has left: choose somebody who works here' }],
       cause,
     );
+  if (constraint === 'staff_reads')
+    return new InvalidField(
+      [{ field: cause.column ?? 'user_id', message: 'is a reader, who changes nothing: choose somebody else' }],
+      cause,
+    );
   if (constraint === 'merge_same') return new SameCustomer(cause);
   if (constraint === 'merge_undone') return new MergeUndone(cause);
   // platform.refuse_move raises these; its hint is a sentence for people.

@@ -75,4 +75,4 @@ export { isNoAddress, showAddress } from './noaddress.ts';
 export type { Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb, type ReadAs } from './platform.ts';
 export { type Tier, type TierColour, tierColours } from './tiers.ts';
-export type { Role, SignIn, User } from './users.ts';
+export { type Role, roles, type SignIn, type User } from './users.ts';

@@ -5,8 +5,14 @@ import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
-/** user: works with the records. steward: may also merge customers and take merges apart. admin: may do everything. */
-export type Role = 'admin' | 'steward' | 'user';
+/** The roles, from the most rights to the fewest. */
+export const roles = ['admin', 'steward', 'user', 'reader'] as const;
+
+/**
+ * reader: sees what staff sees, and changes nothing. user: works with the records. steward: may also merge customers and take merges
+ * apart. admin: may do everything.
+ */
+export type Role = (typeof roles)[number];
 
 /** A row of platform.users: one person of the staff, known to both apps. */
 export type User = {

@@ -44,7 +44,7 @@ export function authenticator({ db, log, settings, provider, cookies, publicUrl 
     const sent = c.req.header('x-csrf-token') ?? '';
     if (!safeMethods.has(c.req.method) && !isSameToken(sent, signIn.csrfToken)) throw refuseForgery();
     const caller: BrowserCaller = {
-      actor: limitRole(signIn.user, signIn.roleMax),
+      actor: limitRole(signIn.user, signIn.roleMax, settings),
       signIn,
       ...(nextToken && { cookies: [cookies.giveToken(nextToken, settings.maxHours)] }),
       isStillWelcome: () => isOpen(db, signIn.id),

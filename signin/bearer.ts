@@ -55,7 +55,7 @@ export async function readBearer(
   const known = await db.getUserByDirectory(person.tenantId, person.objectId);
   const user = known ?? (await provision(db, person, settings));
   if (user.left_at) throw new UserLeft();
-  const actor = limitRole(user, roleMaxOf(person, settings));
+  const actor = limitRole(user, roleMaxOf(person, settings), settings);
   return {
     actor,
     ...(!isWhole && { scopes: new Set(named) }),

@@ -8,7 +8,7 @@ import {
   type ServerContext,
   z,
 } from '@aether/http';
-import type { PlatformDb, User } from '@aether/platform';
+import { type PlatformDb, roles, type User } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
 import type { Cookies } from './cookies.ts';
@@ -35,7 +35,7 @@ const me = createStaffRoute({
                 id: z.string(),
                 name: z.string(),
                 email: z.string(),
-                role: z.enum(['admin', 'steward', 'user']),
+                role: z.enum(roles),
               }),
               csrf_token: z
                 .string()
@@ -60,6 +60,7 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', operationId: stri
     path,
     operationId,
     right: 'person',
+    readers: 'changes their own',
     summary,
     request: { body: jsonBody(object({}).openapi('SignOut')) },
     responses: {

@@ -80,7 +80,7 @@ describe('the role of administrator', () => {
     await provision(foundation, person({ roles: [] }), withRoles);
     await steward();
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('steward');
-    expect(limitRole(await provision(support, person({ roles: [] }), withRoles), 'user').role).toBe('steward');
+    expect(limitRole(await provision(support, person({ roles: [] }), withRoles), 'user', withRoles).role).toBe('steward');
     expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
   });
@@ -104,6 +104,33 @@ describe('the role of administrator', () => {
   test('is never given for an address', async () => {
     const first = settings({ SIGNIN_FIRST_ADMIN: 'm@aether.example' });
     expect((await provision(foundation, person(), first)).role).toBe('user');
+  });
+});
+
+describe('the role of reader', () => {
+  const withReaders = settings({ SIGNIN_READER_ROLE: 'Aether.Reader' });
+  const reader = person({ roles: ['Aether.Reader'] });
+
+  test('comes and goes with the app role of the directory, counts in Support before Foundation knows of it, and yields to the administrator’s', async () => {
+    expect((await provision(foundation, reader, withReaders)).role).toBe('reader');
+    expect((await provision(foundation, person(), withReaders)).role).toBe('user');
+    const user = await provision(support, reader, withReaders);
+    expect([user.role, limitRole(user, roleMaxOf(reader, withReaders), withReaders).role]).toEqual(['user', 'reader']);
+    const both = settings({ SIGNIN_READER_ROLE: 'Aether.Reader', SIGNIN_ADMIN_ROLE: 'Aether.Admin' });
+    const admin = person({ roles: ['Aether.Reader', 'Aether.Admin'] });
+    expect((await provision(foundation, admin, both)).role).toBe('admin');
+    expect((await provision(foundation, reader, both)).role).toBe('reader');
+    expect((await provision(foundation, person({ roles: [] }), both)).role).toBe('user');
+  });
+
+  test('stays as the page of users says where the directory gives none, and never takes an administrator of that page away', async () => {
+    await provision(foundation, person(), settings());
+    await superuser.query(`update platform.users set role = 'reader' where id = 's-1'`);
+    expect((await provision(foundation, person(), settings())).role).toBe('reader');
+    expect((await provision(support, person(), settings())).role).toBe('reader');
+    await superuser.query(`update platform.users set role = 'admin' where id = 's-1'`);
+    const admin = await provision(foundation, reader, withReaders);
+    expect([admin.role, limitRole(admin, 'reader', withReaders).role]).toEqual(['admin', 'admin']);
   });
 });
 

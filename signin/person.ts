@@ -1,4 +1,4 @@
-import type { PlatformDb, User } from '@aether/platform';
+import type { PlatformDb, Role, User } from '@aether/platform';
 import type { SignInSettings } from './settings.ts';
 
 /** A person, as a verified token of the identity provider describes them. */
@@ -43,37 +43,58 @@ export function readPerson(claims: Claims): Person | undefined {
   };
 }
 
-/** Whether the directory allows that the person is an administrator. It has no say in who else is a data steward. */
-export type RoleMax = 'admin' | 'user';
+/** What the directory allows at most: an administrator, no administrator, or a reader. It has no say in who else is a data steward. */
+export type RoleMax = 'admin' | 'user' | 'reader';
 
-/** `user` only if the directory assigns roles and did not assign the admin role to this person. */
-export function roleMaxOf({ roles }: Person, { adminRole }: SignInSettings): RoleMax {
-  return adminRole === undefined || roles.includes(adminRole) ? 'admin' : 'user';
+/**
+ * `reader` if the directory assigned the reader's role to this person, and not the administrator's; `user` if it assigns roles and did not
+ * assign the administrator's.
+ */
+export function roleMaxOf({ roles }: Person, { adminRole, readerRole }: SignInSettings): RoleMax {
+  if (adminRole !== undefined && roles.includes(adminRole)) return 'admin';
+  if (readerRole !== undefined && roles.includes(readerRole)) return 'reader';
+  return adminRole === undefined ? 'admin' : 'user';
 }
 
-/** The user with the rights of this sign-in: the user's present role, but no administrator whom the directory does not allow. */
-export function limitRole(user: User, roleMax: RoleMax): User {
-  return user.role === 'admin' && roleMax === 'user' ? { ...user, role: 'user' } : user;
+/**
+ * The user with the rights of this sign-in: the user's present role, and no more than the directory allows. An administrator of Foundation's
+ * page of users is no reader of the directory's: the last one would be lost.
+ */
+export function limitRole(user: User, roleMax: RoleMax, { adminRole }: Pick<SignInSettings, 'adminRole'>): User {
+  const role = roleWithin(user.role, roleMax, adminRole !== undefined);
+  return role === user.role ? user : { ...user, role };
+}
+
+function roleWithin(role: Role, roleMax: RoleMax, givesAdmins: boolean): Role {
+  if (roleMax === 'admin') return role;
+  if (roleMax === 'reader') return role === 'admin' && !givesAdmins ? role : 'reader';
+  return role === 'admin' ? 'user' : role;
 }
 
 /**
  * Returns the user of this person, and makes the user at the first sign-in. Foundation owns the role, so it records the
- * directory's app role and makes the first administrator.
+ * directory's app roles and makes the first administrator.
  *
  * @throws UserLeft
  */
 export async function provision(db: PlatformDb, person: Person, settings: SignInSettings): Promise<User> {
-  const { adminRole, firstAdmin } = settings;
+  const { firstAdmin } = settings;
   return db.transaction({}, async (tx) => {
     const user = await db.signInUser(person, { tx });
     if (db.app !== 'foundation') return user;
-    if (adminRole !== undefined) {
-      const isAdmin = roleMaxOf(person, settings) === 'admin';
-      const role = isAdmin ? 'admin' : user.role === 'steward' ? 'steward' : 'user';
-      return role === user.role ? user : db.updateUser(user.id, { role }, { tx });
-    }
-    if (firstAdmin !== person.objectId || user.role === 'admin') return user;
+    const role = roleOf(user.role, person, settings);
+    if (role !== user.role) return db.updateUser(user.id, { role }, { tx });
+    if (settings.adminRole !== undefined || firstAdmin !== person.objectId || user.role === 'admin') return user;
     const admins = await tx.query(`select from platform.users where role = 'admin' and left_at is null limit 1`);
     return admins.length === 0 ? db.updateUser(user.id, { role: 'admin' }, { tx }) : user;
   });
+}
+
+/** The role that Foundation writes down: what the directory says where it has a say, and otherwise what the page of users said. */
+function roleOf(role: Role, person: Person, settings: SignInSettings): Role {
+  const { adminRole, readerRole } = settings;
+  const roleMax = roleMaxOf(person, settings);
+  if (adminRole !== undefined && roleMax === 'admin') return 'admin';
+  const within = roleWithin(role, roleMax, adminRole !== undefined);
+  return within === 'reader' && readerRole !== undefined && roleMax !== 'reader' ? 'user' : within;
 }

@@ -12,6 +12,7 @@ describe('the settings', () => {
       clientSecret: undefined,
       audiences: ['app'],
       adminRole: undefined,
+      readerRole: undefined,
       scope: 'access_as_user',
       idleMinutes: 120,
       maxHours: 12,

@@ -12,6 +12,8 @@ export type SignInSettings = {
   audiences: string[];
   /** The app role that makes an administrator; undefined: administrators are chosen on Foundation's page of users. */
   adminRole: string | undefined;
+  /** The app role that makes a reader; undefined: readers are chosen on Foundation's page of users. */
+  readerRole: string | undefined;
   /** The object id of the person who becomes administrator if there is none. */
   firstAdmin: string | undefined;
   /** The scope with which a person's access token allows everything that the person may do. */
@@ -38,6 +40,7 @@ export function readSignInSettings(variables: Variables): SignInSettings {
     clientSecret: variables.SIGNIN_CLIENT_SECRET || undefined,
     audiences: audiences.filter((each) => each !== ''),
     adminRole: variables.SIGNIN_ADMIN_ROLE || undefined,
+    readerRole: variables.SIGNIN_READER_ROLE || undefined,
     firstAdmin: variables.SIGNIN_FIRST_ADMIN || undefined,
     scope: variables.SIGNIN_SCOPE || 'access_as_user',
     allowance: readAllowance(variables),

@@ -5,6 +5,7 @@ import type { SignedCalls, TestIssuer } from './testing.ts';
 
 type Operation = {
   'x-right'?: string;
+  'x-readers'?: string;
   security?: Record<string, string[]>[];
   operationId?: string;
   tags?: string[];
@@ -135,6 +136,25 @@ export function testRights(
         if (isForPeople) continue;
         const { status } = await ask(route, await machine(right));
         expect([route.method, route.path, [401, 403, 500].includes(status)]).toEqual([route.method, route.path, false]);
+      }
+    });
+
+    test('refuse a reader what changes something, but for those that say that they change nothing or what is the reader’s own', async () => {
+      const { database, headersOf } = start();
+      const { Authorization } = await headersOf('maya');
+      const foundation = await database.connect('foundation_app');
+      const refusals: Record<string, string> = { steward: 'steward-only', administrator: 'admin-only' };
+      await foundation.query(`update platform.users set role = 'reader' where id = 'maya'`);
+      try {
+        for (const route of (await listGuarded()).filter(({ path }) => !path.startsWith('/signin/out'))) {
+          const { 'x-right': right = '', 'x-readers': open, method, path } = route;
+          const { status, code } = await ask(route, Authorization);
+          const refusal = refusals[right] ?? (method === 'GET' || open ? undefined : 'readers-only-read');
+          const isAsSaid = refusal ? status === 403 && code === refusal : code !== 'readers-only-read' && ![401, 500].includes(status);
+          expect([method, path, isAsSaid || { status, code }]).toEqual([method, path, true]);
+        }
+      } finally {
+        await foundation.query(`update platform.users set role = 'user' where id = 'maya'`);
       }
     });
 

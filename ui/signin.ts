@@ -5,7 +5,7 @@ import { endWaiting } from './timedout.ts';
 
 /** The answer of /signin/me. The routes of the sign-in are the same in every app. */
 type Me = {
-  user: { id: string; name: string; email: string; role: 'admin' | 'steward' | 'user' };
+  user: { id: string; name: string; email: string; role: 'admin' | 'steward' | 'user' | 'reader' };
   csrf_token: string | null;
   /** Where the other apps are, as far as it is known. */
   apps: { foundation?: string; support?: string; console?: string };

@@ -1,5 +1,5 @@
 import type { CustomerEventNames, DealClosedData, EventRows } from '@aether/platform';
-import { tierColours } from '@aether/platform';
+import { roles, tierColours } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import { EventSchema } from './eventwords.ts';
 
@@ -46,7 +46,7 @@ const rows = {
     id: z.string(),
     email: z.string(),
     name: z.string(),
-    role: z.enum(['admin', 'steward', 'user']),
+    role: z.enum(roles),
     foundation_user_id: z.int().nullable(),
     support_user_id: z.int().nullable(),
     created_at: moment(),

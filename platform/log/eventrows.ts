@@ -37,7 +37,7 @@ export type UserColumns = {
   id: string;
   email: string;
   name: string;
-  role: 'admin' | 'steward' | 'user';
+  role: 'admin' | 'steward' | 'user' | 'reader';
   foundation_user_id: number | null;
   support_user_id: number | null;
   created_at: Date;

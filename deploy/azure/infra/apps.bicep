@@ -89,6 +89,7 @@ resource servers 'Microsoft.App/containerApps@2025-07-01' = [for (app, index) in
             { name: 'SIGNIN_AUDIENCE', value: '${signinClients[app.name]},api://${signinClients[app.name]}' }
             { name: 'SIGNIN_CLIENT_SECRET', secretRef: 'signin' }
             { name: 'SIGNIN_ADMIN_ROLE', value: 'Aether.Admin' }
+            { name: 'SIGNIN_READER_ROLE', value: 'Aether.Reader' }
             { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
           ], filesUrl != '' && app.hasFiles ? [
             { name: 'FILES_AZURE_ACCOUNT_URL', value: filesUrl }

@@ -22,6 +22,6 @@ async function requireMover(on: Queryable, id: string, actor: User | undefined):
     [id],
   );
   if (!known) throw new NotFound('activity that a person wrote');
-  if (actor?.role === 'user' && known.created_by !== actor.id)
+  if ((actor?.role === 'user' || actor?.role === 'reader') && known.created_by !== actor.id)
     throw new NotYours('Only who wrote this, a data steward or an administrator may move it.');
 }

@@ -210,6 +210,7 @@ const proposed = createStaffRoute({
   path: '/api/companies/proposed',
   operationId: 'proposeCompany',
   right: 'companies.read',
+  readers: 'changes nothing',
   summary: 'The company that has the domain of an address; by POST, because an address may not be part of a URL',
   description: 'Never for a domain that strangers share, such as gmail.com. What is incomplete has no company.',
   request: { body: jsonBody(object({ email: line({ charactersMax: 1_000 }) }).openapi('CompanyOfAddress')) },

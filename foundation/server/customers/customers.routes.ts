@@ -205,6 +205,7 @@ const similar = createStaffRoute({
   path: '/api/customers/similar',
   operationId: 'findSimilarCustomers',
   right: 'customers.read',
+  readers: 'changes nothing',
   summary:
     'Customers that may be the person who is being written down; by POST, because nothing of it may be part of a URL',
   description: 'At most three, the likeliest first. What is missing or incomplete says nothing.',

@@ -1,9 +1,9 @@
 import { type App, createStaffRoute, cursor, cursorsOf, jsonBody, object, pageSize, problems, z } from '@aether/http';
-import { NotFound, type PlatformDb } from '@aether/platform';
+import { NotFound, type PlatformDb, roles } from '@aether/platform';
 import { comeBack, countHoldings, leave } from './departures.ts';
 import { changeRole, listStaff } from './users.ts';
 
-const role = z.enum(['admin', 'steward', 'user']);
+const role = z.enum(roles);
 const UserSchema = z
   .object({
     id: z.string(),
@@ -39,7 +39,9 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/users/{id}',
   right: 'administrator',
-  summary: 'Give somebody the role of an administrator or of a data steward, or take it away',
+  summary: 'Give somebody another role',
+  description:
+    'It counts from the next request on. Whoever becomes a reader has no conversation any more, and no pair of duplicates to decide; what they have in the CRM stays theirs until it is given to others.',
   request: {
     params: object({ id: z.string().min(1).max(255) }),
     body: jsonBody(object({ role }).openapi('UserChange')),

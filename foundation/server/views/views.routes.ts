@@ -1,4 +1,4 @@
-import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, Problem, problems, z } from '@aether/http';
+import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, Problem, problems, refuseReader, z } from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import { createView, deleteView, listViews, updateView, viewPages } from './views.ts';
 
@@ -40,6 +40,7 @@ const create = createStaffRoute({
   method: 'post',
   path: '/api/views',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Save a view',
   request: {
     body: jsonBody(
@@ -53,6 +54,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/views/{id}',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Change one of the caller’s views; administrators may also change a shared one',
   request: { params: viewKey, body: jsonBody(object(fields).partial().openapi('ViewChange')) },
   responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
@@ -62,6 +64,7 @@ const remove = createStaffRoute({
   method: 'delete',
   path: '/api/views/{id}',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Remove one of the caller’s views; administrators may also remove a shared one',
   request: { params: viewKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
@@ -74,7 +77,8 @@ export function addViewRoutes(app: App, db: PlatformDb) {
       return c.json({ views }, 200);
     })
     .openapi(create, async (c) => {
-      const { id: owner_id } = requirePerson(c.get('actor'));
+      const { id: owner_id, isReader } = requirePerson(c.get('actor'));
+      if (isReader && c.req.valid('json').is_shared) throw refuseReader();
       const made = await db.transaction({ actor: owner_id }, (tx) =>
         createView(tx, { ...c.req.valid('json'), owner_id }),
       );
@@ -82,6 +86,7 @@ export function addViewRoutes(app: App, db: PlatformDb) {
     })
     .openapi(change, async (c) => {
       const person = requirePerson(c.get('actor'));
+      if (person.isReader && c.req.valid('json').is_shared) throw refuseReader();
       const changed = await db.transaction({ actor: person.id }, (tx) =>
         updateView(tx, c.req.valid('param').id, person, c.req.valid('json')),
       );
@@ -95,12 +100,12 @@ export function addViewRoutes(app: App, db: PlatformDb) {
 }
 
 /** The person to whom a view belongs. @throws Problem for a machine */
-function requirePerson(actor: User | undefined): { id: string; isAdmin: boolean } {
+function requirePerson(actor: User | undefined): { id: string; isAdmin: boolean; isReader: boolean } {
   if (!actor)
     throw new Problem({
       status: 403,
       code: 'person-only',
       detail: 'Views belong to people: sign in, or use a token of a person.',
     });
-  return { id: actor.id, isAdmin: actor.role === 'admin' };
+  return { id: actor.id, isAdmin: actor.role === 'admin', isReader: actor.role === 'reader' };
 }

@@ -32,32 +32,33 @@ export async function createView(tx: Transaction, view: Omit<View, 'id'>): Promi
   return made as View;
 }
 
-/** The condition to change a view: its owner may, and every administrator may if it is shared. */
-type Editor = { id: string; isAdmin: boolean };
-const mayEdit = `(v.owner_id = $2 or ($3 and v.is_shared))`;
+/** The condition to change a view: its owner may, and every administrator may if it is shared. A reader changes none that others have. */
+type Editor = { id: string; isAdmin: boolean; isReader: boolean };
+const mayEdit = `(v.owner_id = $2 and not (v.is_shared and $4) or ($3 and v.is_shared))`;
 
 /** @throws NotFound, also for a view that the editor may not change */
 export async function updateView(
   tx: Transaction,
   id: number,
-  { id: userId, isAdmin }: Editor,
+  { id: userId, isAdmin, isReader }: Editor,
   change: Partial<Pick<View, 'name' | 'query' | 'is_shared'>>,
 ): Promise<View> {
   const [changed] = await tx.query<View>(
-    `update crm.saved_views v set name = coalesce($4, v.name), query = coalesce($5, v.query), is_shared = coalesce($6, v.is_shared)
+    `update crm.saved_views v set name = coalesce($5, v.name), query = coalesce($6, v.query), is_shared = coalesce($7, v.is_shared)
      where v.id = $1 and ${mayEdit} returning ${columns}`,
-    [id, userId, isAdmin, change.name, change.query, change.is_shared],
+    [id, userId, isAdmin, isReader, change.name, change.query, change.is_shared],
   );
   if (!changed) throw new NotFound('view of yours');
   return changed;
 }
 
 /** @throws NotFound */
-export async function deleteView(tx: Transaction, id: number, { id: userId, isAdmin }: Editor): Promise<void> {
+export async function deleteView(tx: Transaction, id: number, { id: userId, isAdmin, isReader }: Editor): Promise<void> {
   const gone = await tx.query(`delete from crm.saved_views v where v.id = $1 and ${mayEdit} returning v.id`, [
     id,
     userId,
     isAdmin,
+    isReader,
   ]);
   if (gone.length === 0) throw new NotFound('view of yours');
 }

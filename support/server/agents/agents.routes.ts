@@ -11,7 +11,7 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { type PlatformDb, type Role, readList } from '@aether/platform';
+import { type PlatformDb, type Role, readList, roles } from '@aether/platform';
 import {
   addAgent,
   availabilities,
@@ -121,7 +121,7 @@ const users = createStaffRoute({
                 id: z.string(),
                 name: z.string(),
                 email: z.string(),
-                role: z.enum(['admin', 'steward', 'user']),
+                role: z.enum(roles),
                 is_agent: z.boolean(),
               }),
             ),

@@ -104,6 +104,7 @@ const lookUp = createStaffRoute({
   path: '/api/calls/lookup',
   operationId: 'lookUpCaller',
   right: 'context.read',
+  readers: 'changes nothing',
   summary: 'The customers with a number or an address; by POST, because neither may be part of a URL',
   request: {
     body: jsonBody(
@@ -132,6 +133,7 @@ const similar = createStaffRoute({
   path: '/api/calls/similar',
   operationId: 'findSimilarCallers',
   right: 'customers.read',
+  readers: 'changes nothing',
   summary:
     'Customers that may be the person whom a call would make; by POST, because nothing of it may be part of a URL',
   description: 'At most three, the likeliest first. What is missing or incomplete says nothing.',

@@ -78,6 +78,7 @@ const preview = createStaffRoute({
   method: 'post',
   path: '/api/chatbots/preview',
   right: 'person',
+  readers: 'changes nothing',
   summary: 'What a chatbot with these rules would say; nothing is stored',
   request: {
     body: jsonBody(

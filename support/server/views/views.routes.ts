@@ -1,4 +1,4 @@
-import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, problems, z } from '@aether/http';
+import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, problems, refuseReader, z } from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { createView, deleteView, listViews, updateView } from './views.ts';
@@ -38,6 +38,7 @@ const create = createStaffRoute({
   method: 'post',
   path: '/api/views',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Save a view of the inbox; for agents',
   request: { body: jsonBody(object({ ...fields, is_shared: fields.is_shared.default(false) }).openapi('NewView')) },
   responses: { 201: answer('Saved.'), ...problems(400, 409, 422) },
@@ -47,6 +48,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/views/{id}',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Change one of the caller’s views; administrators may also change a shared one',
   request: { params: viewKey, body: jsonBody(object(fields).partial().openapi('ViewChange')) },
   responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
@@ -56,6 +58,7 @@ const remove = createStaffRoute({
   method: 'delete',
   path: '/api/views/{id}',
   right: 'person',
+  readers: 'changes their own',
   summary: 'Remove one of the caller’s views; administrators may also remove a shared one',
   request: { params: viewKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
@@ -63,9 +66,9 @@ const remove = createStaffRoute({
 
 export function addViewRoutes(app: App, db: PlatformDb) {
   /** The right `person` has refused machines. @throws Problem 403 for a person who is no agent */
-  async function requirePerson(actor: User | undefined): Promise<{ id: string; isAdmin: boolean }> {
+  async function requirePerson(actor: User | undefined): Promise<{ id: string; isAdmin: boolean; isReader: boolean }> {
     await requireAgent(db, actor);
-    return { id: actor?.id as string, isAdmin: actor?.role === 'admin' };
+    return { id: actor?.id as string, isAdmin: actor?.role === 'admin', isReader: actor?.role === 'reader' };
   }
 
   return app
@@ -74,7 +77,8 @@ export function addViewRoutes(app: App, db: PlatformDb) {
       return c.json({ views: await listViews(db, id) }, 200);
     })
     .openapi(create, async (c) => {
-      const { id: owner_id } = await requirePerson(c.get('actor'));
+      const { id: owner_id, isReader } = await requirePerson(c.get('actor'));
+      if (isReader && c.req.valid('json').is_shared) throw refuseReader();
       const made = await db.transaction({ actor: owner_id }, (tx) =>
         createView(tx, { ...c.req.valid('json'), owner_id }),
       );
@@ -82,6 +86,7 @@ export function addViewRoutes(app: App, db: PlatformDb) {
     })
     .openapi(change, async (c) => {
       const person = await requirePerson(c.get('actor'));
+      if (person.isReader && c.req.valid('json').is_shared) throw refuseReader();
       const changed = await db.transaction({ actor: person.id }, (tx) =>
         updateView(tx, c.req.valid('param').id, person, c.req.valid('json')),
       );
