@@ -39,7 +39,8 @@ export function refuseReader(): Problem {
   return new Problem({
     status: 403,
     code: 'readers-only-read',
-    detail: 'You are a reader: you see what staff sees, and change nothing. An administrator gives roles on Foundation’s page of users.',
+    detail:
+      'You are a reader: you see what staff sees, and change nothing. An administrator gives roles on Foundation’s page of users.',
   });
 }
 

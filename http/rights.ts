@@ -6,7 +6,7 @@ import type { Scope } from './scopes.ts';
 
 /**
  * The callers that may use a route of staff. A scope: every person of staff, and a machine whose token has that scope.
- * `person`: every person of staff, but no machine. `steward`: data stewards and administrators, but no machine. `administrator`:
+ * `person`: every person of staff, but no machine; of readers only what changes nothing, see `readers` of `createStaffRoute`. `steward`: data stewards and administrators, but no machine. `administrator`:
  * administrators, but no machine.
  */
 export type Right = Scope | PersonalRight;

@@ -80,7 +80,9 @@ describe('the role of administrator', () => {
     await provision(foundation, person({ roles: [] }), withRoles);
     await steward();
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('steward');
-    expect(limitRole(await provision(support, person({ roles: [] }), withRoles), 'user', withRoles).role).toBe('steward');
+    expect(limitRole(await provision(support, person({ roles: [] }), withRoles), 'user', withRoles).role).toBe(
+      'steward',
+    );
     expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
   });

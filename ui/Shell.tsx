@@ -9,6 +9,7 @@ import { LiveMark } from './LiveMark.tsx';
 import type { LiveFeed } from './live.ts';
 import { lazyDialog } from './parts/lazy.tsx';
 import { NewVersion, useOutdated } from './parts/NewVersion.tsx';
+import { ReaderNote } from './reading.tsx';
 import { SearchButton } from './SearchButton.tsx';
 import classes from './Shell.module.css';
 import { timedOut } from './timedout.ts';
@@ -71,6 +72,7 @@ export function Shell({ name, icon, navigation, ways, person, feed, Palette, pla
       <div className={classes.foot}>
         <Stack gap={6} align="flex-start">
           <NewVersion />
+          <ReaderNote />
           {mark}
           {person}
         </Stack>

@@ -150,9 +150,11 @@ export async function leave(
 }
 
 async function requireSuccessor(on: Queryable, id: string): Promise<void> {
-  const found = await on.query('select from platform.users where id = $1 and left_at is null', [id]);
+  const found = await on.query(`select from platform.users where id = $1 and left_at is null and role <> 'reader'`, [
+    id,
+  ]);
   if (found.length === 0)
-    throw new InvalidField([{ field: 'hand_over_to', message: 'must be somebody who works here' }]);
+    throw new InvalidField([{ field: 'hand_over_to', message: 'must be somebody who works here, and no reader' }]);
 }
 
 /** Holds the people of a chunk: nothing is taken from somebody who is back meanwhile, or given to somebody who left. */

@@ -1,4 +1,15 @@
-import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, Problem, problems, refuseReader, z } from '@aether/http';
+import {
+  type App,
+  bigintIdText,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  Problem,
+  problems,
+  refuseReader,
+  z,
+} from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import { createView, deleteView, listViews, updateView, viewPages } from './views.ts';
 

@@ -98,7 +98,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'tier':
       return [['tiers']];
     case 'user':
-      return [['users']];
+      return 'role' in previous ? [['users'], ['me']] : [['users']];
     default:
       return [];
   }

@@ -3,6 +3,7 @@ import { formatAgo, formatMoment, formatNumber } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { type Column, RecordTable } from '@aether/ui/RecordTable.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
@@ -82,7 +83,10 @@ export function CompaniesPage() {
           )
       : undefined,
   });
-  useKeys([{ keys: 'c', label: 'New company', group: 'Companies', run: () => change({ create: true }) }]);
+  const mayChange = useMayChange();
+  useKeys(
+    mayChange ? [{ keys: 'c', label: 'New company', group: 'Companies', run: () => change({ create: true }) }] : [],
+  );
   return (
     <>
       <PageHead title="Companies">
@@ -92,9 +96,11 @@ export function CompaniesPage() {
           onChange={(search) => change({ search: search || undefined })}
         />
         <CsvLink path="/api/companies.csv" filters={{ search: filters.search }} />
-        <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
-          New company
-        </Button>
+        {mayChange && (
+          <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
+            New company
+          </Button>
+        )}
       </PageHead>
       <ViewBar
         page="companies"
@@ -111,7 +117,7 @@ export function CompaniesPage() {
           icon={<IconBuilding size={28} />}
           title={filters.search ? 'No company is called that' : 'No companies yet'}
         >
-          {filters.search ? 'Look for another word.' : 'Press C to create the first one.'}
+          {filters.search ? 'Look for another word.' : mayChange && 'Press C to create the first one.'}
         </Nothing>
       )}
       {rows.length > 0 && (
@@ -128,7 +134,7 @@ export function CompaniesPage() {
           place={place}
         />
       )}
-      {create && <NewCompany onClose={() => change({ create: undefined })} />}
+      {create && mayChange && <NewCompany onClose={() => change({ create: undefined })} />}
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo, formatMoment, formatNumber } from '@aether/ui/formats.ts';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { ActionIcon, Button } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
@@ -28,9 +29,11 @@ export function CompanyPeople({ record: { company, customers: count } }: { recor
         <span>
           Customers <span className={classes.count}>{formatNumber(count)}</span>
         </span>
-        <ActionIcon aria-label="New customer of this company" onClick={() => setAdding(true)}>
-          <IconPlus size={16} />
-        </ActionIcon>
+        <ForChanges>
+          <ActionIcon aria-label="New customer of this company" onClick={() => setAdding(true)}>
+            <IconPlus size={16} />
+          </ActionIcon>
+        </ForChanges>
       </h2>
       <Newcomers company={company} />
       {rows.map(({ id, name, email, account_tier, account_manager }) => (

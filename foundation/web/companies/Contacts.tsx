@@ -1,5 +1,6 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
+import { ForChanges, useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Button, TextInput, UnstyledButton } from '@mantine/core';
@@ -16,19 +17,26 @@ import classes from './company.module.css';
 export function Contacts({ companyId }: { companyId: string }) {
   const { data } = useQuery(contactsQuery(companyId));
   const [edited, setEdited] = useState<Contact | 'new' | undefined>();
+  const mayChange = useMayChange();
   return (
     <section className={classes.section} aria-label="Contacts">
       <h2 className={classes.title}>
         Contacts
-        <ActionIcon aria-label="New contact" onClick={() => setEdited('new')}>
-          <IconPlus size={16} />
-        </ActionIcon>
+        <ForChanges>
+          <ActionIcon aria-label="New contact" onClick={() => setEdited('new')}>
+            <IconPlus size={16} />
+          </ActionIcon>
+        </ForChanges>
       </h2>
       {data?.contacts.map((contact) => (
         <div key={contact.id} className={classes.row}>
-          <UnstyledButton aria-label={`Change ${contact.name}`} onClick={() => setEdited(contact)}>
-            {contact.name}
-          </UnstyledButton>
+          {mayChange ? (
+            <UnstyledButton aria-label={`Change ${contact.name}`} onClick={() => setEdited(contact)}>
+              {contact.name}
+            </UnstyledButton>
+          ) : (
+            <span>{contact.name}</span>
+          )}
           <span className={classes.detail}>
             {[contact.title, contact.email, contact.phone].filter(Boolean).join(' · ')}
           </span>
@@ -40,7 +48,7 @@ export function Contacts({ companyId }: { companyId: string }) {
         </div>
       ))}
       {data?.contacts.length === 0 && (
-        <p className={classes.none}>Nobody yet. Add who decides, who pays, who uses it.</p>
+        <p className={classes.none}>Nobody yet.{mayChange && ' Add who decides, who pays, who uses it.'}</p>
       )}
       {edited && (
         <ContactDialog

@@ -1,4 +1,5 @@
 import { formatNumber } from '@aether/ui/formats.ts';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -16,6 +17,7 @@ export function Newcomers({ company }: { company: CompanyRecord['company'] }) {
   const client = useQueryClient();
   const { data } = useQuery(newcomersQuery(company.id));
   const [told, setTold] = useState<ActOutcome>();
+  const mayChange = useMayChange();
   const domain = data?.domain ?? undefined;
   const taking = useMutation({
     mutationFn: () => changeCustomers({ matching: { no_company_at: domain } }, { company_id: company.id }),
@@ -37,7 +39,7 @@ export function Newcomers({ company }: { company: CompanyRecord['company'] }) {
         </Link>{' '}
         with an address at {domain} {data.count === 1 ? 'has' : 'have'} no company.
       </span>
-      {data.is_more ? (
+      {!mayChange ? null : data.is_more ? (
         <span className={classes.detail}>They are too many for one act: choose some of them in the list.</span>
       ) : (
         <Button size="compact-sm" variant="light" loading={taking.isPending} onClick={() => taking.mutate()}>

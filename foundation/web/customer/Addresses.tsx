@@ -2,6 +2,7 @@ import { isNoAddress, noAddressInFull } from '@aether/platform/noaddress';
 import { formatDay, formatMoment } from '@aether/ui/formats.ts';
 import { allowAddress } from '@aether/ui/mail/calls.ts';
 import { mailTo } from '@aether/ui/reach.ts';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
@@ -69,9 +70,11 @@ function Failing({ email, customerId }: { email: string; customerId: string }) {
   return (
     <>
       <Tag tone="bad">E-mail does not arrive</Tag>
-      <Button size="compact-xs" variant="default" onClick={allow}>
-        Allow e-mail to {email} again
-      </Button>
+      <ForChanges>
+        <Button size="compact-xs" variant="default" onClick={allow}>
+          Allow e-mail to {email} again
+        </Button>
+      </ForChanges>
     </>
   );
 }

@@ -1,6 +1,7 @@
 import { formatMoment } from '@aether/ui/formats.ts';
 import { ErrorText } from '@aether/ui/Holder.tsx';
 import { followOwnWrites, noteOwnWrite } from '@aether/ui/ownwrites.ts';
+import { ForChanges, useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { type Drafting, useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Text, TextInput, Tooltip } from '@mantine/core';
@@ -52,14 +53,17 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
   const draft = useDraft(`new-${one}:${customer.id}`, '');
   const [isAdding, setAdding] = useState(draft.isThere);
   const { change, changeAsync, isBusy } = useChanging(customer, `The ${one} was not changed`);
+  const mayChange = useMayChange();
   const primary = items.find((each) => each.is_primary);
   return (
     <section className={classes.section} aria-label={title}>
       <div className={classes.sectionHead}>
         <h2 className={classes.sectionTitle}>{title}</h2>
-        <ActionIcon aria-label={`Add ${nounOf(one)} to ${customer.name}`} onClick={() => setAdding(true)}>
-          <IconPlus size={16} />
-        </ActionIcon>
+        <ForChanges>
+          <ActionIcon aria-label={`Add ${nounOf(one)} to ${customer.name}`} onClick={() => setAdding(true)}>
+            <IconPlus size={16} />
+          </ActionIcon>
+        </ForChanges>
       </div>
       <ul className={classes.belongings}>
         {items.map((item) => {
@@ -71,7 +75,7 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
                   <Reached to={reach(item)}>{text}</Reached>
                 </span>
                 <span className={classes.belongingActions}>
-                  {!item.is_primary && (
+                  {mayChange && !item.is_primary && (
                     <Action
                       label="Make primary"
                       name={`Make ${text} the primary ${one}`}
@@ -86,7 +90,7 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
                       }
                     />
                   )}
-                  {mayRemove(item) && (
+                  {mayChange && mayRemove(item) && (
                     <Action
                       label="Remove"
                       name={`Remove the ${one} ${text}`}
@@ -108,7 +112,7 @@ export function Belongings<Item extends Belonging>(props: BelongingsProps<Item>)
           );
         })}
       </ul>
-      {isAdding && (
+      {isAdding && mayChange && (
         <NewBelonging
           label={`New ${one}`}
           {...input}

@@ -1,6 +1,7 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -33,10 +34,10 @@ export function CustomerPage() {
   const navigate = useNavigate({ from: '/customers/$id' });
   const isNarrow = useNarrow();
   const { data, error, isFetching, refetch } = useQuery(customerQuery(id));
-  const { isSteward, apps } = useMe();
+  const { isSteward, isReader, apps } = useMe();
   const [isMerging, setMerging] = useState(false);
   const [isWriting, setWriting] = useState(false);
-  useKeys([{ keys: 'm', label: 'Write an e-mail', group: 'Customer', run: () => setWriting(true) }]);
+  useKeys(isReader ? [] : [{ keys: 'm', label: 'Write an e-mail', group: 'Customer', run: () => setWriting(true) }]);
   useOwnAddress(id, isFetching ? undefined : data);
   const sought = entry === undefined ? undefined : { id: entry, at, seek: () => void navigate(untilDayOf(at)) };
   if (error) return <NoCustomer error={error} onRetry={refetch} />;
@@ -60,9 +61,11 @@ export function CustomerPage() {
         }
       >
         <TrailSteps kind="customers" id={customer.id} />
-        <Button variant="subtle" leftSection={<IconMail size={15} />} onClick={() => setWriting(true)}>
-          Write e-mail
-        </Button>
+        <ForChanges>
+          <Button variant="subtle" leftSection={<IconMail size={15} />} onClick={() => setWriting(true)}>
+            Write e-mail
+          </Button>
+        </ForChanges>
         {isSteward && apps.console && (
           <Button variant="subtle" leftSection={<IconArrowMerge size={15} />} onClick={() => setMerging(true)}>
             Merge…

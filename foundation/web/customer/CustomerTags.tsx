@@ -1,3 +1,4 @@
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { toneOf } from '@aether/ui/tiers.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
@@ -36,29 +37,31 @@ export function CustomerTags({ record }: { record: CustomerRecord }) {
     <div className={classes.section}>
       <div className={classes.sectionHead}>
         <h2 className={classes.sectionTitle}>Tags</h2>
-        <Popover opened={isOpen} onChange={setOpen} width={260} trapFocus returnFocus position="bottom-end">
-          <Popover.Target>
-            <Button
-              variant="subtle"
-              size="compact-sm"
-              leftSection={<IconPlus size={14} />}
-              onClick={() => setOpen((was) => !was)}
-            >
-              Tag
-            </Button>
-          </Popover.Target>
-          <Popover.Dropdown>
-            <Stack gap="xs">
-              <TagMenu
-                onlyAdds
-                onPick={(id, isAdded) => {
-                  setOpen(false);
-                  changing.mutate({ id, isAdded });
-                }}
-              />
-            </Stack>
-          </Popover.Dropdown>
-        </Popover>
+        <ForChanges>
+          <Popover opened={isOpen} onChange={setOpen} width={260} trapFocus returnFocus position="bottom-end">
+            <Popover.Target>
+              <Button
+                variant="subtle"
+                size="compact-sm"
+                leftSection={<IconPlus size={14} />}
+                onClick={() => setOpen((was) => !was)}
+              >
+                Tag
+              </Button>
+            </Popover.Target>
+            <Popover.Dropdown>
+              <Stack gap="xs">
+                <TagMenu
+                  onlyAdds
+                  onPick={(id, isAdded) => {
+                    setOpen(false);
+                    changing.mutate({ id, isAdded });
+                  }}
+                />
+              </Stack>
+            </Popover.Dropdown>
+          </Popover>
+        </ForChanges>
       </div>
       <Group gap={6}>
         {tags.map((tag) => (
@@ -73,9 +76,11 @@ function ShownTag({ tag: { name, colour }, onTake }: { tag: CustomerTag; onTake:
   return (
     <Group gap={0} wrap="nowrap">
       <Tag tone={toneOf(colour)}>{name}</Tag>
-      <ActionIcon size="sm" aria-label={`Take the tag ${name} away`} onClick={onTake}>
-        <IconX size={13} />
-      </ActionIcon>
+      <ForChanges>
+        <ActionIcon size="sm" aria-label={`Take the tag ${name} away`} onClick={onTake}>
+          <IconX size={13} />
+        </ActionIcon>
+      </ForChanges>
     </Group>
   );
 }

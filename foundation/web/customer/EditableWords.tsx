@@ -42,7 +42,7 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
     },
     onError: (error) => showRefusal('The entry was not changed', error, { isKept: true }),
   });
-  const isOwn = entry.actor?.id === me.id || me.isAdmin;
+  const isOwn = !me.isReader && (entry.actor?.id === me.id || me.isAdmin);
   const mayEdit = isOwn && entry.app === 'foundation' && editableTypes.has(entry.type);
   if (!isOpen || !mayEdit)
     return (

@@ -69,7 +69,10 @@ function ActivityItem({ entry, customerId, isSought, onChanged, onMoved }: Entry
   const { move } = entry;
   const files: SentFile[] = entry.app === 'foundation' ? (entry.metadata.files ?? []) : [];
   const mayMove =
-    entry.app === 'foundation' && movedTypes.has(entry.type) && (me.isSteward || entry.actor?.id === me.id);
+    !me.isReader &&
+    entry.app === 'foundation' &&
+    movedTypes.has(entry.type) &&
+    (me.isSteward || entry.actor?.id === me.id);
   const moveBack = async (id: string) => {
     await movesOfActivity(entry.id).undo(id);
     onMoved();

@@ -1,6 +1,7 @@
 import { sendMailAgain, takeMailBack } from '@aether/ui/mail/calls.ts';
 import { MailNote } from '@aether/ui/mail/MailNote.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { Tag, type Tone } from '@aether/ui/Tag.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
@@ -27,6 +28,7 @@ type MailEntryProps = { entry: ActivityEntry; customerId: string; onChanged: () 
 /** An e-mail of the timeline: its subject, its text, what became of it, or the whole of what came. */
 export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
   const [isAnswering, setAnswering] = useState(false);
+  const mayChange = useMayChange();
   const { metadata, description, type } = entry;
   const { subject, to, from, mail } = metadata;
   const act = useMutation({
@@ -55,7 +57,7 @@ export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
             {words}
             {mail.code && state !== 'cancelled' ? ` (${mail.code})` : ''}
           </Tag>{' '}
-          {state === 'waiting' && (
+          {mayChange && state === 'waiting' && (
             <Button
               size="compact-xs"
               variant="default"
@@ -65,7 +67,7 @@ export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
               Take back
             </Button>
           )}
-          {(state === 'failed' || state === 'bounced' || state === 'doubtful') && (
+          {mayChange && (state === 'failed' || state === 'bounced' || state === 'doubtful') && (
             <Button
               size="compact-xs"
               variant="default"
@@ -80,7 +82,7 @@ export function MailEntry({ entry, customerId, onChanged }: MailEntryProps) {
       {!isSent && mail && (
         <div>
           <MailNote mail={mail} />
-          {!mail.is_automatic && (
+          {mayChange && !mail.is_automatic && (
             <Button size="compact-xs" variant="default" mt={4} onClick={() => setAnswering(true)}>
               Answer
             </Button>

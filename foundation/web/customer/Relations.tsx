@@ -1,4 +1,5 @@
 import { formatDay, formatMoney, formatSums } from '@aether/ui/formats.ts';
+import { ForChanges, useMayChange } from '@aether/ui/reading.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button } from '@mantine/core';
@@ -20,6 +21,7 @@ import classes from './customer.module.css';
 export function Relations({ record: { customer, company, crm } }: { record: CustomerRecord }) {
   const client = useQueryClient();
   const [isAdding, setAdding] = useState(false);
+  const mayChange = useMayChange();
   const deals = useInfiniteQuery(dealsQuery({ customer_id: customer.id, sort: 'updated', dir: 'desc' }));
   const tasks = useInfiniteQuery(tasksQuery({ customer_id: customer.id }));
   const joining = useMutation({
@@ -44,9 +46,11 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
       <Section
         title={crm.open_deals > 0 ? `Deals · ${formatSums(crm.open_deals_value, { short: true })} open` : 'Deals'}
         action={
-          <ActionIcon aria-label={`New deal with ${customer.name}`} onClick={() => setAdding(true)}>
-            <IconPlus size={16} />
-          </ActionIcon>
+          <ForChanges>
+            <ActionIcon aria-label={`New deal with ${customer.name}`} onClick={() => setAdding(true)}>
+              <IconPlus size={16} />
+            </ActionIcon>
+          </ForChanges>
         }
       >
         {dealRows.map((deal) => (
@@ -67,8 +71,8 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
           </Link>
         ) : (
           <>
-            <p className={classes.none}>None. Set one among the fields.</p>
-            <ProposedCompany email={customer.email} onChoose={({ id }) => joining.mutate(id)} />
+            <p className={classes.none}>None.{mayChange && ' Set one among the fields.'}</p>
+            {mayChange && <ProposedCompany email={customer.email} onChoose={({ id }) => joining.mutate(id)} />}
           </>
         )}
       </Section>

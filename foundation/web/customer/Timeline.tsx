@@ -53,7 +53,7 @@ export function Timeline({ of, filters, dealId, sought, children }: TimelineProp
     <>
       {children}
       <div ref={scroller} className={classes.scroller}>
-        {of.kind === 'customer' && <Composer customerId={of.id} dealId={dealId} onAdded={look} />}
+        {of.kind === 'customer' && !me.isReader && <Composer customerId={of.id} dealId={dealId} onAdded={look} />}
         <div className={classes.live} role="status">
           {fresh.length > 0 && (
             <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
@@ -73,7 +73,7 @@ export function Timeline({ of, filters, dealId, sought, children }: TimelineProp
             {isFiltered
               ? 'Take a filter away to see more.'
               : of.kind === 'customer'
-                ? 'Write down a call or a note above. Chats, deals and changes appear by themselves.'
+                ? `${me.isReader ? '' : 'Write down a call or a note above. '}Chats, deals and changes appear by themselves.`
                 : 'What happens with the customers of the company appears here by itself.'}
           </Nothing>
         )}

@@ -1,5 +1,6 @@
 import { Act } from '@aether/ui/Act.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { SelectionBar } from '@aether/ui/SelectionBar.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import type { Selection } from '@aether/ui/useSelection.ts';
@@ -68,104 +69,106 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
           At most {formatNumber(chosenMax)} can be chosen one by one: choose all that match.
         </Text>
       )}
-      <Act label="Manager" icon={<IconUserCheck size={15} />} isOff={isOff}>
-        {(close) => (
-          <>
-            <PersonPicker
-              label="New account manager"
-              data-autofocus
-              comboboxProps={inside}
-              value={null}
-              onChange={(account_manager_id) => {
+      <ForChanges>
+        <Act label="Manager" icon={<IconUserCheck size={15} />} isOff={isOff}>
+          {(close) => (
+            <>
+              <PersonPicker
+                label="New account manager"
+                data-autofocus
+                comboboxProps={inside}
+                value={null}
+                onChange={(account_manager_id) => {
+                  close();
+                  acting.mutate({ done: 'have the new manager', change: { account_manager_id } });
+                }}
+              />
+              <Button
+                variant="default"
+                onClick={() => {
+                  close();
+                  acting.mutate({ done: 'have no manager', change: { account_manager_id: null } });
+                }}
+              >
+                Take the manager away
+              </Button>
+            </>
+          )}
+        </Act>
+        <Act label="Tier" icon={<IconStars size={15} />} isOff={isOff}>
+          {(close) => (
+            <>
+              <TierInput
+                label="New tier"
+                data-autofocus
+                comboboxProps={inside}
+                value={null}
+                onChange={(account_tier) => {
+                  close();
+                  acting.mutate({ done: 'have the new tier', change: { account_tier } });
+                }}
+              />
+              <Button
+                variant="default"
+                onClick={() => {
+                  close();
+                  acting.mutate({ done: 'have no tier', change: { account_tier: null } });
+                }}
+              >
+                Take the tier away
+              </Button>
+            </>
+          )}
+        </Act>
+        <Act label="Company" icon={<IconBuilding size={15} />} isOff={isOff}>
+          {(close) => (
+            <>
+              <CompanyPicker
+                label="New company"
+                data-autofocus
+                comboboxProps={inside}
+                value={null}
+                onChange={(company_id) => {
+                  close();
+                  acting.mutate({ done: 'have the new company', change: { company_id } });
+                }}
+              />
+              <Button
+                variant="default"
+                onClick={() => {
+                  close();
+                  acting.mutate({ done: 'have no company', change: { company_id: null } });
+                }}
+              >
+                Take the company away
+              </Button>
+            </>
+          )}
+        </Act>
+        <Act label="Tag" icon={<IconTag size={15} />} isOff={isOff}>
+          {(close) => (
+            <TagMenu
+              onPick={(id, isAdded) => {
                 close();
-                acting.mutate({ done: 'have the new manager', change: { account_manager_id } });
+                acting.mutate(
+                  isAdded
+                    ? { done: 'have the tag', change: { add_tag_id: id } }
+                    : { done: 'have the tag no more', change: { remove_tag_id: id } },
+                );
               }}
             />
-            <Button
-              variant="default"
-              onClick={() => {
-                close();
-                acting.mutate({ done: 'have no manager', change: { account_manager_id: null } });
-              }}
-            >
-              Take the manager away
-            </Button>
-          </>
-        )}
-      </Act>
-      <Act label="Tier" icon={<IconStars size={15} />} isOff={isOff}>
-        {(close) => (
-          <>
-            <TierInput
-              label="New tier"
-              data-autofocus
-              comboboxProps={inside}
-              value={null}
-              onChange={(account_tier) => {
-                close();
-                acting.mutate({ done: 'have the new tier', change: { account_tier } });
-              }}
-            />
-            <Button
-              variant="default"
-              onClick={() => {
-                close();
-                acting.mutate({ done: 'have no tier', change: { account_tier: null } });
-              }}
-            >
-              Take the tier away
-            </Button>
-          </>
-        )}
-      </Act>
-      <Act label="Company" icon={<IconBuilding size={15} />} isOff={isOff}>
-        {(close) => (
-          <>
-            <CompanyPicker
-              label="New company"
-              data-autofocus
-              comboboxProps={inside}
-              value={null}
-              onChange={(company_id) => {
-                close();
-                acting.mutate({ done: 'have the new company', change: { company_id } });
-              }}
-            />
-            <Button
-              variant="default"
-              onClick={() => {
-                close();
-                acting.mutate({ done: 'have no company', change: { company_id: null } });
-              }}
-            >
-              Take the company away
-            </Button>
-          </>
-        )}
-      </Act>
-      <Act label="Tag" icon={<IconTag size={15} />} isOff={isOff}>
-        {(close) => (
-          <TagMenu
-            onPick={(id, isAdded) => {
-              close();
-              acting.mutate(
-                isAdded
-                  ? { done: 'have the tag', change: { add_tag_id: id } }
-                  : { done: 'have the tag no more', change: { remove_tag_id: id } },
-              );
-            }}
-          />
-        )}
-      </Act>
-      <Button
-        variant="default"
-        size="compact-sm"
-        leftSection={<IconCheckbox size={15} />}
-        disabled={isOff}
-        onClick={() => setAddingTasks(true)}
-      >
-        Task
-      </Button>
+          )}
+        </Act>
+        <Button
+          variant="default"
+          size="compact-sm"
+          leftSection={<IconCheckbox size={15} />}
+          disabled={isOff}
+          onClick={() => setAddingTasks(true)}
+        >
+          Task
+        </Button>
+      </ForChanges>
       <Button
         variant="default"
         size="compact-sm"

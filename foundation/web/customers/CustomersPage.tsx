@@ -4,6 +4,7 @@ import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyDialog, lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { RecordTable } from '@aether/ui/RecordTable.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { useSelection } from '@aether/ui/useSelection.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -60,7 +61,7 @@ export function CustomersPage() {
   const { sort: _sort, dir: _dir, ...kept } = filters;
   const selection = useSelection(JSON.stringify(kept), ids, total);
   const openDialog = () => change({ create: true });
-  useKeys([{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
+  useKeys(me.isReader ? [] : [{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
   return (
     <>
       <PageHead
@@ -85,9 +86,11 @@ export function CustomersPage() {
           />
         )}
         <CsvLink path="/api/customers.csv" filters={kept} />
-        <Button leftSection={<IconPlus size={15} />} onClick={openDialog}>
-          New customer
-        </Button>
+        <ForChanges>
+          <Button leftSection={<IconPlus size={15} />} onClick={openDialog}>
+            New customer
+          </Button>
+        </ForChanges>
       </PageHead>
       <ViewBar
         page="customers"
@@ -102,7 +105,10 @@ export function CustomersPage() {
       {isPending && <Waiting lines={12} />}
       {error && <ErrorNotice title="The customers could not be loaded" error={error} onRetry={refetch} />}
       {data && rows.length === 0 && (
-        <NoCustomers isFiltered={Object.values(filters).some(Boolean)} onCreate={openDialog} />
+        <NoCustomers
+          isFiltered={Object.values(filters).some(Boolean)}
+          onCreate={me.isReader ? undefined : openDialog}
+        />
       )}
       {rows.length > 0 && (
         <RecordTable
@@ -124,12 +130,12 @@ export function CustomersPage() {
       {(selection.all || selection.keys.size > 0) && (
         <CustomersBar selection={selection} filters={filters} rows={rows} total={total} hasMore={hasNextPage} />
       )}
-      {create && <NewCustomer onClose={() => change({ create: undefined })} />}
+      {create && !me.isReader && <NewCustomer onClose={() => change({ create: undefined })} />}
     </>
   );
 }
 
-function NoCustomers({ isFiltered, onCreate }: { isFiltered: boolean; onCreate: () => void }) {
+function NoCustomers({ isFiltered, onCreate }: { isFiltered: boolean; onCreate: (() => void) | undefined }) {
   if (isFiltered)
     return (
       <Nothing icon={<IconUsers size={28} />} title="No customer is like that">
@@ -140,9 +146,9 @@ function NoCustomers({ isFiltered, onCreate }: { isFiltered: boolean; onCreate: 
     <Nothing
       icon={<IconUsers size={28} />}
       title="No customers yet"
-      action={<Button onClick={onCreate}>New customer</Button>}
+      action={onCreate && <Button onClick={onCreate}>New customer</Button>}
     >
-      Create the first one here. People who write to Support’s chat appear by themselves.
+      {onCreate && 'Create the first one here. '}People who write to Support’s chat appear by themselves.
     </Nothing>
   );
 }

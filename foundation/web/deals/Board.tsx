@@ -1,4 +1,5 @@
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { monitorForElements } from '@atlaskit/pragmatic-drag-and-drop/element/adapter';
 import { IconCash } from '@tabler/icons-react';
@@ -26,7 +27,8 @@ export function Board({ pipelineId, filters }: { pipelineId: number; filters: Bo
     const found = data && findOnBoard(data, dealId);
     if (found && stage) void moves.move(found.deal, stage);
   };
-  const keys = useBoardKeys({ columns: openColumns, stages, onMove: moveTo, say: moves.say });
+  const mayChange = useMayChange();
+  const keys = useBoardKeys({ columns: openColumns, stages, isFixed: !mayChange, onMove: moveTo, say: moves.say });
   const drop = useEffectEvent((dealId: number, stageId: number) =>
     moveTo(
       dealId,
@@ -50,15 +52,18 @@ export function Board({ pipelineId, filters }: { pipelineId: number; filters: Bo
   return (
     <>
       <p id="board-help" className={classes.unseen}>
-        Arrows lead from card to card. Space picks a deal up; then left and right choose the stage, Space drops, Escape
-        leaves it where it was.
+        Arrows lead from card to card.{' '}
+        {mayChange &&
+          'Space picks a deal up; then left and right choose the stage, Space drops, Escape leaves it where it was.'}
       </p>
       <div className={classes.said} role="status" aria-live="assertive">
         {moves.said}
       </div>
       {isEmpty && (
         <Nothing icon={<IconCash size={28} />} title="No open deals here">
-          {filters.search || filters.owner ? 'Take the search or the owner away.' : 'Press C to create the first one.'}
+          {filters.search || filters.owner
+            ? 'Take the search or the owner away.'
+            : mayChange && 'Press C to create the first one.'}
         </Nothing>
       )}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys are those of the links within */}
@@ -80,6 +85,7 @@ export function Board({ pipelineId, filters }: { pipelineId: number; filters: Bo
               keys.picked && column.deals.some(({ id }) => id === keys.picked?.dealId) ? keys.picked.dealId : undefined
             }
             isTarget={keys.picked?.stage.id === column.stage.id}
+            isFixed={!mayChange}
           />
         ))}
         <div className={classes.closing}>

@@ -13,10 +13,18 @@ type BoardColumnProps = {
   pickedId: number | undefined;
   /** True if a deal that was picked up by keyboard would be dropped here. */
   isTarget: boolean;
+  /** The cards stay where they are. */
+  isFixed: boolean;
 };
 
 /** One stage: the number and the value of its deals, and the cards. */
-export const BoardColumn = memo(function BoardColumn({ column, activeId, pickedId, isTarget }: BoardColumnProps) {
+export const BoardColumn = memo(function BoardColumn({
+  column,
+  activeId,
+  pickedId,
+  isTarget,
+  isFixed,
+}: BoardColumnProps) {
   const { stage, count, sums, weighted, deals } = column;
   const { ref, isOver } = useDropTarget(stage.id);
   return (
@@ -34,7 +42,13 @@ export const BoardColumn = memo(function BoardColumn({ column, activeId, pickedI
       </header>
       <ul className={classes.cards}>
         {deals.map((deal) => (
-          <DealCard key={deal.id} deal={deal} isActive={deal.id === activeId} isPicked={deal.id === pickedId} />
+          <DealCard
+            key={deal.id}
+            deal={deal}
+            isActive={deal.id === activeId}
+            isPicked={deal.id === pickedId}
+            isFixed={isFixed}
+          />
         ))}
         {count > deals.length && (
           <li className={classes.more}>

@@ -6,22 +6,22 @@ import { memo, useEffect, useRef, useState } from 'react';
 import type { ListedDeal } from '../api/records.ts';
 import classes from './board.module.css';
 
-type DealCardProps = { deal: ListedDeal; isActive: boolean; isPicked: boolean };
+type DealCardProps = { deal: ListedDeal; isActive: boolean; isPicked: boolean; isFixed: boolean };
 
 /** A deal on the board. There may be hundreds, so a card is drawn again only when its deal changes. */
-export const DealCard = memo(function DealCard({ deal, isActive, isPicked }: DealCardProps) {
+export const DealCard = memo(function DealCard({ deal, isActive, isPicked, isFixed }: DealCardProps) {
   const { id, name, amount, currency, customer, company, owner, expected_close_on } = deal;
   const card = useRef<HTMLLIElement>(null);
   const [isDragged, setDragged] = useState(false);
   useEffect(() => {
-    if (!card.current) return;
+    if (!card.current || isFixed) return;
     return draggable({
       element: card.current,
       getInitialData: () => ({ dealId: id }),
       onDragStart: () => setDragged(true),
       onDrop: () => setDragged(false),
     });
-  }, [id]);
+  }, [id, isFixed]);
   const isLate = expected_close_on !== null && expected_close_on < dayOf(new Date());
   return (
     <li ref={card} className={classes.card} data-deal={id} data-dragged={isDragged} data-picked={isPicked}>
@@ -37,16 +37,18 @@ export const DealCard = memo(function DealCard({ deal, isActive, isPicked }: Dea
         >
           {name}
         </Link>
-        <button
-          type="button"
-          className={classes.dots}
-          data-menu
-          aria-label={`Move ${name} to…`}
-          aria-haspopup="menu"
-          tabIndex={isActive ? 0 : -1}
-        >
-          <IconDots size={16} />
-        </button>
+        {!isFixed && (
+          <button
+            type="button"
+            className={classes.dots}
+            data-menu
+            aria-label={`Move ${name} to…`}
+            aria-haspopup="menu"
+            tabIndex={isActive ? 0 : -1}
+          >
+            <IconDots size={16} />
+          </button>
+        )}
       </div>
       <div className={classes.who}>{company ? `${customer.name} · ${company.name}` : customer.name}</div>
       <div className={classes.facts}>

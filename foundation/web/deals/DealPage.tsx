@@ -1,5 +1,6 @@
 import { formatMoment, formatMoney } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -65,36 +66,38 @@ function DealView({ deal }: { deal: DealRecord }) {
       >
         <TrailSteps kind="deals" id={String(deal.id)} />
         <Tag tone={deal.status === 'won' ? 'good' : deal.status === 'lost' ? 'bad' : 'accent'}>{deal.stage_name}</Tag>
-        <Menu width={200} position="bottom-end">
-          <Menu.Target>
-            <Button variant="default" leftSection={<IconArrowRight size={15} />}>
-              {deal.status === 'open' ? 'Move to…' : 'Open again in…'}
-            </Button>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {stages
-              .filter(({ outcome }) => outcome === 'open')
-              .map((stage) => (
-                <Menu.Item key={stage.id} disabled={stage.id === deal.stage_id} onClick={() => toStage(stage)}>
-                  {stage.name}
-                </Menu.Item>
-              ))}
-          </Menu.Dropdown>
-        </Menu>
-        {deal.status === 'open' && (
-          <>
-            <Button
-              variant="default"
-              leftSection={<IconThumbDown size={15} />}
-              onClick={() => moves.setClosing({ deal, outcome: 'lost' })}
-            >
-              Lost
-            </Button>
-            <Button leftSection={<IconTrophy size={15} />} onClick={() => moves.setClosing({ deal, outcome: 'won' })}>
-              Won
-            </Button>
-          </>
-        )}
+        <ForChanges>
+          <Menu width={200} position="bottom-end">
+            <Menu.Target>
+              <Button variant="default" leftSection={<IconArrowRight size={15} />}>
+                {deal.status === 'open' ? 'Move to…' : 'Open again in…'}
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {stages
+                .filter(({ outcome }) => outcome === 'open')
+                .map((stage) => (
+                  <Menu.Item key={stage.id} disabled={stage.id === deal.stage_id} onClick={() => toStage(stage)}>
+                    {stage.name}
+                  </Menu.Item>
+                ))}
+            </Menu.Dropdown>
+          </Menu>
+          {deal.status === 'open' && (
+            <>
+              <Button
+                variant="default"
+                leftSection={<IconThumbDown size={15} />}
+                onClick={() => moves.setClosing({ deal, outcome: 'lost' })}
+              >
+                Lost
+              </Button>
+              <Button leftSection={<IconTrophy size={15} />} onClick={() => moves.setClosing({ deal, outcome: 'won' })}>
+                Won
+              </Button>
+            </>
+          )}
+        </ForChanges>
       </PageHead>
       <div className={classes.panes}>
         <div className={classes.page}>

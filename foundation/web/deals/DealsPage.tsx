@@ -2,6 +2,7 @@ import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, SegmentedControl } from '@mantine/core';
@@ -31,7 +32,7 @@ export function DealsPage() {
   const { data, error, refetch } = useQuery(pipelinesQuery);
   const pipeline = data?.pipelines.find(({ id }) => id === filters.pipeline) ?? data?.pipelines[0];
   useKeys([
-    { keys: 'c', label: 'New deal', group: 'Deals', run: () => change({ create: true }) },
+    ...(me.isReader ? [] : [{ keys: 'c', label: 'New deal', group: 'Deals', run: () => change({ create: true }) }]),
     { keys: 'v', label: 'Board or list', group: 'Deals', run: () => change({ view: view ? undefined : 'list' }) },
   ]);
   const { sort: _sort, dir: _dir, ...kept } = filters;
@@ -88,9 +89,11 @@ export function DealsPage() {
           path="/api/deals.csv"
           filters={{ ...kept, company_id: company, pipeline: isEverywhere ? undefined : pipeline.id }}
         />
-        <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
-          New deal
-        </Button>
+        <ForChanges>
+          <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
+            New deal
+          </Button>
+        </ForChanges>
       </PageHead>
       <ViewBar
         page="deals"
@@ -116,7 +119,7 @@ export function DealsPage() {
       ) : (
         <Board pipelineId={pipeline.id} filters={{ owner: filters.owner, search: filters.search }} />
       )}
-      {create && <NewDeal pipelineId={pipeline.id} onClose={() => change({ create: undefined })} />}
+      {create && !me.isReader && <NewDeal pipelineId={pipeline.id} onClose={() => change({ create: undefined })} />}
     </>
   );
 }

@@ -7,6 +7,8 @@ type BoardKeysOptions = {
   columns: BoardColumn[];
   /** All stages to which a deal may be moved, in order. */
   stages: Stage[];
+  /** A reader looks, and moves nothing. */
+  isFixed: boolean;
   onMove: (dealId: number, stage: Stage) => void;
   say: (words: string) => void;
 };
@@ -14,7 +16,7 @@ type BoardKeysOptions = {
 export type OpenedMenu = { dealId: number; stageId: number; at: DOMRect };
 
 /** The keyboard on the board: one card is in the tab order, arrows move to other cards, Space picks up and drops. */
-export function useBoardKeys({ columns, stages, onMove, say }: BoardKeysOptions) {
+export function useBoardKeys({ columns, stages, isFixed, onMove, say }: BoardKeysOptions) {
   const ref = useRef<HTMLDivElement>(null);
   const [focusedId, setFocusedId] = useState<number | undefined>();
   const [picked, setPicked] = useState<{ dealId: number; name: string; stage: Stage } | undefined>();
@@ -69,7 +71,7 @@ export function useBoardKeys({ columns, stages, onMove, say }: BoardKeysOptions)
     }
     const dealId = readDeal(event.target);
     if (dealId === undefined || (event.target as HTMLElement).tagName !== 'A') return;
-    if (event.key === ' ') {
+    if (event.key === ' ' && !isFixed) {
       const column = columns.find(({ deals }) => deals.some(({ id }) => id === dealId));
       const name = column?.deals.find(({ id }) => id === dealId)?.name ?? '';
       if (!column) return;

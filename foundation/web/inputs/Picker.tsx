@@ -42,7 +42,10 @@ export function PersonPicker({
 }: SearchedPickerProps & { without?: string; isFilter?: boolean }) {
   const { data } = useQuery(usersQuery);
   const people = (data?.users ?? [])
-    .filter(({ id, left_at }) => id !== without && (left_at === null || isFilter || id === props.value))
+    .filter(
+      ({ id, left_at, role }) =>
+        id !== without && ((left_at === null && role !== 'reader') || isFilter || id === props.value),
+    )
     .map(({ id, name, left_at }) => ({ value: id, label: left_at === null ? name : `${name} (left)` }));
   return <Picker clearable placeholder="Nobody" {...props} data={people} />;
 }

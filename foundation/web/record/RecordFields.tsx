@@ -1,4 +1,5 @@
 import { ConflictDialog } from '@aether/ui/ConflictDialog.tsx';
+import { readerWords, useMayChange } from '@aether/ui/reading.tsx';
 import type { Provenance } from '../api/records.ts';
 import type { FieldSpec, FieldValue, FieldValues, Snapshot } from './fields.ts';
 import { InlineField } from './InlineField.tsx';
@@ -35,6 +36,7 @@ export function RecordFields({
   reload,
 }: RecordFieldsProps) {
   const texts = useFieldTexts(names);
+  const mayChange = useMayChange();
   const editing = useEditing({ record, name, specs, save, reload });
   const describe = (field: string, value: unknown) => {
     const spec = specs.find((each) => each.field === field);
@@ -47,7 +49,7 @@ export function RecordFields({
           <InlineField
             key={`${record} ${spec.field}`}
             record={record}
-            spec={spec}
+            spec={mayChange ? spec : { ...spec, locked: spec.locked ?? readerWords }}
             snapshot={{ values, version }}
             text={texts.show(spec, values[spec.field] ?? null)}
             provenance={provenance[spec.field]}

@@ -26,8 +26,9 @@ export function UsersPage() {
       <div className={classes.page}>
         <p className={classes.intro}>
           People appear here when they sign in for the first time. Administrators change pipelines, custom fields and
-          roles. Data stewards merge customers and take merges apart; everybody else works with the records. Whoever
-          leaves is entered here: their access ends, and what they have is handed over.
+          roles. Data stewards merge customers and take merges apart; readers see everything and change nothing;
+          everybody else works with the records. Whoever leaves is entered here: their access ends, and what they have
+          is handed over.
         </p>
         {error && <ErrorNotice title="The users could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
@@ -57,6 +58,7 @@ const roles = [
   { value: 'user', label: 'Staff', named: 'staff' },
   { value: 'steward', label: 'Data steward', named: 'a data steward' },
   { value: 'admin', label: 'Administrator', named: 'an administrator' },
+  { value: 'reader', label: 'Reader', named: 'a reader' },
 ];
 const nameRole = (role: string) => roles.find(({ value }) => value === role)?.named;
 

@@ -44,7 +44,7 @@ export function FoundationShell() {
         person={
           <PersonMenu
             me={me}
-            role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff'}
+            role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : me.isReader ? 'Reader' : 'Staff'}
             label="Appearance and sign-out"
             width={230}
           >
@@ -55,7 +55,7 @@ export function FoundationShell() {
           </PersonMenu>
         }
       />
-      <Reminders />
+      {!me.isReader && <Reminders />}
       {isAsked && <AttentionDialog personId={me.id} app="Foundation" onClose={() => setAsked(false)} />}
     </>
   );

@@ -11,7 +11,7 @@ import { useMe } from './person.ts';
 
 /** Finds records by name, pages and actions with the keyboard. */
 export function Palette({ openings }: { openings: number }) {
-  const { isAdmin } = useMe();
+  const { isAdmin, isReader } = useMe();
   const [query, setQuery] = useState('');
   const navigate = useNavigate();
   const commands: Entry[] = [
@@ -23,30 +23,7 @@ export function Palette({ openings }: { openings: number }) {
         icon: <IconArrowRight size={16} />,
         run: () => void navigate({ to }),
       })),
-    {
-      id: 'new-customer',
-      label: 'New customer',
-      icon: <IconPlus size={16} />,
-      run: () => void navigate({ to: '/customers', search: { create: true } }),
-    },
-    {
-      id: 'new-deal',
-      label: 'New deal',
-      icon: <IconPlus size={16} />,
-      run: () => void navigate({ to: '/deals', search: { create: true } }),
-    },
-    {
-      id: 'new-task',
-      label: 'New task',
-      icon: <IconPlus size={16} />,
-      run: () => void navigate({ to: '/tasks', search: { create: true } }),
-    },
-    {
-      id: 'new-company',
-      label: 'New company',
-      icon: <IconPlus size={16} />,
-      run: () => void navigate({ to: '/companies', search: { create: true } }),
-    },
+    ...(isReader ? [] : begin(navigate)),
   ];
   const { found, isSearching } = useFound(query);
   return (
@@ -62,6 +39,34 @@ export function Palette({ openings }: { openings: number }) {
     />
   );
 }
+
+/** The commands that begin a record. */
+const begin = (navigate: ReturnType<typeof useNavigate>): Entry[] => [
+  {
+    id: 'new-customer',
+    label: 'New customer',
+    icon: <IconPlus size={16} />,
+    run: () => void navigate({ to: '/customers', search: { create: true } }),
+  },
+  {
+    id: 'new-deal',
+    label: 'New deal',
+    icon: <IconPlus size={16} />,
+    run: () => void navigate({ to: '/deals', search: { create: true } }),
+  },
+  {
+    id: 'new-task',
+    label: 'New task',
+    icon: <IconPlus size={16} />,
+    run: () => void navigate({ to: '/tasks', search: { create: true } }),
+  },
+  {
+    id: 'new-company',
+    label: 'New company',
+    icon: <IconPlus size={16} />,
+    run: () => void navigate({ to: '/companies', search: { create: true } }),
+  },
+];
 
 function useFound(query: string): { found: { label: string; entries: Entry[] }[]; isSearching: boolean } {
   const navigate = useNavigate();

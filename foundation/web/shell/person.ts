@@ -5,5 +5,5 @@ import { useSuspenseQuery } from '@tanstack/react-query';
 export function useMe() {
   const { data } = useSuspenseQuery(meQuery);
   const isAdmin = data.role === 'admin';
-  return { ...data, isAdmin, isSteward: isAdmin || data.role === 'steward' };
+  return { ...data, isAdmin, isReader: data.role === 'reader', isSteward: isAdmin || data.role === 'steward' };
 }

@@ -69,9 +69,7 @@ function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
           {person && person.id !== me.id && <span>{person.name}</span>}
         </span>
       </div>
-      <span className={classes.menu}>
-        <TaskMenu task={task} onEdit={() => setEditing(true)} />
-      </span>
+      <span className={classes.menu}>{!me.isReader && <TaskMenu task={task} onEdit={() => setEditing(true)} />}</span>
       {isEditing && <TaskDialog task={task} onClose={() => setEditing(false)} />}
     </li>
   );

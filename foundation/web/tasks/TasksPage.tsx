@@ -2,6 +2,7 @@ import { dayOf } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, SegmentedControl } from '@mantine/core';
@@ -46,7 +47,7 @@ export function TasksPage() {
   const tasks = data?.pages.flatMap(({ activities }) => activities) ?? [];
   const groups = state === 'done' ? [{ label: 'Done', tasks }] : groupByDue(tasks, new Date());
   useKeys([
-    { keys: 'c', label: 'New task', group: 'Tasks', run: () => change({ create: true }) },
+    ...(me.isReader ? [] : [{ keys: 'c', label: 'New task', group: 'Tasks', run: () => change({ create: true }) }]),
     {
       keys: 'v',
       label: 'Open or done',
@@ -84,9 +85,11 @@ export function TasksPage() {
           value={state ?? 'open'}
           onChange={(value) => change({ state: value === 'done' ? 'done' : undefined, due: undefined })}
         />
-        <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
-          New task
-        </Button>
+        <ForChanges>
+          <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
+            New task
+          </Button>
+        </ForChanges>
       </PageHead>
       <div className={classes.page}>
         {!data && !error && <Waiting />}
@@ -96,7 +99,11 @@ export function TasksPage() {
             icon={<IconChecklist size={28} />}
             title={state === 'done' ? 'Nothing is done yet' : 'Nothing is to be done'}
           >
-            {state === 'done' ? 'A task stands here once it is ticked.' : 'Add a task here, or on a customer’s page.'}
+            {state === 'done'
+              ? 'A task stands here once it is ticked.'
+              : me.isReader
+                ? 'Tasks of others are under Everybody’s.'
+                : 'Add a task here, or on a customer’s page.'}
           </Nothing>
         )}
         {groups
@@ -115,7 +122,7 @@ export function TasksPage() {
           </Button>
         )}
       </div>
-      {create && <TaskDialog onClose={() => change({ create: undefined })} />}
+      {create && !me.isReader && <TaskDialog onClose={() => change({ create: undefined })} />}
     </>
   );
 }

@@ -1,4 +1,5 @@
 import { formatDay } from '@aether/ui/formats.ts';
+import { readerWords, useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Checkbox, type CheckboxProps } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -10,6 +11,7 @@ type TickBoxProps = CheckboxProps & { id: string; isDone: boolean };
 /** The box of a task. It is ticked at once, and unticked again if the server refuses. Ticking can be undone. */
 export function TickBox({ id, isDone, ...props }: TickBoxProps) {
   const client = useQueryClient();
+  const mayChange = useMayChange();
   const [isTicked, setTicked] = useState(isDone);
   useEffect(() => setTicked(isDone), [isDone]);
   const save = async (isDone: boolean) => {
@@ -38,5 +40,13 @@ export function TickBox({ id, isDone, ...props }: TickBoxProps) {
     setTicked(next);
     tick.mutate(next);
   };
-  return <Checkbox {...props} checked={isTicked} onChange={(event) => change(event.currentTarget.checked)} />;
+  return (
+    <Checkbox
+      {...props}
+      disabled={!mayChange}
+      title={mayChange ? undefined : readerWords}
+      checked={isTicked}
+      onChange={(event) => change(event.currentTarget.checked)}
+    />
+  );
 }

@@ -1,5 +1,6 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { Checkbox, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
@@ -38,11 +39,13 @@ export function SaveView({ page, query, onClose }: SaveViewProps) {
             error={errors.name}
             onChange={(event) => draft.change({ name: event.currentTarget.value })}
           />
-          <Checkbox
-            label="Everybody sees it"
-            checked={is_shared}
-            onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
-          />
+          <ForChanges>
+            <Checkbox
+              label="Everybody sees it"
+              checked={is_shared}
+              onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
+            />
+          </ForChanges>
         </>
       )}
     </Dialog>

@@ -1,4 +1,5 @@
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button, Menu } from '@mantine/core';
 import { IconBookmarkPlus, IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
@@ -38,9 +39,10 @@ export function ViewBar({ page, search, fixed }: ViewBarProps) {
       {saved.map((view) => (
         <span key={view.id} className={classes.saved}>
           <ViewLink page={page} name={view.name} query={view.query} isShared={view.is_shared} />
-          {view.query === now && (view.owner_id === me.id || (view.is_shared && me.isAdmin)) && (
-            <ViewMenu view={view} />
-          )}
+          {view.query === now &&
+            (me.isReader
+              ? view.owner_id === me.id && !view.is_shared
+              : view.owner_id === me.id || (view.is_shared && me.isAdmin)) && <ViewMenu view={view} />}
         </span>
       ))}
       {data && !isKnown && (
@@ -99,9 +101,11 @@ function ViewMenu({ view }: { view: View }) {
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item leftSection={<IconUsers size={15} />} onClick={() => change.mutate()}>
-          {view.is_shared ? 'Keep it to myself' : 'Share with everybody'}
-        </Menu.Item>
+        <ForChanges>
+          <Menu.Item leftSection={<IconUsers size={15} />} onClick={() => change.mutate()}>
+            {view.is_shared ? 'Keep it to myself' : 'Share with everybody'}
+          </Menu.Item>
+        </ForChanges>
         <Menu.Item leftSection={<IconTrash size={15} />} onClick={() => remove.mutate()}>
           Remove
         </Menu.Item>

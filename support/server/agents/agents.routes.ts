@@ -33,6 +33,7 @@ const AgentSchema = z
     availability,
     is_here: z.boolean().openapi({ description: 'Was seen at the console in the last two minutes.' }),
     is_active: z.boolean(),
+    is_reader: z.boolean().openapi({ description: 'Reads what the teams read, and is given no conversation.' }),
     widgets: z.array(z.object({ id: z.string(), name: z.string() })),
     open_sessions: z.int(),
   })

@@ -38,6 +38,8 @@ export type Agent = {
   /** Was seen at the console in the last two minutes. */
   is_here: boolean;
   is_active: boolean;
+  /** Reads what the teams read, and is given no conversation. */
+  is_reader: boolean;
   /** The widgets to whose teams the agent belongs. */
   widgets: { id: string; name: string }[];
   open_sessions: number;
@@ -47,7 +49,7 @@ export type Agent = {
 export const seenWithin = "interval '2 minutes'";
 
 const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability,
-  coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
+  coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active, u.role = 'reader' as is_reader,
   (select coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'name', w.name) order by w.name), '[]')
    from support.widget_agents t join support.widgets w on w.id = t.widget_id where t.agent_id = a.id) as widgets,
   (select count(*)::integer from support.sessions s where s.agent_id = a.id

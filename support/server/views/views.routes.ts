@@ -1,4 +1,14 @@
-import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, problems, refuseReader, z } from '@aether/http';
+import {
+  type App,
+  bigintIdText,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  problems,
+  refuseReader,
+  z,
+} from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { createView, deleteView, listViews, updateView } from './views.ts';

@@ -45,7 +45,11 @@ export async function updateView(
 }
 
 /** @throws NotFound */
-export async function deleteView(tx: Transaction, id: number, { id: userId, isAdmin, isReader }: Editor): Promise<void> {
+export async function deleteView(
+  tx: Transaction,
+  id: number,
+  { id: userId, isAdmin, isReader }: Editor,
+): Promise<void> {
   const gone = await tx.query(`delete from support.saved_views v where v.id = $1 and ${mayEdit} returning v.id`, [
     id,
     userId,

@@ -28,6 +28,7 @@ const types = [
   'tier.deleted',
   'call.created',
   'call.updated',
+  'user.updated',
 ];
 
 /** One event stream for the whole page. */

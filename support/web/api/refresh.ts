@@ -41,6 +41,8 @@ function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
     case 'call.created':
     case 'call.updated':
       return [['calls'], ['context']];
+    case 'user.updated':
+      return 'role' in previous ? [['me'], ['own-agent'], ['agents']] : [];
     default:
       return [];
   }

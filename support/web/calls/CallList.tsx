@@ -1,6 +1,7 @@
 import { formatDuration, formatMoment } from '@aether/ui/formats.ts';
 import { MovedHere } from '@aether/ui/MovedHere.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { ForChanges, useMayChange } from '@aether/ui/reading.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { ActionIcon } from '@mantine/core';
 import { IconArrowsExchange, IconPencil, IconPhoneIncoming, IconPhoneOutgoing } from '@tabler/icons-react';
@@ -47,6 +48,7 @@ type CallItemProps = { call: Call; showsCustomer: boolean; onEdit: () => void; o
 
 function CallItem({ call, showsCustomer, onEdit, onMove }: CallItemProps) {
   const client = useQueryClient();
+  const mayChange = useMayChange();
   const moveBack = async () => {
     await movesOfCall(call.id).undo(call.move?.id ?? '');
     refreshMoved(client);
@@ -74,14 +76,16 @@ function CallItem({ call, showsCustomer, onEdit, onMove }: CallItemProps) {
           {duration_seconds !== null && `, ${formatDuration(duration_seconds)}`}
           {agent && ` · ${agent.name}`}
         </div>
-        {call.move && <MovedHere move={call.move} undo={moveBack} />}
+        {call.move && <MovedHere move={call.move} undo={mayChange ? moveBack : undefined} />}
       </div>
-      <ActionIcon onClick={onMove} aria-label={`Move the call of ${formatMoment(started_at)} to another customer`}>
-        <IconArrowsExchange size={15} />
-      </ActionIcon>
-      <ActionIcon onClick={onEdit} aria-label={`Edit the call of ${formatMoment(started_at)}`}>
-        <IconPencil size={15} />
-      </ActionIcon>
+      <ForChanges>
+        <ActionIcon onClick={onMove} aria-label={`Move the call of ${formatMoment(started_at)} to another customer`}>
+          <IconArrowsExchange size={15} />
+        </ActionIcon>
+        <ActionIcon onClick={onEdit} aria-label={`Edit the call of ${formatMoment(started_at)}`}>
+          <IconPencil size={15} />
+        </ActionIcon>
+      </ForChanges>
     </li>
   );
 }

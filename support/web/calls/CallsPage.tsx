@@ -2,6 +2,7 @@ import { writeDraft } from '@aether/ui/drafts.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
@@ -37,15 +38,17 @@ export function CallsPage() {
     show(true);
   };
   const show = (isShown: boolean) => void navigate({ search: isShown ? { log: true } : {}, replace: true });
-  useKeys([{ keys: 'l', label: 'Log a call', group: 'Calls', run: () => show(true) }]);
+  useKeys(me.isReader ? [] : [{ keys: 'l', label: 'Log a call', group: 'Calls', run: () => show(true) }]);
   if (!me.agent) return <NoAgent />;
   const calls = data?.pages.flatMap((page) => page.calls) ?? [];
   return (
     <>
       <PageHead title="Calls">
-        <Button leftSection={<IconPhonePlus size={15} />} onClick={() => show(true)}>
-          Log a call
-        </Button>
+        <ForChanges>
+          <Button leftSection={<IconPhonePlus size={15} />} onClick={() => show(true)}>
+            Log a call
+          </Button>
+        </ForChanges>
       </PageHead>
       <div className={classes.page}>
         {error && <ErrorNotice title="The calls could not be loaded" error={error} onRetry={refetch} />}
@@ -64,7 +67,7 @@ export function CallsPage() {
           </Button>
         )}
       </div>
-      {log && (
+      {log && !me.isReader && (
         <LogCallDialog
           number={edited || undefined}
           onClose={() => {

@@ -1,5 +1,6 @@
 import { Picker } from '@aether/ui/Picker.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { IconMoonStars, IconSun } from '@tabler/icons-react';
@@ -24,6 +25,7 @@ type CustomerFieldsProps = { customer: Customer; onReload: () => Promise<unknown
 /** Support's own fields of the customer; another person's change in the meantime is shown, not overwritten. */
 export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
   const client = useQueryClient();
+  const mayChange = useMayChange();
   const [conflict, setConflict] = useState<Conflict | undefined>();
   const refresh = () => client.invalidateQueries({ queryKey: ['context'] });
   const saving = useMutation({
@@ -64,7 +66,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
         clearable
         data={listLanguages(customer.preferred_language)}
         value={shown.preferred_language}
-        disabled={saving.isPending}
+        disabled={saving.isPending || !mayChange}
         nothingFound="No such language"
         onChange={(preferred_language) => save({ preferred_language })}
       />
@@ -74,7 +76,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
         clearable
         data={listTimeZones(customer.timezone)}
         value={shown.timezone}
-        disabled={saving.isPending}
+        disabled={saving.isPending || !mayChange}
         nothingFound="No such time zone"
         onChange={(timezone) => save({ timezone })}
       />

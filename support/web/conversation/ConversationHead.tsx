@@ -1,4 +1,5 @@
 import { formatMoment } from '@aether/ui/formats.ts';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { useNarrow } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
@@ -33,6 +34,7 @@ type ConversationHeadProps = {
 /** The customer, the assigned agent, and the actions. */
 export function ConversationHead({ session, ownAgentId, onContext }: ConversationHeadProps) {
   const isNarrow = useNarrow();
+  const mayChange = useMayChange();
   const place = useSearch({ from: '/desk' });
   const { claim, askTransfer, askSnooze, askEnd, askMove, reopen } = useActions();
   const { agent, status, handler } = session;
@@ -54,8 +56,8 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
       isShown: true,
     },
     { label: 'End', key: 'E', icon: <IconCheck size={16} />, run: () => askEnd(session), isShown: true },
-  ].filter(({ isShown }) => isShown && isOpen);
-  if (!isOpen)
+  ].filter(({ isShown }) => isShown && isOpen && mayChange);
+  if (!isOpen && mayChange)
     doings.push({
       label: 'Open again',
       key: 'O',
@@ -83,7 +85,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
         </div>
       </div>
       <div className={classes.doings}>
-        {isOpen && !isMine && (
+        {mayChange && isOpen && !isMine && (
           <Tooltip label={agent ? `${agent.name} has it` : 'Take it on: C'}>
             <Button
               variant={agent || handler === 'bot' ? 'default' : 'filled'}
@@ -101,8 +103,8 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
             </Button>
           </Tooltip>
         ))}
-        <LabelsOf session={session} />
-        {session.customer && (
+        {mayChange && <LabelsOf session={session} />}
+        {mayChange && session.customer && (
           <Tooltip label="Move to another customer: M">
             <ActionIcon
               className={classes.move}
@@ -119,7 +121,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
             <IconUser size={18} />
           </ActionIcon>
         )}
-        {(doings.length > 0 || session.customer) && (
+        {mayChange && (doings.length > 0 || session.customer) && (
           <Menu position="bottom-end">
             <Menu.Target>
               <ActionIcon className={classes.more} aria-label="What can be done" size="md">

@@ -2,6 +2,7 @@ import { useUploads } from '@aether/ui/attachments/useUploads.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import { readerWords } from '@aether/ui/reading.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Drawer } from '@mantine/core';
@@ -41,7 +42,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
   const known = findSession(client, id)?.message_count;
   const { data, error, refetch } = useQuery(conversationQuery(id, known));
   const outbox = useOutbox(id);
-  const presence = usePresence(id);
+  const presence = usePresence(id, { isTold: !me.isReader });
   const drafting = useAnswerDraft(id);
   const uploads = useUploads(`/api/sessions/${id}/attachments`);
   const hasRoom = useRoom();
@@ -93,17 +94,21 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
         />
         {session.rating && <RatingLine rating={session.rating} />}
         {(data.mail.failing || data.mail.mails.length > 0) && <MailBar conversation={data} />}
-        <Composer
-          session={session}
-          own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}
-          drafting={drafting}
-          uploads={uploads}
-          onTyping={presence.type}
-          onSend={(kind, body, files) => {
-            presence.stopTyping();
-            outbox.send({ kind, body, ...(files && { files }) });
-          }}
-        />
+        {me.isReader ? (
+          <p className={classes.reading}>{readerWords}</p>
+        ) : (
+          <Composer
+            session={session}
+            own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}
+            drafting={drafting}
+            uploads={uploads}
+            onTyping={presence.type}
+            onSend={(kind, body, files) => {
+              presence.stopTyping();
+              outbox.send({ kind, body, ...(files && { files }) });
+            }}
+          />
+        )}
       </section>
       {hasRoom ? (
         <aside className={classes.aside} aria-label="Customer">

@@ -1,6 +1,7 @@
 import { formatTime } from '@aether/ui/formats.ts';
 import { allowAddress, sendMailAgain, takeMailBack } from '@aether/ui/mail/calls.ts';
 import classes from '@aether/ui/mail/mail.module.css';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -78,9 +79,11 @@ function Bar({ words, verb, isWarning = false, isBusy, run }: BarProps) {
   return (
     <div className={classes.bar} data-tone={isWarning ? 'warn' : undefined} role="status">
       <span>{words}</span>
-      <Button size="compact-xs" variant="default" loading={isBusy} onClick={run}>
-        {verb}
-      </Button>
+      <ForChanges>
+        <Button size="compact-xs" variant="default" loading={isBusy} onClick={run}>
+          {verb}
+        </Button>
+      </ForChanges>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
 import { formatMoment, formatTime, formatWhen } from '@aether/ui/formats.ts';
 import { MailNote } from '@aether/ui/mail/MailNote.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { IconArrowDown, IconRobot } from '@tabler/icons-react';
@@ -237,8 +238,9 @@ function useSought(
 function useRead(session: Session, isNew: boolean, lastNumber: number, isAtEnd: boolean): void {
   const { id, agent_read_number, status } = session;
   const client = useQueryClient();
+  const mayChange = useMayChange(); // what a reader has read, nobody has answered
   useEffect(() => {
-    if (!isAtEnd || (lastNumber <= agent_read_number && !isNew) || status === 'ended') return;
+    if (!mayChange || !isAtEnd || (lastNumber <= agent_read_number && !isNew) || status === 'ended') return;
     const read = () => {
       if (document.visibilityState !== 'visible') return;
       document.removeEventListener('visibilitychange', read);
@@ -254,5 +256,5 @@ function useRead(session: Session, isNew: boolean, lastNumber: number, isAtEnd: 
     document.addEventListener('visibilitychange', read);
     read();
     return () => document.removeEventListener('visibilitychange', read);
-  }, [client, id, agent_read_number, isNew, lastNumber, isAtEnd, status]);
+  }, [client, id, agent_read_number, isNew, lastNumber, isAtEnd, status, mayChange]);
 }

@@ -9,8 +9,10 @@ const presenceMs = 5_000;
 const typingMsMax = 6_000;
 const typingPauseMs = 3_000;
 
-/** Whether the visitor types, and how far they have read. Reports to others that this agent looks, and types. */
-export function usePresence(sessionId: string) {
+/**
+ * Whether the visitor types, and how far they have read. Reports to others that this agent looks, and types; a reader is not reported.
+ */
+export function usePresence(sessionId: string, { isTold }: { isTold: boolean }) {
   const [isVisitorTyping, setVisitorTyping] = useState(false);
   const [readAt, setReadAt] = useState<string | undefined>();
   const client = useQueryClient();
@@ -18,8 +20,8 @@ export function usePresence(sessionId: string) {
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
 
   const tell = useCallback(() => {
-    if (document.visibilityState === 'visible') tellPresence(sessionId, isTyping.current).catch(() => {});
-  }, [sessionId]);
+    if (isTold && document.visibilityState === 'visible') tellPresence(sessionId, isTyping.current).catch(() => {});
+  }, [sessionId, isTold]);
 
   useEffect(() => {
     tell();

@@ -1,4 +1,5 @@
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Button } from '@mantine/core';
 import { IconArrowMerge, IconPhonePlus } from '@tabler/icons-react';
@@ -41,9 +42,11 @@ export function CustomerPage() {
             Merge…
           </Button>
         )}
-        <Button variant="default" leftSection={<IconPhonePlus size={15} />} onClick={() => setLogging(true)}>
-          Log a call
-        </Button>
+        <ForChanges>
+          <Button variant="default" leftSection={<IconPhonePlus size={15} />} onClick={() => setLogging(true)}>
+            Log a call
+          </Button>
+        </ForChanges>
       </PageHead>
       <div className={classes.page}>
         <ContextPanel of="customer" id={id} />

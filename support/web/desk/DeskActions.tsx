@@ -1,5 +1,6 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
@@ -93,8 +94,9 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
       run: withTarget(actions.askMove),
     },
   ];
-  useKeys(doings.map(({ keys, label, run }) => ({ keys, label, run, group: 'Conversation' })));
-  useCommands(openId ? doings.map(({ of, run }) => ({ label: of, run })) : []);
+  const mayChange = useMayChange();
+  useKeys(mayChange ? doings.map(({ keys, label, run }) => ({ keys, label, run, group: 'Conversation' })) : []);
+  useCommands(openId && mayChange ? doings.map(({ of, run }) => ({ label: of, run })) : []);
 
   const close = () => setAsked(undefined);
   return (

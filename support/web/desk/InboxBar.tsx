@@ -20,7 +20,7 @@ export function InboxBar({ selection }: { selection: Selection }) {
   const ids = [...selection.keys];
   const tooMany = ids.length > actedMax;
   const isOff = tooMany || isPending;
-  const agents = (data?.agents ?? []).filter(({ is_active }) => is_active);
+  const agents = (data?.agents ?? []).filter(({ is_active, is_reader }) => is_active && !is_reader);
   const end = (resolved: boolean) =>
     run({ ids, act: { kind: 'end', resolved }, done: resolved ? 'have ended as resolved' : 'have ended unresolved' });
   return (

@@ -65,22 +65,26 @@ export function InboxList({ search, openId }: InboxListProps) {
   useKeys([
     { keys: 'j', label: 'Next conversation; Enter opens it', group: 'Inbox', run: () => step(1) },
     { keys: 'k', label: 'Conversation before', group: 'Inbox', run: () => step(-1) },
-    {
-      keys: 'x',
-      label: 'Choose the conversation; Shift and an arrow choose several',
-      group: 'Inbox',
-      run: () => {
-        const id = focused() ?? openId;
-        if (id) selection.toggle(id);
-      },
-    },
+    ...(me.isReader
+      ? []
+      : [
+          {
+            keys: 'x',
+            label: 'Choose the conversation; Shift and an arrow choose several',
+            group: 'Inbox',
+            run: () => {
+              const id = focused() ?? openId;
+              if (id) selection.toggle(id);
+            },
+          },
+        ]),
   ]);
   const walk = useEffectEvent((event: KeyboardEvent) => {
     const isHere = event.target === document.body || list.current?.contains(event.target as Node);
     const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
     if (!isHere || by === 0 || event.defaultPrevented) return;
     event.preventDefault();
-    const from = event.shiftKey ? focused() : undefined;
+    const from = event.shiftKey && !me.isReader ? focused() : undefined;
     step(by);
     const to = focused();
     if (from === undefined || to === undefined || from === to) return;
@@ -131,7 +135,9 @@ export function InboxList({ search, openId }: InboxListProps) {
                 isOpen={row.session.id === openId}
                 search={search}
                 isChosen={selection.has(row.session.id)}
-                onChoose={(isRange) => (isRange ? selection.extend : selection.toggle)(row.session.id)}
+                onChoose={
+                  me.isReader ? undefined : (isRange) => (isRange ? selection.extend : selection.toggle)(row.session.id)
+                }
               />
             ))}
           </ul>

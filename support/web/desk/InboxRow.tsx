@@ -20,8 +20,8 @@ type InboxRowProps = {
   isOpen: boolean;
   search: DeskSearch;
   isChosen: boolean;
-  /** Chooses it, or everything from the last chosen one to it. */
-  onChoose: (isRange: boolean) => void;
+  /** Chooses it, or everything from the last chosen one to it; undefined: nothing can be done with several. */
+  onChoose: ((isRange: boolean) => void) | undefined;
 };
 
 /** One conversation of the list: the visitor, their last message, the waiting time, and the assigned agent. */
@@ -40,19 +40,21 @@ export function InboxRow(props: InboxRowProps) {
       data-session={session.id}
       data-chosen={isChosen}
     >
-      <label className={classes.pick}>
-        <input
-          type="checkbox"
-          aria-label={`Choose ${nameVisitor(session)}`}
-          checked={isChosen}
-          onClick={(event) => {
-            if (!event.shiftKey) return;
-            event.preventDefault();
-            onChoose(true);
-          }}
-          onChange={() => onChoose(false)}
-        />
-      </label>
+      {onChoose && (
+        <label className={classes.pick}>
+          <input
+            type="checkbox"
+            aria-label={`Choose ${nameVisitor(session)}`}
+            checked={isChosen}
+            onClick={(event) => {
+              if (!event.shiftKey) return;
+              event.preventDefault();
+              onChoose(true);
+            }}
+            onChange={() => onChoose(false)}
+          />
+        </label>
+      )}
       <Link
         to="/sessions/$id"
         params={{ id: session.id }}

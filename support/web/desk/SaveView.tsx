@@ -1,5 +1,6 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { Checkbox, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
@@ -35,11 +36,13 @@ export function SaveView({ query, onClose }: { query: string; onClose: () => voi
             error={errors.name}
             onChange={(event) => draft.change({ name: event.currentTarget.value })}
           />
-          <Checkbox
-            label="Every agent sees it"
-            checked={is_shared}
-            onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
-          />
+          <ForChanges>
+            <Checkbox
+              label="Every agent sees it"
+              checked={is_shared}
+              onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
+            />
+          </ForChanges>
         </>
       )}
     </Dialog>

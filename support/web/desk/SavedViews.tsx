@@ -37,7 +37,9 @@ export function SavedViews() {
             <span className={navigation.words}>{view.name}</span>
             {view.is_shared && <IconUsers size={13} aria-label="Every agent sees this view" />}
           </Link>
-          {(view.owner_id === me.id || (view.is_shared && me.isAdmin)) && <ViewMenu view={view} />}
+          {(view.owner_id === me.id ? !me.isReader || !view.is_shared : view.is_shared && me.isAdmin) && (
+            <ViewMenu view={view} />
+          )}
         </div>
       ))}
     </>

@@ -30,7 +30,9 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
   const setTo = (next: string) => draft.change({ to: next });
   const people = useMemo(() => readersToMention(session.id), [session.id]);
   const [typed, setTyped] = useState('');
-  const others = listOthers(data?.agents ?? [], session).filter(({ name }) => contains(name, typed));
+  const others = listOthers(data?.agents ?? [], session).filter(
+    ({ name, is_reader }) => !is_reader && contains(name, typed),
+  );
   const chosen = data?.agents.find(({ id }) => id === to);
   const isOutside = chosen && !chosen.widgets.some(({ id }) => id === session.widget.id);
   return (

@@ -1,3 +1,4 @@
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Menu } from '@mantine/core';
 import { IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
@@ -50,9 +51,11 @@ export function ViewMenu({ view }: { view: SavedView }) {
         </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item leftSection={<IconUsers size={15} />} onClick={() => sharing.mutate()}>
-          {view.is_shared ? 'Keep it to its agent' : 'Share with every agent'}
-        </Menu.Item>
+        <ForChanges>
+          <Menu.Item leftSection={<IconUsers size={15} />} onClick={() => sharing.mutate()}>
+            {view.is_shared ? 'Keep it to its agent' : 'Share with every agent'}
+          </Menu.Item>
+        </ForChanges>
         <Menu.Item leftSection={<IconTrash size={15} />} onClick={() => removing.mutate()}>
           Remove
         </Menu.Item>

@@ -89,12 +89,16 @@ function AgentRow({ agent, mayChange }: { agent: Agent; mayChange: boolean }) {
           {agent.widgets.length > 0 && ` · ${agent.widgets.map(({ name }) => name).join(', ')}`}
         </div>
       </span>
-      <AvailabilityMark presence={agent.is_active ? presenceOf(agent) : 'offline'} />
+      {agent.is_reader ? (
+        <Tag>Reader</Tag>
+      ) : (
+        <AvailabilityMark presence={agent.is_active ? presenceOf(agent) : 'offline'} />
+      )}
       <span className={classes.detail}>{agent.open_sessions} open</span>
       <Picker
         aria-label={`Availability that ${agent.name} chose`}
         w={112}
-        disabled={!mayChange || !agent.is_active || changing.isPending}
+        disabled={!mayChange || !agent.is_active || agent.is_reader || changing.isPending}
         data={Object.entries(availabilityNames).map(([value, label]) => ({ value, label }))}
         value={agent.availability}
         onChange={(value) =>

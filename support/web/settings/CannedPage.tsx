@@ -1,6 +1,7 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { ForChanges } from '@aether/ui/reading.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
@@ -41,9 +42,11 @@ export function CannedPage() {
   return (
     <>
       <PageHead title="Canned answers">
-        <Button leftSection={<IconPlus size={15} />} onClick={() => setEdited('new')}>
-          New answer
-        </Button>
+        <ForChanges>
+          <Button leftSection={<IconPlus size={15} />} onClick={() => setEdited('new')}>
+            New answer
+          </Button>
+        </ForChanges>
       </PageHead>
       <div className={classes.page}>
         <p className={classes.intro}>
@@ -64,12 +67,14 @@ export function CannedPage() {
                   <span className={classes.mono}>/{answer.shortcut}</span> {answer.title}
                   <div className={`${classes.detail} ${classes.clamp}`}>{answer.body}</div>
                 </span>
-                <ActionIcon onClick={() => setEdited(answer)} aria-label={`Edit /${answer.shortcut}`}>
-                  <IconPencil size={16} />
-                </ActionIcon>
-                <ActionIcon onClick={() => removing.mutate(answer)} aria-label={`Remove /${answer.shortcut}`}>
-                  <IconTrash size={16} />
-                </ActionIcon>
+                <ForChanges>
+                  <ActionIcon onClick={() => setEdited(answer)} aria-label={`Edit /${answer.shortcut}`}>
+                    <IconPencil size={16} />
+                  </ActionIcon>
+                  <ActionIcon onClick={() => removing.mutate(answer)} aria-label={`Remove /${answer.shortcut}`}>
+                    <IconTrash size={16} />
+                  </ActionIcon>
+                </ForChanges>
               </li>
             ))}
           </ul>

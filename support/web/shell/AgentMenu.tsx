@@ -9,7 +9,15 @@ import { AvailabilityMark, availabilityMeanings, availabilityNames } from './Ava
 import classes from './shell.module.css';
 
 type AgentMenuProps = {
-  me: { id: string; name: string; email: string; isAdmin: boolean; isSteward: boolean; agent: OwnAgent | null };
+  me: {
+    id: string;
+    name: string;
+    email: string;
+    isAdmin: boolean;
+    isSteward: boolean;
+    isReader: boolean;
+    agent: OwnAgent | null;
+  };
   /** Opens what the person says about sounds and notifications. It is not part of the menu, which a narrow screen closes with its drawer. */
   onAttention: () => void;
 };
@@ -18,13 +26,13 @@ type AgentMenuProps = {
 export function AgentMenu({ me, onAttention }: AgentMenuProps) {
   const role = (
     <>
-      {me.agent ? <AvailabilityMark presence={me.agent.availability} /> : 'Not an agent'}
+      {!me.agent ? 'Not an agent' : me.isReader ? 'Reader' : <AvailabilityMark presence={me.agent.availability} />}
       {me.isAdmin ? ' · Administrator' : me.isSteward && ' · Data steward'}
     </>
   );
   return (
-    <PersonMenu me={me} role={role} label="Availability, appearance and sign-out" width={260}>
-      {me.agent && <AvailabilityItems agent={me.agent} />}
+    <PersonMenu me={me} role={role} label={`${me.isReader ? '' : 'Availability, '}appearance and sign-out`} width={260}>
+      {me.agent && !me.isReader && <AvailabilityItems agent={me.agent} />}
       <Menu.Item leftSection={<IconBell size={15} />} onClick={onAttention}>
         Sound and notifications…
       </Menu.Item>

@@ -1,6 +1,7 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo } from '@aether/ui/formats.ts';
 import { type Entry, PaletteFrame } from '@aether/ui/PaletteFrame.tsx';
+import { useMayChange } from '@aether/ui/reading.tsx';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconArrowRight, IconBolt, IconMessage, IconPhonePlus, IconUser } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
@@ -15,6 +16,7 @@ import { places, placesWithin } from './Navigation.tsx';
 export function Palette({ openings }: { openings: number }) {
   const [query, setQuery] = useState('');
   const navigate = useNavigate();
+  const mayChange = useMayChange();
   const offered = useSyncExternalStore(subscribeCommands, listCommands);
   const commands: Entry[] = [
     ...offered.map(({ label, run }) => ({ id: `do-${label}`, label, icon: <IconBolt size={16} />, run })),
@@ -24,12 +26,16 @@ export function Palette({ openings }: { openings: number }) {
       icon: <IconArrowRight size={16} />,
       run: () => void navigate({ to: '/inbox', search: { view } }),
     })),
-    {
-      id: 'log-call',
-      label: 'Log a call',
-      icon: <IconPhonePlus size={16} />,
-      run: () => void navigate({ to: '/calls', search: { log: true } }),
-    },
+    ...(mayChange
+      ? [
+          {
+            id: 'log-call',
+            label: 'Log a call',
+            icon: <IconPhonePlus size={16} />,
+            run: () => void navigate({ to: '/calls', search: { log: true } }),
+          },
+        ]
+      : []),
     ...[...places, ...placesWithin].map(({ to, label }) => ({
       id: to,
       label: `Go to ${label.toLowerCase()}`,

@@ -20,7 +20,7 @@ const loadOutboxes = () => Promise.all([import('../conversation/sending.ts'), im
 export function SupportShell() {
   const me = useMe();
   useUnsent(me.id, loadOutboxes);
-  useOpenMark(me.agent !== null);
+  useOpenMark(me.agent !== null && !me.isReader);
   useAttention(me);
   const navigate = useNavigate();
   const [isAsked, setAsked] = useState(false);

@@ -6,5 +6,11 @@ import { ownAgentQuery } from '../api/agents.ts';
 export function useMe() {
   const { data: user } = useSuspenseQuery(meQuery);
   const { data: own } = useSuspenseQuery(ownAgentQuery);
-  return { ...user, agent: own.agent, isAdmin: own.is_admin, isSteward: user.role === 'admin' || user.role === 'steward' };
+  return {
+    ...user,
+    agent: own.agent,
+    isAdmin: own.is_admin,
+    isReader: user.role === 'reader',
+    isSteward: user.role === 'admin' || user.role === 'steward',
+  };
 }

@@ -31,7 +31,9 @@ export function ConsoleShell() {
       person={
         <PersonMenu
           me={me}
-          role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff, looks only'}
+          role={
+            me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : me.isReader ? 'Reader' : 'Staff, looks only'
+          }
           label="Appearance, time zone and sign-out"
           width={230}
         >
