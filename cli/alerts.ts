@@ -1,6 +1,7 @@
 import { listAlerts, listSilences, listTargets, silence, type ToldAlert, testAlert } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
+import { endWith } from './exitcodes.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -11,7 +12,7 @@ export function alertsCommand(): Command {
   const alerts = new Command('alerts').description('what was told about checks, silences, and a test of the targets');
   const add = (name: string, description: string) => withCommon(alerts.command(name).description(description));
 
-  add('list', 'what was told, the newest first; ends with 1 when something is open that nobody has acknowledged')
+  add('list', 'what was told, the newest first')
     .option('--open', 'only what is not well still')
     .option('--silences', 'the silences instead')
     .option('--limit <n>', 'at most so many', parseLimit, limitDefault)
@@ -35,11 +36,11 @@ export function alertsCommand(): Command {
         report(options, { id, slug, kind, until, reason }, words);
       }),
     );
-  add('test', 'send an alert that says that it is a test to every target; ends with 1 when there is no target').action(
+  add('test', 'send an alert that says that it is a test to every target').action(
     (options) =>
       asSync(options, async (client) => {
         const targets = await listTargets(askOf(client));
-        if (targets.length === 0) process.exitCode = 1;
+        if (targets.length === 0) endWith('alerts test', 'untold');
         const id = await testAlert(askOf(client));
         const words =
           targets.length === 0
@@ -56,7 +57,8 @@ const askOf = (client: pg.Client) => async (text: string, values?: unknown[]) =>
 
 async function printAlerts(client: pg.Client, options: Common & { open?: boolean; limit: number }): Promise<void> {
   const found = await listAlerts(askOf(client), { open: options.open, limit: options.limit });
-  if (found.some((alert) => alert.is_open && alert.acknowledged_by === null)) process.exitCode = 1;
+  if (found.some((alert) => alert.is_open && alert.acknowledged_by === null))
+    endWith('alerts list', 'unacknowledged');
   if (options.json) for (const alert of found) console.log(JSON.stringify(alert));
   else if (found.length === 0) console.log(options.open ? 'Nothing is open.' : 'Nothing was told yet.');
   else

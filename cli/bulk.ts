@@ -12,6 +12,7 @@ import {
 } from '@aether/sync';
 import type { Command } from 'commander';
 import type pg from 'pg';
+import { endWith } from './exitcodes.ts';
 import type { Common } from './syncclient.ts';
 import { asSync } from './syncclient.ts';
 import { formatTable } from './table.ts';
@@ -45,11 +46,11 @@ export function addBulkCommands(add: (name: string, description: string) => Comm
       .action((subscription, options) => asSync(options, (client) => work(client, kind, subscription, options)));
   addBulk(
     'redrive',
-    'try again all that failed and fits: the set is fixed first, and the worker goes through it; ends with 1 when something failed again',
+    'try again all that failed and fits: the set is fixed first, and the worker goes through it',
   );
   addBulk(
     'skip',
-    'give up all that failed and fits: the set is fixed first, and the worker goes through it; ends with 1 when some was left',
+    'give up all that failed and fits: the set is fixed first, and the worker goes through it',
   );
   add('runs', 'bulk work, of the console and of the command: what is under way, and what came of the last').action(
     (options) => asSync(options, async (client) => printRuns(await listRuns(client), options)),
@@ -104,7 +105,7 @@ async function work(
     return;
   }
   const ended = await follow(client, run, options);
-  if (ended.failed + ended.held_back + ended.untouched > 0) process.exitCode = 1;
+  if (ended.failed + ended.held_back + ended.untouched > 0) endWith(`events ${kind}-all`, 'left');
 }
 
 /** Prints what a run has done each time that it has changed, until it has ended. */

@@ -21,6 +21,7 @@ import {
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
 import { addBulkCommands } from './bulk.ts';
+import { endWith } from './exitcodes.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -44,16 +45,16 @@ export function eventsCommand(): Command {
   add('subscriptions', 'who reads, how far, and what is in the way').action((options) =>
     asSync(options, (client) => printSubscriptions(client, options)),
   );
-  add('lag', 'how far subscriptions are behind; ends with 1 when one is further than it may be')
+  add('lag', 'how far subscriptions are behind')
     .option('--max-events <n>', 'allowed lag in events', parseWhole)
     .option('--max-seconds <s>', 'allowed lag in seconds', parseWhole)
     .action((options) => asSync(options, (client) => printLag(client, options)));
-  add('parked', 'what failed and waits, and what waits behind it; ends with 1 when something is dead')
+  add('parked', 'what failed and waits, and what waits behind it')
     .option('--subscription <name>', 'only of this one')
     .option('--state <state>', 'only retrying, waiting or dead', parseState)
     .option('--limit <n>', 'at most so many', parseWhole, 100)
     .action((options) => asSync(options, (client) => printParked(client, options)));
-  add('redrive', 'try again what is dead, in order, and say what came of it; ends with 1 when something failed again')
+  add('redrive', 'try again what is dead, in order, and say what came of it')
     .argument('<subscription>')
     .option('--position <n...>', 'only these', collectWhole)
     .option('--wait <s>', 'seconds to wait for the outcome', parseWhole, 30)
@@ -228,12 +229,12 @@ async function printLag(
   const { maxEvents = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = options;
   const waitingSeconds = await readWaitingSeconds(client);
   const isStuck = waitingSeconds > maxSeconds;
-  if (isStuck) process.exitCode = 1;
+  if (isStuck) endWith('events lag', 'behind');
   const words = `not numbered yet: ${waitingSeconds.toFixed(1)} s${isStuck ? '  too long: is a sequencer running?' : ''}`;
   report(options, { not_numbered_seconds: waitingSeconds, is_over: isStuck }, words);
   for (const { name, lag_events, lag_seconds, lag_is_partial } of subscriptions) {
     const isOver = lag_events > maxEvents || lag_seconds > maxSeconds;
-    if (isOver) process.exitCode = 1;
+    if (isOver) endWith('events lag', 'behind');
     const count = describeCount(lag_events, lag_is_partial);
     const words = `${name}: ${count} events, ${lag_seconds.toFixed(1)} s${isOver ? '  too far' : ''}`;
     report(options, { name, lag_events, lag_seconds, is_over: isOver }, words);
@@ -245,7 +246,7 @@ async function printParked(
   options: Common & { subscription?: string; state?: 'retrying' | 'waiting' | 'dead'; limit: number },
 ): Promise<void> {
   const parked = await listParked(client, options);
-  if ((await countDead(client, options.subscription)) > 0) process.exitCode = 1;
+  if ((await countDead(client, options.subscription)) > 0) endWith('events parked', 'dead');
   if (options.json) for (const each of parked) console.log(JSON.stringify(each));
   else if (parked.length === 0) console.log('Nothing is parked.');
   else
@@ -273,7 +274,7 @@ async function redriveAndWait(
   const positions = await redrive(client, { subscription, positions: options.position, reason: options.reason });
   for (const position of options.position ?? []) {
     if (positions.includes(position)) continue;
-    process.exitCode = 1;
+    endWith('events redrive', 'unhandled');
     report(options, { position, state: 'not failed' }, `${position}: has not failed there, and was left as it is`);
   }
   if (positions.length === 0) {
@@ -287,7 +288,7 @@ async function redriveAndWait(
     results = await outcomes(client, { subscription, positions });
   }
   for (const each of results) {
-    if (each.state !== 'handled') process.exitCode = 1;
+    if (each.state !== 'handled') endWith('events redrive', 'unhandled');
     report(options, each, `${each.position}: ${each.state}${each.error ? ` (${each.error.split('\n')[0]})` : ''}`);
   }
 }

@@ -2,30 +2,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { evaluateHealth, type Health, type Status } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
+import { endDone, endWith } from './exitcodes.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
-/** The exit codes that monitoring tools know: 0 well, 1 a warning, 2 critical, 3 unknown, also if the database cannot be asked. */
-const exitCodes: Record<Status, number> = {
-  ok: 0,
-  paused: 0,
-  'catching-up': 1,
-  warning: 1,
-  unknown: 3,
-  parked: 1,
-  stalled: 2,
-  silent: 2,
-  failing: 2,
+/** As monitoring tools know it. */
+const endingOf: Record<Status, 'warning' | 'critical' | 'unknown' | undefined> = {
+  ok: undefined,
+  paused: undefined,
+  'catching-up': 'warning',
+  warning: 'warning',
+  unknown: 'unknown',
+  parked: 'warning',
+  stalled: 'critical',
+  silent: 'critical',
+  failing: 'critical',
 };
-const unknownCode = 3;
 const everyMs = 2_000;
 
 /** `aether health`: makes every check, as sync_app, and ends with a code by the worst state. */
 export function healthCommand(): Command {
   const health = withCommon(
-    new Command('health').description(
-      'every check, the worst first; ends with 0 well, 1 a warning, 2 stalled, silent or failing, 3 unknown',
-    ),
+    new Command('health').description('every check, the worst first'),
     'one JSON object',
   )
     .option('--watch', 'look again every two seconds, until Ctrl-C', false)
@@ -54,12 +52,14 @@ export function healthCommand(): Command {
 
 async function show(options: Common & { watch: boolean }): Promise<void> {
   // Until the database has answered, nothing is known.
-  process.exitCode = unknownCode;
+  endWith('health', 'unknown');
   try {
     await asSync(options, async (client) => {
       for (;;) {
         const found = await evaluateHealth(async (text, values) => (await client.query(text, values)).rows);
-        process.exitCode = exitCodes[found.worst];
+        const ending = endingOf[found.worst];
+        if (ending) endWith('health', ending);
+        else endDone();
         print(found, options);
         if (!options.watch) return;
         await sleep(everyMs);
@@ -67,7 +67,7 @@ async function show(options: Common & { watch: boolean }): Promise<void> {
     });
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    process.exitCode = unknownCode;
+    endWith('health', 'unknown');
   }
 }
 

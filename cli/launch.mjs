@@ -27,7 +27,8 @@ export async function launch(script, args) {
     await run(findNode(), [...flagsFor(script, args), resolve(root, script), ...args]);
   } catch (error) {
     console.error(`\n${error.message}`);
-    process.exitCode = error instanceof Stopped ? 130 : 1;
+    // What the command itself ends with: exitcodes.ts.
+    process.exitCode = error instanceof Stopped ? 128 + constants.signals.SIGINT : 1;
   }
 }
 

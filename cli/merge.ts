@@ -1,5 +1,6 @@
 import { type MergeCalls, mergeCalls } from '@aether/platform/merging';
 import { Command, InvalidArgumentError } from 'commander';
+import { endWith } from './exitcodes.ts';
 import { type Common, withCommon, withSync } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -12,7 +13,7 @@ type Unmerged = Awaited<ReturnType<MergeCalls['unmergeCustomers']>>;
 /** `aether merge SURVIVOR LOSER`: two records of one person become one, as sync_app. */
 export function mergeCommand(): Command {
   return withCommon(
-    new Command('merge').description('make two customers one; a preview ends with 1 when it would be refused'),
+    new Command('merge').description('make two customers one'),
     'one JSON object',
   )
     .argument('<survivor>', 'the id of the customer that goes on')
@@ -26,7 +27,7 @@ export function mergeCommand(): Command {
         const { field: fields, reason, preview, json } = options;
         if (preview) {
           const [found] = (await calls.previewMerge(survivor, [loser], { fields })) as [Preview];
-          if (found.refused) process.exitCode = 1;
+          if (found.refused) endWith('merge', 'refused');
           return json ? print(found) : showPreview(found);
         }
         const done = await calls.mergeCustomers(survivor, [loser], { fields, ...(reason && { reason }), actor });
@@ -41,9 +42,7 @@ export function mergeCommand(): Command {
 /** `aether unmerge MERGE`: takes a merge back, as sync_app. */
 export function unmergeCommand(): Command {
   return withCommon(
-    new Command('unmerge').description(
-      'take a merge of two customers back; a preview ends with 1 when it would be refused',
-    ),
+    new Command('unmerge').description('take a merge of two customers back'),
     'one JSON object',
   )
     .argument('<merge>', 'the id of the merge')
@@ -53,7 +52,7 @@ export function unmergeCommand(): Command {
         const calls = mergeCalls(connection);
         const { preview, json } = options;
         const report = preview ? await calls.previewUnmerge(merge) : await calls.unmergeCustomers(merge, { actor });
-        if ('refused' in report && report.refused) process.exitCode = 1;
+        if ('refused' in report && report.refused) endWith('unmerge', 'refused');
         if (json) print(report);
         else showReport(report);
       }),

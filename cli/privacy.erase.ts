@@ -26,6 +26,7 @@ import {
 } from '@aether/sync/privacy';
 import { type Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
+import { endWith } from './exitcodes.ts';
 import { asPrivacy, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -46,7 +47,7 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'erase',
-    'erase a person, or a list of people, everywhere; ends when nothing is left in files and indexes either, and with 1 when somebody is or would be refused, or the clean-up has to wait',
+    'erase a person, or a list of people, everywhere; ends when nothing is left in files and indexes either',
     'one JSON object; of a list one for each line',
   )
     .argument('[who]', 'an address, a number or an id')
@@ -79,7 +80,7 @@ export function addErasing(privacy: Command): Command {
 
   addWho(
     'hold',
-    'keep a person from being erased, for a legal reason; a release ends with 1 when nothing was held',
+    'keep a person from being erased, for a legal reason',
     'one JSON object',
   )
     .requiredOption('--reason <text>', 'kept with the hold')
@@ -119,7 +120,7 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'lift',
-    'let a person come back who was erased: an address, a number, an id of a source, or all of a receipt; ends with 1 when nobody is kept away by it',
+    'let a person come back who was erased: an address, a number, an id of a source, or all of a receipt',
     'one JSON object',
   )
     .argument('[who]', 'an address or a number; with --source its id there')
@@ -134,7 +135,7 @@ export function addErasing(privacy: Command): Command {
         const lifted = who
           ? await liftSuppression(client, who, options)
           : (await liftErasure(client, options.receipt as string, options.reason)) > 0;
-        if (!lifted) process.exitCode = 1;
+        if (!lifted) endWith('privacy lift', 'unknown');
         if (options.json) console.log(JSON.stringify({ lifted }));
         else console.log(lifted ? 'This person may come back.' : 'Nobody is kept away by this.');
       });
@@ -146,7 +147,7 @@ export function addErasing(privacy: Command): Command {
   );
   add(
     'repeat',
-    'after a restore, before anything else: erase again whom a file of `keep` names; ends with 1 when a hold keeps somebody, or the clean-up has to wait',
+    'after a restore, before anything else: erase again whom a file of `keep` names',
     'one JSON object',
   )
     .argument('<file>', 'what `keep` printed')
@@ -154,7 +155,8 @@ export function addErasing(privacy: Command): Command {
       asPrivacy(options, async (client) => {
         const done = await repeatErasures(client, readErased(await readFile(file, 'utf8')));
         const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
-        if (open > 0 || done.held.length > 0) process.exitCode = 1;
+        if (open > 0) endWith('privacy repeat', 'open');
+        if (done.held.length > 0) endWith('privacy repeat', 'held');
         if (options.json) return void console.log(JSON.stringify(done));
         for (const customer of done.held)
           console.error(
@@ -168,12 +170,12 @@ export function addErasing(privacy: Command): Command {
 
   add(
     'clean-up',
-    'go on with what erasures that were cut off have left in files and indexes; ends with 1 when some has to wait',
+    'go on with what erasures that were cut off have left in files and indexes',
     'one JSON object',
   ).action((options: Common) =>
     asPrivacy(options, async (client) => {
       const done = await cleanUp(client, { waitMs: cleanUpWaitMs });
-      if (done.open > 0) process.exitCode = 1;
+      if (done.open > 0) endWith('privacy clean-up', 'open');
       if (options.json) console.log(JSON.stringify(done));
       else console.log(`${done.ended} erasures are done with${done.open > 0 ? `, ${done.open} ${waits}` : ''}.`);
     }),
@@ -206,7 +208,7 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
   const { id: customer } = await requireCustomer(client, who, options.country);
   if (options.dryRun) {
     const preview = await previewErasure(client, customer);
-    if (preview.hold) process.exitCode = 1;
+    if (preview.hold) endWith('privacy erase', 'refused');
     if (options.json) console.log(JSON.stringify(preview));
     else showPreview(preview);
     return;
@@ -215,7 +217,7 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
   const { erasure, state, again } = await eraseCustomer(client, customer, options.reason);
   if (state !== 'asked') {
     const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
-    if (open > 0) process.exitCode = 1;
+    if (open > 0) endWith('privacy erase', 'open');
   }
   const [receipt] = (await listReceipts(client, { customer })).filter((each) => each.erasure === erasure);
   if (options.json) return void console.log(JSON.stringify({ ...receipt, again }));
@@ -237,7 +239,7 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
   };
   if (options.dryRun) {
     const preview = await previewList(client, list, { country, onLine: tell });
-    if (preview.refused.length > 0) process.exitCode = 1;
+    if (preview.refused.length > 0) endWith('privacy erase', 'refused');
     if (options.json) console.log(JSON.stringify(preview));
     else showListPreview(preview);
     return;
@@ -258,7 +260,9 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
     onLine: tell,
   });
   const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
-  if (open > 0 || isStopped || lines.some(({ state }) => state === 'refused')) process.exitCode = 1;
+  if (open > 0) endWith('privacy erase', 'open');
+  if (isStopped) endWith('privacy erase', 'stopped');
+  if (lines.some(({ state }) => state === 'refused')) endWith('privacy erase', 'refused');
   const receipts = options.json ? await readReceipts(client, lines) : undefined;
   for (const line of lines) if (line.state !== 'open') showLine(line, receipts);
   const [erased = 0, asked = 0, refused = 0] = (['erased', 'asked', 'refused'] as const).map(
@@ -322,7 +326,7 @@ function showListPreview({ people, before, refused, tables, events, needsTwo }: 
 
 async function release(client: pg.Client, customer: string, { reason, json }: Common & { reason: string }) {
   const released = await releaseHoldsOf(client, customer, reason);
-  if (released.length === 0) process.exitCode = 1;
+  if (released.length === 0) endWith('privacy hold', 'unheld');
   if (json) console.log(JSON.stringify({ customer, released }));
   else
     console.log(released.length === 0 ? `Customer ${customer} is not held.` : `Customer ${customer} is held no more.`);

@@ -13,6 +13,7 @@ import {
   requirePerson,
 } from '@aether/sync/privacy';
 import { Command, Option } from 'commander';
+import { endWith } from './exitcodes.ts';
 import { actorOf } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
@@ -24,9 +25,7 @@ const who = 'an address, a telephone number, or an id or number of a customer';
 /** `aether privacy find WHO`: everything that is held about a person, by table, with why. */
 export function findCommand(open: (options: PrivacyOptions) => Promise<Privacy>): Command {
   return withPrivacy(
-    new Command('find').description(
-      'everything that is held about a person: where, how much and why; ends with 1 when several are meant',
-    ),
+    new Command('find').description('everything that is held about a person: where, how much and why'),
   )
     .argument('<who>', who)
     .action(async (text: string, options: PrivacyOptions) => {
@@ -97,7 +96,7 @@ function showFound({ customers, person, held }: Found): void {
   if (!person) {
     console.log(`${customers.length} customers are meant. Ask again with the id of one:`);
     for (const { id, name, email } of customers) console.log(`  ${id}  ${name}, ${email}`);
-    process.exitCode = 1;
+    endWith('privacy find', 'several');
     return;
   }
   const [customer] = customers;

@@ -4,6 +4,7 @@ import { appCommand } from './app.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { duplicatesCommand } from './duplicates.ts';
 import { eventsCommand } from './events.ts';
+import { endFailed, endWith, listEndings } from './exitcodes.ts';
 import { healthCommand } from './health.ts';
 import { importCommand } from './import/command.ts';
 import { matchCommand } from './match.ts';
@@ -15,8 +16,7 @@ import { serviceBusCommand } from './servicebus.ts';
 import { webhookCommand } from './webhook.ts';
 
 /**
- * Runs `aether …` in this process. A failure is printed as one sentence, and sets the exit code of the process to 1; a command may set
- * another one.
+ * Runs `aether …` in this process. A failure is printed as one sentence. What the process ends with then is in exitcodes.ts.
  *
  * @param args what follows `aether`
  */
@@ -26,7 +26,7 @@ export async function runCommand(args: string[]): Promise<void> {
   } catch (error) {
     console.error(`\n${describeFailure(error)}`);
     if (process.env.LOG_LEVEL === 'debug') console.error(error);
-    process.exitCode = 1;
+    endFailed();
   }
 }
 
@@ -81,18 +81,12 @@ export function createProgram(): Command {
       .description(description)
       .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
-  onDatabase(
-    'restored',
-    'after a restore: give the functions of other roles back to them; ends with 1 when a sequence would give a number again',
-  ).action(async ({ url }) => {
-    if (!(await completeRestore(migratorUrl(url)))) process.exitCode = 1;
+  onDatabase('restored', 'after a restore: give the functions of other roles back to them, and try sequences').action(async ({ url }) => {
+    if (!(await completeRestore(migratorUrl(url)))) endWith('migrate restored', 'repeats');
   });
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
-  onDatabase(
-    'check',
-    'ends with 1 when something is pending, edited, not as database/schema.sql says, or a login can do too much',
-  ).action(async ({ url }) => {
-    if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
+  onDatabase('check', 'compare the database with what it should be, and what the logins can do').action(async ({ url }) => {
+    if (!(await checkDatabase(migratorUrl(url)))) endWith('migrate check', 'differs');
   });
 
   program.addCommand(appCommand().copyInheritedSettings(program));
@@ -108,7 +102,25 @@ export function createProgram(): Command {
   program.addCommand(privacyCommand().copyInheritedSettings(program));
   program.addCommand(serviceBusCommand().copyInheritedSettings(program));
   program.addCommand(webhookCommand().copyInheritedSettings(program));
+  for (const { name, command } of listCommands(program)) command.addHelpText('after', () => sayEndings(name));
   return program;
+}
+
+/** Every command that does something, with its name without `aether`. A command with subcommands does something if it has options. Pure. */
+export function listCommands(program: Command): { name: string; command: Command }[] {
+  const walk = (command: Command, names: string[]): { name: string; command: Command }[] => [
+    ...(command.commands.length === 0 || (names.length > 0 && command.options.length > 0)
+      ? [{ name: names.join(' '), command }]
+      : []),
+    ...command.commands.flatMap((each) => walk(each, [...names, each.name()])),
+  ];
+  return walk(program, []);
+}
+
+function sayEndings(name: string): string {
+  return `\nEnds with:\n${listEndings(name)
+    .map(({ code, words }) => `  ${String(code).padEnd(4)} ${words}`)
+    .join('\n')}`;
 }
 
 /** A production install has neither these commands nor their packages: deploy/production/reach.ts. */

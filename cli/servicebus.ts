@@ -3,6 +3,7 @@ import type { ServiceBusSettings } from '@aether/servicebus';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { type ConsumerAct, listConsumers, type OrderScope, orderOfConsumer, readOrder } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
+import { endWith } from './exitcodes.ts';
 import { readRunning } from './start/running.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
@@ -37,7 +38,7 @@ export function serviceBusCommand(): Command {
     });
   add(
     'status',
-    'subscriptions, what waits in them, and what is not as it must be; ends with 1 when something is',
+    'subscriptions, what waits in them, and what is not as it must be',
   ).action(async ({ json }: Json) => {
     const { readTopology } = await import('@aether/servicebus');
     const { topic, problems, subscriptions } = await readTopology(requireSettings());
@@ -48,7 +49,8 @@ export function serviceBusCommand(): Command {
       print({}, rows, ['subscription', 'waiting', 'deadLetters']);
       for (const problem of found) console.error(problem);
     }
-    if (found.length > 0 || subscriptions.some(({ deadLetters }) => deadLetters > 0)) process.exitCode = 1;
+    if (found.length > 0 || subscriptions.some(({ deadLetters }) => deadLetters > 0))
+      endWith('servicebus status', 'problem');
   });
   add('dead', 'the dead letters of a subscription: what its consumer could not read')
     .argument('<subscription>')
@@ -106,13 +108,13 @@ export function serviceBusCommand(): Command {
     .action((wanted, options) => lanes(wanted, options));
   const order = (act: ConsumerAct, description: string) =>
     withCommon(
-      bus.command(act).description(`${description}; ends with 1 when it refuses, or does not answer`),
+      bus.command(act).description(description),
       'one JSON object',
     ).argument('<consumer>');
   withCommon(
     bus
       .command('parked')
-      .description('what waits in the database of a consumer, as it reports it; ends with 1 when an event is dead'),
+      .description('what waits in the database of a consumer, as it reports it'),
   )
     .argument('<consumer>')
     .action(showParked);
@@ -140,7 +142,7 @@ async function showParked(consumer: string, options: Common): Promise<void> {
     if (!found)
       throw new Error(`There is no consumer ${consumer}: \`aether servicebus status\` lists the subscriptions.`);
     print(options, found.parked, ['event', 'type', 'session', 'state', 'attempts', 'error', 'at']);
-    if (found.parked.some(({ state }) => state === 'dead')) process.exitCode = 1;
+    if (found.parked.some(({ state }) => state === 'dead')) endWith('servicebus parked', 'dead');
   });
 }
 
@@ -160,7 +162,7 @@ async function command(
       const found = await readOrder(client, order);
       if (found && !['waiting', 'sent'].includes(found.state)) {
         const { state, outcome } = found;
-        if (state !== 'done') process.exitCode = 1;
+        if (state !== 'done') endWith(`servicebus ${act}`, 'refused');
         const words =
           state === 'done' ? `${consumer}: ${act} is done` : `${consumer}: ${outcome?.refused ?? 'nobody answered'}`;
         report(options, { order, state, ...outcome }, `${words}${outcome?.count ? `, ${outcome.count} events` : ''}.`);

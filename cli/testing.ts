@@ -10,7 +10,8 @@ import { newTestFolder } from '@aether/database/testing.folder';
 import { fetchLocalToken } from '@aether/identity';
 import { inject, vi } from 'vitest';
 import { apps } from './apps.ts';
-import { runCommand } from './program.ts';
+import { listEndings } from './exitcodes.ts';
+import { createProgram, listCommands, runCommand } from './program.ts';
 import { writeSharedCommand } from './testing.setup.ts';
 
 const cliFolder = import.meta.dirname;
@@ -92,8 +93,10 @@ export async function aetherHere(
   process.exitCode = undefined;
   try {
     await runCommand(args);
+    const code = Number(process.exitCode ?? 0);
+    requireListed(args, code);
     return {
-      code: Number(process.exitCode ?? 0),
+      code,
       output,
       records: () =>
         output
@@ -107,6 +110,14 @@ export async function aetherHere(
     replaceEnvironment(before);
     for (const spy of spies) spy.mockRestore();
   }
+}
+
+/** What a command ends with is what its help says. */
+function requireListed(args: string[], code: number): void {
+  const words = listCommands(createProgram()).filter(({ name }) => `${args.join(' ')} `.startsWith(`${name} `));
+  const name = words.sort((one, other) => other.name.length - one.name.length)[0]?.name ?? '';
+  if (!listEndings(name).some((each) => each.code === code))
+    throw new Error(`aether ${name} has ended with ${code}, which exitcodes.ts does not list.`);
 }
 
 function replaceEnvironment(environment: NodeJS.ProcessEnv): void {

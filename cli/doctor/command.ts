@@ -3,20 +3,16 @@ import { parseEnv } from 'node:util';
 import { loginNames } from '@aether/database';
 import { Command, InvalidArgumentError } from 'commander';
 import { requireDatabaseUrl } from '../databaseurl.ts';
+import { endWith } from '../exitcodes.ts';
 import { readRunning } from '../start/running.ts';
 import { formatTable } from '../table.ts';
 import { type Addresses, examine } from './doctor.ts';
 import { type Finding, type State, worstOf } from './findings.ts';
 
-/** As those of `aether health`. */
-const exitCodes: Record<State, number> = { ok: 0, untried: 0, warning: 1, wrong: 2 };
-
 /** `aether doctor`. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description(
-      'try a server as each login, and say what is missing and what to do; ends with 0 well, 1 a warning, 2 something does not work',
-    )
+    .description('try a server as each login, and say what is missing and what to do')
     .option(
       '--logins <file>',
       'the addresses of the logins, as `aether migrate bootstrap --to` writes them; otherwise <LOGIN>_URL, otherwise what npm start runs',
@@ -28,7 +24,7 @@ export function doctorCommand(): Command {
     .action(async ({ logins, processes, poolMax, replica, json }) => {
       const findings = await examine(await readAddresses(logins), { processes, poolMax, replica });
       const worst = worstOf(findings);
-      process.exitCode = exitCodes[worst];
+      if (worst === 'warning' || worst === 'wrong') endWith('doctor', worst);
       console.log(json ? JSON.stringify({ worst, findings }) : describe(findings));
     });
 }

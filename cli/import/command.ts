@@ -65,7 +65,7 @@ export function importCommand(): Command {
     .argument('<run>')
     .option('--rest <ms>', 'a pause after each step, which leaves more of the machine to others', readWhole, 0)
     .action((run, options) => asSync(options, (client) => apply(client, run, options), { answerMs }));
-  add('verify', 'compare a run with what the database holds; ends with 1 when they differ')
+  add('verify', 'compare a run with what the database holds')
     .argument('<run>')
     .action((run, options) => asSync(options, (client) => verify(client, run, options), { answerMs }));
   add('undo', 'take a run back; what was changed since is kept and listed')

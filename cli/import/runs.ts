@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { abandonImport, applyImport, listRuns, readRun, undoImport, verifyImport } from '@aether/importer';
 import type pg from 'pg';
+import { endWith } from '../exitcodes.ts';
 import { actorOf, type Common } from '../syncclient.ts';
 import { formatTable } from '../table.ts';
 import { describeCounts } from './counts.ts';
@@ -41,7 +42,7 @@ function progressOf(what: string): (done: number, lines: number) => void {
 
 export async function verify(client: pg.Client, run: string, options: Common): Promise<void> {
   const { isRight, checks } = await verifyImport(client, run);
-  if (!isRight) process.exitCode = 1;
+  if (!isRight) endWith('import verify', 'differs');
   if (options.json) console.log(JSON.stringify({ run, isRight, checks }));
   else
     console.log(

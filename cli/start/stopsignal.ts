@@ -1,3 +1,5 @@
+import { codeOf } from '../exitcodes.ts';
+
 /**
  * npm passes on the Ctrl-C that the terminal has already sent here. A second signal within this time is the same
  * Ctrl-C.
@@ -29,7 +31,7 @@ export function listenForStop(cut: () => Promise<void>): StopSignal {
     if (isCut || performance.now() - askedAt < sameMs) return;
     isCut = true;
     await cut();
-    process.exit(130);
+    process.exit(codeOf('start', 'cut'));
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { buildWidget } from '@aether/support/widget';
 import { buildWeb } from '@aether/ui/build.ts';
+import { endFailed } from '../exitcodes.ts';
 
 try {
   let isBuilt = await buildWidget();
@@ -9,5 +10,5 @@ try {
   console.log(isBuilt ? 'built' : 'up to date');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  endFailed();
 }

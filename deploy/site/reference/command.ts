@@ -1,4 +1,5 @@
-import { createProgram } from '@aether/cli/program';
+import { listEndings } from '@aether/cli/exitcodes';
+import { listCommands as commandsOf, createProgram } from '@aether/cli/program';
 import { code, paragraphs, type ReferencePage, table } from './text.ts';
 
 type Command = ReturnType<typeof createProgram>;
@@ -10,7 +11,7 @@ export function describeCommand(program = createProgram()): ReferencePage {
     text: paragraphs(
       '# The command',
       `${program.description()} This page has all commands of ${code('aether')} with their arguments and options, as ${code('--help')} says them.`,
-      'A command ends with 0 when it has done what it says, and with 1 when it is refused or fails; one sentence on the error output says why. A command that ends with another number, or with 1 although it has done its work, says so below.',
+      'Each command has a table of the numbers that it ends with, which is the one that the code has. A process that a signal has ended is one that a shell sees end with 128 and the number of the signal.',
       describeOptions(program),
       ...program.commands.map((each) => describe(each, 2)),
     ),
@@ -18,11 +19,7 @@ export function describeCommand(program = createProgram()): ReferencePage {
 }
 
 /** Every command that does something. Pure. */
-export function listCommands(program = createProgram()): string[] {
-  const walk = (command: Command): string[] =>
-    command.commands.length > 0 ? command.commands.flatMap(walk) : [nameOf(command)];
-  return program.commands.flatMap(walk);
-}
+export const listCommands = (program = createProgram()): string[] => commandsOf(program).map(({ name }) => `aether ${name}`);
 
 function nameOf(command: Command): string {
   return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
@@ -31,9 +28,11 @@ function nameOf(command: Command): string {
 function describe(command: Command, level: number): string {
   const help = command.createHelp();
   const subs = command.commands;
-  const usage = subs.length > 0 ? undefined : `\`\`\`sh\n${help.commandUsage(command)}\n\`\`\``;
+  const name = nameOf(command);
+  const acts = listCommands().includes(name);
+  const usage = acts && `\`\`\`sh\n${help.commandUsage(command)}\n\`\`\``;
   return paragraphs(
-    `${'#'.repeat(level)} ${nameOf(command)}`,
+    `${'#'.repeat(level)} ${name}`,
     sentence(command.description()),
     usage,
     table(
@@ -42,7 +41,12 @@ function describe(command: Command, level: number): string {
         .visibleArguments(command)
         .map((argument) => [code(help.argumentTerm(argument)), help.argumentDescription(argument)]),
     ),
-    subs.length > 0 ? undefined : describeOptions(command),
+    acts && describeOptions(command),
+    acts &&
+      table(
+        ['ends with', 'when'],
+        listEndings(name.replace(/^aether /, '')).map((each) => [String(each.code), each.words]),
+      ),
     ...subs.map((each) => describe(each, level + 1)),
   );
 }
