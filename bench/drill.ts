@@ -222,8 +222,10 @@ async function copyUnderLoad(
       'select labelfile from pg_backup_stop(wait_for_archive => false)',
     );
     await writeFile(join(to, 'postgres', 'backup_label'), rows[0]?.labelfile ?? '');
+    // The log goes on being written: a file that is still being made has another name a moment later, and is none that the copy needs.
     await run(
-      `cp -a "$FROM"/postgres/pg_wal/. "$TO"/postgres/pg_wal/ && chown --reference="$TO"/postgres "$TO"/postgres/backup_label`,
+      `tar -C "$FROM"/postgres/pg_wal ${silent} '--exclude=./xlogtemp.*' -cf - . | tar -C "$TO"/postgres/pg_wal -xpf - &&
+        chown --reference="$TO"/postgres "$TO"/postgres/backup_label`,
       from,
       to,
     );

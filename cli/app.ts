@@ -18,6 +18,7 @@ import { supportScopes } from '@aether/support/scopes';
 import { consoleScopes } from '@aether/sync/console/scopes';
 import { Command, InvalidArgumentError } from 'commander';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { readOfLogin, readVariable } from './environment.ts';
 import { formatLine, type KnownPasswords, readLoginsFile, writeLoginsFile } from './loginsfile.ts';
 import { findAdministrator, migratorUrl, withoutAdministrator } from './migrate.ts';
 import { readRunning } from './start/running.ts';
@@ -110,7 +111,7 @@ async function add(name: string, options: Adding): Promise<void> {
     Object.entries({ ...known, [plan.login]: given })
       .map(([login, password]) => (password ? formatLine(login, addressOf(login, password)) : ''))
       .join('');
-  const chosen = process.env[`${plan.login.toUpperCase()}_PASSWORD`];
+  const chosen = readOfLogin(plan.login, 'PASSWORD');
   const { isBack, password } = await addApp(driverOf(administrator), driverOf(owner), plan, {
     password: chosen || randomBytes(24).toString('base64url'),
     newPassword: options.newPassword || Boolean(chosen),
@@ -209,7 +210,7 @@ async function grantEvents(
 }
 
 function typesUrl(given: string | undefined): string {
-  const own = given || process.env.PLATFORM_DB_URL;
+  const own = given || readVariable('PLATFORM_DB_URL');
   return own ? requireDatabaseUrl(given ? '--url' : 'PLATFORM_DB_URL', own) : migratorUrl(undefined);
 }
 

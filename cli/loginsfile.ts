@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { variableOf } from './environment.ts';
 
 /*
  * The file of `aether migrate bootstrap --to` and of `aether app add --to`: the addresses of logins, one a line, for a shell and for `--env-file`. It is the only copy of their
@@ -12,7 +13,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 /** The passwords of logins, by their names. */
 export type KnownPasswords = Record<string, string | undefined>;
 
-const nameOf = (login: string): string => `${login.toUpperCase()}_URL`;
+const nameOf = (login: string): string => variableOf(login, 'URL');
 
 /** A line that a shell reads, and Node, systemd and Docker as a file of variables: in quotes only if the address has several parameters. */
 export function formatLine(login: string, address: string): string {

@@ -17,6 +17,7 @@ import {
 } from '@aether/database';
 import { driverOf, isClear, requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { readConnections, readOfLogin, readVariable } from './environment.ts';
 import { formatLine, type KnownPasswords, readLoginsFile, writeLoginsFile } from './loginsfile.ts';
 import { readRunning } from './start/running.ts';
 
@@ -27,7 +28,7 @@ const addressName = 'The address of the migrator (--url or PLATFORM_MIGRATOR_URL
 
 /** The owner's connection: the given one, otherwise that of `npm start`. @throws if there is neither */
 export function migratorUrl(given: string | undefined): string {
-  const url = given || process.env.PLATFORM_MIGRATOR_URL || readRunning()?.PLATFORM_MIGRATOR_URL;
+  const url = given || readOfLogin('platform_migrator', 'URL') || readRunning()?.PLATFORM_MIGRATOR_URL;
   if (!url)
     throw new Error(
       'Which database? Give --url or PLATFORM_MIGRATOR_URL (as platform_migrator), or run `npm start` first.',
@@ -57,7 +58,7 @@ export async function bootstrapServer({
   const known: KnownPasswords = to ? await readLoginsFile(to, addressOf('platform_migrator', '')) : {};
   await requireOwnSession(url, setting);
   const random = mapLogins(() => randomBytes(24).toString('base64url'));
-  const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
+  const chosen = mapLogins((login) => readOfLogin(login, 'PASSWORD') || undefined);
   const file = to ? writeLoginsFile(to) : undefined;
   // Lines of other logins, as of an app that was added, stay.
   const describe = (set: KnownPasswords) =>
@@ -69,7 +70,7 @@ export async function bootstrapServer({
     database,
     passwords: newPasswords ? { ...random, ...withoutEmpty(chosen) } : withoutEmpty(chosen),
     passwordsOfNew: random,
-    connections: readConnections(process.env),
+    connections: readConnections(),
     onPasswords: async (given) => file?.prepare(describe(given)),
     onProgress: (line) => console.error(line),
   }).catch((error) => {
@@ -105,7 +106,7 @@ export function findAdministrator(
   clearText: boolean,
   running?: string,
 ): { url: string; setting: string } {
-  const url = adminUrl || process.env.PLATFORM_ADMIN_URL || running;
+  const url = adminUrl || readVariable('PLATFORM_ADMIN_URL') || running;
   if (!url)
     throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
   const setting = adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL';
@@ -124,18 +125,6 @@ export function withoutAdministrator(address: string): string {
   const own = ['user', 'password', 'sslcert', 'sslkey', 'password_file', 'password_command', 'password_module'];
   for (const name of own) url.searchParams.delete(name);
   return url.href;
-}
-
-/** <LOGIN>_CONNECTIONS, such as FOUNDATION_APP_CONNECTIONS: how many connections a login may have at once. @throws Error naming the variable */
-function readConnections(variables: NodeJS.ProcessEnv): Partial<Record<Login, number>> {
-  const given = loginNames.flatMap((login) => {
-    const name = `${login.toUpperCase()}_CONNECTIONS`;
-    if (!variables[name]) return [];
-    const limit = Number(variables[name]);
-    if (Number.isInteger(limit) && limit >= 1 && limit <= 10_000) return [[login, limit]];
-    throw new Error(`${name} must be a whole number from 1 to 10000.`);
-  });
-  return Object.fromEntries(given);
 }
 
 const mapLogins = <T>(work: (login: Login) => T) =>

@@ -2,6 +2,7 @@ import { requireOwnSession } from '@aether/platform/log';
 import { openPrivacy, type Privacy } from '@aether/sync/privacy';
 import { Command } from 'commander';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { readOfLogin } from './environment.ts';
 import { addErasing } from './privacy.erase.ts';
 import { exportCommand, findCommand, type PrivacyOptions } from './privacy.find.ts';
 import { readRunning } from './start/running.ts';
@@ -17,7 +18,7 @@ export function privacyCommand(): Command {
 
 /** @throws when no database is named, its URL cannot be read, or it is behind a transaction pooler */
 async function openPrivacyLogin({ url: given }: PrivacyOptions): Promise<Privacy> {
-  const url = given ?? process.env.PRIVACY_APP_URL ?? readRunning()?.PRIVACY_APP_URL;
+  const url = given ?? readOfLogin('privacy_app', 'URL') ?? readRunning()?.PRIVACY_APP_URL;
   if (!url)
     throw new Error('Which database? Give --url or PRIVACY_APP_URL (as privacy_app), or run `npm start` first.');
   const setting = given ? '--url' : 'PRIVACY_APP_URL';

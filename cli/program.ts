@@ -3,6 +3,7 @@ import { alertsCommand } from './alerts.ts';
 import { appCommand } from './app.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { duplicatesCommand } from './duplicates.ts';
+import { readVariable } from './environment.ts';
 import { eventsCommand } from './events.ts';
 import { endFailed, endWith, listEndings } from './exitcodes.ts';
 import { healthCommand } from './health.ts';
@@ -25,7 +26,7 @@ export async function runCommand(args: string[]): Promise<void> {
     await createProgram().parseAsync(args, { from: 'user' });
   } catch (error) {
     console.error(`\n${describeFailure(error)}`);
-    if (process.env.LOG_LEVEL === 'debug') console.error(error);
+    if (readVariable('LOG_LEVEL') === 'debug') console.error(error);
     endFailed();
   }
 }

@@ -9,6 +9,8 @@ import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 type Json = { json?: boolean };
+/** What a consumer is told by command: `resubmit` works on the bus itself. */
+type Order = Exclude<ConsumerAct, 'resubmit'>;
 
 /**
  * `aether servicebus …`: makes the topic and its subscriptions, shows them, and works on dead letters. SERVICEBUS_… says
@@ -106,7 +108,7 @@ export function serviceBusCommand(): Command {
     .option('--reason <text>', 'kept with the change', 'by command')
     .option('--within <seconds>', 'how long consumers may take to handle what waits', parseWhole, 60)
     .action((wanted, options) => lanes(wanted, options));
-  const order = (act: ConsumerAct, description: string) =>
+  const order = (act: Order, description: string) =>
     withCommon(
       bus.command(act).description(description),
       'one JSON object',
@@ -151,7 +153,7 @@ const answerWithinMs = 130_000;
 /** Orders it over the worker that relays, and waits for what came of it. */
 async function command(
   consumer: string,
-  act: ConsumerAct,
+  act: Order,
   scope: OrderScope,
   { reason, ...options }: Common & { reason: string },
 ): Promise<void> {

@@ -4,6 +4,7 @@ import { type Connection, openClient, openConnection, readSettings, requireOwnSe
 import type { Command } from 'commander';
 import type pg from 'pg';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { readOfLogin, readVariable, type Variables, variableOf } from './environment.ts';
 import { readRunning } from './start/running.ts';
 
 /** The options of every command that asks the database as sync_app. */
@@ -76,8 +77,8 @@ export async function withSync(
 
 /** @throws when no database is named, its URL cannot be read, or it is behind a transaction pooler */
 async function findUrl(options: Common, login: 'sync_app' | 'privacy_app' = 'sync_app'): Promise<string> {
-  const variable = `${login.toUpperCase()}_URL`;
-  const url = options.url ?? process.env[variable] ?? readRunning()?.[variable];
+  const variable = variableOf(login, 'URL');
+  const url = options.url ?? readOfLogin(login, 'URL') ?? readRunning()?.[variable];
   if (!url) throw new Error(`Which database? Give --url or ${variable} (as ${login}), or run \`npm start\` first.`);
   const setting = options.url ? '--url' : variable;
   requireDatabaseUrl(setting, url);
@@ -86,8 +87,8 @@ async function findUrl(options: Common, login: 'sync_app' | 'privacy_app' = 'syn
 }
 
 /** `command:` and a name: who uses the command, by --actor, AETHER_ACTOR or the name of the machine's user. @throws if it is too long */
-export function actorOf({ actor }: Common, variables: NodeJS.ProcessEnv = process.env): string {
-  const name = (actor ?? (variables.AETHER_ACTOR || nameOfUser())).trim();
+export function actorOf({ actor }: Common, variables?: Variables): string {
+  const name = (actor ?? (readVariable('AETHER_ACTOR', variables) || nameOfUser())).trim();
   if (name === '' || name.length > 100 || /\p{Cc}/u.test(name))
     throw new Error('--actor is a name of 1 to 100 characters on one line.');
   return `command:${name}`;

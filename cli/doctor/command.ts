@@ -3,6 +3,7 @@ import { parseEnv } from 'node:util';
 import { loginNames } from '@aether/database';
 import { Command, InvalidArgumentError } from 'commander';
 import { requireDatabaseUrl } from '../databaseurl.ts';
+import { variableOf } from '../environment.ts';
 import { endWith } from '../exitcodes.ts';
 import { readRunning } from '../start/running.ts';
 import { formatTable } from '../table.ts';
@@ -35,7 +36,7 @@ async function readAddresses(file: string | undefined): Promise<Addresses> {
   const read = (from: Record<string, string | undefined>): Addresses =>
     Object.fromEntries(
       loginNames.flatMap((login) => {
-        const name = `${login.toUpperCase()}_URL`;
+        const name = variableOf(login, 'URL');
         const url = from[name];
         return url ? [[login, requireDatabaseUrl(name, url)]] : [];
       }),

@@ -11,16 +11,12 @@ import { apps } from '../apps.ts';
 import { loadDemoData, personas } from '../demo/data.ts';
 import { startDemoShop } from '../demo/shop/server.ts';
 import { demoWidgetKey, readDemoSecret } from '../demo/support.ts';
+import { readPort, readVariable } from '../environment.ts';
 import type { Billing, OnStarted } from './billing.ts';
 import type { Bus } from './bus.ts';
-import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder } from './running.ts';
 import type { StopSignal } from './stopsignal.ts';
-
-const identityPort = 4400;
-const shopPort = 4500;
-const catcherPort = 4600;
 
 type AppName = 'foundation' | 'support' | 'console';
 
@@ -76,16 +72,16 @@ export async function startServers(options: {
   const { SIMULATOR_DB_URL, PRIVACY_APP_URL } = otherLogins(urlOf);
   const worker = await startSync({ variables: { ...loginOf('sync_app'), PRIVACY_APP_URL, ...bus?.variables }, log });
   onStarted('Sync', worker.close);
-  const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
+  const identity = readVariable('SIGNIN_ISSUER') ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
 
   /** For links from one app to another: known when all three run. */
   const neighbours: { foundation?: string; support?: string; console?: string } = {};
-  const catcher = process.env.MAIL_SMTP_URL
+  const catcher = readVariable('MAIL_SMTP_URL')
     ? undefined
     : await step('mail catcher', () =>
         startMailCatcher({
-          port: readPort('MAIL_CATCHER_PORT', catcherPort),
+          port: readPort('MAIL_CATCHER_PORT'),
           log,
           inboundUrls: () => [neighbours.support, neighbours.foundation].filter((url) => url !== undefined),
         }),
@@ -134,7 +130,7 @@ export async function startServers(options: {
 
   const shop = await step('demo shop', async () => {
     const secret = await readWidgetSecret(urlOf('support_app'));
-    const port = readPort('DEMO_SHOP_PORT', shopPort);
+    const port = readPort('DEMO_SHOP_PORT');
     return startDemoShop({ supportUrl: support.url, widgetKey: demoWidgetKey, secret, port, log });
   });
   onStarted('Demo shop', shop.close);
@@ -182,7 +178,7 @@ async function fillDemo(urlOf: (login: Login) => string): Promise<string> {
 }
 
 function startIdentity(): Promise<LocalProvider> {
-  return startLocalProvider({ folder: aetherFolder(), personas, apps, port: readPort('IDENTITY_PORT', identityPort) });
+  return startLocalProvider({ folder: aetherFolder(), personas, apps, port: readPort('IDENTITY_PORT') });
 }
 
 async function readWidgetSecret(databaseUrl: string): Promise<string | undefined> {

@@ -12,9 +12,9 @@ import {
 } from '@aether/database';
 import { driverOf } from '@aether/platform/log';
 import { requireDatabaseUrl } from '../databaseurl.ts';
+import { portNames, readOfLogin, readPort, readVariable, setDefaultOf, variableOf } from '../environment.ts';
 import { billingFolder, stopLeftover } from './billing.ts';
 import type { Bus } from './bus.ts';
-import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
 import type { Servers } from './servers.ts';
@@ -42,11 +42,11 @@ type Platform = {
  * @throws if a part cannot start. The parts that had started are stopped again.
  */
 export async function start({ reset, withBus = false }: { reset: boolean; withBus?: boolean }): Promise<void> {
-  process.env.LOG_LEVEL ??= 'warn'; // the terminal shows starts and stops only
-  const hosted = process.env.PLATFORM_DB_URL;
+  setDefaultOf('LOG_LEVEL', 'warn'); // the terminal shows starts and stops only
+  const hosted = readVariable('PLATFORM_DB_URL');
   if (hosted && reset)
     throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
-  if (process.env.npm_config_reset)
+  if (readVariable('npm_config_reset'))
     throw new Error('npm took --reset for itself. To start over: npm start -- --reset (with -- before it).');
   requirePorts();
   const release = claimFolder();
@@ -144,7 +144,7 @@ function describeRunning(
     ...(catcher && { MAIL_CATCHER_URL: catcher.url }),
     ...bus?.variables,
     ...(billing && { BILLING_URL: billing.url, BILLING_DB_URL: billing.databaseUrl }),
-    ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
+    ...Object.fromEntries(logins.map((login) => [variableOf(login, 'URL'), urlOf(login)])),
     ...(adminUrl && { PLATFORM_ADMIN_URL: adminUrl }),
   };
 }
@@ -169,7 +169,7 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
 ${others}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
-  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
+  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : readVariable('SIGNIN_ISSUER')}
 
   Try it:      open ${foundation.url}, ${support.url} and ${servers.console.url}${shop ? ', or npx aether demo' : ''}${billing ? ' --bus' : ''}
 ${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
@@ -203,7 +203,7 @@ function hostedPlatform(given: string): Platform {
   const missing = needed.filter((login) => !passwordOf(login));
   if (missing.length > 0) {
     throw new Error(
-      `PLATFORM_DB_URL is set, so that server is used; it also needs ${missing.map((login) => `${login.toUpperCase()}_PASSWORD`).join(', ')}, ` +
+      `PLATFORM_DB_URL is set, so that server is used; it also needs ${missing.map((login) => variableOf(login, 'PASSWORD')).join(', ')}, ` +
         'the passwords that `aether migrate bootstrap` gave its logins. Unset PLATFORM_DB_URL to run on a PostgreSQL of our own.',
     );
   }
@@ -212,20 +212,11 @@ function hostedPlatform(given: string): Platform {
 
 /** Checks the settings before anything is started, so that a typing mistake does not cost ten seconds. */
 function requirePorts(): void {
-  for (const setting of [
-    'FOUNDATION_PORT',
-    'SUPPORT_PORT',
-    'CONSOLE_PORT',
-    'IDENTITY_PORT',
-    'DEMO_SHOP_PORT',
-    'MAIL_CATCHER_PORT',
-    'BILLING_PORT',
-  ])
-    readPort(setting, 0);
+  for (const name of portNames) readPort(name);
 }
 
 function passwordOf(login: Login): string | undefined {
-  return process.env[`${login.toUpperCase()}_PASSWORD`];
+  return readOfLogin(login, 'PASSWORD');
 }
 
 function takenNote(portTaken: number | undefined): string {

@@ -79,6 +79,11 @@ test('the reference has every command with its options and what they are without
   expect(add).toMatch(/\| `--scopes <scopes>` \| .* \| `customers\.read,companies\.read/);
   expect(pageOf('command')).toMatch(/\| `--as <who>` \| .* \| refused \|/);
   expect(heads).not.toContain('aether help');
+  // A group that does something itself is there as well, and what each ends with is the table that the code has.
+  const [, health = ''] = /\n## aether health\n(.*?)\n### /s.exec(pageOf('command')) ?? [];
+  expect(health).toContain('`--watch`');
+  expect(health).toMatch(/\| 0 \| .*\n\| 1 \| .*\n\| 2 \| something is stalled, silent or failing \|\n\| 3 \| /);
+  expect(add).toMatch(/\| ends with \| when \|\n.*\n\| 0 \| .*\n\| 1 \| /);
 });
 
 test('the reference has every setting that a server asks for, with what it is otherwise and what is refused', () => {
@@ -107,14 +112,32 @@ test('the reference has every setting that a server asks for, with what it is ot
   expect(asked.size).toBe(3);
   expect(pageOf('settings')).toMatch(/\| `PLATFORM_DB_LISTEN_URL` \| \S+ \| that of `PLATFORM_DB_URL` \|/);
   expect(pageOf('settings')).toMatch(/\| `SIGNIN_AUDIENCE` \| \S+ \| that of `SIGNIN_CLIENT_ID` \|/);
+  // The command's own, with what each is for, those of the launcher before it, and those of the example.
+  const section = (name: string) => pageOf('settings').split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? '';
+  expect(section('The command')).toMatch(/\| `AETHER_HOME` \| the folder in which .*? \| \.aether of the repository \|/);
+  expect(section('The command')).toMatch(/\| `SYNC_APP_URL` \|.*\n(.*\n)*.*\| `SYNC_APP_PASSWORD` \|/);
+  expect(section('The command')).toContain('IDENTITY_PORT must be a port number from 0 to 65535.');
+  expect(section('The launcher')).toContain('`NODE_COMPILE_CACHE`');
+  expect(of('Billing, the example')).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ name: 'BILLING_DB_URL', isRequired: true }),
+      expect.objectContaining({ name: 'BILLING_BUS_KEEPS_DAYS', without: '13' }),
+      expect.objectContaining({ name: 'SERVICEBUS_NAMESPACE', isRequired: false }),
+    ]),
+  );
   // What people read about them is elsewhere, and complete.
-  const told = ['configuration', 'signin', 'metrics']
-    .map((page) => readFileSync(join(root, `docs/${page}.md`), 'utf8'))
+  const told = [...['configuration', 'signin', 'metrics'].map((page) => `docs/${page}.md`), 'examples/billing/README.md']
+    .map((page) => readFileSync(join(root, page), 'utf8'))
     .join();
   const names = processes.flatMap((process) => readProcess(process).map((setting) => setting.name));
   expect(
     names.filter(
-      (name) => !told.includes(name.replace(/(?<=^PLATFORM_DB_SCHEMA_).*|^(?:FOUNDATION|CONSOLE)_(?=PROXY_HOPS$)/, '')),
+      (name) =>
+        !told.includes(
+          name
+            .replace(/(?<=^PLATFORM_DB_SCHEMA_).*|^(?:FOUNDATION|CONSOLE)_(?=PROXY_HOPS$)/, '')
+            .replace(/^[A-Z]+_(?:APP|MIGRATOR)_(?=(?:URL|PASSWORD|CONNECTIONS)$)/, '<LOGIN>_'),
+        ),
     ),
   ).toEqual([]);
 });

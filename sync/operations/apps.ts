@@ -27,6 +27,8 @@ export type AppStatus = {
   processes: { live: number; silent: number };
   /** When one of its processes reported last; null if none is known. */
   seen_at: Date | null;
+  /** When it last changed something, as one of its logins; null if nothing of that is among the latest events of the log. */
+  wrote_at: Date | null;
   /** The oldest migration that one of its live processes is made for; null if none says. */
   made_for: number | null;
   /** Subscriptions of its own; those of its webhooks are the worker's. */
@@ -41,7 +43,9 @@ export const listApps = (client: Sql): Promise<AppStatus[]> =>
   rowsOf<AppStatus>(
     client,
     `with latest as materialized (
-       select distinct l.type from (select e.type from sync.events e order by e.position desc limit ${latestEvents}) l),
+       select l.type, l.login, max(l.occurred_at) as occurred_at
+       from (select e.type, e.login, e.occurred_at from sync.events e order by e.position desc limit ${latestEvents}) l
+       group by l.type, l.login),
      processes as materialized (
        select p.app, count(*) filter (where p.state = 'live')::integer as live,
          count(*) filter (where p.state = 'silent')::integer as silent,
@@ -61,9 +65,11 @@ export const listApps = (client: Sql): Promise<AppStatus[]> =>
        (select coalesce(jsonb_agg(jsonb_build_object('type', g.type, 'with_amounts', g.with_amounts) order by g.type), '[]')
          from platform.app_events g where g.app = a.name) as granted,
        array(select sync.list_visible_types(a.name)) as sees,
-       array(select l.type from latest l where starts_with(l.type, a.name || '.') order by l.type) as publishes,
+       array(select distinct l.type from latest l where starts_with(l.type, a.name || '.') order by l.type) as publishes,
        jsonb_build_object('live', coalesce(p.live, 0), 'silent', coalesce(p.silent, 0)) as processes,
        (select max(h.beat_at) from sync.heartbeats h where h.app = a.name) as seen_at,
+       (select max(l.occurred_at) from latest l join pg_roles r on r.rolname = l.login
+         join pg_auth_members m on m.member = r.oid where m.roleid = to_regrole(a.role) and m.inherit_option) as wrote_at,
        p.made_for,
        array(select s.name from sync.subscriptions s where s.app = a.name order by s.name) as subscriptions
      from platform.apps a left join processes p on p.app = a.name order by a.name`,

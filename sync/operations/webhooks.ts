@@ -40,6 +40,12 @@ export type WebhookAttempt = {
 
 const countedMax = 10_000;
 
+/** A webhook for somebody who does not manage webhooks: the query of its address may be a secret, and is told apart only by being there. Pure. */
+export const hideQuery = <Status extends { url: string }>(webhook: Status): Status => ({
+  ...webhook,
+  url: webhook.url.replace(/\?.*$/s, '?…'),
+});
+
 /** All webhooks, by name; or one. */
 export const listWebhooks = (client: Sql, name?: string): Promise<WebhookStatus[]> =>
   rowsOf<WebhookStatus>(

@@ -67,7 +67,8 @@ test('the machine of a third app gets over HTTP exactly the events that its logi
     granted: [{ type: 'deal.closed', with_amounts: false }],
     sees: expect.arrayContaining(['customer.created', 'customer.merged', 'deal.closed']),
     publishes: [`${name}.noted`, `${name}.paid`],
-    ...{ seen_at: null, made_for: null, subscriptions: [] },
+    // It does not report, and is heard of by what it writes.
+    ...{ seen_at: null, wrote_at: expect.stringMatching(/^\d{4}-/), made_for: null, subscriptions: [] },
   });
   expect(found.sees).not.toContain('deal.created');
   // Its connections are counted, although another login may not see what they do.
@@ -157,6 +158,19 @@ test('an administrator registers a webhook, rotates its secret and removes it; w
     { name: 'support.hook', behind: 0, parked: 0, disabled_at: null, former_ends_at: expect.any(String) },
   ]);
   expect(JSON.stringify(listed.body)).not.toContain('whsec_');
+  // A query may be a secret: who may change it reads it, everybody else only that there is one.
+  const keyed = `${wish.url}?code=s3cret&x=?y`;
+  expect(await boss('POST', change, { url: keyed })).toMatchObject({ status: 200 });
+  for (const [call, url] of [
+    [boss, keyed],
+    [app.call, `${wish.url}?…`],
+  ] as const) {
+    const [all, one] = [await call('GET', '/api/webhooks'), await call('GET', '/api/webhooks/support.hook')];
+    expect([all.body.webhooks[0].url, one.body.webhook.url]).toEqual([url, url]);
+  }
+  const told = JSON.stringify((await app.call('GET', '/api/operations?webhook=support.hook')).body);
+  expect(told).toContain('webhook.change');
+  expect(told).not.toContain('s3cret');
   await boss('POST', '/api/webhooks/support.hook/disable', { reason: 'A rest.' });
   expect((await boss('POST', '/api/webhooks/support.hook/enable', {})).body).toMatchObject({ missed: 0 });
   expect(await boss('POST', '/api/webhooks/support.hook/remove', {})).toMatchObject({ status: 200 });

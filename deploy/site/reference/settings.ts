@@ -1,3 +1,11 @@
+import {
+  launcherVariables,
+  listVariables,
+  portNames,
+  readConnections,
+  readPort,
+  readVariable,
+} from '@aether/cli/environment';
 import { readFileSettings } from '@aether/files/settings';
 import { readLogLevel, readMetricsSettings, readServerSettings } from '@aether/http/settings';
 import { readMailSettings } from '@aether/mail/settings';
@@ -6,6 +14,7 @@ import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { readSignInSettings } from '@aether/signin/settings';
 import { readSupportSettings } from '@aether/support/settings';
 import { readAlertSettings, readSyncSettings, readWebhookNetworks } from '@aether/sync/settings';
+import { readSettings as readBillingSettings } from '../../../examples/billing/settings.ts';
 import { code, paragraphs, plain, type ReferencePage, table } from './text.ts';
 
 /*
@@ -35,6 +44,8 @@ export type Process = {
   least: Variables;
   /** Environments with everything that it knows; what excludes each other is in different ones. */
   whole: Variables[];
+  /** What it says of some of them itself. */
+  told?: { name: string; words: string; without?: string }[];
 };
 
 const database = {
@@ -244,6 +255,64 @@ export const processes: Process[] = [
   },
 ];
 
+/** The command itself: what it reads and hands on. What it says of its own variables is in its own list. */
+const command: Variables = {
+  ...bus,
+  ...files,
+  SYNC_WEBHOOK_NETWORKS: worker.SYNC_WEBHOOK_NETWORKS,
+  PLATFORM_PHONE_COUNTRY: 'DE',
+  ...Object.fromEntries(listVariables().map(({ name, example }) => [name, example])),
+};
+processes.push(
+  {
+    name: 'The command',
+    words:
+      'What `aether` itself reads. `aether start` reads the settings of the servers and of the worker too, which it starts. An option of the command goes before its variable.',
+    read: (variables) => ({
+      bus: readServiceBusSettings(variables),
+      files: readFileSettings(variables),
+      networks: readWebhookNetworks(variables),
+      country: variables.PLATFORM_PHONE_COUNTRY,
+      ports: portNames.map((name) => readPort(name, undefined, variables)),
+      connections: readConnections(variables),
+      own: listVariables().map(({ name }) => readVariable(name as Parameters<typeof readVariable>[0], variables)),
+    }),
+    least: {},
+    whole: [command, { ...command, ...key }, { ...command, ...filesKey }],
+    told: listVariables(),
+  },
+  {
+    name: 'The launcher',
+    words: '`npm start`, `npx aether` and every `npm run`: what finds the pinned Node and missing packages reads this first.',
+    read: (variables) => launcherVariables.map(({ name }) => variables[name]),
+    least: {},
+    whole: [Object.fromEntries(launcherVariables.map(({ name, example }) => [name, example]))],
+    told: launcherVariables,
+  },
+);
+const billing = {
+  BILLING_DB_URL: 'postgresql://billing@billing-db.example.com/billing',
+  BILLING_PLATFORM_URL: 'https://crm.example.com',
+  BILLING_ISSUER: 'https://login.example.com/v2.0',
+  BILLING_CLIENT_SECRET: 'secret',
+};
+const billingWhole = {
+  ...bus,
+  ...billing,
+  BILLING_CLIENT_ID: 'billing-machine',
+  BILLING_SCOPE: 'api://foundation/.default',
+  BILLING_SUBSCRIPTION: 'billing-two',
+  BILLING_BUS_KEEPS_DAYS: '6',
+  BILLING_PORT: '8082',
+};
+processes.push({
+  name: 'Billing, the example',
+  words: 'A third app, `examples/billing`: an app of yours reads settings of its own, and those of the bus as here.',
+  read: (variables) => ({ ...readBillingSettings(variables), bus: readServiceBusSettings(variables) }),
+  least: billing,
+  whole: [billingWhole, { ...billingWhole, ...key }],
+});
+
 /** What somebody might write by mistake. */
 const mistakes = ['', 'x', '-1', '1.5', '99999999999', 'http://example.com', 'ftp://example.com/x?y'];
 
@@ -328,11 +397,12 @@ export function describeSettings(): ReferencePage {
         `## ${process.name}`,
         process.words,
         table(
-          ['variable', 'such as', 'without it', 'refused'],
+          ['variable', 'meaning', 'such as', 'without it', 'refused'],
           readProcess(process).map(({ name, example, without, isRequired, refusals }) => [
             code(name),
+            process.told?.find((each) => each.name === name)?.words ?? '',
             code(example),
-            isRequired ? '**refused**' : describeWithout(process, without),
+            isRequired ? '**refused**' : (toldWithout(process, name) ?? describeWithout(process, without)),
             refusals.slice(0, 2).map(plain).join(' · '),
           ]),
         ),
@@ -340,6 +410,9 @@ export function describeSettings(): ReferencePage {
     ),
   };
 }
+
+const toldWithout = ({ told }: Process, name: string): string | undefined =>
+  told?.find((each) => each.name === name)?.without;
 
 /** A value that comes from another setting is named by it: the reader's is not that of the example. */
 function describeWithout({ least }: Process, without: string | undefined): string {

@@ -30,6 +30,9 @@ const AppSchema = z
       .openapi({ description: 'The types of its own among the latest ten thousand events of the log.' }),
     processes: z.object({ live: z.int(), silent: z.int() }),
     seen_at: moment().nullable().openapi({ description: 'When one of its processes reported last.' }),
+    wrote_at: moment().nullable().openapi({
+      description: 'When it last changed something as its own login, by the latest ten thousand events of the log.',
+    }),
     made_for: z
       .number()
       .nullable()

@@ -6,11 +6,13 @@ import {
   changeWebhook,
   disableWebhook,
   enableWebhook,
+  hideQuery,
   listAttempts,
   listWebhooks,
   removeWebhook,
   rotateWebhook,
   testWebhook,
+  type WebhookStatus,
 } from '../../operations/webhooks.ts';
 import { type Networks, requireWebhookUrl } from '../../webhooks/networks.ts';
 import { json, moment, orProblem, reason, webhookName } from '../acting.ts';
@@ -23,7 +25,10 @@ const WebhookSchema = z
   .object({
     name: z.string().openapi({ example: 'billing.tiers' }),
     app: z.string(),
-    url: z.string(),
+    url: z.string().openapi({
+      description: 'Only an administrator sees its query, which may hold a secret; to others it is `?…`.',
+      example: 'https://billing.example.com/aether?…',
+    }),
     types: z.array(z.string()),
     created_at: moment(),
     delivered_at: moment().nullable(),
@@ -219,14 +224,17 @@ const remove = createStaffRoute({
 
 /** Webhooks: what apps elsewhere are told, and where. @param networks those that are open beside the public internet */
 export function addWebhookRoutes(app: App, db: PlatformDb, networks: Networks) {
+  /** As this caller may see it: who may change an address may read it. */
+  const shownTo = (c: { get(name: 'actor'): { role: string } | undefined }) =>
+    c.get('actor')?.role === 'admin' ? (webhook: WebhookStatus) => webhook : hideQuery<WebhookStatus>;
   return app
-    .openapi(list, async (c) => c.json({ webhooks: (await listWebhooks(db)) as never[] }, 200))
+    .openapi(list, async (c) => c.json({ webhooks: (await listWebhooks(db)).map(shownTo(c)) as never[] }, 200))
     .openapi(get, async (c) => {
       const { name } = c.req.valid('param');
       const [webhook] = await listWebhooks(db, name);
       if (!webhook)
         return orProblem(() => Promise.reject(new OperationRefused('not-found', `There is no webhook ${name}.`)));
-      return c.json({ webhook, attempts: await listAttempts(db, name) } as never, 200);
+      return c.json({ webhook: shownTo(c)(webhook), attempts: await listAttempts(db, name) } as never, 200);
     })
     .openapi(add, async (c) => {
       const { url: given, ...asked } = c.req.valid('json');

@@ -18,7 +18,7 @@ import { When } from '../times/When.tsx';
 import { sayLag } from '../webhooks/WebhooksPage.tsx';
 import { sayState } from '../webhooks/words.ts';
 import own from './apps.module.css';
-import { findOddities, houseApps, type Mend, type Oddity } from './oddities.ts';
+import { findLast, findOddities, houseApps, type Mend, type Oddity, sayUnheard } from './oddities.ts';
 
 /** One app: what it may do and see, its ways in, and what is odd about it. */
 export function AppSection({ app, madeFor }: { app: AppStatus; madeFor: number }) {
@@ -107,13 +107,12 @@ function MendLink({ mend, app }: { mend: Mend; app: string }) {
 type FactsProps = { app: AppStatus; lastReported: string | null; webhooks: Webhook[] };
 
 function Facts({ app, lastReported, webhooks }: FactsProps) {
-  const { logins, schema, machines, granted, sees, publishes, processes, seen_at: seenAt } = app;
-  const seen = [seenAt, lastReported, ...webhooks.map(({ delivered_at }) => delivered_at)].filter((at) => at !== null);
-  const last = seen.toSorted((one, other) => Date.parse(other) - Date.parse(one))[0];
+  const { logins, schema, machines, granted, sees, publishes, processes } = app;
+  const last = findLast(app, [lastReported, ...webhooks.map(({ delivered_at }) => delivered_at)]);
   return (
     <dl className={classes.facts}>
       <Fact name="Heard of">
-        {last === undefined ? 'never' : <When at={last} />}
+        {last === undefined ? sayUnheard(app) : <When at={last} />}
         {processes.live + processes.silent > 0 &&
           `, ${sayNumber(processes.live, 'process')} alive${processes.silent > 0 ? `, ${processes.silent} silent` : ''}`}
       </Fact>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findOddities, type Known } from './oddities.ts';
+import { findLast, findOddities, type Known, sayUnheard } from './oddities.ts';
 
 const app = {
   name: 'billing',
@@ -17,6 +17,17 @@ const of = (changed: Partial<Known['app']>, others: Partial<Known> = {}) =>
 describe('an app', () => {
   test('that has a login, a process and a subscription has nothing odd about it', () => {
     expect(of({})).toEqual([]);
+  });
+
+  test('was last heard of by whichever way was last, and one that only reads is not called silent', () => {
+    const [early, late] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00+01:00'];
+    expect(findLast({ seen_at: early, wrote_at: late }, [null])).toBe(late);
+    expect(findLast({ seen_at: null, wrote_at: null }, [late, null, early])).toBe(late);
+    expect(findLast({ seen_at: null, wrote_at: null }, [null])).toBeUndefined();
+    const login = { name: 'billing_app', connections: 0, connections_max: 40 };
+    expect(sayUnheard({ logins: [{ ...login, connections: 1 }], machines: [] })).toBe('its login is connected now');
+    expect(sayUnheard({ logins: [login], machines: [] })).toMatch(/only reads, by SQL or HTTP, does not report/);
+    expect(sayUnheard({ logins: [], machines: [] })).toMatch(/no way in/);
   });
 
   test('without a login is out of service, and the command that brings it back is there', () => {

@@ -73,6 +73,22 @@ export function findOddities({ app, madeFor, webhooks, isConsumer, checks }: Kno
   return [...found, ...findFailing(app, webhooks, checks)];
 }
 
+/** When an app was last heard of: by a process that reports, by what it has written, or by its other ways in. Pure. */
+export function findLast(
+  { seen_at, wrote_at }: Pick<AppStatus, 'seen_at' | 'wrote_at'>,
+  others: (string | null)[],
+): string | undefined {
+  const known = [seen_at, wrote_at, ...others].filter((at) => at !== null);
+  return known.toSorted((one, other) => Date.parse(other) - Date.parse(one))[0];
+}
+
+/** What is true of an app that was not heard of: whoever only reads by SQL or HTTP leaves no trace, and nothing is wrong with that. Pure. */
+export function sayUnheard({ logins, machines }: Pick<AppStatus, 'logins' | 'machines'>): string {
+  if (logins.some(({ connections }) => connections > 0)) return 'its login is connected now';
+  if (logins.length === 0 && machines.length === 0) return 'it has no way in';
+  return 'it has written nothing of late; what only reads, by SQL or HTTP, does not report';
+}
+
 /** The checks of an app and of its ways in that are not well. */
 function findFailing(
   { name, subscriptions }: Known['app'],
