@@ -36,18 +36,17 @@ export function alertsCommand(): Command {
         report(options, { id, slug, kind, until, reason }, words);
       }),
     );
-  add('test', 'send an alert that says that it is a test to every target').action(
-    (options) =>
-      asSync(options, async (client) => {
-        const targets = await listTargets(askOf(client));
-        if (targets.length === 0) endWith('alerts test', 'untold');
-        const id = await testAlert(askOf(client));
-        const words =
-          targets.length === 0
-            ? 'It is in the list only: no process has a target. docs/configuration.md says how to set one.'
-            : `It is on its way: ${targets.join(', ')}.`;
-        report(options, { id, targets }, words);
-      }),
+  add('test', 'send an alert that says that it is a test to every target').action((options) =>
+    asSync(options, async (client) => {
+      const targets = await listTargets(askOf(client));
+      if (targets.length === 0) endWith('alerts test', 'untold');
+      const id = await testAlert(askOf(client));
+      const words =
+        targets.length === 0
+          ? 'It is in the list only: no process has a target. docs/configuration.md says how to set one.'
+          : `It is on its way: ${targets.join(', ')}.`;
+      report(options, { id, targets }, words);
+    }),
   );
   return alerts;
 }
@@ -57,8 +56,7 @@ const askOf = (client: pg.Client) => async (text: string, values?: unknown[]) =>
 
 async function printAlerts(client: pg.Client, options: Common & { open?: boolean; limit: number }): Promise<void> {
   const found = await listAlerts(askOf(client), { open: options.open, limit: options.limit });
-  if (found.some((alert) => alert.is_open && alert.acknowledged_by === null))
-    endWith('alerts list', 'unacknowledged');
+  if (found.some((alert) => alert.is_open && alert.acknowledged_by === null)) endWith('alerts list', 'unacknowledged');
   if (options.json) for (const alert of found) console.log(JSON.stringify(alert));
   else if (found.length === 0) console.log(options.open ? 'Nothing is open.' : 'Nothing was told yet.');
   else

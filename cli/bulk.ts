@@ -44,14 +44,8 @@ export function addBulkCommands(add: (name: string, description: string) => Comm
       .option('--no-wait', 'do not wait for the end')
       .option('--reason <why>', 'for the record; needed unless it is a dry run')
       .action((subscription, options) => asSync(options, (client) => work(client, kind, subscription, options)));
-  addBulk(
-    'redrive',
-    'try again all that failed and fits: the set is fixed first, and the worker goes through it',
-  );
-  addBulk(
-    'skip',
-    'give up all that failed and fits: the set is fixed first, and the worker goes through it',
-  );
+  addBulk('redrive', 'try again all that failed and fits: the set is fixed first, and the worker goes through it');
+  addBulk('skip', 'give up all that failed and fits: the set is fixed first, and the worker goes through it');
   add('runs', 'bulk work, of the console and of the command: what is under way, and what came of the last').action(
     (options) => asSync(options, async (client) => printRuns(await listRuns(client), options)),
   );

@@ -1,7 +1,15 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { launcherVariables, listVariables, portNames, readConnections, readOfLogin, readPort, readVariable } from './environment.ts';
+import {
+  launcherVariables,
+  listVariables,
+  portNames,
+  readConnections,
+  readOfLogin,
+  readPort,
+  readVariable,
+} from './environment.ts';
 
 const sources = globSync('**/*.{ts,mjs}', { cwd: import.meta.dirname })
   .filter((file) => !/\.test\.ts$|(^|\/)testing\.|node_modules|^environment\.ts$/.test(file))
@@ -33,5 +41,7 @@ test('a port and a number of connections are read, and refused by the name of th
     expect(() => readPort('IDENTITY_PORT', undefined, { IDENTITY_PORT: wrong })).toThrow(/^IDENTITY_PORT must be/);
   expect(readConnections({ SYNC_APP_CONNECTIONS: '7', SUPPORT_APP_CONNECTIONS: '' })).toEqual({ sync_app: 7 });
   expect(() => readConnections({ SYNC_APP_CONNECTIONS: '0' })).toThrow(/^SYNC_APP_CONNECTIONS must be/);
-  expect([readVariable('AETHER_HOME', { AETHER_HOME: '/a' }), readOfLogin('x_app', 'URL', { X_APP_URL: 'u' })]).toEqual(['/a', 'u']);
+  expect([readVariable('AETHER_HOME', { AETHER_HOME: '/a' }), readOfLogin('x_app', 'URL', { X_APP_URL: 'u' })]).toEqual(
+    ['/a', 'u'],
+  );
 });

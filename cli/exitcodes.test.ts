@@ -25,14 +25,19 @@ test('every ending that the table has is of a command that there is, can be reac
 
 test('a command sets no exit code that the table does not have', () => {
   const foreign = sources.flatMap(({ file, text }) =>
-    [...text.matchAll(/\bprocess\s*(?:\.\s*exitCode\s*=(?!=)|\[['"]exitCode['"]\]|\.\s*exit\(\s*[^)\s]).*/g)].map(([line]) => [file, line.trim()]),
+    [...text.matchAll(/\bprocess\s*(?:\.\s*exitCode\s*=(?!=)|\[['"]exitCode['"]\]|\.\s*exit\(\s*[^)\s]).*/g)].map(
+      ([line]) => [file, line.trim()],
+    ),
   );
   expect(foreign).toEqual([
     ['exitcodes.ts', 'process.exitCode = codeOf(command, ending);'],
     ['exitcodes.ts', `process.exitCode = general.done[0];`],
     ['exitcodes.ts', `process.exitCode = general.failed[0];`],
     // The launcher runs before anything is installed, so that it cannot read the table: a refusal, and Ctrl-C while it installs.
-    ['launch.mjs', `process.exitCode = error instanceof Stopped ? 128 + constants.signals.SIGINT : ${general.failed[0]};`],
+    [
+      'launch.mjs',
+      `process.exitCode = error instanceof Stopped ? 128 + constants.signals.SIGINT : ${general.failed[0]};`,
+    ],
     ['launch.mjs', 'process.exitCode = await new Promise((settle, reject) => {'],
     ['start/stopsignal.ts', `process.exit(codeOf('start', 'cut'));`],
   ]);

@@ -23,7 +23,9 @@ export const endings = {
     differs: [1, 'something is pending, edited, not as database/schema.sql says, or a login can do too much'],
   },
   doctor: { warning: [1, 'a warning'], wrong: [2, 'something does not work'] },
-  'events lag': { behind: [1, 'a subscription is further behind than it may be, or events wait too long for their numbers'] },
+  'events lag': {
+    behind: [1, 'a subscription is further behind than it may be, or events wait too long for their numbers'],
+  },
   'events parked': { dead: deadEvent },
   'events redrive': { unhandled: [1, 'something failed again, was not handled in time, or had not failed'] },
   'events redrive-all': { left: [1, 'something failed again, or was left'] },
@@ -84,7 +86,9 @@ export function codeOf<Name extends keyof Endings>(command: Name, ending: keyof 
 /** What a command can end with, by number, with what each says. Pure. @param command its name without `aether` */
 export function listEndings(command: string): { code: number; words: string }[] {
   const own: Ending[] = Object.values((endings as Record<string, Record<string, Ending>>)[command] ?? {});
-  const codes = [...new Set([...Object.values(general), ...own].map(([code]) => code))].sort((one, other) => one - other);
+  const codes = [...new Set([...Object.values(general), ...own].map(([code]) => code))].sort(
+    (one, other) => one - other,
+  );
   return codes.map((code) => ({
     code,
     words: [...Object.values(general), ...own]

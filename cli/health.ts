@@ -22,10 +22,7 @@ const everyMs = 2_000;
 
 /** `aether health`: makes every check, as sync_app, and ends with a code by the worst state. */
 export function healthCommand(): Command {
-  const health = withCommon(
-    new Command('health').description('every check, the worst first'),
-    'one JSON object',
-  )
+  const health = withCommon(new Command('health').description('every check, the worst first'), 'one JSON object')
     .option('--watch', 'look again every two seconds, until Ctrl-C', false)
     .action((options) => show(options));
   // Their --url and --json are those of `health`.

@@ -12,10 +12,7 @@ type Unmerged = Awaited<ReturnType<MergeCalls['unmergeCustomers']>>;
 
 /** `aether merge SURVIVOR LOSER`: two records of one person become one, as sync_app. */
 export function mergeCommand(): Command {
-  return withCommon(
-    new Command('merge').description('make two customers one'),
-    'one JSON object',
-  )
+  return withCommon(new Command('merge').description('make two customers one'), 'one JSON object')
     .argument('<survivor>', 'the id of the customer that goes on')
     .argument('<loser>', 'the id of the customer that is merged into it')
     .option('--field <name=side>', 'whose value it gets: survivor or loser; else by the rules', readChoice, {})
@@ -41,10 +38,7 @@ export function mergeCommand(): Command {
 
 /** `aether unmerge MERGE`: takes a merge back, as sync_app. */
 export function unmergeCommand(): Command {
-  return withCommon(
-    new Command('unmerge').description('take a merge of two customers back'),
-    'one JSON object',
-  )
+  return withCommon(new Command('unmerge').description('take a merge of two customers back'), 'one JSON object')
     .argument('<merge>', 'the id of the merge')
     .option('--preview', 'say what it would do, and change nothing')
     .action((merge, options: Common & { preview?: boolean }) =>

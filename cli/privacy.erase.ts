@@ -78,11 +78,7 @@ export function addErasing(privacy: Command): Command {
       }),
     );
 
-  addWho(
-    'hold',
-    'keep a person from being erased, for a legal reason',
-    'one JSON object',
-  )
+  addWho('hold', 'keep a person from being erased, for a legal reason', 'one JSON object')
     .requiredOption('--reason <text>', 'kept with the hold')
     .option('--release', 'end every hold on this person instead')
     .action((who, options: Options & { reason: string; release?: boolean }) =>
@@ -145,11 +141,7 @@ export function addErasing(privacy: Command): Command {
       for (const each of await listErased(client)) console.log(JSON.stringify(each));
     }),
   );
-  add(
-    'repeat',
-    'after a restore, before anything else: erase again whom a file of `keep` names',
-    'one JSON object',
-  )
+  add('repeat', 'after a restore, before anything else: erase again whom a file of `keep` names', 'one JSON object')
     .argument('<file>', 'what `keep` printed')
     .action((file, options: Common) =>
       asPrivacy(options, async (client) => {

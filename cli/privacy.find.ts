@@ -24,9 +24,7 @@ const who = 'an address, a telephone number, or an id or number of a customer';
 
 /** `aether privacy find WHO`: everything that is held about a person, by table, with why. */
 export function findCommand(open: (options: PrivacyOptions) => Promise<Privacy>): Command {
-  return withPrivacy(
-    new Command('find').description('everything that is held about a person: where, how much and why'),
-  )
+  return withPrivacy(new Command('find').description('everything that is held about a person: where, how much and why'))
     .argument('<who>', who)
     .action(async (text: string, options: PrivacyOptions) => {
       const privacy = await open(options);

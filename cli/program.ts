@@ -82,13 +82,17 @@ export function createProgram(): Command {
       .description(description)
       .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
-  onDatabase('restored', 'after a restore: give the functions of other roles back to them, and try sequences').action(async ({ url }) => {
-    if (!(await completeRestore(migratorUrl(url)))) endWith('migrate restored', 'repeats');
-  });
+  onDatabase('restored', 'after a restore: give the functions of other roles back to them, and try sequences').action(
+    async ({ url }) => {
+      if (!(await completeRestore(migratorUrl(url)))) endWith('migrate restored', 'repeats');
+    },
+  );
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
-  onDatabase('check', 'compare the database with what it should be, and what the logins can do').action(async ({ url }) => {
-    if (!(await checkDatabase(migratorUrl(url)))) endWith('migrate check', 'differs');
-  });
+  onDatabase('check', 'compare the database with what it should be, and what the logins can do').action(
+    async ({ url }) => {
+      if (!(await checkDatabase(migratorUrl(url)))) endWith('migrate check', 'differs');
+    },
+  );
 
   program.addCommand(appCommand().copyInheritedSettings(program));
   program.addCommand(doctorCommand().copyInheritedSettings(program));

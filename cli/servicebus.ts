@@ -38,10 +38,7 @@ export function serviceBusCommand(): Command {
       );
       print({ json }, changes, ['what', 'change']);
     });
-  add(
-    'status',
-    'subscriptions, what waits in them, and what is not as it must be',
-  ).action(async ({ json }: Json) => {
+  add('status', 'subscriptions, what waits in them, and what is not as it must be').action(async ({ json }: Json) => {
     const { readTopology } = await import('@aether/servicebus');
     const { topic, problems, subscriptions } = await readTopology(requireSettings());
     const rows = subscriptions.map(({ name, waiting, deadLetters }) => ({ subscription: name, waiting, deadLetters }));
@@ -109,15 +106,8 @@ export function serviceBusCommand(): Command {
     .option('--within <seconds>', 'how long consumers may take to handle what waits', parseWhole, 60)
     .action((wanted, options) => lanes(wanted, options));
   const order = (act: Order, description: string) =>
-    withCommon(
-      bus.command(act).description(description),
-      'one JSON object',
-    ).argument('<consumer>');
-  withCommon(
-    bus
-      .command('parked')
-      .description('what waits in the database of a consumer, as it reports it'),
-  )
+    withCommon(bus.command(act).description(description), 'one JSON object').argument('<consumer>');
+  withCommon(bus.command('parked').description('what waits in the database of a consumer, as it reports it'))
     .argument('<consumer>')
     .action(showParked);
   order('retry', 'let a consumer try its dead events again: all, or those of one session')

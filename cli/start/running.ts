@@ -6,7 +6,8 @@ import { takeLock } from '@aether/database';
 import { readVariable } from '../environment.ts';
 
 /** The folder in which `npm start` keeps its data, its secret and its description. */
-export const aetherFolder = (): string => readVariable('AETHER_HOME') || join(import.meta.dirname, '..', '..', '.aether');
+export const aetherFolder = (): string =>
+  readVariable('AETHER_HOME') || join(import.meta.dirname, '..', '..', '.aether');
 
 export const envFile = (): string => join(aetherFolder(), 'env');
 

@@ -114,7 +114,9 @@ test('the reference has every setting that a server asks for, with what it is ot
   expect(pageOf('settings')).toMatch(/\| `SIGNIN_AUDIENCE` \| \S+ \| that of `SIGNIN_CLIENT_ID` \|/);
   // The command's own, with what each is for, those of the launcher before it, and those of the example.
   const section = (name: string) => pageOf('settings').split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? '';
-  expect(section('The command')).toMatch(/\| `AETHER_HOME` \| the folder in which .*? \| \.aether of the repository \|/);
+  expect(section('The command')).toMatch(
+    /\| `AETHER_HOME` \| the folder in which .*? \| \.aether of the repository \|/,
+  );
   expect(section('The command')).toMatch(/\| `SYNC_APP_URL` \|.*\n(.*\n)*.*\| `SYNC_APP_PASSWORD` \|/);
   expect(section('The command')).toContain('IDENTITY_PORT must be a port number from 0 to 65535.');
   expect(section('The launcher')).toContain('`NODE_COMPILE_CACHE`');
@@ -126,7 +128,10 @@ test('the reference has every setting that a server asks for, with what it is ot
     ]),
   );
   // What people read about them is elsewhere, and complete.
-  const told = [...['configuration', 'signin', 'metrics'].map((page) => `docs/${page}.md`), 'examples/billing/README.md']
+  const told = [
+    ...['configuration', 'signin', 'metrics'].map((page) => `docs/${page}.md`),
+    'examples/billing/README.md',
+  ]
     .map((page) => readFileSync(join(root, page), 'utf8'))
     .join();
   const names = processes.flatMap((process) => readProcess(process).map((setting) => setting.name));

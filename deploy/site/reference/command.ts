@@ -19,7 +19,8 @@ export function describeCommand(program = createProgram()): ReferencePage {
 }
 
 /** Every command that does something. Pure. */
-export const listCommands = (program = createProgram()): string[] => commandsOf(program).map(({ name }) => `aether ${name}`);
+export const listCommands = (program = createProgram()): string[] =>
+  commandsOf(program).map(({ name }) => `aether ${name}`);
 
 function nameOf(command: Command): string {
   return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();

@@ -283,7 +283,8 @@ processes.push(
   },
   {
     name: 'The launcher',
-    words: '`npm start`, `npx aether` and every `npm run`: what finds the pinned Node and missing packages reads this first.',
+    words:
+      '`npm start`, `npx aether` and every `npm run`: what finds the pinned Node and missing packages reads this first.',
     read: (variables) => launcherVariables.map(({ name }) => variables[name]),
     least: {},
     whole: [Object.fromEntries(launcherVariables.map(({ name, example }) => [name, example]))],
