@@ -54,7 +54,10 @@ test('aether events alone is enough to find a poisoned event, redrive it and see
   expect(parked.records()).toMatchObject([
     { subscription: 'support.poisoned', key: customer.id, state: 'dead', error: 'Error: poison' },
   ]);
-  expect((await run('redrive', 'support.poisoned', '--wait', '5')).output).toMatch(/^\d+: dead \(Error: poison\)\n$/);
+  expect(await run('redrive', 'support.poisoned', '--wait', '5')).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/^\d+: dead \(Error: poison\)\n$/),
+  });
   isBroken = false;
   expect(await run('redrive', 'support.poisoned')).toMatchObject({
     code: 0,

@@ -32,6 +32,8 @@ test('aether merge shows what it would do, makes two customers one, and aether u
   expect(version).toBe(2);
   expect(await nameOf(survivor)).toEqual({ name: 'Ada King', merged_into: null });
   expect(await nameOf(loser)).toEqual({ name: 'Ada King', merged_into: survivor });
+  const refused = await run('merge', survivor, loser, '--preview');
+  expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('It would be refused: ')]);
   const { rows } = await (await database.connect('postgres')).query('select actor, reason, login from platform.merges');
   expect(rows).toEqual([{ actor: expect.stringMatching(/^command:/), reason: 'One person', login: 'sync_app' }]);
 
@@ -42,6 +44,8 @@ test('aether merge shows what it would do, makes two customers one, and aether u
   expect(await nameOf(loser)).toEqual({ name: 'Ada King', merged_into: null });
   const again = await run('unmerge', merge);
   expect([again.code, again.output]).toEqual([1, expect.stringContaining('taken back')]);
+  const look = await run('unmerge', merge, '--preview');
+  expect([look.code, look.output]).toEqual([1, expect.stringContaining('taken back')]);
 });
 
 test.each([

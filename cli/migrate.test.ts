@@ -86,6 +86,14 @@ test('bootstrap, up, status and check bring another server to the committed sche
   expect(await run(['up', '--url', url])).toEqual({ code: 0, output: expect.stringMatching(/\d+ applied\.\n$/) });
   expect(await run(['up', '--url', url])).toEqual({ code: 0, output: 'Up to date.\n' });
   expect(await run(['check'], { PLATFORM_MIGRATOR_URL: url })).toMatchObject({ code: 0 });
+  const superuser = await database.connect('postgres');
+  expect(await run(['restored', '--url', url])).toMatchObject({ code: 0 });
+  await superuser.query('set session authorization foundation_app');
+  await superuser.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
+  await superuser.query(`reset session authorization; select setval('sync.outbox_id', 1, false)`);
+  const repeats = await run(['restored', '--url', url]);
+  expect([repeats.code, repeats.output]).toEqual([1, expect.stringContaining('sync.outbox_id')]);
+  await superuser.query(`select setval('sync.outbox_id', 1000)`);
 
   const owner = await database.connect('platform_migrator');
   await owner.query('set role platform_owner');

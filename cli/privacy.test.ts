@@ -239,4 +239,9 @@ test('a restored database is told again who was erased, before anything else', a
   expect((await run('repeat', `${home}/erased.jsonl`, '--json')).records()).toEqual([
     { erased: 0, suppressed: 0, unknown: 0, held: [] },
   ]);
+  const held = await add('restored-and-held@cli.example');
+  expect((await run('hold', held, '--reason', 'A lawsuit')).code).toBe(0);
+  await writeFile(`${home}/erased.jsonl`, `${list.replaceAll(customer, held)}\n`);
+  const kept = await run('repeat', `${home}/erased.jsonl`);
+  expect([kept.code, kept.output]).toEqual([1, expect.stringContaining(`Customer ${held} was not erased again`)]);
 });
