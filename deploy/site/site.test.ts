@@ -103,6 +103,13 @@ test('the reference has every setting that a server asks for, with what it is ot
     ]),
   );
   expect(of('Foundation').map(({ name }) => name)).not.toContain('SUPPORT_RATE_FACTOR');
+  // In the unit of the setting, and not in that of the code.
+  expect(of('Foundation')).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ name: 'FILES_SIZE_MAX_MB', without: '10' }),
+      expect.objectContaining({ name: 'MAIL_WAIT_SECONDS', without: '120' }),
+    ]),
+  );
   expect(of('The worker').map(({ name }) => name)).toContain('SERVICEBUS_CONNECTION_STRING');
   for (const [app, settings] of asked) {
     const known = of(app.charAt(0).toUpperCase() + app.slice(1)).map(({ name }) => name);
@@ -118,7 +125,7 @@ test('the reference has every setting that a server asks for, with what it is ot
     /\| `AETHER_HOME` \| the folder in which .*? \| \.aether of the repository \|/,
   );
   expect(section('The command')).toMatch(/\| `SYNC_APP_URL` \|.*\n(.*\n)*.*\| `SYNC_APP_PASSWORD` \|/);
-  expect(section('The command')).toContain('IDENTITY_PORT must be a port number from 0 to 65535.');
+  expect(section('The command')).toContain('IDENTITY\\_PORT must be a port number from 0 to 65535.');
   expect(section('The launcher')).toContain('`NODE_COMPILE_CACHE`');
   expect(of('Billing, the example')).toEqual(
     expect.arrayContaining([

@@ -368,7 +368,14 @@ function withoutIt(
   );
   // One setting may change several values: its own is the one that became what was given.
   const own = changed.find(([, value]) => value === example) ?? (changed.length === 1 ? changed[0] : undefined);
-  return (own && withLeast.get(own[0])) || undefined;
+  return (own && inUnitOf(example, own[1], withLeast.get(own[0]))) || undefined;
+}
+
+/** What is read in megabytes may be kept in bytes: the value without it is said in the unit of the setting. Pure. */
+function inUnitOf(given: string, kept: string, without: string | undefined): string | undefined {
+  const [times, number] = [Number(kept) / Number(given), Number(without)];
+  const isScaled = Number.isFinite(times) && times !== 0 && times !== 1 && Number.isFinite(number);
+  return isScaled && without ? String(number / times) : without;
 }
 
 function refusalOf(read: Read, variables: Variables): string | undefined {
