@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import { bootstrap } from './bootstrap.ts';
 import { MigrationHistoryError, readMigrations } from './migrationfiles.ts';
 import { migrate, migrationState } from './migrator.ts';
+import { compareSnapshot } from './snapshot.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -53,10 +54,11 @@ async function waitForBlocked(): Promise<number> {
 }
 
 describe('a fresh database', () => {
-  test('gets the real migrations once, and a second run finds nothing to do', async () => {
+  test('gets the real migrations once, and is as database/schema.sql says; a second run finds nothing to do', async () => {
     const url = (await bootstrapped()).url('platform_migrator');
     const applied = await migrate(url);
     expect(applied).toEqual(await readMigrations());
+    expect(await compareSnapshot(url)).toBeUndefined();
     expect(await migrate(url)).toEqual([]);
     const state = await migrationState(url);
     expect(state.applied.map((migration) => migration.number)).toEqual(applied.map((migration) => migration.number));

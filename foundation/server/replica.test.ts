@@ -1,8 +1,9 @@
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LocalServer, migrate, startLocal } from '@aether/database';
-import { atEnd, createTestDatabase } from '@aether/database/testing';
+import { type LocalServer, startLocal } from '@aether/database';
+import { atEnd } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { startMigrated } from '@aether/database/testing.local';
 import { startReplica, type TestReplica } from '@aether/database/testing.replica';
 import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
@@ -26,6 +27,7 @@ import { startFoundation } from './index.ts';
 const settings = { fsync: 'off', shared_buffers: '32MB', autovacuum: 'off', io_method: 'sync', jit: 'off' };
 const ageMaxMs = 700;
 
+let folder: string;
 let primary: LocalServer;
 let replica: TestReplica;
 let db: PlatformDb;
@@ -34,9 +36,9 @@ let before: ReplicaState;
 let unique = 0;
 
 beforeAll(async () => {
-  const folder = await newTestFolder('replica');
+  folder = await newTestFolder('replica');
   await chmod(folder, 0o755);
-  primary = await startLocal({
+  primary = await startMigrated({
     folder: join(folder, 'primary'),
     database: 'platform',
     port: 54660,
@@ -46,7 +48,6 @@ beforeAll(async () => {
     await primary.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
   });
-  await migrate(primary.urlOf('platform_migrator'));
   replica = await startReplica(primary, {
     folder: join(folder, 'replica'),
     port: 54680,
@@ -467,8 +468,12 @@ describe('an address is refused, with what to do,', () => {
     expect(await refusal(urlOf())).toMatch(/PLATFORM_DB_REPLICA_URL leads to a server that takes changes itself/);
   });
   test('of a server with other data', async () => {
-    const { directUrl } = await createTestDatabase();
-    expect(await refusal(directUrl('foundation_app'))).toMatch(/other data \(system identifier \d+.*streaming replica/);
+    // Not that of the other tests: the primary is a copy of it.
+    const other = await startLocal({ folder: join(folder, 'other'), database: 'platform', port: 54690, settings });
+    atEnd(() => other.server.stop('immediate'));
+    expect(await refusal(other.urlOf('foundation_app'))).toMatch(
+      /other data \(system identifier \d+.*streaming replica/,
+    );
   });
   test('of another database, or another login', async () => {
     expect(await refusal(replica.server.superuserUrl('platform'))).toMatch(
