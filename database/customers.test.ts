@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
@@ -49,6 +50,7 @@ async function waitUntilBlocked(login: string): Promise<void> {
       [login],
     );
     if (rowCount) return;
+    await wait(5);
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
@@ -50,6 +51,7 @@ async function waitForBlocked(): Promise<number> {
       `select pid from pg_stat_activity where datname = current_database() and usename = 'platform_migrator' and wait_event_type = 'Lock'`,
     );
     if (rows.length > 0) return rows[0].pid;
+    await wait(5);
   }
 }
 

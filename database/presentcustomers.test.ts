@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
@@ -48,6 +49,7 @@ async function isBlocked(client: pg.Client & { processID?: number }): Promise<vo
   for (;;) {
     const { rows } = await watcher.query('select cardinality(pg_blocking_pids($1)) as rivals', [client.processID]);
     if (rows[0].rivals > 0) return;
+    await wait(5);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { createTestDatabase } from './testing.ts';
 
@@ -79,6 +80,7 @@ export async function openAddresses() {
         [login],
       );
       if (rowCount) return;
+      await wait(5);
     }
   }
   /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
@@ -156,7 +157,7 @@ describe('starting to chat', () => {
           `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
         )
       ).rowCount === 1;
-    while (!(await isAsleep()));
+    while (!(await isAsleep())) await wait(5);
     expect((await call('messages', { client_id: 'm', body: 'Hello' })).status).toBe(201);
     expect(await isAsleep()).toBe(true);
     expect((await contact).status).toBe(204);
