@@ -48,9 +48,12 @@ export const newcomersQuery = (id: string) =>
     queryFn: ({ signal }) => read(companies[':id'].newcomers.$get({ param: { id } }, { init: { signal } })),
   });
 
+/** When this year began in the person's time zone. */
+export const beginOfYear = (): string => new Date(new Date().getFullYear(), 0, 1).toISOString();
+
 /** The sums of a company's deals; the year is that of the person's time zone. */
 export const dealSumsQuery = (id: string) => {
-  const since = new Date(new Date().getFullYear(), 0, 1).toISOString();
+  const since = beginOfYear();
   return queryOptions({
     queryKey: ['deal-sums', id, since],
     queryFn: ({ signal }) =>
@@ -68,11 +71,14 @@ export const changeCompany = (id: string, change: CompanyInput, expected_version
 export const deleteContact = (id: string) => read(contacts[':id'].$delete({ param: { id }, query: {} }));
 
 export const contactsQuery = (companyId: string) =>
-  queryOptions({
-    queryKey: ['contacts', companyId],
-    queryFn: ({ signal }) =>
-      read(companies[':id'].contacts.$get({ param: { id: companyId }, query: {} }, { init: { signal } })),
-  });
+  listOptions(['contacts', companyId] as const, (cursor, signal) =>
+    read(
+      companies[':id'].contacts.$get(
+        { param: { id: companyId }, query: { cursor, limit: '50' } },
+        { init: { signal } },
+      ),
+    ),
+  );
 
 export const createContact = (companyId: string, { name = '', ...rest }: ContactInput) =>
   read(companies[':id'].contacts.$post({ param: { id: companyId }, json: { name, ...rest } }));

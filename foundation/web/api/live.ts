@@ -60,6 +60,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         'deals',
         'deal',
         'companies',
+        'company',
         'contacts',
         'tasks',
       ].map((name) => [name]),
@@ -73,8 +74,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'deal':
       return [
         ...[['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ['reports']],
-        ...company.map(([, id]) => ['deal-sums', id]),
-        ...company,
+        // An event names the company only if the deal has another one now.
+        ...[['deal-sums'], ['company']],
       ];
     case 'activity':
       // Of one that was moved, the page of the customer where it was, too.

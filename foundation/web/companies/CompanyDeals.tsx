@@ -2,7 +2,7 @@ import { formatMoney, formatNumber, formatSums } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { dealSumsQuery } from '../api/companies.ts';
+import { beginOfYear, dealSumsQuery } from '../api/companies.ts';
 import { dealsQuery } from '../api/deals.ts';
 import type { DealSums } from '../api/records.ts';
 import classes from './company.module.css';
@@ -76,7 +76,18 @@ function Sum({ companyId, status, label, of: { count, sums }, thisYear }: SumPro
         )}
         {thisYear && count > 0 && (
           <span className={classes.detail}>
-            this year {thisYear.count === 0 ? 'none' : `${formatSums(thisYear.sums)} · ${formatNumber(thisYear.count)}`}
+            this year{' '}
+            {thisYear.count === 0 ? (
+              'none'
+            ) : (
+              <Link
+                to="/deals"
+                search={{ view: 'list', company: companyId, status, closed_from: beginOfYear() }}
+                aria-label={`${label} this year: ${formatSums(thisYear.sums)} · ${formatNumber(thisYear.count)}`}
+              >
+                {formatSums(thisYear.sums)} · {formatNumber(thisYear.count)}
+              </Link>
+            )}
           </span>
         )}
       </dd>

@@ -5,7 +5,7 @@ import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Button, TextInput, UnstyledButton } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { changeContact, contactsQuery, createContact, deleteContact } from '../api/companies.ts';
@@ -15,7 +15,8 @@ import classes from './company.module.css';
 
 /** The people of a company and their roles. A contact may be a customer as well. */
 export function Contacts({ companyId }: { companyId: string }) {
-  const { data } = useQuery(contactsQuery(companyId));
+  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(contactsQuery(companyId));
+  const rows = data?.pages.flatMap(({ contacts }) => contacts) ?? [];
   const [edited, setEdited] = useState<Contact | 'new' | undefined>();
   const mayChange = useMayChange();
   return (
@@ -28,7 +29,7 @@ export function Contacts({ companyId }: { companyId: string }) {
           </ActionIcon>
         </ForChanges>
       </h2>
-      {data?.contacts.map((contact) => (
+      {rows.map((contact) => (
         <div key={contact.id} className={classes.row}>
           {mayChange ? (
             <UnstyledButton aria-label={`Change ${contact.name}`} onClick={() => setEdited(contact)}>
@@ -47,7 +48,12 @@ export function Contacts({ companyId }: { companyId: string }) {
           )}
         </div>
       ))}
-      {data?.contacts.length === 0 && (
+      {hasNextPage && (
+        <Button variant="subtle" fullWidth loading={isFetchingNextPage} onClick={() => fetchNextPage()}>
+          Show more
+        </Button>
+      )}
+      {data && rows.length === 0 && (
         <p className={classes.none}>Nobody yet.{mayChange && ' Add who decides, who pays, who uses it.'}</p>
       )}
       {edited && (

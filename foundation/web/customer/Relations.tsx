@@ -4,7 +4,7 @@ import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { contactsQuery } from '../api/companies.ts';
@@ -86,19 +86,20 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
 const contactsMax = 5;
 
 function CompanyContacts({ companyId }: { companyId: string }) {
-  const { data } = useQuery(contactsQuery(companyId));
-  if (!data || data.contacts.length === 0) return null;
+  const { data, hasNextPage } = useInfiniteQuery(contactsQuery(companyId));
+  const contacts = data?.pages[0]?.contacts ?? [];
+  if (contacts.length === 0) return null;
   return (
     <Section title="Contacts there">
-      {data.contacts.slice(0, contactsMax).map(({ id, name, title, email }) => (
+      {contacts.slice(0, contactsMax).map(({ id, name, title, email }) => (
         <div key={id} className={classes.item}>
           {name}
           <span className={classes.itemDetail}>{[title, email].filter(Boolean).join(' · ')}</span>
         </div>
       ))}
-      {data.contacts.length > contactsMax && (
+      {contacts.length > contactsMax && (
         <Link to="/companies/$id" params={{ id: companyId }} className={classes.itemDetail}>
-          All {data.contacts.length} of them
+          All {hasNextPage ? '' : `${contacts.length} `}of them
         </Link>
       )}
     </Section>
