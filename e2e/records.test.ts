@@ -494,10 +494,28 @@ test('a company takes in who has its domain, is offered to new customers, and sh
   await look('company-full');
   expect(await maya.evaluate(findMisfits)).toEqual([]);
   expect(await findBarriers(maya)).toEqual([]);
+  // Another person changes a deal and whose the company is: both are on the open page at once.
+  const extension = (await api('GET', `/api/deals?search=Extension&limit=200`)).body.deals.find(
+    ({ customer }: { customer: { id: string } }) => customer.id === ada.id,
+  );
+  await api('PATCH', `/api/deals/${extension.id}`, { amount: 20 });
+  await seen(maya.getByRole('link', { name: /^Open: 1 deal, .*20\.000/ }));
+  expect(await field('Owner').innerText()).toContain('Maya Okafor');
+  await field('Owner').press('Enter');
+  await maya.getByRole('option', { name: 'Tom Berglund' }).click();
+  await seen(field('Owner').getByText('Tom Berglund'));
+  await undoLast(maya);
+  await seen(field('Owner').getByText('Maya Okafor'));
   await maya.getByRole('link', { name: /^Won: 1 deal, / }).click();
   const deals = maya.getByRole('table', { name: 'Deals' });
   await seen(deals.getByRole('link', { name: 'Renewal' }));
   expect(await deals.getByRole('link', { name: 'Extension' }).count()).toBe(0);
+  await open('/companies');
+  await maya.getByRole('link', { name: 'Mine' }).click();
+  await seen(maya.getByRole('table', { name: 'Companies' }).getByRole('link', { name: 'House of Domains' }));
+  await look('companies-mine');
+  await maya.getByRole('link', { name: 'Without an owner' }).click();
+  await maya.getByRole('link', { name: 'House of Domains' }).waitFor({ state: 'detached' });
   await open('/customers?create=true');
   const form = maya.getByRole('dialog', { name: 'New customer' });
   await form.getByLabel('Name').fill('Cleo');

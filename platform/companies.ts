@@ -1,7 +1,7 @@
 import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { NotFound, VersionConflict } from './errors.ts';
-import { assignmentsFor, columnsOf, isUuid, nameTaken, requireDomain } from './fields.ts';
+import { assignmentsFor, columnsOf, isUuid, nameNotOwned, nameTaken, parametersFor, requireDomain } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
@@ -15,14 +15,18 @@ export type Company = {
   name: string;
   /** Unique and canonical (see canonicaliseDomain): the part after the @ in its people's addresses. */
   domain: string | null;
+  /** The user who looks after the company. */
+  owner_id: string | null;
   version: number;
   created_at: Date;
   updated_at: Date;
   created_by_app: App;
 };
-export type NewCompany = { name: string; domain?: string | null };
+/** The database refuses an owner from any app but Foundation: FieldNotOwned. */
+export type NewCompany = { name: string; domain?: string | null; owner_id?: string | null };
 
-const companyColumns = 'o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app';
+const companyOwners: Record<string, App> = { owner_id: 'foundation' };
+const companyColumns = 'o.id, o.name, o.domain, o.owner_id, o.version, o.created_at, o.updated_at, o.created_by_app';
 const byId = prepareLookup('company-by-id', 'uuid', `select ${companyColumns} from platform.companies o where o.id`);
 const byDomain: Statement = {
   name: 'company-by-domain',
@@ -55,16 +59,22 @@ export function companyCalls(connection: Connection, reads: Reads) {
     return company ?? null;
   }
 
-  async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
-    const canonical = domain == null ? null : requireDomain(domain);
+  /** Names what the database does not: the field that another app owns, or the domain that another company has. */
+  const nameRefused = (error: unknown, change: Partial<NewCompany>): unknown =>
+    nameTaken(nameNotOwned(error, connection.app, change, companyOwners), { by: 'domain', value: change.domain });
+
+  async function createCompany({ domain, ...rest }: NewCompany, write: Write = {}): Promise<Company> {
+    const given = { ...rest, domain: domain == null ? null : requireDomain(domain) };
+    const { columns, values } = columnsOf(given, ['name', 'domain', 'owner_id']);
     return connection.within(write, async (tx) => {
       const [company] = await tx
         .query<Company>(
-          `insert into platform.companies as o (name, domain) values ($1, $2) returning ${companyColumns}`,
-          [name, canonical],
+          `insert into platform.companies as o (${columns.join(', ')}) values (${parametersFor(columns, 1)})
+           returning ${companyColumns}`,
+          values,
         )
         .catch((error) => {
-          throw nameTaken(error, { by: 'domain', value: canonical });
+          throw nameRefused(error, given);
         });
       return company as Company;
     });
@@ -96,7 +106,7 @@ export function companyCalls(connection: Connection, reads: Reads) {
   ): Promise<Company> {
     if (!isUuid(id)) throw new NotFound('company');
     const domain = change.domain == null ? change.domain : requireDomain(change.domain);
-    const { columns, values } = columnsOf({ ...change, domain }, ['name', 'domain']);
+    const { columns, values } = columnsOf({ ...change, domain }, ['name', 'domain', 'owner_id']);
     return connection.within(write, async (tx) => {
       if (columns.length > 0) {
         const [updated] = await tx
@@ -106,7 +116,7 @@ export function companyCalls(connection: Connection, reads: Reads) {
             [id, write.expectedVersion ?? null, ...values],
           )
           .catch((error) => {
-            throw nameTaken(error, { by: 'domain', value: domain });
+            throw nameRefused(error, { ...change, domain });
           });
         if (updated) return updated;
       } else if (write.expectedVersion !== undefined) {
@@ -127,11 +137,11 @@ export function companyCalls(connection: Connection, reads: Reads) {
     getCompanyById,
     /** The company of this domain, in any spelling; null if there is none. */
     getCompanyByDomain,
-    /** Makes a company. @throws AlreadyExists if another company has the domain, InvalidField */
+    /** Makes a company. @throws AlreadyExists if another company has the domain, InvalidField, ReferenceNotFound, FieldNotOwned */
     createCompany,
     /** Finds the company of this domain or makes it; an existing one keeps its name. @throws InvalidField */
     findOrCreateCompany,
-    /** Changes the given fields and no others. With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
+    /** Changes the given fields and no others. With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField, ReferenceNotFound, FieldNotOwned */
     updateCompany,
   };
 }

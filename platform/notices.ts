@@ -10,7 +10,7 @@ import type { Transaction } from './log/transaction.ts';
 
 export const noticeKinds = ['mention', 'assignment', 'handover', 'task', 'deadline'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
-export const noticeRecords = ['customer', 'deal', 'activity', 'session'] as const;
+export const noticeRecords = ['customer', 'company', 'deal', 'activity', 'session'] as const;
 
 export type Notice = {
   id: string;

@@ -210,7 +210,7 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
   }
   const customerIds = new Map<string, string>();
   for (const [name, domain, staff] of companies) {
-    const company = await db.createCompany({ name, domain }, { tx });
+    const company = await db.createCompany({ name, domain, owner_id: staff[0]?.[3] }, { tx });
     for (const [personName, local, tier, manager] of staff) {
       const email = `${local}@${domain}`;
       const customer = await db.createCustomer(

@@ -392,7 +392,11 @@ describe('a list as a file', () => {
     const texts = ['=1+1', '+49 30, "the line"', "'quoted, @home", '-5', 'Åse ☂ ＝1', '|calc', '%1'];
     const customer = await app.foundation.getCustomerByEmail('zoe@list.example');
     for (const [n, name] of texts.entries()) {
-      const { body: company } = await app.call('POST', '/api/companies', { name, domain: `n${n}.reopened.example` });
+      const { body: company } = await app.call('POST', '/api/companies', {
+        name,
+        domain: `n${n}.reopened.example`,
+        owner_id: n % 2 === 0 ? 'maya' : null,
+      });
       expect(company.name).toBe(name);
       const deal = { customer_id: customer?.id, name, amount: 1234.5 + n, currency: 'EUR' };
       expect((await app.call('POST', '/api/deals', { ...deal, expected_close_on: '2027-02-28' })).status).toBe(201);
@@ -413,6 +417,7 @@ describe('a list as a file', () => {
         id: row.id,
         company: row.name,
         domain: cellOf(row.domain),
+        owner: row.owner_id === 'maya' ? 'maya@aether.example' : '',
         customers: cellOf(row.customers),
         open_deals: cellOf(row.open_deals),
         created_at: row.created_at,
@@ -449,8 +454,8 @@ describe('a list as a file', () => {
   test('of companies and of deals goes beyond one page of the list', async () => {
     const [company] = (await app.call('GET', '/api/companies?search=alder')).body.companies;
     expect(await readFile('/api/companies.csv?search=alder')).toEqual([
-      'id,company,domain,customers,open_deals,created_at,updated_at,created_by_app',
-      `${company.id},Alder Foods,alder.example,2,0,${company.created_at},${company.updated_at},foundation`,
+      'id,company,domain,owner,customers,open_deals,created_at,updated_at,created_by_app',
+      `${company.id},Alder Foods,alder.example,,2,0,${company.created_at},${company.updated_at},foundation`,
     ]);
     const ada = await app.foundation.getCustomerByEmail('ada@list.example');
     await app.foundation.transaction({ actor: 'maya' }, (tx) =>

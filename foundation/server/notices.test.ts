@@ -156,7 +156,7 @@ describe('a mention', () => {
 });
 
 describe('an assignment', () => {
-  test('of a deal, a customer and a task by a colleague is told, and one by oneself is not', async () => {
+  test('of a deal, a customer, a company and a task by a colleague is told, and one by oneself is not', async () => {
     const { body: deal } = await tom('POST', '/api/deals', {
       customer_id: customer.id,
       name: 'Renewal',
@@ -172,6 +172,12 @@ describe('an assignment', () => {
     ]);
     expect(await about(maya, task.id)).toMatchObject([{ kind: 'assignment', text: 'Call back' }]);
     expect(await about(maya, customer.id)).toMatchObject([{ kind: 'assignment', record: 'customer' }]);
+    const { body: company } = await tom('POST', '/api/companies', { name: 'Fjordlight', owner_id: 'maya' });
+    expect(await about(maya, company.id)).toMatchObject([
+      { kind: 'assignment', record: 'company', name: 'Fjordlight', is_readable: true, customer: null },
+    ]);
+    await tom('PATCH', `/api/companies/${company.id}`, { owner_id: null });
+    expect(await about(maya, company.id)).toEqual([]);
     const { body: own } = await maya('POST', '/api/deals', { customer_id: customer.id, name: 'Own', owner_id: 'maya' });
     expect(await about(maya, own.id)).toEqual([]);
   });

@@ -41,7 +41,7 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
         direction: 'desc',
         limit: shownMax,
       }),
-      listCompanies(db.reads, { search: q, sort: 'created', direction: 'desc', limit: shownMax }),
+      listCompanies(db.reads, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
       listDeals(db.reads, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
     ]);
     return c.json(

@@ -41,7 +41,14 @@ const rows = {
     merged_into: id().nullable(),
     erased_at: moment().nullable(),
   }),
-  company: z.object({ id: id(), name: z.string(), domain: orNull(), created_at: moment(), created_by_app: z.string() }),
+  company: z.object({
+    id: id(),
+    name: z.string(),
+    domain: orNull(),
+    owner_id: orNull(),
+    created_at: moment(),
+    created_by_app: z.string(),
+  }),
   user: z.object({
     id: z.string(),
     email: z.string(),

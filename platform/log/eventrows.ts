@@ -29,6 +29,7 @@ export type CompanyColumns = {
   id: string;
   name: string;
   domain: string | null;
+  owner_id: string | null;
   created_at: Date;
   created_by_app: string;
 };

@@ -36,7 +36,7 @@ export function addNoticeRoutes(app: App, db: PlatformDb) {
 
 /**
  * What Support says of the records of notices: of a conversation what its readers may read, at this moment. Of records of the CRM only whose they
- * are. Who is no agent sees no customers here.
+ * are, and the name of a company. Who is no agent sees no customers here.
  */
 const describeTo =
   (reader: Reader | undefined): DescribeNotices =>
@@ -44,11 +44,12 @@ const describeTo =
     reader === undefined
       ? Promise.resolve([])
       : on.query<NoticeWords>(
-          `select n.id, s.id is not null as is_readable, s.visitor_name as name, left(e.body, 400) as text,
+          `select n.id, s.id is not null as is_readable, coalesce(s.visitor_name, o.name) as name, left(e.body, 400) as text,
              case when c.id is not null and c.erased_at is null and (n.record <> 'session' or s.id is not null)
                then jsonb_build_object('id', c.id, 'name', c.name) end as customer
            from platform.notices n
              left join support.sessions s on s.id = case when n.record = 'session' then n.record_id::uuid end and ${mayRead('$2', '$3')}
+             left join platform.companies o on o.id = case when n.record = 'company' then n.record_id::uuid end
              left join support.session_entries e on e.id = n.entry_id and e.session_id = s.id
              left join platform.customers c on c.id = n.customer_id
            where n.id = any ($1)`,

@@ -41,6 +41,8 @@ function pathOf(record: Notice['record'], id: string, customer: string | undefin
       return `/sessions/${id}`;
     case 'deal':
       return `/deals/${id}`;
+    case 'company':
+      return `/companies/${id}`;
     case 'customer':
       return `/customers/${id}`;
     case 'activity':

@@ -29,6 +29,11 @@ test('a notice says who did what, and what it is about with the names of now', (
     'Tom mentioned you in the timeline',
     '@Maya please · Nora',
   ]);
+  const company = notice({ kind: 'assignment', record: 'company', record_id: 'c', name: 'Fjordlight', customer: null });
+  expect([sayNotice(company), sayAbout(company)]).toEqual(['Tom made you the owner of Fjordlight', '']);
+  expect(placeOf(company, { own: 'support', apps: { foundation: 'https://crm.example' } })).toBe(
+    'https://crm.example/companies/c',
+  );
   const deal = notice({ kind: 'assignment', record: 'deal', name: 'Renewal' });
   expect([sayNotice(deal), sayAbout(deal)]).toEqual(['Tom gave you a deal', 'Renewal · Nora']);
   expect(sayNotice(notice({ kind: 'assignment', record: 'customer', actor: null }))).toBe(

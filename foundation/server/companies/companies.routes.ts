@@ -31,12 +31,14 @@ const CompanySchema = z
     id: z.string().openapi({ format: 'uuid' }),
     name: z.string(),
     domain: z.string().nullable(),
+    owner_id: z.string().nullable().openapi({ description: 'The user who looks after the company.' }),
     version: z.int(),
     created_at: moment(),
     updated_at: moment(),
     created_by_app: appName(),
   })
   .openapi('CompanyRecord');
+const owner = z.object({ id: z.string(), name: z.string() }).nullable();
 const counts = { customers: z.int(), open_deals: z.int() };
 const ContactSchema = z
   .object({
@@ -64,6 +66,7 @@ const companyFields = {
     .max(253)
     .refine((domain) => canonicaliseDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
     .nullable(),
+  owner_id: z.string().min(1).max(255).nullable(),
 };
 const contactFields = {
   name: line({ charactersMax: 200 }),
@@ -83,13 +86,19 @@ const json = <Schema extends z.ZodType>(description: string, schema: Schema) => 
   content: { 'application/json': { schema } },
 });
 
-const filters = { search: line({ charactersMax: 200 }).optional() };
+const filters = {
+  search: line({ charactersMax: 200 })
+    .optional()
+    .openapi({ description: 'Words of the name, or the beginning of the domain.' }),
+  owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who looks after them.' }),
+  no_owner: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
+};
 
 const list = createStaffRoute({
   method: 'get',
   path: '/api/companies',
   right: 'companies.read',
-  summary: 'Find companies by name or domain',
+  summary: 'Find companies by name, domain or owner',
   request: {
     query: object({
       ...filters,
@@ -102,7 +111,7 @@ const list = createStaffRoute({
   responses: {
     200: json(
       'One page.',
-      z.object({ companies: z.array(CompanySchema.extend(counts)), next_cursor: z.string().nullable() }),
+      z.object({ companies: z.array(CompanySchema.extend({ owner, ...counts })), next_cursor: z.string().nullable() }),
     ),
     ...problems(422),
   },
@@ -112,7 +121,7 @@ const file = createStaffRoute({
   method: 'get',
   path: '/api/companies.csv',
   right: 'companies.read',
-  summary: 'All companies that a search finds, as a file',
+  summary: 'All companies that the filters let through, as a file',
   description: 'The newest first.',
   request: { query: object(filters) },
   responses: { 200: csvResponse, ...problems(422) },
@@ -128,6 +137,7 @@ const create = createStaffRoute({
       object({
         name: companyFields.name,
         domain: companyFields.domain.optional(),
+        owner_id: companyFields.owner_id.optional(),
         custom: customChange().optional(),
       }).openapi('NewCompany'),
     ),
@@ -142,7 +152,7 @@ const get = createStaffRoute({
   summary: 'One company',
   request: { params: key },
   responses: {
-    200: json('The company.', z.object({ company: CompanySchema, custom: customShown(), ...counts })),
+    200: json('The company.', z.object({ company: CompanySchema, owner, custom: customShown(), ...counts })),
     ...problems(404, 422),
   },
 });
@@ -341,18 +351,24 @@ const removeContact = createStaffRoute({
   responses: { 204: { description: 'Removed.' }, ...problems(404, 409, 422) },
 });
 
+const readFilters = ({ no_owner, ...filters }: { search?: string; owner?: string; no_owner?: 'true' | 'false' }) => ({
+  ...filters,
+  no_owner: no_owner === 'true',
+});
+
 export function addCompanyRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { search, sort, dir, ...asked } = c.req.valid('query');
+      const { search, owner, no_owner, sort, dir, ...asked } = c.req.valid('query');
+      const filters = readFilters({ search, owner, no_owner });
       const direction = dir ?? (sort === 'name' ? 'asc' : 'desc');
       const { page: companies, next_cursor } = await cursors.page(`companies ${sort} ${direction}`, asked, (paging) =>
-        listCompanies(db.reads, { search, sort, direction, ...paging }),
+        listCompanies(db.reads, { filters, sort, direction, ...paging }),
       );
       return c.json({ companies, next_cursor }, 200);
     })
-    .openapi(file, async (c) => answerCsv(c, await companiesFile(db, c.req.valid('query'))))
+    .openapi(file, async (c) => answerCsv(c, await companiesFile(db, readFilters(c.req.valid('query')))))
     .openapi(create, async (c) => {
       const { custom, ...company } = c.req.valid('json');
       const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {

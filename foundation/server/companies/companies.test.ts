@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { openCsv } from '@aether/http/testing.csv';
 import type { Customer } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -161,6 +162,52 @@ describe('the page of a company', () => {
     const machine = (await app.callWith('customers.read')('GET', path)).body;
     expect(machine.customers).toHaveLength(2);
     expect(machine).not.toHaveProperty('last_activities');
+  });
+});
+
+describe('the owner of a company', () => {
+  const mine = async (query: string) =>
+    (await app.call('GET', `/api/companies?${query}`)).body.companies.map(({ name }: { name: string }) => name);
+
+  test('is given when a company is made or later, with an event; the list and its file are filtered by it', async () => {
+    const { body: made } = await app.call('POST', '/api/companies', { name: `Owned ${++unique}`, owner_id: 'maya' });
+    const other = await newCompany();
+    expect(made.owner_id).toBe('maya');
+    const shown = (await app.call('GET', `/api/companies/${made.id}`)).body;
+    expect(shown.owner).toEqual({ id: 'maya', name: 'Maya Okafor' });
+    expect(await mine('owner=maya')).toEqual([made.name]);
+    expect(await mine(`owner=maya&search=${made.name.replace(' ', '+')}`)).toEqual([made.name]);
+    expect(await mine(`owner=maya&search=Nobody`)).toEqual([]);
+    expect(await mine('no_owner=true&limit=200')).toContain(other.name);
+    expect(await mine('no_owner=true&limit=200')).not.toContain(made.name);
+    const file = await fetch(`${app.url}/api/companies.csv?owner=maya`, { headers: await app.headersOf('maya') });
+    expect(openCsv(await file.text())).toMatchObject([{ company: made.name, owner: 'maya@aether.example' }]);
+    const free = (await app.call('PATCH', `/api/companies/${made.id}`, { owner_id: null, expected_version: 1 })).body;
+    expect([free.owner_id, free.version]).toEqual([null, 2]);
+    const superuser = await app.database.connect('postgres');
+    const events = () =>
+      superuser.query(`select actor, data, previous from sync.events where type = 'company.updated' and row_id = $1`, [
+        made.id,
+      ]);
+    await expect
+      .poll(async () => (await events()).rows)
+      .toMatchObject([{ actor: 'maya', data: { owner_id: null }, previous: { owner_id: 'maya' } }]);
+  });
+
+  test('is somebody who is known, is given by Foundation alone, and of two who give at once the second is told', async () => {
+    const { id } = await newCompany();
+    const give = (owner_id: string, expected_version?: number) =>
+      app.call('PATCH', `/api/companies/${id}`, { owner_id, expected_version });
+    expect(await give('nobody')).toMatchObject({ status: 422, body: { code: 'reference-not-found' } });
+    await expect(app.support.updateCompany(id, { owner_id: 'maya' })).rejects.toMatchObject({
+      code: 'field-not-owned',
+      fields: [{ field: 'owner_id', message: 'belongs to foundation' }],
+    });
+    expect(await app.callWith('companies.read')('PATCH', `/api/companies/${id}`, { owner_id: 'maya' })).toMatchObject({
+      status: 403,
+    });
+    const both = await Promise.all([give('maya', 1), give('maya', 1)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
   });
 });
 

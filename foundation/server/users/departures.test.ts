@@ -42,6 +42,8 @@ const makeCustomer = async (more: object = {}): Promise<string> =>
       ...more,
     })
   ).body.id;
+const makeCompany = async (): Promise<string> =>
+  (await app.call('POST', '/api/companies', { name: 'A company', owner_id: leaver })).body.id;
 const makeDeal = async (customer: string) =>
   (
     await app.call('POST', '/api/deals', {
@@ -61,6 +63,8 @@ const makeTask = async (customer: string, by = 'maya', assigned_to: string | und
     })
   ).body;
 const one = async (query: string, ...values: unknown[]) => (await superuser.query(query, values)).rows[0];
+
+const ownerOf = (company: string) => one('select owner_id as owner from platform.companies where id = $1', company);
 
 describe('somebody who left', () => {
   test('comes in by no token', async () => {
@@ -92,9 +96,10 @@ describe('somebody who left', () => {
     expect((await one('select is_active from support.agents where user_id = $1', leaver)).is_active).toBe(true);
   });
 
-  test('is given nothing: no customer, deal or task, and no place among the agents', async () => {
+  test('is given nothing: no customer, company, deal or task, and no place among the agents', async () => {
     const customer = await makeCustomer({ account_manager_id: 'maya' });
     const deal = (await makeDeal(await makeCustomer())).id;
+    const company = await makeCompany();
     await leave(successor);
     const field = (name: string) => ({
       status: 422,
@@ -112,6 +117,8 @@ describe('somebody who left', () => {
         'account_manager_id',
       ],
       [await app.call('PATCH', `/api/deals/${deal}`, { owner_id: leaver }), 'owner_id'],
+      [await app.call('PATCH', `/api/companies/${company}`, { owner_id: leaver }), 'owner_id'],
+      [await app.call('POST', '/api/companies', { name: 'X', owner_id: leaver }), 'owner_id'],
     ] as const;
     for (const [{ body }, name] of refused) expect(body).toMatchObject(field(name));
     expect(await makeTask(customer)).toMatchObject(field('assigned_to'));
@@ -126,8 +133,9 @@ describe('somebody who left', () => {
 });
 
 describe('what somebody had', () => {
-  test('goes to the successor: customers, open deals, tasks and shared views; closed and done things stay', async () => {
+  test('goes to the successor: customers, companies, open deals, tasks and shared views; closed and done things stay', async () => {
     const customer = await makeCustomer();
+    const company = await makeCompany();
     const deal = await makeDeal(customer);
     const closed = await makeDeal(customer);
     await superuser.query(
@@ -145,6 +153,7 @@ describe('what somebody had', () => {
     await view('Hot', successor);
     expect((await app.call('GET', `/api/users/${leaver}/holdings`)).body).toEqual({
       customers: 1,
+      companies: 1,
       deals: 1,
       tasks: 2,
       views: 2,
@@ -152,12 +161,13 @@ describe('what somebody had', () => {
 
     const { body } = await leave(successor);
     expect(body).toMatchObject({
-      handed_over: { customers: 1, deals: 1, tasks: 2, views: 2 },
-      left_over: { customers: 0, deals: 0, tasks: 0, views: 0 },
+      handed_over: { customers: 1, companies: 1, deals: 1, tasks: 2, views: 2 },
+      left_over: { customers: 0, companies: 0, deals: 0, tasks: 0, views: 0 },
     });
     expect(
       (await one('select account_manager_id as owner from platform.customers where id = $1', customer)).owner,
     ).toBe(successor);
+    expect((await ownerOf(company)).owner).toBe(successor);
     expect((await one('select owner_id as owner from crm.deals where id = $1', deal.id)).owner).toBe(successor);
     expect((await one('select owner_id as owner from crm.deals where id = $1', closed.id)).owner).toBe(leaver);
     for (const { id } of [task, own])
@@ -209,17 +219,19 @@ describe('what somebody had', () => {
 
   test('is given back to somebody who returns, but for what others have by now', async () => {
     const [still, since] = [await makeCustomer(), await makeCustomer()];
+    const [house, houseSince] = [await makeCompany(), await makeCompany()];
     const deal = await makeDeal(still);
     const own = await makeTask(still, leaver, undefined);
     const nobodys = await makeTask(still, leaver, undefined);
     await superuser.query('update crm.activities set assigned_to = null where id = $1', [nobodys.id]);
     await leave(successor);
     await app.call('PATCH', `/api/customers/${since}`, { account_manager_id: 'maya' });
+    await app.call('PATCH', `/api/companies/${houseSince}`, { owner_id: 'maya' });
     const { body } = await comeBack();
     expect(body).toMatchObject({
       user: { left_at: null },
-      given_back: { customers: 1, deals: 1, tasks: 2, views: 0 },
-      kept: { customers: 1, deals: 0, tasks: 0, views: 0 },
+      given_back: { customers: 1, companies: 1, deals: 1, tasks: 2, views: 0 },
+      kept: { customers: 1, companies: 1, deals: 0, tasks: 0, views: 0 },
       is_done: true,
     });
     expect((await one('select account_manager_id as owner from platform.customers where id = $1', still)).owner).toBe(
@@ -228,6 +240,7 @@ describe('what somebody had', () => {
     expect((await one('select account_manager_id as owner from platform.customers where id = $1', since)).owner).toBe(
       'maya',
     );
+    expect([(await ownerOf(house)).owner, (await ownerOf(houseSince)).owner]).toEqual([leaver, 'maya']);
     expect((await one('select owner_id as owner from crm.deals where id = $1', deal.id)).owner).toBe(leaver);
     expect((await one('select assigned_to as owner from crm.activities where id = $1', own.id)).owner).toBe(leaver);
     expect((await one('select assigned_to as owner from crm.activities where id = $1', nobodys.id)).owner).toBeNull();

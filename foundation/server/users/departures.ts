@@ -15,7 +15,7 @@ import { requireAnotherAdmin, type StaffUser, staffColumns } from './users.ts';
  * is given back to somebody who returns. A call does so much as it can in a few seconds. What it has not come to, the next call does.
  */
 
-/** What somebody has, by kind: customers whose account manager they are, open deals, tasks that are not done, shared views. */
+/** What somebody has, by kind: customers whose account manager they are, companies that they own, open deals, tasks that are not done, shared views. */
 export type Holdings = Record<Kind, number>;
 export type Departure = { user: StaffUser; handed_over: Holdings; left_over: Holdings };
 /** kept: others have changed since whose it is. */
@@ -39,7 +39,7 @@ const turnMs = 4_000;
 const keptDays = 30;
 
 type Kind = (typeof kinds)[number];
-const kinds = ['customers', 'deals', 'tasks', 'views'] as const;
+const kinds = ['customers', 'companies', 'deals', 'tasks', 'views'] as const;
 
 const departed = '(select left(u.name, 15) from platform.users u where u.id = $1)';
 const nameTaken = (name: string, by = '$2') =>
@@ -76,6 +76,14 @@ const rows: Record<Kind, Rows> = {
     open: 'r.merged_into is null and r.erased_at is null',
     customer: 'r.id',
   },
+  companies: {
+    kind: 'company',
+    table: 'platform.companies',
+    id: 'uuid',
+    owner: 'owner_id',
+    open: 'true',
+    customer: 'null::uuid',
+  },
   deals: {
     kind: 'deal',
     table: 'crm.deals',
@@ -109,7 +117,7 @@ const rows: Record<Kind, Rows> = {
 
 const heldBy = ({ owner, owned = `r.${owner}`, open }: Rows) => `${owned} = $1 and ${open}`;
 
-const none = (): Holdings => ({ customers: 0, deals: 0, tasks: 0, views: 0 });
+const none = (): Holdings => ({ customers: 0, companies: 0, deals: 0, tasks: 0, views: 0 });
 const counted = (of: Record<Kind, Chunk>, read: (chunk: Chunk) => number) =>
   Object.fromEntries(kinds.map((kind) => [kind, read(of[kind])])) as Holdings;
 

@@ -53,10 +53,10 @@ const change = createStaffRoute({
 });
 
 const HoldingsSchema = z
-  .object({ customers: z.int(), deals: z.int(), tasks: z.int(), views: z.int() })
+  .object({ customers: z.int(), companies: z.int(), deals: z.int(), tasks: z.int(), views: z.int() })
   .openapi('Holdings', {
     description:
-      'Customers whose account manager the person is, open deals, tasks that are not done, and shared views of lists.',
+      'Customers whose account manager the person is, companies that they own, open deals, tasks that are not done, and shared views of lists.',
   });
 const params = object({ id: z.string().min(1).max(255) });
 

@@ -5,11 +5,24 @@ import { companies, contacts } from './clients.ts';
 import type { CompanyInput, ContactInput } from './records.ts';
 
 export type CompanySort = 'name' | 'created' | 'updated';
-export type CompanyFilters = { search?: string; sort?: CompanySort; dir?: 'asc' | 'desc' };
+export type CompanyFilters = {
+  search?: string;
+  /** Id of the owner. */
+  owner?: string;
+  no_owner?: true;
+  sort?: CompanySort;
+  dir?: 'asc' | 'desc';
+};
+
+/** The filters as the server takes them. */
+export const toQuery = ({ no_owner, ...filters }: CompanyFilters) => ({
+  ...filters,
+  no_owner: no_owner && ('true' as const),
+});
 
 export const companiesQuery = (filters: CompanyFilters) =>
   listOptions(['companies', filters] as const, (cursor, signal) =>
-    read(companies.$get({ query: { ...filters, cursor, limit: '50' } }, { init: { signal } })),
+    read(companies.$get({ query: { ...toQuery(filters), cursor, limit: '50' } }, { init: { signal } })),
   );
 
 /** A few companies whose name matches, for a field that picks one. */

@@ -32,7 +32,7 @@ export const holdingsQuery = (userId: string) =>
  * @param onPart told after each call how much is left over
  */
 export async function leaveUser(id: string, to: string | undefined, onPart: (leftOver: Holdings) => void = () => {}) {
-  const handedOver: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
+  const handedOver: Holdings = none();
   for (;;) {
     const done = await read(users[':id'].leave.$post({ param: { id }, json: { ...(to && { hand_over_to: to }) } }));
     addHoldings(handedOver, done.handed_over);
@@ -45,8 +45,8 @@ export async function leaveUser(id: string, to: string | undefined, onPart: (lef
 
 /** Enters that somebody is back, and gives back what others still have of theirs. */
 export async function returnUser(id: string, give_back: boolean) {
-  const givenBack: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
-  const kept: Holdings = { customers: 0, deals: 0, tasks: 0, views: 0 };
+  const givenBack: Holdings = none();
+  const kept: Holdings = none();
   for (;;) {
     const done = await read(users[':id'].return.$post({ param: { id }, json: { give_back } }));
     addHoldings(givenBack, done.given_back);
@@ -59,7 +59,9 @@ function addHoldings(sum: Holdings, more: Holdings): void {
   for (const kind of Object.keys(sum) as (keyof Holdings)[]) sum[kind] += more[kind];
 }
 
-export const countAll = ({ customers, deals, tasks, views }: Holdings): number => customers + deals + tasks + views;
+const none = (): Holdings => ({ customers: 0, companies: 0, deals: 0, tasks: 0, views: 0 });
+
+export const countAll = (holdings: Holdings): number => Object.values(holdings).reduce((sum, count) => sum + count, 0);
 
 /** The sign-ins of a user; for administrators. */
 export const signInsQuery = (userId: string) =>

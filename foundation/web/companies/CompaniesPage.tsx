@@ -14,7 +14,9 @@ import { type CompanySort, companiesQuery } from '../api/companies.ts';
 import type { ListedCompany } from '../api/records.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
 import { useListTrail } from '../record/trail.ts';
+import { useMe } from '../shell/person.ts';
 import { ViewBar } from '../views/ViewBar.tsx';
+import { CompanyFilterMenu } from './CompanyFilterMenu.tsx';
 import { NewCompany } from './NewCompany.tsx';
 import type { CompanySearch } from './search.ts';
 
@@ -37,6 +39,13 @@ const columns: Column<ListedCompany, CompanySort>[] = [
     track: 'minmax(160px, 1fr)',
     narrow: 'detail',
     render: ({ domain }) => <span>{domain}</span>,
+  },
+  {
+    key: 'owner',
+    label: 'Owner',
+    track: 'minmax(140px, 1fr)',
+    narrow: 'detail',
+    render: ({ owner }) => <span>{owner?.name}</span>,
   },
   {
     key: 'customers',
@@ -63,10 +72,13 @@ const columns: Column<ListedCompany, CompanySort>[] = [
 
 /** All companies with the numbers of their customers and open deals. */
 export function CompaniesPage() {
+  const me = useMe();
   const { create, ...filters } = useSearch({ from: '/companies' });
   const navigate = useNavigate({ from: '/companies' });
   const change = (part: Partial<CompanySearch>) =>
     void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
+  const { sort: _sort, dir: _dir, ...kept } = filters;
+  const isFiltered = Object.values(kept).some(Boolean);
   const isNarrow = useNarrow();
   const { data, error, isPending, isPlaceholderData, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
     companiesQuery(filters),
@@ -95,7 +107,8 @@ export function CompaniesPage() {
           value={filters.search ?? ''}
           onChange={(search) => change({ search: search || undefined })}
         />
-        <CsvLink path="/api/companies.csv" filters={{ search: filters.search }} />
+        <CompanyFilterMenu filters={filters} onChange={change} />
+        <CsvLink path="/api/companies.csv" filters={kept} />
         {mayChange && (
           <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
             New company
@@ -107,17 +120,18 @@ export function CompaniesPage() {
         search={filters}
         fixed={[
           { name: 'All', search: {} },
+          { name: 'Mine', search: { owner: me.id } },
+          { name: 'Without an owner', search: { no_owner: true } },
           { name: 'Recently changed', search: { sort: 'updated', dir: 'desc' } },
         ]}
       />
       {isPending && <Waiting lines={12} />}
       {error && <ErrorNotice title="The companies could not be loaded" error={error} onRetry={refetch} />}
       {data && rows.length === 0 && (
-        <Nothing
-          icon={<IconBuilding size={28} />}
-          title={filters.search ? 'No company is called that' : 'No companies yet'}
-        >
-          {filters.search ? 'Look for another word.' : mayChange && 'Press C to create the first one.'}
+        <Nothing icon={<IconBuilding size={28} />} title={isFiltered ? 'No company is like that' : 'No companies yet'}>
+          {isFiltered
+            ? 'Look for another word, or take a filter away.'
+            : mayChange && 'Press C to create the first one.'}
         </Nothing>
       )}
       {rows.length > 0 && (

@@ -24,6 +24,7 @@ import type { CompanyPane } from './search.ts';
 const specs: FieldSpec[] = [
   { field: 'name', label: 'Name', kind: 'text', isRequired: true },
   { field: 'domain', label: 'Domain', kind: 'text' },
+  { field: 'owner_id', label: 'Owner', kind: 'person' },
 ];
 
 /** One company: its fields and contacts, what happened with its customers, its deals and its people. */

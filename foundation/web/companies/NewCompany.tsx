@@ -7,6 +7,8 @@ import { Fragment } from 'react';
 import { companyChoiceQuery, createCompany } from '../api/companies.ts';
 import type { CompanyInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
+import { PersonPicker } from '../inputs/Picker.tsx';
+import { useMe } from '../shell/person.ts';
 
 /** So long nobody types before it is asked, and so many characters say something. */
 const pauseMs = 400;
@@ -41,8 +43,9 @@ function SimilarCompanies({ name }: { name: string }) {
 
 /** The dialog for a new company. After saving it opens the company's page. */
 export function NewCompany({ onClose }: { onClose: () => void }) {
+  const me = useMe();
   const navigate = useNavigate();
-  const draft = useDraft<CompanyInput>('new-company', {});
+  const draft = useDraft<CompanyInput>('new-company', { owner_id: me.id });
   const { value: values, change } = draft;
   return (
     <NewRecord
@@ -63,6 +66,13 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
             value={values.domain ?? ''}
             error={errors.domain}
             onChange={(event) => change({ domain: event.currentTarget.value || null })}
+          />
+          <PersonPicker
+            label="Owner"
+            name="owner_id"
+            value={values.owner_id ?? null}
+            error={errors.owner_id}
+            onChange={(owner_id) => change({ owner_id })}
           />
         </>
       )}

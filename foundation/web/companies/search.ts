@@ -19,6 +19,8 @@ export type CompanySearch = CompanyFilters & { create?: true };
 export function readCompanySearch(given: Record<string, unknown>): CompanySearch {
   return {
     search: readText(given.search),
+    owner: readText(given.owner),
+    no_owner: readFlag(given.no_owner),
     sort: readOneOf(given.sort, ['name', 'created', 'updated']),
     dir: readOneOf(given.dir, ['asc', 'desc']),
     create: readFlag(given.create),

@@ -12,7 +12,18 @@ import { describeHoldings } from './holdings.ts';
 type Props = { user: StaffUser; onClose: () => void };
 
 /** What shows whose something is. */
-const changedKeys = ['users', 'customers', 'customer', 'deals', 'board', 'tasks', 'views', 'holdings'];
+const changedKeys = [
+  'users',
+  'customers',
+  'customer',
+  'companies',
+  'company',
+  'deals',
+  'board',
+  'tasks',
+  'views',
+  'holdings',
+];
 
 function useRefresh() {
   const client = useQueryClient();

@@ -3,6 +3,7 @@ import type { Holdings } from '../api/records.ts';
 
 const words: Record<keyof Holdings, [one: string, many: string]> = {
   customers: ['customer', 'customers'],
+  companies: ['company', 'companies'],
   deals: ['open deal', 'open deals'],
   tasks: ['task', 'tasks'],
   views: ['shared view', 'shared views'],
