@@ -1009,10 +1009,10 @@ create table crm.handovers (
   constraint handovers_from_user_fkey FOREIGN KEY (from_user) REFERENCES platform.users(id),
   constraint handovers_to_user_fkey FOREIGN KEY (to_user) REFERENCES platform.users(id),
   constraint handovers_created_at_time CHECK (platform.is_time(created_at)),
-  constraint handovers_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'deal'::text, 'task'::text, 'view'::text]))),
+  constraint handovers_kind_check CHECK ((kind = ANY (ARRAY['customer'::text, 'company'::text, 'deal'::text, 'task'::text, 'view'::text]))),
   constraint handovers_row_id_check CHECK (((octet_length(row_id) >= 1) AND (octet_length(row_id) <= 36)))
 );
-comment on column crm.handovers.customer_id is 'The customer whose row it is; null for a view. No reference: the row was held when this was written, and customers are never deleted.';
+comment on column crm.handovers.customer_id is 'The customer whose row it is; null for a company and a view. No reference: the row was held when this was written, and customers are never deleted.';
 comment on column crm.handovers.was_author is 'The task named nobody: it was its author''s.';
 CREATE INDEX handovers_created_at_idx ON crm.handovers USING btree (created_at);
 CREATE INDEX handovers_customer_id_idx ON crm.handovers USING btree (customer_id);
@@ -7402,19 +7402,27 @@ create table platform.companies (
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   created_by_app text collate "C" default platform.current_app() not null,
+  owner_id text collate "C",
   constraint companies_pkey PRIMARY KEY (id),
   constraint companies_domain_key UNIQUE (domain),
+  constraint companies_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
   constraint companies_created_by_app_check CHECK (platform.is_app(created_by_app)),
   constraint companies_domain_check CHECK (((domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$'::text) AND (octet_length(domain) <= 253))),
   constraint companies_name_check CHECK (platform.is_line(name, 200)),
   constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+comment on column platform.companies.owner_id is 'Who looks after the company; null: nobody.';
 CREATE INDEX companies_by_change ON platform.companies USING btree (updated_at, id);
 CREATE INDEX companies_by_name ON platform.companies USING btree (name, id);
+CREATE INDEX companies_by_owner ON platform.companies USING btree (owner_id, name, id);
 CREATE INDEX companies_folded ON platform.companies USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER require_staff BEFORE INSERT ON platform.companies FOR EACH ROW WHEN ((new.owner_id IS NOT NULL)) EXECUTE FUNCTION platform.require_staff('owner_id');
+CREATE TRIGGER require_staff_then BEFORE UPDATE OF owner_id ON platform.companies FOR EACH ROW WHEN ((new.owner_id IS DISTINCT FROM old.owner_id)) EXECUTE FUNCTION platform.require_staff('owner_id');
+CREATE TRIGGER tell_of_assignment AFTER UPDATE OF owner_id ON platform.companies FOR EACH ROW WHEN ((new.owner_id IS DISTINCT FROM old.owner_id)) EXECUTE FUNCTION platform.tell_of_assignment('company', 'owner_id');
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.companies FOR EACH ROW WHEN ((new.owner_id IS NOT NULL)) EXECUTE FUNCTION platform.tell_of_assignment('company', 'owner_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
 create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
@@ -7423,9 +7431,11 @@ create policy apps_read on platform.companies for select to app_role using (true
 create policy bulk_read on platform.companies for select to bulk_role using (true);
 create policy owner_all on platform.companies for all to platform_owner using (true) with check (true);
 grant insert (name, domain, created_by_app) on platform.companies to app_role;
+grant insert (owner_id) on platform.companies to foundation_role;
 grant select (id) on platform.companies to bulk_role;
 grant select on platform.companies to app_role;
 grant update (name, domain) on platform.companies to app_role;
+grant update (owner_id) on platform.companies to foundation_role;
 
 create table platform.cursor_key (
   only_one boolean default true not null,
@@ -8337,7 +8347,7 @@ create table platform.notices (
   constraint notices_done_at_time CHECK (platform.is_time(done_at)),
   constraint notices_kind_check CHECK ((kind = ANY (ARRAY['mention'::text, 'assignment'::text, 'handover'::text, 'task'::text, 'deadline'::text]))),
   constraint notices_read_at_time CHECK (platform.is_time(read_at)),
-  constraint notices_record_check CHECK ((record = ANY (ARRAY['customer'::text, 'deal'::text, 'activity'::text, 'session'::text]))),
+  constraint notices_record_check CHECK ((record = ANY (ARRAY['customer'::text, 'company'::text, 'deal'::text, 'activity'::text, 'session'::text]))),
   constraint notices_record_id_check CHECK (((octet_length(record_id) >= 1) AND (octet_length(record_id) <= 40)))
 );
 comment on table platform.notices is 'What people of staff are told of. Triggers write it; a person sees, reads and puts away only their own.';
@@ -11286,12 +11296,18 @@ begin
         previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
       end if;
     end if;
+    if new.owner_id is distinct from old.owner_id then
+      if new.owner_id is distinct from old.owner_id then
+        data := data || jsonb_build_object('owner_id', new.owner_id);
+        previous := previous || jsonb_build_object('owner_id', old.owner_id);
+      end if;
+    end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('name', r.name) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
+    data := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'owner_id', r.owner_id);
   else
-    previous := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
+    previous := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'owner_id', r.owner_id);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (null)::uuid,
