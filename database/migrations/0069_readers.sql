@@ -1,5 +1,5 @@
--- Readers: members of staff who see what staff sees and change nothing. The servers refuse them every route that writes (http/staff.ts); the
--- database gives them nothing to have, whoever asks.
+-- Readers: members of staff who see what staff sees and change nothing. The servers refuse them every route that writes
+-- (http/staff.ts); the database gives them nothing to have, whoever asks.
 
 alter table platform.users drop constraint users_role_check, add constraint users_role_check check (
   role in ('admin', 'steward', 'user', 'reader'));
@@ -60,7 +60,8 @@ create trigger require_staff_then before update of is_active on support.agents
 create trigger require_there before insert on support.agents
   for each row when (new.availability <> 'offline') execute function platform.require_staff('user_id');
 create trigger require_there_then before update of availability on support.agents
-  for each row when (new.availability <> 'offline' and new.availability <> old.availability) execute function platform.require_staff('user_id');
+  for each row when (new.availability <> 'offline' and new.availability <> old.availability)
+  execute function platform.require_staff('user_id');
 create trigger require_staff before insert on support.sessions
   for each row when (new.agent_id is not null) execute function platform.require_staff('agent_id', 'agent');
 create trigger require_staff_then before update of agent_id on support.sessions
