@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newTestFolder } from './testing.folder.ts';
@@ -78,7 +78,7 @@ export async function startPgBouncer({
   child.stderr?.on('data', (chunk) => {
     said = (said + chunk).slice(-4_000);
   });
-  await untilOpen(child, port, () => said);
+  await untilOpen(child, () => said);
   return {
     port,
     async close() {
@@ -99,16 +99,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function untilOpen(child: ChildProcess, port: number, said: () => string): Promise<void> {
+/** What it says itself: a try to connect would be one of the connections that it takes, until it has noticed that it is gone. */
+async function untilOpen(child: ChildProcess, said: () => string): Promise<void> {
   const giveUpAt = performance.now() + startsWithinMs;
-  for (;;) {
-    const socket = connect({ port, host: '127.0.0.1' });
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
+  while (!/process up/.test(said())) {
     if (child.exitCode !== null || performance.now() > giveUpAt) throw new Error(`PgBouncer did not start:\n${said()}`);
     await wait(20);
   }
