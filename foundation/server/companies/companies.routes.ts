@@ -24,6 +24,7 @@ import { createContact, deleteContact, listContacts, updateContact } from './con
 import { sumDeals } from './dealsums.ts';
 import { countNewcomers, newcomersMax, proposeCompany } from './domains.ts';
 import { listPeople, readLastActivities } from './people.ts';
+import { findSimilarCompanies } from './similar.ts';
 
 const moment = () => z.string().openapi({ format: 'date-time' });
 const CompanySchema = z
@@ -238,6 +239,42 @@ const proposed = createStaffRoute({
   },
 });
 
+const similar = createStaffRoute({
+  method: 'post',
+  path: '/api/companies/similar',
+  operationId: 'findSimilarCompanies',
+  right: 'companies.read',
+  summary: 'Companies that may be the one which is being written down',
+  description:
+    'At most three: the one that has the domain or a domain above it, then those with every word of the name but for its legal form. What is missing or incomplete says nothing.',
+  request: {
+    body: jsonBody(
+      object({
+        name: line({ charactersMax: 200 }).optional(),
+        domain: line({ charactersMax: 1_000 }).optional(),
+      }).openapi('CompanyDraft'),
+    ),
+  },
+  responses: {
+    200: json(
+      'None, if the list is empty.',
+      z.object({
+        similar: z.array(
+          z
+            .object({
+              id: z.string().openapi({ format: 'uuid' }),
+              name: z.string(),
+              domain: z.string().nullable(),
+              reasons: z.array(z.enum(['domain', 'name'])),
+            })
+            .openapi('SimilarCompany'),
+        ),
+      }),
+    ),
+    ...problems(400, 422),
+  },
+});
+
 const newcomers = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}/newcomers',
@@ -404,6 +441,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       return c.json({ customers, last_activities, next_cursor }, 200);
     })
     .openapi(proposed, async (c) => c.json({ company: await proposeCompany(db.reads, c.req.valid('json').email) }, 200))
+    .openapi(similar, async (c) => c.json({ similar: await findSimilarCompanies(db.reads, c.req.valid('json')) }, 200))
     .openapi(newcomers, async (c) => {
       const company = await db.getCompanyById(c.req.valid('param').id);
       if (!company) throw new NotFound('company');

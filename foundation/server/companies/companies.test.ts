@@ -230,6 +230,41 @@ describe('a company and the domain of its people', () => {
     expect(refused).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
   });
 
+  test('may be there before a new one is made: it is found by its name without the legal form, and by its domain', async () => {
+    const [light, energy] = await Promise.all([
+      app.foundation.createCompany({ name: 'Fjordlight-Energy AS', domain: 'fjordlight.example' }),
+      app.foundation.createCompany({ name: 'Fjordlight Energy of the North Ltd' }),
+    ]);
+    const similar = async (draft: Record<string, unknown>) =>
+      (await app.call('POST', '/api/companies/similar', draft)).body.similar.map(
+        ({ id, reasons }: { id: string; reasons: string[] }) => [id, ...reasons],
+      );
+    expect(await similar({ name: 'The Fjordlight Energy Ltd.' })).toEqual([
+      [light.id, 'name'],
+      [energy.id, 'name'],
+    ]);
+    expect(await similar({ name: 'fjørdlight G.m.b.H. & Co. KG' })).toHaveLength(2);
+    expect(await similar({ name: 'Fjordlight Energy of the North', domain: 'shop.Fjordlight.example' })).toEqual([
+      [light.id, 'domain'],
+      [energy.id, 'name'],
+    ]);
+    expect(await similar({ name: 'Fjordlight', domain: 'fjordlight.example' })).toContainEqual([
+      light.id,
+      'domain',
+      'name',
+    ]);
+    for (const draft of [
+      {},
+      { name: 'Fj' },
+      { name: 'Fjordlight Water' },
+      { domain: 'fjordlight' },
+      { domain: 'gmail.com' },
+    ])
+      expect(await similar(draft)).toEqual([]);
+    const refused = await app.callWith('customers.read')('POST', '/api/companies/similar', { name: 'Fjordlight' });
+    expect(refused).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
+  });
+
   test('is never proposed for a domain that strangers share, also if somebody gave it to a company', async () => {
     const { id } = await app.foundation.createCompany({ name: 'Somebody', domain: 'gmail.com' });
     await app.foundation.createCustomer({ name: 'Stranger', email: `stranger${++unique}@gmail.com` });

@@ -54,6 +54,15 @@ export const proposedCompanyQuery = (email: string) =>
     queryFn: ({ signal }) => read(companies.proposed.$post({ json: { email } }, { init: { signal } })),
   });
 
+/** Companies that may be the one which is being written down. */
+export const similarCompaniesQuery = (draft: { name?: string; domain?: string }) =>
+  queryOptions({
+    queryKey: ['companies', 'similar', draft],
+    retry: false,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => read(companies.similar.$post({ json: draft }, { init: { signal } })),
+  });
+
 /** How many customers without a company have an address at the company's domain. */
 export const newcomersQuery = (id: string) =>
   queryOptions({

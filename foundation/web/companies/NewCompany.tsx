@@ -4,35 +4,34 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { Fragment } from 'react';
-import { companyChoiceQuery, createCompany } from '../api/companies.ts';
+import { createCompany, similarCompaniesQuery } from '../api/companies.ts';
 import type { CompanyInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
 import { PersonPicker } from '../inputs/Picker.tsx';
 import { useMe } from '../shell/person.ts';
 
-/** So long nobody types before it is asked, and so many characters say something. */
+/** So long nobody types before it is asked. */
 const pauseMs = 400;
-const charactersMin = 3;
-const shownMax = 3;
 
-/** Companies with every word of the name, each with a link that opens beside the form. A hint keeps nobody from saving. */
-function SimilarCompanies({ name }: { name: string }) {
-  const [asked] = useDebouncedValue(name.trim(), pauseMs);
-  const isAsked = asked.length >= charactersMin;
-  const { data } = useQuery({ ...companyChoiceQuery(asked), enabled: isAsked, retry: false });
-  const found = isAsked ? (data?.companies.slice(0, shownMax) ?? []) : [];
+/** Companies that may be the same, each with the reason and a link that opens beside the form. A hint keeps nobody from saving. */
+function SimilarCompanies({ name = '', domain }: CompanyInput) {
+  const typed = { name: name.trim() || undefined, domain: domain?.trim() || undefined };
+  const [asked] = useDebouncedValue(JSON.stringify(typed), pauseMs);
+  const isAsked = asked !== '{}' && JSON.stringify(typed) !== '{}';
+  const { data } = useQuery({ ...similarCompaniesQuery(JSON.parse(asked)), enabled: isAsked });
+  const found = isAsked ? (data?.similar ?? []) : [];
   return (
     <div role="status">
       {found.length > 0 && (
         <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
           Maybe the same:{' '}
-          {found.map(({ id, name, domain }, index) => (
+          {found.map(({ id, name, domain, reasons }, index) => (
             <Fragment key={id}>
               {index > 0 && ', '}
               <a href={`/companies/${id}`} target="_blank" rel="noreferrer" style={{ textDecoration: 'underline' }}>
                 {name}
               </a>
-              {domain && ` (${domain})`}
+              {domain && (reasons.includes('domain') ? ` (has the domain ${domain})` : ` (${domain})`)}
             </Fragment>
           ))}
         </Text>
@@ -58,7 +57,6 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
     >
       {(errors) => (
         <>
-          <SimilarCompanies name={values.name ?? ''} />
           <TextInput
             label="Domain"
             name="domain"
@@ -67,6 +65,7 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
             error={errors.domain}
             onChange={(event) => change({ domain: event.currentTarget.value || null })}
           />
+          <SimilarCompanies name={values.name} domain={values.domain} />
           <PersonPicker
             label="Owner"
             name="owner_id"
