@@ -37,7 +37,7 @@ export type Act =
 /** The chosen customers with the versions that the caller saw, or those that match but for a few. */
 export type Chosen = { versions: Record<string, number> } | { filters: CustomerFilters };
 
-type Reason = 'same' | 'version' | 'since' | 'gone' | 'left' | 'merged' | 'erased' | 'missing' | 'failed';
+type Reason = 'same' | 'version' | 'since' | 'gone' | 'left' | 'reads' | 'merged' | 'erased' | 'missing' | 'failed';
 type Judged = { id: string; name: string | null; state: 'changed' | Reason; detail?: string };
 
 export type Refused = { customer: { id: string; name: string | null }; code: string; detail: string };
@@ -295,18 +295,21 @@ function judgeAndUndo(
     case 'tier':
     case 'company': {
       const column = fieldColumns[kind];
-      // A tier that was retired or removed since, and a person who left, get nothing back.
+      // A tier that was retired or removed since, a person who left and a reader get nothing back.
       const isThere = {
-        owner: 'select from platform.users u where u.id = k.was and u.left_at is null',
+        owner: `select from platform.users u where u.id = k.was and u.left_at is null and u.role <> 'reader'`,
         tier: 'select from platform.tiers t where t.key = k.was and not t.is_retired',
         company: 'select',
       }[kind];
-      const isThereNoMore = kind === 'owner' ? 'left' : 'gone';
+      const why =
+        kind === 'owner'
+          ? `(select case when u.left_at is null then 'reads' else 'left' end from platform.users u where u.id = k.was)`
+          : `'gone'`;
       return tx.query<Judged>(
         `with ${ofAct(`c.${column}::text as present`)},
          judged as materialized (
            select k.id, k.name, k.was, case when k.present is distinct from $4::text then 'since'
-             when k.was is not null and not exists (${isThere}) then '${isThereNoMore}' else 'changed' end as state
+             when k.was is not null and not exists (${isThere}) then ${why} else 'changed' end as state
            from known k),
          changed as (update platform.customers c set ${column} = j.was${castOf(kind)} from judged j
            where c.id = any ($1) and c.id = j.id and j.state = 'changed')
@@ -354,6 +357,7 @@ const codes: Record<Exclude<Reason, 'same'>, string> = {
   since: 'customer-version-conflict',
   gone: 'invalid-field',
   left: 'invalid-field',
+  reads: 'invalid-field',
   merged: 'customer-merged',
   erased: 'customer-erased',
   missing: 'not-found',
@@ -362,6 +366,7 @@ const codes: Record<Exclude<Reason, 'same'>, string> = {
 const reasons: Record<Exclude<Reason, 'same' | 'version' | 'since'>, string> = {
   gone: 'What it had before has been retired or removed.',
   left: 'Whose it was has left.',
+  reads: 'Whose it was is a reader now.',
   merged: 'It was merged into another customer.',
   erased: 'The person was erased.',
   missing: 'There is no such customer.',

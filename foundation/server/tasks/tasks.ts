@@ -110,8 +110,9 @@ type Known = {
   time_zone: string | null;
 };
 
-/** Who is to do the next one of a task; null, which means who ticks it: its person has left. */
-const nextDoer = `(select u.id from platform.users u where u.id = coalesce(a.assigned_to, a.created_by) and u.left_at is null)`;
+/** Who is to do the next one of a task; null, which means who ticks it: its person has left, or only reads. */
+const nextDoer = `(
+  select u.id from platform.users u where u.id = coalesce(a.assigned_to, a.created_by) and u.left_at is null and u.role <> 'reader')`;
 
 /** The next one of a task that repeats. Its reminder is as long before it is due. */
 async function comeAgain(tx: Transaction, id: string, due: Date): Promise<{ id: string; due_at: Date } | undefined> {

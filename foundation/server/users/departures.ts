@@ -165,10 +165,10 @@ async function requireSuccessor(on: Queryable, id: string): Promise<void> {
     throw new InvalidField([{ field: 'hand_over_to', message: 'must be somebody who works here, and no reader' }]);
 }
 
-/** Holds the people of a chunk: nothing is taken from somebody who is back meanwhile, or given to somebody who left. */
+/** Holds the people of a chunk: nothing is taken from somebody who is back meanwhile, or given to somebody who left or is a reader by now. */
 async function areAsThought(tx: Transaction, { left, here }: { left?: string; here: string }): Promise<boolean> {
   const found = await tx.query(
-    `select from platform.users u where u.id = $1 and u.left_at is null or u.id = $2 and u.left_at is not null
+    `select from platform.users u where u.id = $1 and u.left_at is null and u.role <> 'reader' or u.id = $2 and u.left_at is not null
      order by u.id = $1 desc for share`,
     [here, left ?? null],
   );
@@ -232,7 +232,7 @@ async function handOver(
 
 /**
  * Enters that somebody is back, and gives back what their successors still have of what was handed over in the last thirty days. Another
- * call goes on, where `is_done` is false.
+ * call goes on, where `is_done` is false. A reader gets nothing back; a call after another role does.
  *
  * @throws NotFound
  */

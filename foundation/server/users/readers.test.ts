@@ -77,6 +77,66 @@ describe('a reader', () => {
     expect((await app.call('POST', '/api/users/jon/leave', { hand_over_to: 'ida' })).status).toBe(422);
   });
 
+  test('gets nothing back by a return, an undo or a task that comes again', async () => {
+    const nina = { subject: 'nina', email: 'nina@aether.example', name: 'Nina', tenantId: 'test-tenant', objectId: 'nina' };
+    await app.foundation.signInUser(nina);
+    const [first, second] = [
+      (await newCustomer({ account_manager_id: 'nina' })).body,
+      (await newCustomer({ account_manager_id: 'nina' })).body,
+    ];
+    const task = (
+      await app.call('POST', `/api/customers/${first.id}/activities`, {
+        ...{ client_id: crypto.randomUUID(), type: 'task', description: 'Call', assigned_to: 'nina' },
+        ...{ due_at: '2026-01-05T09:00:00Z', repeats: 'weekly', time_zone: 'Europe/Berlin' },
+      })
+    ).body;
+    const act = await app.call('POST', '/api/customers/acts', {
+      chosen: { [second.id]: second.version },
+      change: { account_manager_id: 'jon' },
+    });
+    const role = (given: string) => app.call('PATCH', '/api/users/nina', { role: given });
+    await role('reader');
+    expect((await app.call('POST', `/api/customers/acts/${act.body.id}/undo`, {})).body).toMatchObject({
+      ...{ changed: 0, refused_count: 1 },
+      refused: [{ code: 'invalid-field', detail: 'Whose it was is a reader now.' }],
+    });
+    expect((await app.call('PATCH', `/api/activities/${task.id}`, { is_done: true })).status).toBe(200);
+    const next = await app.foundation.query('select assigned_to from crm.activities where repeated_from = $1', [task.id]);
+    expect(next).toEqual([{ assigned_to: null }]);
+
+    await role('user');
+    expect((await app.call('POST', '/api/users/nina/leave', { hand_over_to: 'jon' })).body).toMatchObject({
+      handed_over: { customers: 1 },
+    });
+    await role('reader');
+    const comeBack = () => app.call('POST', '/api/users/nina/return', { give_back: true });
+    expect(await comeBack()).toMatchObject({
+      status: 200,
+      body: { user: { left_at: null }, given_back: { customers: 0 }, is_done: true },
+    });
+    await role('user');
+    expect((await comeBack()).body).toMatchObject({ given_back: { customers: 1 } });
+  });
+
+  test('who becomes one while they are handed what somebody had gets no more of it', async () => {
+    for (const id of ['lee', 'sue'])
+      await app.foundation.signInUser({ subject: id, email: `${id}@aether.example`, name: id });
+    const superuser = await app.database.connect('postgres');
+    await superuser.query(
+      `insert into platform.customers (email, email_key, name, account_manager_id, created_by_app)
+       select e, e, 'Person', 'lee', 'foundation' from generate_series(1, 1000) g, lateral (select 'l' || g || '@read.example') x (e)`,
+    );
+    const handing = app.call('POST', '/api/users/lee/leave', { hand_over_to: 'sue' });
+    await expect
+      .poll(() => app.foundation.query(`select from crm.handovers where from_user = 'lee' limit 1`))
+      .toHaveLength(1);
+    await app.call('PATCH', '/api/users/sue', { role: 'reader' });
+    const { status, body } = await handing;
+    expect(status).toBe(200);
+    expect(body.handed_over.customers).toBeLessThan(1000);
+    expect(body.handed_over.customers + body.left_over.customers).toBe(1000);
+  });
+
   test('is made by administrators only, and never of the last one', async () => {
     expect(await app.callAs('jon')('PATCH', '/api/users/ida', { role: 'user' })).toMatchObject({ status: 403 });
     expect(await asIda('PATCH', '/api/users/ida', { role: 'admin' })).toMatchObject({ status: 403 });
