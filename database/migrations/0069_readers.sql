@@ -68,6 +68,21 @@ create trigger require_staff_then before update of agent_id on support.sessions
   for each row when (new.agent_id is not null and new.agent_id is distinct from old.agent_id)
   execute function platform.require_staff('agent_id', 'agent');
 
+-- A conversation that is open again has its agent still, unless that is a reader by now: then it waits for the team. Whoever opens it holds the
+-- row of the agent already, so that a role that changes at this moment is seen here, or finds the conversation open.
+create function support.wait_for_team() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (
+    select from support.agents a join platform.users u on u.id = a.user_id where a.id = new.agent_id and u.role = 'reader') then
+    new.agent_id := null;
+  end if;
+  return new;
+end $$;
+create trigger wait_for_team before update of status on support.sessions
+  for each row when (old.status = 'ended' and new.status = 'active' and new.agent_id is not null)
+  execute function support.wait_for_team();
+
 -- As it was, but Support may also tie a directory account to a reader, as to a user.
 create or replace function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
 returns platform.users

@@ -65,7 +65,7 @@ async function take(tx: Transaction, held: LockedSession, agentId: string, takeO
  *
  * @throws NotFound, AgentInactive
  */
-async function holdActiveAgent(tx: Transaction, id: string): Promise<void> {
+export async function holdActiveAgent(tx: Transaction, id: string): Promise<void> {
   const [agent] = await tx.query<{ is_active: boolean }>(
     'select is_active from support.agents where id = $1 for share',
     [id],

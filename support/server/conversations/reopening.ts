@@ -1,11 +1,12 @@
 import { CustomerErased, type Transaction } from '@aether/platform';
+import { holdActiveAgent } from './conversation.ts';
 import { addEntry } from './entries.ts';
 import { getSession, lockSession, type Session } from './sessions.ts';
 
 /*
  * A conversation that has ended is open again when its visitor writes within the days that its widget says, when a mail of theirs comes, or
- * when an agent opens it. It stays one conversation, with its agent, its tags and its one activity in the CRM. An agent who has left since, or
- * has not been seen for a day when the visitor returns, does not have it any more: it waits for the team.
+ * when an agent opens it. It stays one conversation, with its agent, its tags and its one activity in the CRM. An agent who has left or
+ * become a reader since, or has not been seen for a day when the visitor returns, does not have it any more: it waits for the team.
  */
 
 /** An agent who has not been seen for so long is absent; a night is shorter. */
@@ -54,7 +55,7 @@ export const returnsUntil = `(
 /** SQL: whether a message of the visitor of an ended session `s` opens it again; null if it does not. */
 export const mayReturn = `${returnsUntil} > now()`;
 
-/** An agent opens it again. If nobody has it, it is theirs. @throws NotFound, CustomerErased */
+/** An agent opens it again. If nobody has it, it is theirs. @throws NotFound, CustomerErased, AgentInactive */
 export async function reopenByAgent(
   tx: Transaction,
   id: string,
@@ -68,12 +69,14 @@ export async function reopenByAgent(
   );
   if (erased) throw new CustomerErased();
   const isOpened = await reopen(tx, id, 'reopened', { agentId });
-  if (isOpened)
+  if (isOpened) {
+    if ((await lockSession(tx, id)).agent_id === null) await holdActiveAgent(tx, agentId);
     await tx.query(
       `update support.sessions
        set agent_id = coalesce(agent_id, $2), is_new_to_agent = coalesce(agent_id <> $2, false), handler = 'agent'
        where id = $1`,
       [id, agentId],
     );
+  }
   return { session: await getSession(tx, id), was_open: !isOpened };
 }
