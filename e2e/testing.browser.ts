@@ -169,6 +169,7 @@ async function launch(): Promise<Browser> {
             '--disable-gpu',
             '--in-process-gpu',
             '--js-flags=--single-threaded',
+            '--disable-audio-output', // nobody hears the sounds, and playing them takes a process and two threads
           ],
         }
       : { channel: 'chrome' },
