@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { intercept, openBrowser } from './testing.browser.ts';
+import { intercept, openBrowser, undoLast } from './testing.browser.ts';
 import { measure, narrow, settled } from './testing.measure.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 import { takeVisitor, visitorOn } from './testing.widget.ts';
@@ -313,3 +313,25 @@ async function takePicture(path: string, ...pages: Page[]): Promise<void> {
   await writeFile(path, await board.screenshot());
   await board.close();
 }
+
+test('an agent who is made a reader sees the same conversation without what can be done with it, in the open page, and has it back with the undo', async () => {
+  await follow(desk, `${stack.support}/inbox?view=all`);
+  const note = desk.getByRole('note').getByText('You are a reader');
+  await desk.locator('[data-session]').first().getByRole('link').click();
+  const answer = desk.getByRole('textbox', { name: /^Answer to/ });
+  await answer.waitFor();
+  await follow(crm, `${stack.foundation}/settings/users`);
+  await crm.getByRole('combobox', { name: 'Role of Priya Nair' }).click();
+  await crm.getByRole('option', { name: 'Reader' }).click();
+  await crm.getByText('Priya Nair is a reader now.').first().waitFor();
+  await note.waitFor();
+  await answer.waitFor({ state: 'detached' });
+  for (const name of ['Claim', 'Take over', 'End', 'Snooze', 'Tags and priority'])
+    expect([name, await desk.getByRole('button', { name, exact: true }).count()]).toEqual([name, 0]);
+  expect(await desk.getByRole('checkbox', { name: /^Choose/ }).count()).toBe(0);
+  const look = process.env.AETHER_LOOK;
+  if (look) await desk.screenshot({ path: `${look}/reader-desk.png` });
+  await undoLast(crm);
+  await answer.waitFor();
+  expect(await note.count()).toBe(0);
+});

@@ -21,7 +21,7 @@ export function ForChanges({ children }: { children: ReactNode }) {
 export function ReaderNote() {
   if (useMayChange()) return null;
   return (
-    <Text size="xs" c="dimmed" role="note">
+    <Text size="xs" c="dimmed" px={8} role="note">
       <IconEye size={13} aria-hidden style={{ verticalAlign: '-2px' }} /> {readerWords} Administrators give roles, in
       Foundation.
     </Text>

@@ -35,6 +35,8 @@ const emptyWords: Record<View, [title: string, words: string]> = {
   ended: ['Nothing has ended yet', 'Ended conversations are kept here.'],
 };
 
+const readersWords = ['A reader has no conversations', 'Those of your teams are under All.'] as const;
+
 type InboxListProps = { search: DeskSearch; openId: string | undefined };
 
 /** The conversations of a view. J and K or the arrows move through the list, Enter opens. */
@@ -106,7 +108,7 @@ export function InboxList({ search, openId }: InboxListProps) {
     return () => observer.disconnect();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
 
-  const [title, advice] = emptyWords[view];
+  const [title, advice] = me.isReader && view === 'mine' ? readersWords : emptyWords[view];
   const isFiltered = Boolean(words || tag || priority || due);
   return (
     <section className={classes.list} aria-label={`Conversations: ${viewNames[view]}`}>

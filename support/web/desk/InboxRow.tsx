@@ -40,7 +40,7 @@ export function InboxRow(props: InboxRowProps) {
       data-session={session.id}
       data-chosen={isChosen}
     >
-      {onChoose && (
+      {onChoose ? (
         <label className={classes.pick}>
           <input
             type="checkbox"
@@ -54,6 +54,8 @@ export function InboxRow(props: InboxRowProps) {
             onChange={() => onChoose(false)}
           />
         </label>
+      ) : (
+        <span className={classes.pick} aria-hidden />
       )}
       <Link
         to="/sessions/$id"
