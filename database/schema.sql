@@ -9211,6 +9211,19 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION support.wait_for_team()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from support.agents a join platform.users u on u.id = a.user_id where a.id = new.agent_id and u.role = 'reader') then
+    new.agent_id := null;
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION support.words_of(m support.messages)
  RETURNS text
  LANGUAGE sql
@@ -9622,6 +9635,7 @@ CREATE TRIGGER require_staff_then BEFORE UPDATE OF agent_id ON support.sessions 
 CREATE TRIGGER take_notices AFTER UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION platform.follow_record('session');
 CREATE TRIGGER tell_of_deadline AFTER UPDATE OF due_at, warned_at ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER !~ '^(merge|erase)_role$'::text) AND ((new.due_at IS DISTINCT FROM old.due_at) OR (new.warned_at IS DISTINCT FROM old.warned_at)))) EXECUTE FUNCTION support.tell_of_deadline();
 CREATE TRIGGER tell_of_handover AFTER UPDATE OF agent_id, is_new_to_agent ON support.sessions FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.is_new_to_agent OR old.is_new_to_agent) AND ((new.agent_id IS DISTINCT FROM old.agent_id) OR (new.is_new_to_agent IS DISTINCT FROM old.is_new_to_agent)))) EXECUTE FUNCTION support.tell_of_handover();
+CREATE TRIGGER wait_for_team BEFORE UPDATE OF status ON support.sessions FOR EACH ROW WHEN (((old.status = 'ended'::text) AND (new.status = 'active'::text) AND (new.agent_id IS NOT NULL))) EXECUTE FUNCTION support.wait_for_team();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy erase_all on support.sessions for all to erase_role using (true) with check (true);
