@@ -68,8 +68,8 @@ create trigger require_staff_then before update of agent_id on support.sessions
   for each row when (new.agent_id is not null and new.agent_id is distinct from old.agent_id)
   execute function platform.require_staff('agent_id', 'agent');
 
--- A conversation that is open again has its agent still, unless that is a reader by now: then it waits for the team. Whoever opens it holds the
--- row of the agent already, so that a role that changes at this moment is seen here, or finds the conversation open.
+-- A conversation that is open again has its agent still, unless that is a reader by now: then it waits for the team. Whoever opens it
+-- holds the row of the agent already, so that a role that changes at this moment is seen here, or finds the conversation open.
 create function support.wait_for_team() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
