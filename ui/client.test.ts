@@ -1,4 +1,4 @@
-import { QueryObserver } from '@tanstack/react-query';
+import { onlineManager, QueryObserver } from '@tanstack/react-query';
 import { afterEach, expect, test } from 'vitest';
 import { LiveQueryClient } from './client.ts';
 
@@ -51,4 +51,31 @@ test('a first load that fails is not repeated by what became stale meanwhile', a
   list.asked[0]?.reject(new Error('no line'));
   await stale;
   expect([list.shown(), list.asked.length]).toEqual([undefined, 1]);
+});
+
+test('a burst of changes during a first load makes it load once more, not once for each', async () => {
+  const list = watch('list');
+  const stale = Promise.all(Array.from({ length: 20 }, () => client.invalidateQueries({ queryKey: ['list'] })));
+  list.asked[0]?.resolve('before the changes');
+  await expect.poll(() => list.asked.length).toBeGreaterThan(1);
+  list.asked.at(-1)?.resolve('after the changes');
+  await stale;
+  expect([list.shown(), list.asked.length]).toEqual(['after the changes', 2]);
+});
+
+test('nobody waits for a first load that has not begun because there is no network: it will be fresh', async () => {
+  client.mount();
+  onlineManager.setOnline(false);
+  ends.push(
+    () => onlineManager.setOnline(true),
+    () => client.unmount(),
+  );
+  const list = watch('list');
+  await client.invalidateQueries({ queryKey: ['list'] });
+  expect(list.asked).toHaveLength(0);
+  onlineManager.setOnline(true);
+  await expect.poll(() => list.asked.length).toBe(1);
+  list.asked[0]?.resolve('as it is');
+  await expect.poll(list.shown).toBe('as it is');
+  expect(list.asked).toHaveLength(1);
 });

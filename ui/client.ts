@@ -16,23 +16,31 @@ export async function whenLoaded(query: Query | undefined): Promise<void> {
 
 /**
  * A client for data that change while they are being read. What becomes stale during its first load may have been read before the change, and
- * nobody would ask again: TanStack Query 5.x lets the load go on, and takes its answer for fresh. So such a query is loaded once more.
+ * nobody would ask again: TanStack Query 5.x lets the load go on, and takes its answer for fresh. So such a query is loaded once more, however
+ * often it became stale. One that waits for the network has asked nothing yet.
  */
 export class LiveQueryClient extends QueryClient {
+  readonly #again = new WeakMap<Query, Promise<void>>();
+
   override async invalidateQueries<Key extends QueryKey = QueryKey>(
     filters?: InvalidateQueryFilters<Key>,
     options?: InvalidateOptions,
   ): Promise<void> {
     const loading = this.getQueryCache()
       .findAll(filters as InvalidateQueryFilters)
-      .filter(({ state }) => state.data === undefined && state.fetchStatus !== 'idle');
-    const again = loading.map(async (query) => {
-      await whenLoaded(query).catch(() => {}); // whoever asked for it learns of the failure
-      const { queryKey } = query;
-      if (query.state.data !== undefined)
-        await super.invalidateQueries({ queryKey, exact: true, refetchType: filters?.refetchType }, options);
+      .filter(({ state }) => state.data === undefined && state.fetchStatus === 'fetching');
+    const again = loading.map((query) => {
+      const known = this.#again.get(query) ?? this.#loadAgain(query);
+      this.#again.set(query, known);
+      return known;
     });
     await Promise.all([super.invalidateQueries(filters, options), ...again]);
+  }
+
+  async #loadAgain(query: Query): Promise<void> {
+    await whenLoaded(query).catch(() => {}); // whoever asked for it learns of the failure
+    this.#again.delete(query); // what becomes stale from now on is loaded again by itself
+    if (query.state.data !== undefined) await super.invalidateQueries({ queryKey: query.queryKey, exact: true });
   }
 }
 
