@@ -78,7 +78,13 @@ describe('a reader', () => {
   });
 
   test('gets nothing back by a return, an undo or a task that comes again', async () => {
-    const nina = { subject: 'nina', email: 'nina@aether.example', name: 'Nina', tenantId: 'test-tenant', objectId: 'nina' };
+    const nina = {
+      subject: 'nina',
+      email: 'nina@aether.example',
+      name: 'Nina',
+      tenantId: 'test-tenant',
+      objectId: 'nina',
+    };
     await app.foundation.signInUser(nina);
     const [first, second] = [
       (await newCustomer({ account_manager_id: 'nina' })).body,
@@ -101,7 +107,9 @@ describe('a reader', () => {
       refused: [{ code: 'invalid-field', detail: 'Whose it was is a reader now.' }],
     });
     expect((await app.call('PATCH', `/api/activities/${task.id}`, { is_done: true })).status).toBe(200);
-    const next = await app.foundation.query('select assigned_to from crm.activities where repeated_from = $1', [task.id]);
+    const next = await app.foundation.query('select assigned_to from crm.activities where repeated_from = $1', [
+      task.id,
+    ]);
     expect(next).toEqual([{ assigned_to: null }]);
 
     await role('user');

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { QueryClient } from '@tanstack/react-query';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { catchUp, conversationQuery, joinReading } from './conversation.ts';
 
 const session = (visitor_read_number: number, agent_read_number: number, name = 'fresh') => ({
@@ -68,5 +68,22 @@ describe('a conversation that is being loaded', () => {
     (await request(4)).give([3]);
     expect((await again).messages.map(({ number }) => number)).toEqual([1, 2, 3]);
     expect(held).toHaveLength(5);
+  });
+
+  test('shows what came on a line that went silent: it is asked for on another one', async () => {
+    client.setQueryData(conversationQuery('b').queryKey, (await client.fetchQuery(conversationQuery('a'))) as never);
+    const shown = () => client.getQueryData(conversationQuery('b').queryKey)?.messages.map(({ number }) => number);
+    const before = held.length;
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const spy = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => timeout(ms / 100));
+    try {
+      const caught = catchUp(client, 'b');
+      await request(before); // and nothing answers
+      (await request(before + 1)).give([4]);
+      await caught;
+    } finally {
+      spy.mockRestore();
+    }
+    expect(shown()?.at(-1)).toBe(4);
   });
 });

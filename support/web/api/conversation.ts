@@ -109,8 +109,10 @@ function joinEntries(some: Entry[], more: Entry[]): Entry[] {
 const running = new Map<string, { again: boolean }>();
 /** No other request for a conversation begins before the last one has ended. */
 const catchUpMsMax = 15_000;
+/** A silent line may be that of one request alone: the stream goes on and would report nothing. */
+const silentMax = 3;
 
-/** Requests the messages since the last one; a call during the request makes it request once more. */
+/** Requests the messages since the last one; a call during the request makes it request once more, and so does a silent line. */
 export async function catchUp(client: QueryClient, id: string): Promise<void> {
   const missed = loading.get(id);
   if (missed) missed.again = true;
@@ -121,15 +123,19 @@ export async function catchUp(client: QueryClient, id: string): Promise<void> {
   }
   const run = { again: true };
   running.set(id, run);
+  let silent = 0;
   try {
     while (run.again) {
       run.again = false;
       const shown = client.getQueryData<Conversation>(['session', id]);
       if (!shown) return;
       const after = shown.messages.at(-1)?.number ?? 0;
-      const answer = await ask(id, { after, limit: pageSizeMax }, AbortSignal.timeout(catchUpMsMax));
-      take(client, id, answer);
-      if (answer.messages.length === pageSizeMax) run.again = true;
+      const time = AbortSignal.timeout(catchUpMsMax);
+      const answer = await ask(id, { after, limit: pageSizeMax }, time).catch((error) => {
+        if (!time.aborted || ++silent >= silentMax) throw error;
+      });
+      if (answer) take(client, id, answer);
+      if (!answer || answer.messages.length === pageSizeMax) run.again = true;
     }
   } catch {
     // The line is down: when it is back, the feed reports that and this is requested again.
