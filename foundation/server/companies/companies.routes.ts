@@ -244,6 +244,7 @@ const similar = createStaffRoute({
   path: '/api/companies/similar',
   operationId: 'findSimilarCompanies',
   right: 'companies.read',
+  readers: 'changes nothing',
   summary: 'Companies that may be the one which is being written down',
   description:
     'At most three: the one that has the domain or a domain above it, then those with every word of the name but for its legal form. What is missing or incomplete says nothing.',

@@ -43,6 +43,12 @@ describe('a reader', () => {
     expect(await change()).toMatchObject(refused);
   });
 
+  test('asks for the companies that may be the same, which changes nothing, and makes none', async () => {
+    const draft = { name: 'Fjordlight' };
+    expect(await asIda('POST', '/api/companies/similar', draft)).toMatchObject({ status: 200, body: { similar: [] } });
+    expect(await asIda('POST', '/api/companies', draft)).toMatchObject(refused);
+  });
+
   test('has views of their own, and none that others see', async () => {
     const view = { page: 'customers', name: 'Of Ida', query: 'sort=name', is_shared: false };
     const { id } = (await asIda('POST', '/api/views', view)).body;
@@ -60,7 +66,7 @@ describe('a reader', () => {
     expect((await asIda('POST', '/api/notices/read-all', {})).status).toBe(200);
   });
 
-  test('is given nothing: no customer, deal or task, also by SQL, and is no successor', async () => {
+  test('is given nothing: no customer, company, deal or task, also by SQL, and is no successor', async () => {
     expect(await newCustomer({ account_manager_id: 'ida' })).toMatchObject(noReader('account_manager_id'));
     const { id, version } = (await newCustomer({ account_manager_id: 'jon' })).body;
     expect(
@@ -70,6 +76,10 @@ describe('a reader', () => {
     expect(await app.call('POST', '/api/deals', deal)).toMatchObject(noReader('owner_id'));
     const task = { client_id: crypto.randomUUID(), type: 'task', description: 'Call', assigned_to: 'ida' };
     expect(await app.call('POST', `/api/customers/${id}/activities`, task)).toMatchObject(noReader('assigned_to'));
+    const company = { name: 'A company', owner_id: 'ida' };
+    expect(await app.call('POST', '/api/companies', company)).toMatchObject(noReader('owner_id'));
+    const { body: made } = await app.call('POST', '/api/companies', { ...company, owner_id: 'jon' });
+    expect(await app.call('PATCH', `/api/companies/${made.id}`, { owner_id: 'ida' })).toMatchObject(noReader('owner_id'));
     const login = await app.database.connect('foundation_app');
     await expect(
       login.query(`update platform.customers set account_manager_id = 'ida' where id = $1`, [id]),
