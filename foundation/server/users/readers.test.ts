@@ -79,7 +79,9 @@ describe('a reader', () => {
     const company = { name: 'A company', owner_id: 'ida' };
     expect(await app.call('POST', '/api/companies', company)).toMatchObject(noReader('owner_id'));
     const { body: made } = await app.call('POST', '/api/companies', { ...company, owner_id: 'jon' });
-    expect(await app.call('PATCH', `/api/companies/${made.id}`, { owner_id: 'ida' })).toMatchObject(noReader('owner_id'));
+    expect(await app.call('PATCH', `/api/companies/${made.id}`, { owner_id: 'ida' })).toMatchObject(
+      noReader('owner_id'),
+    );
     const login = await app.database.connect('foundation_app');
     await expect(
       login.query(`update platform.customers set account_manager_id = 'ida' where id = $1`, [id]),
