@@ -53,6 +53,12 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
   return new Promise(() => {}); // the browser is leaving the page, so nothing may act on the refusal
 };
 
+/** The body of an answer; one that stops in the middle of it until its time is over is an answer that did not come. @throws Refusal */
+export const readBody = (answer: { json: () => Promise<unknown> }): Promise<unknown> =>
+  answer.json().catch((error) => {
+    throw error instanceof DOMException && error.name === 'TimeoutError' ? unreachable() : error;
+  });
+
 type Success<Answer> =
   Answer extends ClientResponse<infer Body, infer Status, 'json'>
     ? Status extends SuccessStatusCode
@@ -66,5 +72,5 @@ export async function read<Answer extends ClientResponse<unknown, number, string
 ): Promise<Success<Answer>> {
   const answer = await request;
   if (!answer.ok) throw await readRefusal(answer as unknown as Response);
-  return (answer.status === 204 ? undefined : await answer.json()) as Success<Answer>;
+  return (answer.status === 204 ? undefined : await readBody(answer)) as Success<Answer>;
 }

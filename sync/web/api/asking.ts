@@ -1,11 +1,11 @@
 import { readRefusal } from '@aether/ui/refusal.ts';
-import { send } from '@aether/ui/request.ts';
+import { readBody, send } from '@aether/ui/request.ts';
 
 /** What the server answers to a GET. @throws Refusal */
 export async function ask<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
   const answer = await send(path, signal ? { signal } : {});
   if (!answer.ok) throw await readRefusal(answer);
-  return answer.json();
+  return (await readBody(answer)) as Answer;
 }
 
 /** What the server answers to an act. @throws Refusal */
