@@ -468,7 +468,7 @@ test('an administrator sees the sign-ins of a user, and ends them', async () => 
 test('a company takes in who has its domain, is offered to new customers, and shows what happened with them and what its deals sum up to', async () => {
   const domain = `house${++unique}.example.org`;
   const made = (name: string) => api('POST', '/api/customers', { name, email: `${name.toLowerCase()}@${domain}` });
-  const [ada] = [(await made('Ada')).body, (await made('Bea')).body];
+  const [ada, bea] = [(await made('Ada')).body, (await made('Bea')).body];
   await open('/companies?create=true');
   const dialog = maya.getByRole('dialog', { name: 'New company' });
   await dialog.getByLabel('Name').fill('House of Domains');
@@ -494,7 +494,9 @@ test('a company takes in who has its domain, is offered to new customers, and sh
   await look('company-full');
   expect(await maya.evaluate(findMisfits)).toEqual([]);
   expect(await findBarriers(maya)).toEqual([]);
-  // Another person changes a deal and whose the company is: both are on the open page at once.
+  // Another person changes a customer, a deal and whose the company is: all are on the open page at once.
+  await api('PATCH', `/api/customers/${bea.id}`, { name: 'Beatrix' });
+  await seen(people.getByRole('link', { name: /^Beatrix/ }));
   const extension = (await api('GET', `/api/deals?search=Extension&limit=200`)).body.deals.find(
     ({ customer }: { customer: { id: string } }) => customer.id === ada.id,
   );

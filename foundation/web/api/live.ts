@@ -37,6 +37,7 @@ const peopleOf = (...companies: unknown[]): QueryKey[] => {
         ['company-customers', id],
         ['company-newcomers', id],
         ['company', id],
+        ['companies'],
       ])
     : [];
 };
@@ -67,7 +68,13 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     ];
   switch (type.split('.')[0]) {
     case 'customer':
-      return [['customers'], ['customer', key], ...peopleOf(data.company_id, previous.company_id), ...company];
+      return [
+        // An event names the company only if the customer has another one now; the list of its people shows more of them.
+        ...[['customers'], ['customer', key], ['company-customers']],
+        ...('email' in previous ? [['company-newcomers']] : []),
+        ...(type === 'customer.erased' ? [['company'], ['companies'], ['company-newcomers']] : []),
+        ...peopleOf(data.company_id, previous.company_id),
+      ];
     case 'address':
     case 'phone':
       return [['customer', String(data.customer_id)]];
