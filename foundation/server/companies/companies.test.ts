@@ -189,6 +189,10 @@ describe('the list of companies', () => {
     expect(new Set(all).size).toBe(2_100);
     expect(all).toHaveLength(2_100);
     expect(await names('search=zebra+nobody')).toEqual([]);
+    expect(await names('search=zebra+%26')).toEqual([]);
+    await app.foundation.createCompany({ name: 'Zebra & Crowd' });
+    expect(await names('search=zebra+%26+crowd')).toEqual(['Zebra & Crowd']);
+    expect(await names('search=%26')).toContain('Zebra & Crowd');
     expect(await names('search=zebra&owner=maya')).toEqual([]);
   });
 });

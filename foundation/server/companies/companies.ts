@@ -94,9 +94,12 @@ function matchWord(word: string, parameter: Parameter): string {
   return `(${matchCompany(word, parameter)} or o.domain like ${parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`)})`;
 }
 
-/** The rarest of these words among the newest companies; of equally rare ones the longest. */
+/** The rarest of these words among the newest companies; of equally rare ones the longest. No index finds a word without letters and digits, as `&`. */
 async function findRarest(on: Queryable, words: string[]): Promise<string> {
-  const longest = words.toSorted((one, other) => other.length - one.length).slice(0, comparedWordsMax);
+  const indexed = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const longest = (indexed.length > 0 ? indexed : words)
+    .toSorted((one, other) => other.length - one.length)
+    .slice(0, comparedWordsMax);
   if (longest.length === 1) return longest[0] as string;
   const { values, parameter } = collectValues();
   const counts = longest.map((word) => `count(*) filter (where ${matchWord(word, parameter)})::integer`);

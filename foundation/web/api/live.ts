@@ -33,12 +33,7 @@ const gatherMs = 300;
 const peopleOf = (...companies: unknown[]): QueryKey[] => {
   const known = companies.filter((id) => typeof id === 'string');
   return known.length > 0
-    ? known.flatMap((id) => [
-        ['company-customers', id],
-        ['company-newcomers', id],
-        ['company', id],
-        ['companies'],
-      ])
+    ? known.flatMap((id) => [['company-customers', id], ['company-newcomers', id], ['company', id], ['companies']])
     : [];
 };
 
