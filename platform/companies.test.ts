@@ -13,7 +13,15 @@ describe('a company’s domain', () => {
   test('has one canonical form for all its spellings, the same as in the addresses of its people', async () => {
     const made = await db.createCompany({ name: 'Stadtwerke', domain: ' München.DE. ' });
     expect(made.domain).toBe('xn--mnchen-3ya.de');
-    for (const domain of ['münchen.de', 'MÜNCHEN.DE', 'xn--mnchen-3ya.de', 'mu\u0308nchen.de.', 'münchen。de']) {
+    for (const domain of [
+      'münchen.de',
+      'MÜNCHEN.DE',
+      'xn--mnchen-3ya.de',
+      'mu\u0308nchen.de.',
+      'münchen。de',
+      'www.münchen.de',
+      ' https://www.München.de/kontakt?von=a@b.de#hier',
+    ]) {
       expect((await db.getCompanyByDomain(domain))?.id).toBe(made.id);
       expect(await db.findOrCreateCompany({ name: 'Again', domain })).toMatchObject({
         created: false,
@@ -27,7 +35,22 @@ describe('a company’s domain', () => {
     expect((await db.updateCompany(made.id, { domain: null })).domain).toBeNull();
   });
 
+  test('is what is left of a website, unless nothing would be', async () => {
+    for (const [typed, domain] of [
+      ['http://shop.Example.com', 'shop.example.com'],
+      ['HTTPS://WWW.Example.NET/', 'example.net'],
+      ['www.com', 'www.com'],
+      ['wwwx.example.com', 'wwwx.example.com'],
+    ] as const)
+      expect((await db.createCompany({ name: 'A site', domain: typed })).domain).toBe(domain);
+  });
+
   test.each([
+    'https://',
+    'https://10.0.0.1/',
+    'https://example.com:80/',
+    'https://a@example.com',
+    'ftp://example.com',
     '10.0.0.1',
     '0x7f.1',
     'a.--',

@@ -1,7 +1,15 @@
-import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { NotFound, VersionConflict } from './errors.ts';
-import { assignmentsFor, columnsOf, isUuid, nameNotOwned, nameTaken, parametersFor, requireDomain } from './fields.ts';
+import {
+  assignmentsFor,
+  columnsOf,
+  isUuid,
+  nameNotOwned,
+  nameTaken,
+  parametersFor,
+  readCompanyDomain,
+  requireDomain,
+} from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
@@ -13,7 +21,7 @@ import type { Reads } from './reads.ts';
 export type Company = {
   id: string;
   name: string;
-  /** Unique and canonical (see canonicaliseDomain): the part after the @ in its people's addresses. */
+  /** Unique and canonical (see readCompanyDomain): the part after the @ in its people's addresses. */
   domain: string | null;
   /** The user who looks after the company. */
   owner_id: string | null;
@@ -53,7 +61,7 @@ export function companyCalls(connection: Connection, reads: Reads) {
   }
 
   async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {
-    const asked = canonicaliseDomain(domain);
+    const asked = readCompanyDomain(domain);
     if (!asked) return null;
     const [company] = await (tx?.run ?? reads.find)<Company>(byDomain, [asked]);
     return company ?? null;

@@ -18,9 +18,22 @@ export function requireEmail(email: string): { key: string; address: string } {
   return canonical;
 }
 
+/**
+ * The domain of a company as people type it, or paste it from the address of its website: `https://www.Example.com/about` → example.com, the part
+ * after the @ in its people's addresses. Pure; never throws.
+ *
+ * @returns undefined if it is no domain.
+ */
+export function readCompanyDomain(typed: string): string | undefined {
+  const [, host = typed] = /^\s*https?:\/\/([^/?#]+)/i.exec(typed) ?? [];
+  const canonical = canonicaliseDomain(host);
+  const bare = canonical?.replace(/^www\./, '');
+  return bare?.includes('.') ? bare : canonical;
+}
+
 /** @throws InvalidField if it is no domain. */
 export function requireDomain(domain: string): string {
-  const canonical = canonicaliseDomain(domain);
+  const canonical = readCompanyDomain(domain);
   if (!canonical) throw new InvalidField([{ field: 'domain', message: 'must be a domain such as example.com' }]);
   return canonical;
 }

@@ -1,7 +1,7 @@
 // What the rooms of this repository import: what is published, and what their servers share.
 export { type Attempt, readAttempt, requireSameContent, requireSameRequest } from './attempts.ts';
 export { customerColumns } from './customers.ts';
-export { isUuid, patchRow } from './fields.ts';
+export { isUuid, patchRow, readCompanyDomain } from './fields.ts';
 export { contains, fold, foldedWordsOf, wordsOf } from './folding.ts';
 export {
   collectValues,

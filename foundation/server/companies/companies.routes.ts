@@ -15,7 +15,7 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { canonicaliseDomain, NotFound, type PlatformDb } from '@aether/platform';
+import { NotFound, type PlatformDb, readCompanyDomain } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { writeCustomValues } from '../customfields/customfields.ts';
 import { companiesFile } from './companies.csv.ts';
@@ -64,9 +64,10 @@ const companyFields = {
   domain: z
     .string()
     .trim()
-    .max(253)
-    .refine((domain) => canonicaliseDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
-    .nullable(),
+    .max(2_000)
+    .refine((domain) => readCompanyDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
+    .nullable()
+    .openapi({ description: 'A domain, or the address of a website, of which its domain without `www.` is kept.' }),
   owner_id: z.string().min(1).max(255).nullable(),
 };
 const contactFields = {

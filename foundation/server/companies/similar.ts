@@ -1,4 +1,4 @@
-import { canonicaliseDomain, collectValues, type Queryable, wordsOf } from '@aether/platform';
+import { collectValues, type Queryable, readCompanyDomain, wordsOf } from '@aether/platform';
 import { matchCompany } from '../customers/customermatch.ts';
 import { proposeCompany } from './domains.ts';
 
@@ -39,7 +39,7 @@ export async function findSimilarCompanies(
   on: Queryable,
   { name = '', domain = '' }: { name?: string | undefined; domain?: string | undefined },
 ): Promise<SimilarCompany[]> {
-  const host = canonicaliseDomain(domain);
+  const host = readCompanyDomain(domain);
   const [byDomain, byName] = await Promise.all([host ? proposeCompany(on, `at@${host}`) : null, findByName(on, name)]);
   const found: SimilarCompany[] = byName.map((each) => ({
     ...each,
