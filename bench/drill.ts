@@ -222,7 +222,7 @@ async function copyUnderLoad(
       'select labelfile from pg_backup_stop(wait_for_archive => false)',
     );
     await writeFile(join(to, 'postgres', 'backup_label'), rows[0]?.labelfile ?? '');
-    // The log goes on being written: a file that is still being made has another name a moment later, and is none that the copy needs.
+    // PostgreSQL goes on writing its log meanwhile. A file that it is still making is renamed a moment later, and the copy does not need it.
     await run(
       `tar -C "$FROM"/postgres/pg_wal ${silent} '--exclude=./xlogtemp.*' -cf - . | tar -C "$TO"/postgres/pg_wal -xpf - &&
         chown --reference="$TO"/postgres "$TO"/postgres/backup_label`,

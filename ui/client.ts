@@ -38,7 +38,7 @@ export class LiveQueryClient extends QueryClient {
   }
 
   async #loadAgain(query: Query): Promise<void> {
-    await whenLoaded(query).catch(() => {}); // whoever asked for it learns of the failure
+    await whenLoaded(query).catch(() => {}); // the caller that began the load is told of the failure
     this.#again.delete(query); // what becomes stale from now on is loaded again by itself
     if (query.state.data !== undefined) await super.invalidateQueries({ queryKey: query.queryKey, exact: true });
   }

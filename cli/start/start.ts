@@ -161,6 +161,9 @@ function printReady({ urlOf }: Platform, servers: Servers, isBuilt: boolean): vo
   ]
     .filter((line) => line !== undefined)
     .join('');
+  const signIn = identity
+    ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts`
+    : readVariable('SIGNIN_ISSUER');
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
@@ -169,7 +172,7 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
 ${others}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
-  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : readVariable('SIGNIN_ISSUER')}
+  Sign-in      ${signIn}
 
   Try it:      open ${foundation.url}, ${support.url} and ${servers.console.url}${shop ? ', or npx aether demo' : ''}${billing ? ' --bus' : ''}
 ${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.

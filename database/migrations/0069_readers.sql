@@ -1,5 +1,5 @@
 -- Readers: members of staff who see what staff sees and change nothing. The servers refuse them every route that writes
--- (http/staff.ts); the database gives them nothing to have, whoever asks.
+-- (http/staff.ts); the database refuses an app that would give them a record.
 
 alter table platform.users drop constraint users_role_check, add constraint users_role_check check (
   role in ('admin', 'steward', 'user', 'reader'));
@@ -12,7 +12,8 @@ comment on column platform.sign_ins.role_max is
   'What the directory allowed at this sign-in: an administrator, no administrator, or a reader only; the role itself is the user''s.';
 
 -- Whoever becomes a reader has no conversation any more and decides about no pair. What they have in the CRM stays theirs: an administrator
--- gives it to others. The row of the agent is written first, and always: it waits for whoever gives them a conversation at this moment.
+-- gives it to others. The agent's row is written first, even if nothing changes in it: that waits for a transaction that gives them a
+-- conversation at this moment.
 create function platform.let_read() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -82,7 +82,7 @@ export function findLast(
   return known.toSorted((one, other) => Date.parse(other) - Date.parse(one))[0];
 }
 
-/** What is true of an app that was not heard of: whoever only reads by SQL or HTTP leaves no trace, and nothing is wrong with that. Pure. */
+/** The words for an app that has reported nothing. An app that only reads, by SQL or HTTP, never reports, and that is no fault. Pure. */
 export function sayUnheard({ logins, machines }: Pick<AppStatus, 'logins' | 'machines'>): string {
   if (logins.some(({ connections }) => connections > 0)) return 'its login is connected now';
   if (logins.length === 0 && machines.length === 0) return 'it has no way in';
