@@ -177,7 +177,7 @@ describe('bootstrap on a fresh server', () => {
   }, async () => {
     const folder = await newTestFolder('fresh');
     folders.push(folder);
-    const local = await startMigrated({ folder, database: 'platform', port: 54460 });
+    const local = await startMigrated({ folder, database: 'platform' });
     servers.push(local);
     const superuser = local.server.superuserUrl('postgres');
 

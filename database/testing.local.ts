@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { type LocalServer, startLocal } from './embedded/local.ts';
+import { newTestPort } from './testing.port.ts';
 import { templateDatabase } from './testing.setup.ts';
 
 /**
@@ -16,7 +17,7 @@ export async function startMigrated(options: Parameters<typeof startLocal>[0]): 
   const { folder, database } = options;
   await mkdir(folder, { recursive: true });
   await promisify(execFile)('cp', ['-a', `${inject('aetherServer').stopped}/.`, folder]);
-  const local = await startLocal({ ...options, database: templateDatabase });
+  const local = await startLocal({ port: newTestPort(), ...options, database: templateDatabase });
   const superuser = new pg.Client({ connectionString: local.server.superuserUrl() });
   await superuser.connect();
   await superuser.query(`alter database ${templateDatabase} rename to ${pg.escapeIdentifier(database)}`);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { type EmbeddedServer, startEmbedded } from './embedded/embedded.ts';
 import type { LocalServer } from './embedded/local.ts';
+import { newTestPort } from './testing.port.ts';
 
 export type TestReplica = {
   server: EmbeddedServer;
@@ -32,7 +33,7 @@ export type TestReplica = {
  */
 export async function startReplica(
   primary: LocalServer,
-  { folder, port, settings }: { folder: string; port: number; settings?: Record<string, string> },
+  { folder, port = newTestPort(), settings }: { folder: string; port?: number; settings?: Record<string, string> },
 ): Promise<TestReplica> {
   const data = join(folder, 'postgres');
   const source = new URL(primary.server.superuserUrl('postgres'));

@@ -10,6 +10,7 @@ import { migrate } from './migrator.ts';
 import { isApp, loginNames } from './rights/logins.ts';
 import { newTestFolder } from './testing.folder.ts';
 import { startPgBouncer } from './testing.pgbouncer.ts';
+import { newTestPort } from './testing.port.ts';
 import { testCertificate } from './testing.tls.ts';
 
 export const templateDatabase = 'aether_template';
@@ -21,7 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const local = await startLocal({
     folder,
     database: templateDatabase,
-    port: 54400,
+    port: newTestPort(),
     settings: {
       fsync: 'off',
       synchronous_commit: 'off',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LocalServer, migrate, startLocal } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { newTestPort } from '@aether/database/testing.port';
 import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
 import { withClient, writeInBulk, writeSingly } from './testing.chaos.writers.ts';
@@ -59,7 +60,7 @@ export async function runChaos({
   start?: typeof startLocal;
 }): Promise<ChaosCounts> {
   const folder = await newTestFolder('chaos');
-  const local = await start({ folder, database: 'chaos', port: 54530 });
+  const local = await start({ folder, database: 'chaos', port: newTestPort() });
   const lines = await Promise.all([1, 2].map(() => startTestLine(local.urlOf('sync_app'))));
   const crew = startCrew();
   const keep = (name: string, script: string, args: string[], url: string) =>

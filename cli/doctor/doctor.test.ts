@@ -26,7 +26,6 @@ beforeAll(async () => {
   local = await startMigrated({
     folder,
     database: 'platform',
-    port: 54480,
     settings: {
       max_connections: '200',
       scram_iterations: '1',
@@ -386,7 +385,6 @@ describe('the server', () => {
   test('is tried together with its replica; another server, or nobody, in its place is said to be so', async () => {
     const replica = await startReplica(local, {
       folder: join(folder, 'replica'),
-      port: 54490,
       settings: { max_connections: '200', shared_buffers: '32MB' },
     });
     const look = async (place: string) =>

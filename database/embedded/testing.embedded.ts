@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { newTestFolder } from '../testing.folder.ts';
+import { newTestPort } from '../testing.port.ts';
 import { type EmbeddedServer, startEmbedded } from './embedded.ts';
 
 type Options = Partial<Parameters<typeof startEmbedded>[0]> & { folder: string };
@@ -21,7 +22,7 @@ const settings = {
   autovacuum: 'off',
   max_logical_replication_workers: '0',
 };
-const defaults = { port: 54500, password, settings };
+const defaults = { port: newTestPort(), password, settings };
 
 /** Servers and processes of one test file, ended after each test, in one folder that is removed at the end. */
 export function useServers() {

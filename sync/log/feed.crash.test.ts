@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = await newTestFolder('crash');
   // Unawaited commits reach the disk only when another commit waits for it: so a crash undoes exactly what the test wants.
   const settings = { fsync: 'off', wal_writer_delay: '10s', autovacuum: 'off', shared_buffers: '32MB' };
-  local = await startMigrated({ folder, database: 'aether', port: 54560, settings });
+  local = await startMigrated({ folder, database: 'aether', settings });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: local.urlOf('support_app') } });
   sequencer = startSequencer({ url: local.urlOf('sync_app') });
 });

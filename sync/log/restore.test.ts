@@ -52,7 +52,7 @@ async function restore(target: pg.Client, folder: string, sequences: { name: str
 }
 
 async function startElsewhere(folder: string): Promise<LocalServer> {
-  const local = await startMigrated({ folder: join(folder, 'server'), database: 'restored', port: 54540 });
+  const local = await startMigrated({ folder: join(folder, 'server'), database: 'restored' });
   atEnd(() => local.server.stop('immediate'));
   return local;
 }
