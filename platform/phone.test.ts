@@ -1,5 +1,7 @@
 import { sample } from '@aether/database/testing.sample';
 import fc from 'fast-check';
+import { getCountries, getExampleNumber } from 'libphonenumber-js/min';
+import examples from 'libphonenumber-js/mobile/examples';
 import { expect, test } from 'vitest';
 import { InvalidField } from './log/errors.ts';
 import { isPhoneCountry, phoneColumns, readPhone, requirePhone } from './phone.ts';
@@ -16,6 +18,54 @@ test.each([
   ['٠٣٠ ١٢٣٤٥٦٧', 'DE'],
 ])('%s, in %s, is the number +49301234567', (written, country) => {
   expect(readPhone(written, country)).toEqual({ written, key: '+49301234567', extension: null });
+});
+
+test.each([
+  ['49 151 12345678', 'DE', '+4915112345678'],
+  ['4915112345678', 'DE', '+4915112345678'],
+  ['49 171 1234567', 'DE', '+491711234567'],
+  ['62 812 345 678', 'ID', '+62812345678'],
+  ['383 43 201 234', 'XK', '+38343201234'],
+  ['0491 512345', 'DE', '+49491512345'],
+  ['39 333 1234567', 'IT', '+393331234567'],
+  ['393 1234567', 'IT', '+393931234567'],
+])('%s, in %s, has lost its + only if no number there begins so: it is %s', (written, country, key) => {
+  expect(readPhone(written, country)?.key).toBe(key);
+});
+
+test('a number of every country that has lost its + is the same number for a reader there', () => {
+  for (const country of getCountries()) {
+    const key = getExampleNumber(country, examples)?.number;
+    if (key) expect([country, readPhone(key.slice(1), country)?.key]).toEqual([country, key]);
+  }
+});
+
+test.each([
+  ['+52 1 55 1234 5678', undefined],
+  ['5215512345678', 'MX'],
+  ['044 55 1234 5678', 'MX'],
+  ['045 55 1234 5678', 'MX'],
+  ['01 55 1234 5678', 'MX'],
+  ['+52 55 1234 5678', undefined],
+  ['55 1234 5678', 'MX'],
+])('%s, in %s, is +525512345678: what Mexico dialled before 2019 makes no other person', (written, country) => {
+  expect(readPhone(written, country)).toEqual({ written, key: '+525512345678', extension: null });
+});
+
+test.each([
+  ['0049 30 1234567', 'US'],
+  ['0049 (0)30 1234567', undefined],
+])('%s, in %s, is international: 00 says so where it is not dialled, too', (written, country) => {
+  expect(readPhone(written, country)?.key).toBe('+49301234567');
+});
+
+test.each([
+  ['0012', 'US'],
+  ['0049 12', undefined],
+  ['00 30 1234567', 'US'],
+  ['+52 1 55 1234 56789', undefined],
+])('%s, in %s, is none for all that', (written, country) => {
+  expect(readPhone(written, country)).toBeUndefined();
 });
 
 test.each(['US', 'JP', 'DE', undefined])(

@@ -1,4 +1,9 @@
-import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/min';
+import {
+  type CountryCode,
+  isSupportedCountry,
+  type PhoneNumber,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js/min';
 import { InvalidField } from './log/errors.ts';
 
 /** A telephone number in its original form, and the key that finds it in any form. */
@@ -28,11 +33,47 @@ export function isPhoneCountry(country: string): boolean {
 export function readPhone(written: string, country?: string): Phone | undefined {
   const folded = foldDigits(written).replace(/^\s*tel:\s*/i, '');
   if (areSeveral(folded, country)) return undefined;
-  const defaultCountry = country as CountryCode | undefined;
-  // Without `extract` the whole text must be the number: "abc def" and "12 years" are none.
-  const parsed = parsePhoneNumberFromString(folded, { defaultCountry, extract: false });
+  const parsed = parseMended(folded, country as CountryCode | undefined);
   if (!parsed?.isPossible()) return undefined;
   return { written, key: parsed.number, extension: parsed.ext ?? null };
+}
+
+/** Without `extract` the whole text must be the number: "abc def" and "12 years" are none. */
+const parse = (folded: string, country?: CountryCode): PhoneNumber | undefined =>
+  parsePhoneNumberFromString(folded, { ...(country && { defaultCountry: country }), extract: false });
+
+/**
+ * As the parser reads it, but for three ways of writing that lists are full of and it takes for other numbers or for none:
+ *
+ * - A number of the own country that has lost its +, as spreadsheets lose it: 49 151 12345678 in DE. Whether the parser sees the country's code
+ *   depends on what follows it (of 49 30 1234567 it does); with a trunk prefix no number of a country begins with its code.
+ * - A mobile number of Mexico with the 1 or the prefix that were dropped in 2019: +52 1 55 1234 5678, 044 55 1234 5678. Both reach +52 55 1234 5678.
+ * - 00 in a country that dials another prefix, or without a country: 0049 30 1234567 in US.
+ */
+function parseMended(folded: string, country: CountryCode | undefined): PhoneNumber | undefined {
+  const parsed = parse(folded, country);
+  const retry = (text: string) => {
+    const other = parse(text);
+    return other?.isPossible() ? other : undefined;
+  };
+  if (parsed?.countryCallingCode === '52') {
+    const number = formerPrefixOfMexico.exec(parsed.nationalNumber)?.groups?.number;
+    return number ? parse(parsed.ext ? `+52${number};ext=${parsed.ext}` : `+52${number}`) : parsed;
+  }
+  if (parsed?.isPossible())
+    return country && hasLostPlus(folded, parsed, country) ? (retry(`+${folded}`) ?? parsed) : parsed;
+  return /^\s*00[1-9]/.test(folded) ? retry(folded.replace('00', '+')) : parsed;
+}
+
+const formerPrefixOfMexico = /^(?:1|01|044|045)(?<number>\d{10})$/;
+
+function hasLostPlus(
+  folded: string,
+  { nationalNumber, countryCallingCode }: PhoneNumber,
+  country: CountryCode,
+): boolean {
+  if (!nationalNumber.startsWith(countryCallingCode) || !folded.startsWith(countryCallingCode)) return false;
+  return parse(`0${nationalNumber}`, country)?.nationalNumber === nationalNumber; // 0 is the trunk prefix there
 }
 
 /** Whether the text names more than one telephone number, and is refused for that. */
