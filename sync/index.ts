@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, type Log, openMetrics } from '@aether/http';
-import { DatabaseUnavailable, openConnection } from '@aether/platform/log';
+import { PlatformError } from '@aether/platform';
+import { DatabaseUnavailable, openConnection, translateRefusal } from '@aether/platform/log';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
@@ -20,6 +21,7 @@ import { startMonitor } from './worker/monitor.ts';
 import { serveProbes } from './worker/probes.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
+import { tellRarely } from './worker/telling.ts';
 
 export * from './alerts/alerts.ts';
 export { type Ask, evaluateHealth } from './health/evaluation.ts';
@@ -149,7 +151,9 @@ export async function startSync({
           host: settings.probes.host,
           log: createLog('sync'),
           async check() {
-            if (!monitor.health()) throw new DatabaseUnavailable();
+            if (monitor.health()) return;
+            const refusal = translateRefusal(monitor.failure());
+            throw refusal instanceof PlatformError ? refusal : new DatabaseUnavailable(refusal);
           },
         }).catch(async (error) => {
           await Promise.all([monitor.stop(), metrics?.close()]);
@@ -169,24 +173,24 @@ export async function startSync({
       looked = { turns: looked.turns + 1, stays: report.stays, holders: report.holders };
       logRetention(log, report);
     },
-    onError: (error) => log.error({ err: error }, 'retention'),
+    onError: tellRarely(log, 'retention'),
   });
-  const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
-  const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
+  const quality = startQualityScans({ url, onError: tellRarely(log, 'data quality') });
+  const bulk = startBulk({ url, onError: tellRarely(log, 'bulk work on failures') });
   const cleanUps = startCleanUps({
     url: variables.PRIVACY_APP_URL,
-    onError: (error) => log.error({ err: error }, 'clean-up of erasures'),
+    onError: tellRarely(log, 'clean-up of erasures'),
   });
-  const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
-  const duplicates = queueImports({ url, onError: (error) => log.error({ err: error }, 'duplicates of imports') });
+  const imports = startImports({ url, onError: tellRarely(log, 'imports') });
+  const duplicates = queueImports({ url, onError: tellRarely(log, 'duplicates of imports') });
   const detection = startDetection({
     database: settings,
-    onError: (error) => log.error({ err: error }, 'detection of duplicates'),
+    onError: tellRarely(log, 'detection of duplicates'),
   });
   const webhooks = startWebhooks({
     database: settings,
     networks,
-    onError: (error) => log.error({ err: error }, 'webhooks'),
+    onError: tellRarely(log, 'webhooks'),
   });
   const relay = bus && busSettings && bus.startRelay({ settings: busSettings, database: settings, log });
   const connection = openConnection('sync', {
@@ -317,7 +321,7 @@ function logNews(log: Told, news: SequencerNews): void {
       log.info('catches up: every committed event is numbered');
       break;
     case 'disconnected':
-      log.error({ err: news.error }, 'disconnected: the database is out of reach; trying again');
+      log.error({ err: news.error }, 'disconnected: the database is out of reach, or refuses to number; trying again');
       break;
   }
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
@@ -71,4 +73,13 @@ export async function until(fact: () => boolean | Promise<boolean>): Promise<voi
     if (await fact()) return;
     await wait(Math.max(pauseMs, 2 * (performance.now() - lookedAt)));
   }
+}
+
+/** A port of this machine that is free now. */
+export async function findPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
 }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
@@ -10,7 +9,7 @@ import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { skip } from '../operations/parked.ts';
 import { pause, resume } from '../operations/subscriptions.ts';
-import { until } from '../testing.ts';
+import { findPort, until } from '../testing.ts';
 import { startMonitor } from '../worker/monitor.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import type { Check, Status } from './health.ts';
@@ -584,11 +583,3 @@ describe.concurrent('of apps and subscriptions', () => {
     await until(async () => !(await look()).has('broken'));
   });
 });
-
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
-}

@@ -17,6 +17,8 @@ export type Monitor = {
   state(): MonitorState;
   /** What the last turn found; undefined before the first one, and while the database does not answer. */
   health(): Health | undefined;
+  /** What the last turn failed with; undefined after one that did not. */
+  failure(): unknown;
   /** Settles within two seconds, whether or not the database answers. */
   stop(): Promise<void>;
 };
@@ -52,6 +54,7 @@ export function startMonitor({
   const state: MonitorState = { turns: 0, rollups: 0 };
   let line: Line | undefined;
   let found: Health | undefined;
+  let failure: unknown;
   let rolledMinute: number | undefined;
   let toldAt = Number.NEGATIVE_INFINITY;
 
@@ -65,6 +68,7 @@ export function startMonitor({
   async function turn(): Promise<void> {
     const { query } = await openLine();
     found = await evaluateHealth((text, values) => query(text, values));
+    failure = undefined;
     state.turns++;
     onHealth(found);
     // The minute of the database's clock: another worker may have rolled it up by now, which this call then finds.
@@ -78,6 +82,7 @@ export function startMonitor({
 
   function report(error: unknown): void {
     found = undefined;
+    failure = error;
     if (stopping.signal.aborted || performance.now() - toldAt < repeatErrorMs) return;
     toldAt = performance.now();
     onError(error);
@@ -93,6 +98,7 @@ export function startMonitor({
   return {
     state: () => ({ ...state }),
     health: () => found,
+    failure: () => failure,
     async stop() {
       stopping.abort();
       const timer = setTimeout(() => line?.cut(), stopWithinMs / 2);
