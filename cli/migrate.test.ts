@@ -247,17 +247,28 @@ test('an app is added in one command, which never overwrites the only copy of a 
   expect((await app(['list'])).output).toContain('deal.closed with amounts');
 
   // Its own schema is its own business; a right beyond it is found.
-  await asOwner.query(`create table ${name}.orders (id bigint primary key, amount numeric not null default 0, tags text[]);
+  await asOwner.query(`create table ${name}.orders (id bigint primary key, amount numeric not null default 0, tags text[],
+      customer_id uuid references platform.customers);
+    create index on ${name}.orders (customer_id);
+    call platform.require_present_customer('${name}.orders'); call platform.move_in_merges('${name}.orders');
     call platform.protect_table('${name}.orders'); create policy own on ${name}.orders to ${name}_role using (true) with check (true);
     grant select, insert (id, tags) on ${name}.orders to ${name}_role;
-    call platform.classify('${name}.orders', null, 'keep', 'A test.', technical => 'id amount tags')`);
-  expect(await run(['check', '--url', owner])).toMatchObject({ code: 0 });
+    call platform.classify('${name}.orders', 'r.customer_id = any ($1)', 'keep', 'A test.', content => 'amount tags', stays => 'amount tags',
+      technical => 'id customer_id')`);
+  expect(await run(['check', '--url', owner])).toEqual({ code: 0, output: expect.anything() });
   const printed = await app(['types', name], { PLATFORM_DB_URL: url });
   expect(printed.output).toContain(`export interface Orders {
   id: Column<number, number, never>;
   amount: Column<string, never, never>;
   tags: Column<string[] | null, string[] | null | undefined, never>;
+  customer_id: Column<string | null, never, never>;
 }`);
+  await asOwner.query(`grant select on ${name}.orders to privacy_role`);
+  expect(await run(['check', '--url', owner])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`select on table ${name}.orders to privacy_role`),
+  });
+  await asOwner.query(`revoke select on ${name}.orders from privacy_role`);
   await asOwner.query(`grant usage on schema crm to ${name}_role`);
   expect(await run(['check', '--url', owner])).toMatchObject({
     code: 1,

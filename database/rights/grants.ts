@@ -6,7 +6,7 @@ import { lettersOf, type Matrix } from './matrix.ts';
  * Every access list entry in the catalogue that no cell of the matrix covers: the grantee is not one of the logins, no
  * probe tries the verb, or the right may be passed on. Entries of an object's owner and of platform_owner are left out,
  * because every migration uses them; those of bulk_role, merge_role, erase_role and the trial roles, because no login has them and their
- * functions use them; those of an added app in its own schema, because that is the app's own business.
+ * functions use them; those of an added app in its own schema, because that is the app's own business, and there what platform.classify gives for erasures.
  */
 export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix): Promise<string[]> {
   const { rows } = await client.query<Entry>(listEntries);
@@ -24,10 +24,17 @@ export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix):
     });
 }
 
-/** Whether the entry lets an added app use its own schema. */
-const isOwn = ({ object, grantee }: Entry, { name, role }: { name: string; role: string }): boolean => {
+/** Whether the entry lets an added app use its own schema, or the clean-up of an erasure vacuum its tables (platform.let_erase). */
+const isOwn = (
+  { object, column, grantee, privilege }: Entry,
+  { name, role }: { name: string; role: string },
+): boolean => {
   const place = object.slice(object.indexOf(' ') + 1);
-  return grantee === role && (place === name || place.startsWith(`${name}.`));
+  const isSchema = place === name;
+  if (!isSchema && !place.startsWith(`${name}.`)) return false;
+  return (
+    grantee === role || (grantee === logins.privacy_app && !column && privilege === (isSchema ? 'USAGE' : 'MAINTAIN'))
+  );
 };
 
 type Entry = { object: string; column: string | null; grantee: string; privilege: string; is_grantable: boolean };
