@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from './database/testing.ts';
 import { readPages } from './deploy/site/build.ts';
 import { findDeadLinks } from './deploy/site/links.ts';
+import { readOutline } from './deploy/site/markdown.ts';
 import { foundationCodes } from './foundation/server/codes.ts';
 import { houseCodes } from './http/codes.ts';
 import { supportCodes } from './support/server/codes.ts';
@@ -96,6 +97,17 @@ test('every link of a page leads to a file, and to a heading of it if it names o
       .map(({ link }) => link)
       .slice(0, 3),
   ).toEqual(['#b', 'docs/none.md', 'docs/events.md#x']);
+});
+
+test('every page of docs/ is at most two links away from the README', () => {
+  const linked = (from: string) =>
+    readOutline(read(from)).links.map((link) => posix.join(posix.dirname(from), link.split('#')[0] as string));
+  const near = linked('README.md');
+  const further = near.filter((page) => pages.includes(page)).flatMap(linked);
+  const reached = new Set([...near, ...further]);
+  // The folder itself lists the runbooks.
+  const far = pages.filter((page) => page.startsWith('docs/') && !reached.has(page) && !reached.has(dirname(page)));
+  expect(far).toEqual([]);
 });
 
 test('every page of docs/ has its place in the site, and none has two', () => {

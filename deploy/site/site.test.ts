@@ -27,6 +27,8 @@ beforeAll(async () => {
   count = buildSite(folder, made);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+/** As search.js asks. */
+const searchQuery = { prefix: true, fuzzy: 0.15, boost: { title: 4, heading: 3 }, combineWith: 'AND' } as const;
 const texts = new Map<string, string>();
 const read = (path: string) => {
   const text = texts.get(path) ?? readFileSync(join(folder, path), 'utf8');
@@ -54,8 +56,7 @@ test('every link and picture of the site leads to a file of it, and asks no othe
 
 test('the search finds a page by its words, by the beginning of a word and with a typing error, and nothing by others', () => {
   const search = MiniSearch.loadJSON(read('search.json'), searchOptions);
-  const addresses = (text: string) =>
-    search.search(text, { prefix: true, fuzzy: 0.15, combineWith: 'AND' }).map(({ address }) => address as string);
+  const addresses = (text: string) => search.search(text, searchQuery).map(({ address }) => address as string);
   expect(addresses('PgBouncer port 6432')[0]).toMatch(/^(azure|pgbouncer)\.html#/);
   expect(addresses('erasur')).toEqual(expect.arrayContaining([expect.stringMatching(/^privacy\.html/)]));
   expect(addresses('sequencr')).toEqual(expect.arrayContaining([expect.stringMatching(/^runbooks\/sequencer\.html/)]));
@@ -64,6 +65,26 @@ test('the search finds a page by its words, by the beginning of a word and with 
   expect(addresses('qwrtzpsd')).toEqual([]);
   for (const { address } of search.search(MiniSearch.wildcard))
     expect(existsSync(join(folder, address.split('#')[0]))).toBe(true);
+});
+
+test.each([
+  ['Idempotency-Key', 'http.html#repeat-a-request'],
+  ['ETag', 'http.html#change-what-you-have-seen'],
+  ['password rotation', 'configuration.html#passwords-that-are-replaced'],
+  ['rolling upgrade', 'configuration.html#an-update-without-a-stop'],
+  ['downtime', 'configuration.html#an-update-without-a-stop'],
+  ['rollback', 'configuration.html#back-to-an-older-version'],
+  ['sslmode', 'configuration.html#the-address-of-a-database'],
+  ['pg_dump', 'configuration.html#dump-and-restore'],
+  ['Bicep', 'azure.html#on-azure'],
+  ['kubernetes', 'deploying.html#the-image'],
+  ['license', 'deploying.html#licences-and-components'],
+  ['supply chain', 'deploying.html#licences-and-components'],
+  ['SBOM', 'deploying.html#licences-and-components'],
+])('who types “%s” finds %s among the first five', (words, address) => {
+  const search = MiniSearch.loadJSON(read('search.json'), searchOptions);
+  const found = search.search(words, searchQuery).map(({ address }) => address as string);
+  expect(found.slice(0, 5)).toContain(address);
 });
 
 const pageOf = (path: string) => made.find((page) => page.path === `reference/${path}.md`)?.text ?? '';
