@@ -40,11 +40,11 @@ export type WebhookAttempt = {
 
 const countedMax = 10_000;
 
-/** A webhook for somebody who does not manage webhooks: the query of its address may be a secret, and is told apart only by being there. Pure. */
-export const hideQuery = <Status extends { url: string }>(webhook: Status): Status => ({
-  ...webhook,
-  url: webhook.url.replace(/\?.*$/s, '?…'),
-});
+/** A webhook for somebody who does not manage webhooks: path and query of its address may be a secret, so that only the host is told. Pure. */
+export const hideAddress = <Status extends { url: string }>(webhook: Status): Status => {
+  const { origin, href } = new URL(webhook.url);
+  return { ...webhook, url: href === `${origin}/` ? href : `${origin}/…` };
+};
 
 /** All webhooks, by name; or one. */
 export const listWebhooks = (client: Sql, name?: string): Promise<WebhookStatus[]> =>

@@ -6,7 +6,7 @@ import {
   changeWebhook,
   disableWebhook,
   enableWebhook,
-  hideQuery,
+  hideAddress,
   listAttempts,
   listWebhooks,
   removeWebhook,
@@ -26,8 +26,8 @@ const WebhookSchema = z
     name: z.string().openapi({ example: 'billing.tiers' }),
     app: z.string(),
     url: z.string().openapi({
-      description: 'Only an administrator sees its query, which may hold a secret; to others it is `?…`.',
-      example: 'https://billing.example.com/aether?…',
+      description: 'Only an administrator sees its path and query, which may hold a secret; to others they are `…`.',
+      example: 'https://billing.example.com/…',
     }),
     types: z.array(z.string()),
     created_at: moment(),
@@ -226,7 +226,7 @@ const remove = createStaffRoute({
 export function addWebhookRoutes(app: App, db: PlatformDb, networks: Networks) {
   /** As this caller may see it: who may change an address may read it. */
   const shownTo = (c: { get(name: 'actor'): { role: string } | undefined }) =>
-    c.get('actor')?.role === 'admin' ? (webhook: WebhookStatus) => webhook : hideQuery<WebhookStatus>;
+    c.get('actor')?.role === 'admin' ? (webhook: WebhookStatus) => webhook : hideAddress<WebhookStatus>;
   return app
     .openapi(list, async (c) => c.json({ webhooks: (await listWebhooks(db)).map(shownTo(c)) as never[] }, 200))
     .openapi(get, async (c) => {
