@@ -97,7 +97,7 @@ export async function makeNextBuild(
   await change(views, /v\.id, v\.page, v\.name,/, 'v.id, v.page, v.title as name,');
   await change(views, /v\.name collate/, 'v.title collate');
   await change(views, /\(page, name, query/, '(page, title, query');
-  await change(views, /set name = coalesce\(\$4, v\.name\)/, 'set title = coalesce($4, v.title)');
+  await change(views, /set name = coalesce\((\$\d+), v\.name\)/, 'set title = coalesce($1, v.title)');
 
   const [expanded, contracted] = [join(folder, 'expanded'), join(folder, 'contracted')];
   const nameOf = (number: number, name: string) => `${String(number).padStart(4, '0')}_${name}.sql`;
