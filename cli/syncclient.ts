@@ -86,6 +86,11 @@ async function findUrl(options: Common, login: 'sync_app' | 'privacy_app' = 'syn
   return url;
 }
 
+/** The settings that the command has in common with the servers: those of its environment, and beneath them those of what `npm start` runs, if that is where it goes. */
+export function settingsOf({ url }: Common): Variables {
+  return { ...(url || readOfLogin('sync_app', 'URL') ? {} : readRunning()), ...process.env };
+}
+
 /** `command:` and a name: who uses the command, by --actor, AETHER_ACTOR or the name of the machine's user. @throws if it is too long */
 export function actorOf({ actor }: Common, variables?: Variables): string {
   const name = (actor ?? (readVariable('AETHER_ACTOR', variables) || nameOfUser())).trim();

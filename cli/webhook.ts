@@ -12,7 +12,7 @@ import {
   testWebhook,
 } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
-import { asSync, type Common, withCommon } from './syncclient.ts';
+import { asSync, type Common, settingsOf, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 type Why = Common & { reason?: string };
@@ -32,7 +32,7 @@ export function webhookCommand(): Command {
     .option('--reason <words>', 'kept with the record')
     .action((name, address, options: Why & { types: string[] }) =>
       asSync(options, async (client) => {
-        const url = requireWebhookUrl(address, readWebhookNetworks(process.env));
+        const url = requireWebhookUrl(address, readWebhookNetworks(settingsOf(options)));
         const [app = ''] = name.split('.');
         const { types, reason } = options;
         const added = await addWebhook(client, { name, app, url, types, reason });
@@ -50,7 +50,7 @@ export function webhookCommand(): Command {
       asSync(options, async (client) => {
         const { address, types, reason } = options;
         if (!address && !types) throw new Error('Say what changes: --address, --types, or both.');
-        const url = address && requireWebhookUrl(address, readWebhookNetworks(process.env));
+        const url = address && requireWebhookUrl(address, readWebhookNetworks(settingsOf(options)));
         const done = await changeWebhook(client, name, { url, types, reason });
         console.log(options.json ? JSON.stringify(done) : `${name} is changed. The worker takes it up within seconds.`);
       }),

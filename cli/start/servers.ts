@@ -32,6 +32,8 @@ export type Servers = {
   /** With --with-bus. */
   bus?: Bus;
   billing?: Billing;
+  /** Where receivers of webhooks may be, as the worker and the console read it. */
+  webhookNetworks: string;
 };
 
 /**
@@ -55,10 +57,11 @@ export async function startServers(options: {
   const { urlOf, withDemo, withBus, web, stop, onStarted } = options;
   const log = createLog('aether');
   if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
+  // A receiver of webhooks may be on this machine.
+  const webhookNetworks = process.env.SYNC_WEBHOOK_NETWORKS ?? '127.0.0.0/8,::1/128';
   const loginOf = (login: Login) => ({
-    // A receiver of webhooks may be on this machine.
-    SYNC_WEBHOOK_NETWORKS: '127.0.0.0/8,::1/128',
     ...process.env,
+    SYNC_WEBHOOK_NETWORKS: webhookNetworks,
     DB_USER: undefined,
     DB_PASSWORD: undefined,
     DB_ROLE: undefined,
@@ -118,6 +121,7 @@ export async function startServers(options: {
       return startBilling(variables, doing, onStarted);
     }));
   const started = {
+    webhookNetworks,
     foundation,
     support,
     console,

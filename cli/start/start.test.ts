@@ -190,6 +190,14 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     expect(await ask(home, ['migrate', 'check'])).toEqual([0, expect.stringContaining('is the one of')]);
   });
 
+  test('a receiver of webhooks on this machine is registered by the command, as by the console; one of another network is refused', async () => {
+    const add = (address: string) =>
+      ask(home, ['webhook', 'add', 'support.here', address, '--types', 'customer.created']);
+    expect(await add('http://127.0.0.1:9/hook')).toEqual([0, expect.stringContaining('whsec_')]);
+    expect(await ask(home, ['webhook', 'remove', 'support.here'])).toEqual([0, expect.anything()]);
+    expect(await add('https://10.0.0.1/hook')).toEqual([1, expect.stringContaining('SYNC_WEBHOOK_NETWORKS')]);
+  });
+
   test('the demo names the server that did not answer, and the request', async () => {
     const env = await readFile(join(home, 'env'), 'utf8');
     await writeFile(join(home, 'env'), `${env}SUPPORT_URL=http://127.0.0.1:2\n`);

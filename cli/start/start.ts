@@ -75,16 +75,16 @@ export async function start({ reset, withBus = false }: { reset: boolean; withBu
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
     await stop.orAfter(
       step('migrations', async ({ doing, note }) => {
-        const applied = await migrate(driverOf(used.urlOf('platform_migrator')), { onProgress: doing }).catch(
-          (error) => {
-            if (hosted || !(error instanceof MigrationHistoryError)) throw error;
-            throw new Error(
-              'The data in .aether was made by another version, and does not fit this one. To start over without it: npm start -- --reset. ' +
-                `(${error.message})`,
-              { cause: error },
-            );
-          },
-        );
+        // What a migration locked is for a server that others use.
+        const onProgress = (line: string) => doing(line.replace(/, locked .*/s, ''));
+        const applied = await migrate(driverOf(used.urlOf('platform_migrator')), { onProgress }).catch((error) => {
+          if (hosted || !(error instanceof MigrationHistoryError)) throw error;
+          throw new Error(
+            'The data in .aether was made by another version, and does not fit this one. To start over without it: npm start -- --reset. ' +
+              `(${error.message})`,
+            { cause: error },
+          );
+        });
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );
@@ -133,7 +133,7 @@ function loadServers(): Promise<typeof import('./servers.ts')> {
 /** The settings that .aether/env lists. */
 function describeRunning(
   { logins, urlOf, adminUrl }: Platform,
-  { foundation, support, console, identity, catcher, shop, bus, billing }: Servers,
+  { foundation, support, console, identity, catcher, shop, bus, billing, webhookNetworks }: Servers,
 ): Record<string, string> {
   return {
     FOUNDATION_URL: foundation.url,
@@ -143,6 +143,7 @@ function describeRunning(
     ...(identity && { IDENTITY_URL: identity.issuer }),
     ...(catcher && { MAIL_CATCHER_URL: catcher.url }),
     ...bus?.variables,
+    SYNC_WEBHOOK_NETWORKS: webhookNetworks,
     ...(billing && { BILLING_URL: billing.url, BILLING_DB_URL: billing.databaseUrl }),
     ...Object.fromEntries(logins.map((login) => [variableOf(login, 'URL'), urlOf(login)])),
     ...(adminUrl && { PLATFORM_ADMIN_URL: adminUrl }),
