@@ -58,10 +58,9 @@ export async function startServers(options: {
   const log = createLog('aether');
   if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
   // A receiver of webhooks may be on this machine.
-  const webhookNetworks = process.env.SYNC_WEBHOOK_NETWORKS ?? '127.0.0.0/8,::1/128';
+  const ofServers = { SYNC_WEBHOOK_NETWORKS: '127.0.0.0/8,::1/128', ...process.env };
   const loginOf = (login: Login) => ({
-    ...process.env,
-    SYNC_WEBHOOK_NETWORKS: webhookNetworks,
+    ...ofServers,
     DB_USER: undefined,
     DB_PASSWORD: undefined,
     DB_ROLE: undefined,
@@ -121,7 +120,7 @@ export async function startServers(options: {
       return startBilling(variables, doing, onStarted);
     }));
   const started = {
-    webhookNetworks,
+    webhookNetworks: ofServers.SYNC_WEBHOOK_NETWORKS,
     foundation,
     support,
     console,

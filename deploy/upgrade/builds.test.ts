@@ -1,5 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { newTestFolder } from '@aether/database/testing.folder';
 import { expect, test } from 'vitest';
 import { makeNextBuild, thisBuild } from './testing.builds.ts';
@@ -11,9 +10,6 @@ test('the version after this one, which the test of an update starts beside it, 
     const { build, contracting } = await makeNextBuild(folder);
     const { migration } = await thisBuild();
     expect([build.migration, contracting]).toEqual([migration + 1, migration + 2]);
-    const views = await readFile(join(folder, 'foundation', 'server', 'views', 'views.ts'), 'utf8');
-    expect(views).toMatch(/set title = coalesce\(\$\d+, v\.title\)/);
-    expect(views).not.toMatch(/v\.name\b/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
