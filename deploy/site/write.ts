@@ -29,17 +29,22 @@ const kinds: Record<string, string> = {
 console.log(`${buildSite(folder, await madeFromCode())} pages in ${folder}.`);
 if (options.serve) {
   const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const path = normalize(decodeURIComponent(pathname)).replace(/\/$/, '/index.html');
-    const file = await readFile(join(folder, path)).catch(() => undefined);
-    response.writeHead(file ? 200 : 404, { 'Content-Type': (file && kinds[extname(path)]) || 'text/plain' });
-    response.end(file ?? 'There is no such page.\n');
+    const file = await readAt(request.url ?? '/').catch(() => undefined);
+    response.writeHead(file ? 200 : 404, { 'Content-Type': file?.kind ?? 'text/plain' });
+    response.end(file?.bytes ?? 'There is no such page.\n');
   });
   server.on('error', (error) => {
     console.error(`Port ${options.port} cannot be used (${error.message}): name another one with --port.`);
     process.exitCode = 1;
   });
   server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${options.port}`));
+}
+
+/** The file at an address of the site. @throws if there is none, or the address cannot be read */
+async function readAt(address: string): Promise<{ bytes: Buffer; kind: string | undefined }> {
+  const { pathname } = new URL(address, 'http://localhost');
+  const path = normalize(decodeURIComponent(pathname)).replace(/\/$/, '/index.html');
+  return { bytes: await readFile(join(folder, path)), kind: kinds[extname(path)] };
 }
 
 /** The pages of the reference, from a PostgreSQL that ends with this. */
