@@ -56,14 +56,15 @@ async function waitForBlocked(): Promise<number> {
 }
 
 describe('a fresh database', () => {
-  test('gets the real migrations once, and is as database/schema.sql says; a second run finds nothing to do', async () => {
-    const url = (await bootstrapped()).url('platform_migrator');
-    const applied = await migrate(url);
-    expect(applied).toEqual(await readMigrations());
+  // The set-up of the tests has migrated what each database is a copy of, and the test of `aether migrate up` migrates another one: each takes two seconds.
+  test('has got the real migrations once, and is as database/schema.sql says; a second run finds nothing to do', async () => {
+    const url = (await createTestDatabase()).url('platform_migrator');
     expect(await compareSnapshot(url)).toBeUndefined();
     expect(await migrate(url)).toEqual([]);
     const state = await migrationState(url);
-    expect(state.applied.map((migration) => migration.number)).toEqual(applied.map((migration) => migration.number));
+    expect(state.applied.map((migration) => migration.number)).toEqual(
+      (await readMigrations()).map((migration) => migration.number),
+    );
     expect(state.pending).toEqual([]);
   });
 
