@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { withMigrator } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
+import { isLong } from '@aether/database/testing.sample';
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
@@ -822,18 +823,40 @@ const pageWidths = [wide.width, 768, 360];
 /** They consist of the parts of a screen that is looked at before, with other words: it has to be seen only whether those fit. */
 const knownScreens = new Set(['merge-undone', 'privacy-asked', 'privacy-receipt-lifted', 'duplicates-decided']);
 
+/** The screens with colours of their own, which are looked at in both schemes. The others consist of the same parts, and take turns: each in the
+ * scheme that the one before ended with. `npm run test:long` looks at all of them in both. */
+const inBoth = new Set([
+  'health',
+  'subscriptions',
+  'consumers',
+  'apps',
+  'quality',
+  'imports',
+  'import-plan',
+  'import-candidates',
+  'merge-preview',
+  'access',
+  'event',
+  'failure',
+  'customer',
+  'privacy-list-done',
+  'duplicate',
+]);
+
 type Scheme = 'light' | 'dark';
 /** Each page begins with the scheme that the page before it ended with. */
 let scheme: Scheme = 'light';
 
-/** What is wrong with what the page shows: in light and dark, and at these widths. */
+/** What is wrong with what the page shows, in the schemes of inBoth and at these widths. */
 async function findFaults(name: string, widths = [wide.width, 360]): Promise<string[]> {
   await look(`console-${name}`, scheme, wide);
   const found: string[] = [];
   if (!knownScreens.has(name)) {
     found.push(...(await findBarriers(maya)));
-    await look(`console-${name}`, scheme === 'light' ? 'dark' : 'light', wide);
-    found.push(...(await findBarriers(maya, 'colours')));
+    if (isLong || pictures || process.env.AETHER_LOOK || inBoth.has(name)) {
+      await look(`console-${name}`, scheme === 'light' ? 'dark' : 'light', wide);
+      found.push(...(await findBarriers(maya, 'colours')));
+    }
   }
   found.push(...(await measure(maya, widths)));
   if (pictures || process.env.AETHER_LOOK) await look(`console-${name}`, 'light', narrow);
