@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { sample } from '@aether/database/testing.sample';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import type { ReadRow } from '../person.ts';
@@ -73,6 +74,13 @@ const prepare = (domain: string) =>
     `insert into platform.customers (email, name) select 'p' || n || '@${domain}', 'Person ' || n from generate_series(0, 149, 15) n`,
   );
 
+/** In `npm test` two of these moments, other ones each time: each takes a process. */
+const some = (moments: [number, string][]): [number, string][] => {
+  const left = [...moments];
+  while (left.length > sample(moments.length, 2)) left.splice(Math.floor(Math.random() * left.length), 1);
+  return left;
+};
+
 test('a run that is killed at any statement ends the same as an unbroken one, and so does its undo', {
   timeout: 120_000,
 }, async () => {
@@ -84,12 +92,12 @@ test('a run that is killed at any statement ends the same as an unbroken one, an
   const before = await readAll(superuser, { versions: false });
   const killed = await planRows(sync, linesFor('killed.example'), { source: 'killed' });
   expect(killed.counts).toEqual(whole.counts);
-  for (const [statement, when] of [
+  for (const [statement, when] of some([
     [3, 'before'],
     [7, 'during'],
     [9, 'after'],
-    [6 + Math.floor(Math.random() * 6), ['before', 'during', 'after'][Math.floor(Math.random() * 3)]],
-  ] as [number, string][]) {
+    [6 + Math.floor(Math.random() * 6), ['before', 'during', 'after'][Math.floor(Math.random() * 3)] as string],
+  ])) {
     expect(await killAt('apply', killed.run, statement, when), `${statement} ${when}`).toBe('SIGKILL');
     // At every moment each line has one outcome.
     expect(Object.values(await linesOf(killed.run)).reduce((sum, lines) => sum + lines)).toBe(200);
@@ -102,11 +110,11 @@ test('a run that is killed at any statement ends the same as an unbroken one, an
   expect(await readShape('killed.example')).toEqual(await readShape('whole.example'));
   expect(await verifyImport(sync, killed.run)).toMatchObject({ isRight: true });
 
-  for (const [statement, when] of [
+  for (const [statement, when] of some([
     [4, 'during'],
     [6, 'after'],
     [7, 'before'],
-  ] as [number, string][])
+  ]))
     expect(await killAt('undo', killed.run, statement, when)).toBe('SIGKILL');
   const { rows: made } = await superuser.query(
     `select count(*)::integer as customers from sync.import_rows where run = $1 and outcome = 'created' and lead = n`,
