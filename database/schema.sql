@@ -2863,6 +2863,24 @@ grant execute on function platform.is_line(value text, characters_max integer) t
 grant execute on function platform.is_line(value text, characters_max integer) to erase_role;
 grant execute on function platform.is_line(value text, characters_max integer) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.is_own_mail(tokens text[], sender text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT ((EXISTS ( SELECT
+            FROM platform.mail_apps a
+           WHERE (lower(a.address) = lower(is_own_mail.sender)))) OR (EXISTS ( SELECT
+            FROM ((platform.mail_apps a
+              CROSS JOIN unnest(is_own_mail.tokens) t(token))
+              CROSS JOIN LATERAL ( SELECT
+                    FROM platform.mails m
+                   WHERE ((m.app = a.app) AND (m.token = t.token))
+                  OFFSET 0) found))));
+END;
+grant execute on function platform.is_own_mail(tokens text[], sender text) to app_role;
+
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -5387,6 +5405,29 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.remove_held_mails()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  done bigint;
+begin
+  delete from platform.received_mails r where r.id in (
+    select h.id
+    from platform.mail_apps a join platform.received_mails h on h.app = a.app
+      left join platform.mails m on m.id = h.mail_id
+      left join support.sessions s on s.id = m.record_id
+      left join crm.activities c on c.id = m.record_id
+    where a.app = platform.current_app() and h.kind = 'held' and h.received_at < clock_timestamp() - make_interval(days => a.held_days)
+      and platform.hold_of(coalesce(s.customer_id, c.customer_id)) is null
+    order by h.received_at limit 200);
+  get diagnostics done = row_count;
+  return done;
+end $function$;
+grant execute on function platform.remove_held_mails() to app_role;
+
 CREATE OR REPLACE FUNCTION platform.remove_mails()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5395,6 +5436,7 @@ CREATE OR REPLACE FUNCTION platform.remove_mails()
 AS $function$
 begin
   delete from platform.received_mails r where r.record_id = old.id;
+  delete from platform.received_mails r where r.parent_id = old.id;
   delete from platform.mails m where m.record_id = old.id;
   return null;
 end $function$;
@@ -8028,13 +8070,18 @@ create table platform.mail_apps (
   read_at timestamp with time zone,
   held_until timestamp with time zone,
   changed_at timestamp with time zone default clock_timestamp() not null,
+  held_days integer default 30 not null,
+  refused integer default 0 not null,
+  refused_at timestamp with time zone,
   constraint mail_apps_pkey PRIMARY KEY (app),
   constraint mail_apps_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
   constraint mail_apps_address_check CHECK (platform.is_line(address, 254)),
   constraint mail_apps_changed_at_time CHECK (platform.is_time(changed_at)),
+  constraint mail_apps_held_days_check CHECK (((held_days >= 1) AND (held_days <= 3650))),
   constraint mail_apps_held_until_time CHECK (platform.is_time(held_until)),
   constraint mail_apps_holder_check CHECK (((octet_length(holder) >= 1) AND (octet_length(holder) <= 64))),
   constraint mail_apps_read_at_time CHECK (platform.is_time(read_at)),
+  constraint mail_apps_refused_at_time CHECK (platform.is_time(refused_at)),
   constraint mail_apps_waits_seconds_check CHECK (((waits_seconds >= 0) AND (waits_seconds <= 86400)))
 );
 comment on table platform.mail_apps is 'Which apps send e-mail, and how far each has read its mailbox. An app without a row sends none.';
@@ -8042,12 +8089,14 @@ comment on column platform.mail_apps.waits_seconds is 'So long the mail of a con
 comment on column platform.mail_apps.last_uid is 'The last mail of the mailbox that was read. It moves in the transaction that takes the mail.';
 comment on column platform.mail_apps.holder is 'The process that reads the mailbox, until held_until.';
 comment on column platform.mail_apps.read_at is 'When the mailbox was last read. Null: this app reads none.';
+comment on column platform.mail_apps.held_days is 'Mails that are held go after so many days.';
+comment on column platform.mail_apps.refused is 'Mails that found no room among the held ones, within the day that began at refused_at.';
 alter table platform.mail_apps enable row level security, force row level security;
 create policy apps_own on platform.mail_apps for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on platform.mail_apps for all to platform_owner using (true) with check (true);
-grant insert (is_on, address, waits_seconds) on platform.mail_apps to app_role;
+grant insert (is_on, address, waits_seconds, held_days) on platform.mail_apps to app_role;
 grant select on platform.mail_apps to app_role;
-grant update (is_on, address, waits_seconds, uid_validity, last_uid, holder, read_at, held_until, changed_at) on platform.mail_apps to app_role;
+grant update (is_on, address, waits_seconds, uid_validity, last_uid, holder, read_at, held_until, changed_at, held_days, refused, refused_at) on platform.mail_apps to app_role;
 
 create table platform.mails (
   id uuid default uuidv7() not null,
@@ -8435,7 +8484,7 @@ grant update on platform.privacy_settings to erase_role;
 create table platform.received_mails (
   id uuid default uuidv7() not null,
   app text collate "C" default platform.current_app() not null,
-  mail_id uuid not null,
+  mail_id uuid,
   record_id uuid,
   key bytea not null,
   kind text collate "C" not null,
@@ -8443,30 +8492,39 @@ create table platform.received_mails (
   subject text,
   raw bytea not null,
   received_at timestamp with time zone default clock_timestamp() not null,
+  parent_id uuid,
+  message_id text collate "C",
   constraint received_mails_pkey PRIMARY KEY (id),
   constraint received_mails_app_key_key UNIQUE (app, key),
   constraint received_mails_app_fkey FOREIGN KEY (app) REFERENCES platform.apps(name),
   constraint received_mails_mail_id_fkey FOREIGN KEY (mail_id) REFERENCES platform.mails(id) ON DELETE CASCADE,
   constraint received_mails_from_address_check CHECK (platform.is_line(from_address, 254)),
   constraint received_mails_key_check CHECK ((octet_length(key) = 32)),
-  constraint received_mails_kind_check CHECK ((kind = ANY (ARRAY['reply'::text, 'other'::text, 'automatic'::text, 'bounce'::text, 'held'::text]))),
+  constraint received_mails_kind_check CHECK ((kind = ANY (ARRAY['reply'::text, 'other'::text, 'new'::text, 'automatic'::text, 'bounce'::text, 'held'::text]))),
+  constraint received_mails_message_id_check CHECK (platform.is_line(message_id, 400)),
+  constraint received_mails_place_check CHECK (((num_nonnulls(mail_id, parent_id) = 1) OR ((mail_id IS NULL) AND (kind = 'held'::text)))),
   constraint received_mails_raw_check CHECK ((octet_length(raw) <= 26214400)),
   constraint received_mails_received_at_time CHECK (platform.is_time(received_at)),
   constraint received_mails_subject_check CHECK (platform.is_line(subject, 500))
 );
-comment on table platform.received_mails is 'E-mails that answer ours, whole. A mail that answers none of ours is not kept.';
-comment on column platform.received_mails.mail_id is 'The mail that it answers.';
+comment on table platform.received_mails is 'E-mails that answer ours or opened a conversation, whole. Where mails open none, a mail that answers none of ours is not kept.';
+comment on column platform.received_mails.mail_id is 'The mail of ours that it answers.';
 comment on column platform.received_mails.record_id is 'The message or the entry that was made of it.';
 comment on column platform.received_mails.key is 'SHA-256 of its Message-ID, or of all of it: the same mail twice is one.';
 comment on column platform.received_mails.kind is 'other: not from the address to which we had written. automatic: no person wrote it. held: too many came, so nothing was made of it.';
+comment on column platform.received_mails.parent_id is 'The conversation that it opened or went on with, if it answers no mail of ours.';
+comment on column platform.received_mails.message_id is 'Its own Message-ID: what we answer names it, so that the reader''s program shows both together.';
+CREATE INDEX received_mails_held ON platform.received_mails USING btree (app, received_at) WHERE (kind = 'held'::text);
 CREATE INDEX received_mails_mail_id_received_at_idx ON platform.received_mails USING btree (mail_id, received_at);
+CREATE INDEX received_mails_parent_id_idx ON platform.received_mails USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX received_mails_record_id_idx ON platform.received_mails USING btree (record_id) WHERE (record_id IS NOT NULL);
+CREATE INDEX received_mails_unasked ON platform.received_mails USING btree (app, received_at) WHERE (mail_id IS NULL);
 alter table platform.received_mails enable row level security, force row level security;
 create policy apps_own on platform.received_mails for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy erase_all on platform.received_mails for all to erase_role using (true) with check (true);
 create policy owner_all on platform.received_mails for all to platform_owner using (true) with check (true);
 grant delete on platform.received_mails to erase_role;
-grant insert (mail_id, key, kind, from_address, subject, raw) on platform.received_mails to app_role;
+grant insert (mail_id, key, kind, from_address, subject, raw, parent_id, message_id) on platform.received_mails to app_role;
 grant maintain on platform.received_mails to privacy_role;
 grant select on platform.received_mails to app_role;
 grant select on platform.received_mails to erase_role;
@@ -9397,14 +9455,15 @@ create table support.messages (
   constraint messages_choices_check CHECK (((jsonb_typeof(choices) = 'array'::text) AND (octet_length((choices)::text) <= 8192))),
   constraint messages_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
   constraint messages_files_list CHECK (((jsonb_typeof(files) = 'array'::text) AND (octet_length((files)::text) <= 16384))),
-  constraint messages_mail_object CHECK (((jsonb_typeof(mail) = 'object'::text) AND (octet_length((mail)::text) <= 1024))),
+  constraint messages_mail_object CHECK (((jsonb_typeof(mail) = 'object'::text) AND (octet_length((mail)::text) <= 8192))),
   constraint messages_number_check CHECK ((number > 0))
 );
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 comment on column support.messages.files is 'What its reader sees of its files: [{id, name, type, size, width, height, has_thumbnail}].';
-comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments}; is_other: not from the address that the visitor had left.';
+comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_new, subject, refused, left_out}; is_other: not from the address
+that the visitor had left. is_new: it answered no mail of ours. refused: files that were not taken, each with its name and why.';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off);
 CREATE TRIGGER queue_mail AFTER INSERT ON support.messages FOR EACH ROW WHEN ((new.author = 'agent'::text)) EXECUTE FUNCTION support.queue_mail();
@@ -9644,7 +9703,7 @@ create policy owner_all on support.sessions for all to platform_owner using (tru
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
 grant delete on support.sessions to erase_role;
 grant delete on support.sessions to merge_role;
-grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
+grant insert (id, widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
 grant insert on support.sessions to merge_role;
 grant maintain on support.sessions to privacy_role;
 grant select on support.sessions to erase_role;
@@ -12605,12 +12664,19 @@ CREATE OR REPLACE FUNCTION sync.check_mail()
 BEGIN ATOMIC
  WITH apps AS (
           SELECT a.app,
+             a.held_days,
              (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - a.read_at)), (0)::numeric))::double precision AS unread_seconds,
              (COALESCE(w.late_seconds, (0)::numeric))::double precision AS late_seconds,
              w.code,
              d.doubtful,
-             d.failed
-            FROM ((platform.mail_apps a
+             d.failed,
+             h.held,
+             h.held_bytes,
+                 CASE
+                     WHEN (a.refused_at > (clock_timestamp() - '2 days'::interval)) THEN a.refused
+                     ELSE 0
+                 END AS refused
+            FROM (((platform.mail_apps a
               LEFT JOIN LATERAL ( SELECT EXTRACT(epoch FROM max((clock_timestamp() - LEAST(m.not_before,
                          CASE
                              WHEN (m.tries > 0) THEN m.created_at
@@ -12623,21 +12689,43 @@ BEGIN ATOMIC
                      count(*) FILTER (WHERE (m.state = ANY (ARRAY['failed'::text, 'bounced'::text]))) AS failed
                     FROM platform.mails m
                    WHERE ((m.app = a.app) AND (m.settled_at > (now() - '1 day'::interval)))) d)
+              CROSS JOIN LATERAL ( SELECT count(*) AS held,
+                     COALESCE(sum(octet_length(r.raw)), (0)::bigint) AS held_bytes
+                    FROM platform.received_mails r
+                   WHERE ((r.app = a.app) AND (r.kind = 'held'::text))) h)
            WHERE a.is_on
          )
   SELECT ('mail:'::text || s.app),
      'mail'::text,
          CASE
              WHEN (GREATEST(s.late_seconds, s.unread_seconds) > sync.health_limit('mail_seconds'::text)) THEN 'failing'::text
+             WHEN (s.refused > 0) THEN 'warning'::text
              WHEN (s.late_seconds > (0)::double precision) THEN 'catching-up'::text
              ELSE 'ok'::text
          END AS "case",
+     concat_ws(' '::text,
          CASE
              WHEN (s.late_seconds > (0)::double precision) THEN ((('The oldest e-mail has waited for '::text || sync.say_seconds(s.late_seconds)) || COALESCE(((' ('::text || s.code) || ')'::text), ''::text)) || '.'::text)
              WHEN (s.unread_seconds > sync.health_limit('mail_seconds'::text)) THEN (('The mailbox has not been read for '::text || sync.say_seconds(s.unread_seconds)) || '.'::text)
              ELSE 'E-mail goes as it is written.'::text
-         END AS "case",
-     jsonb_build_object('late_seconds', s.late_seconds, 'unread_seconds', s.unread_seconds, 'doubtful_of_day', s.doubtful, 'failed_of_day', s.failed) AS jsonb_build_object
+         END,
+         CASE
+             WHEN (s.held > 0) THEN ((((s.held ||
+             CASE s.held
+                 WHEN 1 THEN ' mail is held'::text
+                 ELSE ' mails are held'::text
+             END) || ', because more came than the limits of an hour allow: no conversation has them, and each goes after '::text) || s.held_days) ||
+             CASE s.held_days
+                 WHEN 1 THEN ' day.'::text
+                 ELSE ' days.'::text
+             END)
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN (s.refused > 0) THEN (('For '::text || s.refused) || ' more there was no room: they are only in the mailbox.'::text)
+             ELSE NULL::text
+         END) AS concat_ws,
+     jsonb_build_object('late_seconds', s.late_seconds, 'unread_seconds', s.unread_seconds, 'doubtful_of_day', s.doubtful, 'failed_of_day', s.failed, 'held', s.held, 'held_bytes', s.held_bytes, 'no_room', s.refused) AS jsonb_build_object
     FROM apps s;
 END;
 

@@ -1,3 +1,4 @@
+import { makeImage } from '@aether/files/testing';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
@@ -58,17 +59,38 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   expect(await findBarriers(mails)).toEqual([]);
   if (process.env.AETHER_LOOK) await mails.screenshot({ path: `${process.env.AETHER_LOOK}/mail-caught.png` });
   await mails.getByLabel('Answer', { exact: true }).fill('Then I take two.');
+  await mails.getByLabel('Attachments').setInputFiles([
+    { name: 'colours.png', mimeType: 'image/png', buffer: makeImage('png', 320, 200) },
+    { name: 'setup.exe', mimeType: 'application/octet-stream', buffer: Buffer.from('MZ\x90\0\x03') },
+  ]);
   await mails.getByRole('button', { name: 'Send the answer' }).click();
   await mails.getByText('It is in the conversation or the timeline now.').waitFor();
 
   await priya.getByText('Then I take two.').waitFor();
   await priya.getByText('By e-mail', { exact: true }).waitFor();
+  await priya.getByRole('img', { name: 'colours.png' }).waitFor();
+  await priya.getByText('Not taken: setup.exe. This kind of file cannot be sent.').waitFor();
   await look(priya, 'mail-answered');
   await priya.getByRole('button', { name: 'The whole mail' }).click();
   const dialog = priya.getByRole('dialog');
   await dialog.getByText('> Yes, down to ten metres.').waitFor();
   await look(priya, 'mail-whole');
   await priya.keyboard.press('Escape');
+
+  const stranger = 'writes.first@post.example';
+  await mails.goto(`${stack.mails}/write`);
+  await mails.getByLabel('From').fill(stranger);
+  await mails.getByLabel('Subject').fill('Boots for a wedding');
+  await mails.getByLabel('Text').fill('Do you have black ones?');
+  await mails.getByRole('button', { name: 'Send' }).click();
+  await mails.getByText('It has opened a conversation in Support.').waitFor();
+  expect(await findBarriers(mails)).toEqual([]);
+  const { body: list } = await stack.call('GET', `${stack.support}/api/sessions?limit=100`, { as: 'priya' });
+  const begun = list.sessions.find((each: { visitor_email: string }) => each.visitor_email === stranger);
+  await follow(priya, `${stack.support}/sessions/${begun.id}`);
+  await priya.getByText('By e-mail, its sender is not verified').waitFor();
+  await priya.getByText('Boots for a wedding').first().waitFor();
+  await look(priya, 'mail-opened');
   expect(errors).toEqual([]);
 
   const { page: maya, errors: others } = await signIn(browser, stack.foundation, 'Maya Okafor');

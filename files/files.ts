@@ -416,6 +416,16 @@ export function openFiles(
       return row;
     },
 
+    /** Whether the same bytes were sent before in the place where this file was uploaded. */
+    async wasSent(id: string): Promise<boolean> {
+      const found = await db.query(
+        `select from platform.files f join platform.files o on o.parent_id = f.parent_id and o.sha256 = f.sha256
+         where f.id = $1 and o.app = f.app and o.record_id is not null and o.id <> f.id limit 1`,
+        [id],
+      );
+      return found.length > 0;
+    },
+
     /** The bytes of a file, a part at a time. */
     async read({ id, place }: StoredFile, variant: Variant): Promise<AsyncGenerator<Uint8Array>> {
       return (await storeOf(place)).read(id, variant);

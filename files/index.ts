@@ -1,3 +1,4 @@
+export { answerFile } from './answer.ts';
 export { filesCodes } from './codes.ts';
 export {
   type Files,
@@ -8,5 +9,7 @@ export {
   type StoredFile,
   sendFiles,
 } from './files.ts';
+export { type Given, type Taken, takeGiven } from './incoming.ts';
 export { addFileRoutes } from './routes.ts';
 export { fileIds, SentFileSchema } from './schemas.ts';
+export { nameDownload } from './types.ts';

@@ -1,6 +1,7 @@
 import { clientId, line, object, uuid, z } from '@aether/http';
 
-const filesMax = 10;
+/** Of one message or entry. */
+export const filesMax = 10;
 
 export const SentFileSchema = z
   .object({

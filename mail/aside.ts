@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads';
-import { type Read, readMail } from './reading.ts';
+import { type Read, type ReadOptions, readMail } from './reading.ts';
 
 /*
  * Reads mails beside the server's own work. A line takes microseconds, so a mail of ten megabytes of attachments stops everything else for a second,
  * and one of ten million lines for a minute. Such a mail is read in a thread of its own, which ends with its memory and at a time limit.
  */
 
-export type Aside = { raw: Uint8Array; options: Parameters<typeof readMail>[1] };
+export type Aside = { raw: Uint8Array; options: ReadOptions };
 
 /** Its MIME is too deep or too long, or it takes too long to read. */
 export class UnreadableMail extends Error {}
@@ -36,7 +36,9 @@ function readInThread(workerData: Aside): Promise<Read> {
       reject(new Error('it takes too long to read'));
       void thread.terminate();
     }, withinMs);
-    thread.once('message', (read: Read) => resolve({ ...read, key: Buffer.from(read.key) }));
+    thread.once('message', (read: Read) =>
+      resolve({ ...read, key: Buffer.from(read.key), refersTo: read.refersTo.map((key) => Buffer.from(key)) }),
+    );
     thread.once('error', reject);
     thread.once('exit', () => {
       clearTimeout(limit);

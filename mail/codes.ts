@@ -4,6 +4,7 @@ import { Problem, type ProblemCodes } from '@aether/http';
 export const mailCodes: ProblemCodes = {
   401: ['signature-refused'],
   409: ['mail-off', 'mail-settled', 'address-fails'],
+  503: ['mail-no-room', 'mail-not-ready'],
 };
 
 export const refuseSignature = (detail: string) => new Problem({ status: 401, code: 'signature-refused', detail });
@@ -22,4 +23,21 @@ export const refuseFailing = (address: string) =>
     status: 409,
     code: 'address-fails',
     detail: `E-mail to ${address} did not arrive, so nothing is sent there. Allow the address again first, if you know that it works by now.`,
+  });
+
+export const refuseNoRoom = () =>
+  new Problem({
+    status: 503,
+    code: 'mail-no-room',
+    detail:
+      'More mails came than the limits of an hour allow, and so many are held that there is no room. Send it again later.',
+    headers: { 'Retry-After': '3600' },
+  });
+
+export const refuseUnready = (key: string) =>
+  new Problem({
+    status: 503,
+    code: 'mail-not-ready',
+    detail: `MAIL_OPENS_WIDGET names ${key}, and no active widget has this key. Correct it, or activate the widget; the mail is taken then.`,
+    headers: { 'Retry-After': '600' },
   });

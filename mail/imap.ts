@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ServerContext } from '@aether/http';
+import { Problem, type ServerContext } from '@aether/http';
 import { type PlatformDb, PlatformError, type Transaction, TransactionConflict } from '@aether/platform';
 import { UnreadableMail } from './aside.ts';
 import type { Line } from './settings.ts';
@@ -26,7 +26,9 @@ const retryMs = 10_000;
 const backDays = 7;
 /** Of the moment, such as a lock that somebody else holds, and not of what was written. */
 const isPassing = (error: unknown) =>
-  error instanceof PlatformError && (error.httpStatus >= 500 || error instanceof TransactionConflict);
+  error instanceof PlatformError
+    ? error.httpStatus >= 500 || error instanceof TransactionConflict
+    : error instanceof Problem && error.status >= 500;
 
 export async function followMailbox(db: PlatformDb, box: Mailbox, reader: Reader): Promise<void> {
   const { closing, log } = reader;

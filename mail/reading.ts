@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import PostalMime, { type Address, type Email } from 'postal-mime';
+import PostalMime, { type Address, type Attachment, type Email } from 'postal-mime';
 import { textOfHtml } from './html.ts';
 
 /*
@@ -27,8 +27,22 @@ export type Read = {
   said: string;
   /** All of its text. */
   text: string;
+  /** The first of its attachments. */
   attachments: { name: string; type: string; bytes: number }[];
+  attachmentCount: number;
+  /** What may become a file, if it was asked for: without a signature of the whole, which is of no use beside it. */
+  files: MailFile[];
+  /** Keys of the mails that it refers to, the nearest first. */
+  refersTo: Buffer[];
+  /** The name beside the address of its sender. */
+  fromName: string | undefined;
+  /** A person may have written it to us of their own accord: no program, no list, no report, nothing that was found to be unwanted. */
+  mayOpen: boolean;
+  /** What our own mail server found of its sender's domain (DMARC); undefined if it says nothing, or none is trusted. */
+  vouched: 'pass' | 'fail' | undefined;
 };
+
+export type MailFile = { name: string; isInText: boolean; bytes: Uint8Array };
 
 const tokenPattern = /[0-9a-f]{32}/;
 const idPattern = /<([0-9a-f]{32})@[^\s<>@]{1,255}>/g;
@@ -36,14 +50,26 @@ const addressMax = 254;
 const subjectMax = 500;
 /** The part of a mail in which a report says what it is about. */
 const reportBytesMax = 262_144;
+/** So many attachments are named; so many of them are looked at as files. */
+const attachmentsMax = 100;
+const filesMax = 40;
+const referencesMax = 20;
+
+export type ReadOptions = {
+  replyTo?: string | undefined;
+  recipient?: string | undefined;
+  authserv?: string | undefined;
+  withFiles?: boolean;
+};
 
 /**
  * @param replyTo the pattern of the address for answers, if it has `{token}`.
  * @param recipient whom the mail server gave it to, if it said so.
+ * @param authserv by what name our own mail server says what it found; undefined: none is trusted.
  */
 export async function readMail(
   raw: Uint8Array,
-  { replyTo, recipient }: { replyTo?: string | undefined; recipient?: string | undefined } = {},
+  { replyTo, recipient, authserv, withFiles = false }: ReadOptions = {},
 ): Promise<Read> {
   const email = await PostalMime.parse(raw, {
     rfc822Attachments: true,
@@ -60,25 +86,87 @@ export async function readMail(
   const named = [...header('in-reply-to'), ...header('references').reverse().flatMap(reverseIds)];
   // Some programs leave the part of text empty, and write in HTML only.
   const text = (email.text?.trim() ? email.text : textOfHtml(email.html ?? '')).replaceAll('\r\n', '\n');
+  const messageId = email.messageId?.trim();
+  const kind = bounce ? 'bounce' : isAutomatic(header) ? 'automatic' : 'person';
+  const from = addressOf(email.from ?? email.sender);
   return {
-    key: createHash('sha256')
-      .update(/[^\s<>]{3}/.test(email.messageId ?? '') ? (email.messageId as string).trim() : bytes)
-      .digest(),
-    messageId: email.messageId?.trim().slice(0, 400) || undefined,
-    from: addressOf(email.from ?? email.sender),
+    key: /[^\s<>]{3}/.test(messageId ?? '') ? keyOf(messageId as string) : keyOf(bytes),
+    messageId: /^<[\x21-\x7e]{3,396}>$/.test(messageId ?? '') ? messageId : undefined,
+    from,
     subject: oneLine(email.subject, subjectMax),
     tokens: unique([...tokensIn(to, replyTo), ...named.flatMap(idsOf)]),
-    kind: bounce ? 'bounce' : isAutomatic(header) ? 'automatic' : 'person',
+    kind,
     bounce,
     ownTokens: idsOf(header('message-id').join(' ')),
     said: cutQuoted(text),
     text,
-    attachments: email.attachments.map(({ filename, mimeType, content }) => ({
-      name: oneLine(filename ?? '', 200) ?? 'attachment',
-      type: mimeType,
-      bytes: typeof content === 'string' ? content.length : content.byteLength,
+    attachments: email.attachments.slice(0, attachmentsMax).map((attachment) => ({
+      name: nameOf(attachment),
+      type: attachment.mimeType,
+      bytes: bytesOf(attachment).length,
     })),
+    attachmentCount: email.attachments.length,
+    files: withFiles ? listFiles(email) : [],
+    refersTo: unique(named.flatMap(reverseIds)).slice(0, referencesMax).map(keyOf),
+    fromName: oneLine(email.from?.name, 200),
+    mayOpen: kind === 'person' && from !== undefined && isWanted(header, from),
+    vouched: readVouched(header('authentication-results')[0], from, authserv),
   };
+}
+
+/** Of a Message-ID, or of a whole mail that has none. */
+const keyOf = (of: string | Uint8Array): Buffer => createHash('sha256').update(of).digest();
+
+function nameOf({ filename, mimeType }: Attachment): string {
+  const unnamed = mimeType.startsWith('image/')
+    ? 'image'
+    : mimeType === 'message/rfc822'
+      ? 'a forwarded mail'
+      : 'attachment';
+  return oneLine(filename ?? '', 200) ?? unnamed;
+}
+
+const bytesOf = ({ content }: Attachment): Uint8Array =>
+  typeof content === 'string' ? Buffer.from(content) : new Uint8Array(content);
+
+/** The parts that may become files. What the text shows in its place is said to be there: by its HTML, or by the structure of the mail. */
+function listFiles({ attachments, html = '' }: Email): MailFile[] {
+  return attachments
+    .filter(({ mimeType }) => !/^application\/(x-)?(pkcs7|pgp)-signature$/.test(mimeType))
+    .slice(0, filesMax)
+    .map((attachment) => {
+      const { contentId, related } = attachment;
+      const id = contentId?.replace(/^<|>$/g, '');
+      const isInText = id !== undefined && (related === true || html.includes(`cid:${id}`));
+      return { name: nameOf(attachment), isInText, bytes: bytesOf(attachment) };
+    });
+}
+
+const automaticSenders = /^(no[-._]?reply|do[-._]?not[-._]?reply|mailer-daemon|postmaster|bounces?)([-+._=].*)?@/i;
+
+/** Not from an address that takes no answer, not found to be junk, and with a way back. */
+function isWanted(header: (name: string) => string[], from: string): boolean {
+  if (automaticSenders.test(from)) return false;
+  if (header('return-path').some((value) => /^\s*<\s*>/.test(value))) return false;
+  return !['x-spam-flag', 'x-spam-status'].some((name) => header(name).some((value) => /^\s*yes\b/i.test(value)));
+}
+
+/** Only the topmost result counts, and only if our own server wrote it: whoever sent the mail may have written the others. */
+function readVouched(
+  result: string | undefined,
+  from: string | undefined,
+  authserv: string | undefined,
+): Read['vouched'] {
+  if (!result || !from || !authserv) return undefined;
+  const [server = '', ...found] = result
+    .replace(/\([^()]*\)/g, ' ')
+    .split(';')
+    .map((part) => part.trim());
+  if (server.split(/\s/)[0]?.toLowerCase() !== authserv.toLowerCase()) return undefined;
+  const [, verdict] = found.map((part) => /^dmarc\s*=\s*([a-z]+)/i.exec(part)).find(Boolean) ?? [];
+  const of = /\bheader\.from\s*=\s*([^\s;]+)/i.exec(found.find((part) => /^dmarc\b/i.test(part)) ?? '')?.[1];
+  if (of && of.toLowerCase() !== from.split('@')[1]?.toLowerCase()) return undefined;
+  return verdict?.toLowerCase() === 'pass' ? 'pass' : verdict?.toLowerCase() === 'fail' ? 'fail' : undefined;
 }
 
 const unique = (tokens: string[]): string[] => [...new Set(tokens)];

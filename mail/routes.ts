@@ -16,8 +16,8 @@ import {
 import { InvalidField, NotFound, type PlatformDb } from '@aether/platform';
 import type { Context, MiddlewareHandler } from 'hono';
 import { readAside, UnreadableMail } from './aside.ts';
-import { refuseSignature } from './codes.ts';
-import type { MailRoom } from './mail.ts';
+import { refuseNoRoom, refuseSignature } from './codes.ts';
+import { type MailRoom, outcomes } from './mail.ts';
 import { allowAddress, type Mail } from './queue.ts';
 import { MailSchema, ReceivedMailSchema } from './schemas.ts';
 import { checkInbound, checkInboundHeaders, type InboundHeaders } from './signing.ts';
@@ -33,12 +33,12 @@ type Places = {
 
 type Row = {
   id: string;
-  kind: 'reply' | 'other' | 'automatic' | 'bounce' | 'held';
+  kind: 'reply' | 'other' | 'new' | 'automatic' | 'bounce' | 'held';
   from_address: string | null;
   subject: string | null;
   received_at: Date;
   raw: Buffer;
-  mail_record: string;
+  of_record: string | null;
 };
 
 export const describeMail = ({
@@ -94,10 +94,10 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
     request: { body: byteBody },
     responses: {
       200: json(
-        'What came of it. unknown: it answers no mail of ours, and is not kept.',
-        z.object({ outcome: z.enum(['taken', 'known', 'automatic', 'bounce', 'held', 'unknown', 'own']) }),
+        'What came of it. unknown: it answers no mail of ours, and is not kept. opened: it has opened a conversation.',
+        z.object({ outcome: z.enum(outcomes).exclude(['refused']) }),
       ),
-      ...problems(401, 422),
+      ...problems(401, 422, 503),
     },
   });
   const read = createStaffRoute({
@@ -156,12 +156,13 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
 
   async function find(c: Context<AppEnv>): Promise<Row> {
     const [row] = await db.query<Row>(
-      `select r.id, r.kind, r.from_address, r.subject, r.received_at, r.raw, m.record_id as mail_record
-       from platform.received_mails r join platform.mails m on m.id = r.mail_id where r.id = $1 and r.app = $2`,
+      `select r.id, r.kind, r.from_address, r.subject, r.received_at, r.raw, coalesce(m.record_id, r.parent_id) as of_record
+       from platform.received_mails r left join platform.mails m on m.id = r.mail_id where r.id = $1 and r.app = $2`,
       [idOf(c), db.app],
     );
-    if (!row) throw new NotFound('mail');
-    await requireReader(c, row.mail_record);
+    // One that was held before it could open anything belongs to no record that somebody may read.
+    if (!row?.of_record) throw new NotFound('mail');
+    await requireReader(c, row.of_record);
     return row;
   }
 
@@ -179,6 +180,7 @@ export function addMailRoutes(app: App, db: PlatformDb, mail: MailRoom, { rights
       if (!(error instanceof UnreadableMail)) throw error;
       throw new InvalidField([{ field: 'body', message: `must be a mail that can be read: ${error.message}` }]);
     });
+    if (outcome === 'refused') throw refuseNoRoom();
     return c.json({ outcome }, 200);
   });
   add(read, async (c) => {

@@ -21,7 +21,7 @@ export const MailSchema = z
 export const ReceivedMailSchema = z
   .object({
     id: z.string().openapi({ format: 'uuid' }),
-    kind: z.enum(['reply', 'other', 'automatic', 'bounce', 'held']),
+    kind: z.enum(['reply', 'other', 'new', 'automatic', 'bounce', 'held']),
     from: z.string().nullable(),
     subject: z.string().nullable(),
     received_at: moment(),

@@ -11,3 +11,11 @@ test.each(['help+{tok}@shop.example', 'help+{token}{token}@shop.example', 'Help 
     expect(read('help+{token}@shop.example').replyTo).toBe('help+{token}@shop.example');
   },
 );
+
+test('mails open conversations only where mail comes in, and through a key that a widget may have', () => {
+  const given = { MAIL_SMTP_URL: 'smtp://127.0.0.1', MAIL_FROM: 'help@shop.example' };
+  expect(() => readMailSettings({ ...given, MAIL_OPENS_WIDGET: 'main-shop' })).toThrow('no mail comes in');
+  const withBox = { ...given, MAIL_IMAP_URL: 'imap://127.0.0.1' };
+  expect(() => readMailSettings({ ...withBox, MAIL_OPENS_WIDGET: 'Main shop' })).toThrow('must be the key of a widget');
+  expect(readMailSettings({ ...withBox, MAIL_OPENS_WIDGET: 'main-shop' }).opensWidget).toBe('main-shop');
+});

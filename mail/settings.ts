@@ -29,11 +29,24 @@ export type MailSettings = {
   perHourMax: number;
   /** Of one mail that comes in. */
   bytesMax: number;
+  /** The key of the widget through which mails that answer none of ours open conversations. Undefined: they open none. */
+  opensWidget: string | undefined;
+  /** So many conversations are opened by one address within an hour, and by all together. */
+  openedPerSenderMax: number;
+  openedPerHourMax: number;
+  /** Mails that are held go after so many days; so many bytes of them are kept. */
+  heldDays: number;
+  heldBytesMax: number;
+  /** Of all files of one mail that goes out: what is beyond it is a link. */
+  attachedBytesMax: number;
+  /** By what name our own mail server says what it found of a sender's domain. Undefined: none is trusted. */
+  authserv: string | undefined;
 };
 
 /**
  * MAIL_SMTP_URL with MAIL_FROM, MAIL_FROM_NAME and MAIL_REPLY_TO; MAIL_IMAP_URL or MAIL_INBOUND_SECRET for what comes back;
- * MAIL_WAIT_SECONDS (120), MAIL_PER_HOUR_MAX (20), MAIL_SIZE_MAX_MB (10). Pure.
+ * MAIL_WAIT_SECONDS (120), MAIL_PER_HOUR_MAX (20), MAIL_SIZE_MAX_MB (10), MAIL_ATTACH_MAX_MB (10). MAIL_OPENS_WIDGET with
+ * MAIL_OPENED_PER_SENDER_MAX (5), MAIL_OPENED_PER_HOUR_MAX (100) and MAIL_AUTHSERV_ID; MAIL_HELD_DAYS (30), MAIL_HELD_MAX_MB (200). Pure.
  *
  * @throws ConfigurationError naming the setting
  */
@@ -44,6 +57,8 @@ export function readMailSettings(variables: Variables): MailSettings {
     MAIL_FROM: from = '',
     MAIL_REPLY_TO: replyTo,
     MAIL_INBOUND_SECRET: secret,
+    MAIL_OPENS_WIDGET: opensWidget,
+    MAIL_AUTHSERV_ID: authserv,
   } = variables;
   if (smtpUrl && !isAddress(from))
     throw new ConfigurationError(
@@ -60,6 +75,18 @@ export function readMailSettings(variables: Variables): MailSettings {
   const fromName = variables.MAIL_FROM_NAME || 'Support';
   if (/[\r\n<>"]/.test(fromName) || fromName.length > 80)
     throw new ConfigurationError('MAIL_FROM_NAME must be a name of at most 80 characters without quotes and brackets.');
+  if (opensWidget && !imapUrl && !secret)
+    throw new ConfigurationError(
+      'MAIL_OPENS_WIDGET is set, and neither MAIL_IMAP_URL nor MAIL_INBOUND_SECRET is: no mail comes in.',
+    );
+  if (opensWidget && !/^[a-z0-9_-]{8,64}$/.test(opensWidget))
+    throw new ConfigurationError(
+      'MAIL_OPENS_WIDGET must be the key of a widget, as its page in Support and its snippet have it.',
+    );
+  if (authserv && !/^[A-Za-z0-9._-]{1,253}$/.test(authserv))
+    throw new ConfigurationError(
+      'MAIL_AUTHSERV_ID must be the name at the beginning of Authentication-Results that your mail server writes, such as mx.example.com.',
+    );
   return {
     smtp: smtpUrl ? readLine('MAIL_SMTP_URL', smtpUrl, { scheme: 'smtp', port: 587, tlsPort: 465 }) : undefined,
     from,
@@ -75,6 +102,13 @@ export function readMailSettings(variables: Variables): MailSettings {
     waitSeconds: readNumber('MAIL_WAIT_SECONDS', variables, { fallback: 120, min: 0, max: 86_400 }),
     perHourMax: readNumber('MAIL_PER_HOUR_MAX', variables, { fallback: 20, min: 1, max: 10_000 }),
     bytesMax: readNumber('MAIL_SIZE_MAX_MB', variables, { fallback: 10, min: 1, max: 25 }) * 1_048_576,
+    opensWidget: opensWidget || undefined,
+    openedPerSenderMax: readNumber('MAIL_OPENED_PER_SENDER_MAX', variables, { fallback: 5, min: 1, max: 10_000 }),
+    openedPerHourMax: readNumber('MAIL_OPENED_PER_HOUR_MAX', variables, { fallback: 100, min: 1, max: 100_000 }),
+    heldDays: readNumber('MAIL_HELD_DAYS', variables, { fallback: 30, min: 1, max: 3_650 }),
+    heldBytesMax: readNumber('MAIL_HELD_MAX_MB', variables, { fallback: 200, min: 1, max: 100_000 }) * 1_048_576,
+    attachedBytesMax: readNumber('MAIL_ATTACH_MAX_MB', variables, { fallback: 10, min: 0, max: 25 }) * 1_048_576,
+    authserv: authserv || undefined,
   };
 }
 

@@ -10,6 +10,7 @@ const letter = {
   subject: 'x',
   text: 'x',
   references: [],
+  attachments: [],
 };
 const line = { host: '127.0.0.1', isTls: false, requiresTls: false, user: undefined, password: undefined };
 

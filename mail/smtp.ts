@@ -20,7 +20,10 @@ export type Letter = {
   text: string;
   /** Message-IDs of the mails before it, the oldest first. */
   references: string[];
+  attachments: Attached[];
 };
+
+export type Attached = { name: string; type: string; content: Buffer };
 
 export type Post = { send(letter: Letter): Promise<Handed>; close(): void };
 
@@ -85,7 +88,16 @@ export function openPost(line: Line): Post {
   };
 }
 
-async function compose({ messageId, from, to, replyTo, subject, text, references }: Letter): Promise<Buffer> {
+async function compose({
+  messageId,
+  from,
+  to,
+  replyTo,
+  subject,
+  text,
+  references,
+  attachments,
+}: Letter): Promise<Buffer> {
   const { createTransport } = await import('nodemailer');
   const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'windows' }).sendMail({
     from,
@@ -94,6 +106,7 @@ async function compose({ messageId, from, to, replyTo, subject, text, references
     subject,
     text,
     messageId,
+    attachments: attachments.map(({ name, type, content }) => ({ filename: name, contentType: type, content })),
     ...(references.length > 0 && { inReplyTo: references.at(-1), references }),
     disableFileAccess: true,
     disableUrlAccess: true,

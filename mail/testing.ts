@@ -79,7 +79,8 @@ type Answering = {
   subject?: string;
   headers?: Record<string, string>;
   messageId?: string;
-  attachments?: { filename: string; content: string }[];
+  attachments?: { filename: string; content: string | Buffer; cid?: string }[];
+  html?: string;
 };
 
 /** A mail that answers another one, as a mail program writes it. */

@@ -93,6 +93,7 @@ export async function startServers(options: {
   const variablesOf = (app: AppName) => ({
     ...loginOf(`${app}_app`),
     ...catcher?.variables,
+    ...(catcher && withDemo && app === 'support' && { MAIL_OPENS_WIDGET: demoWidgetKey }),
     ...identity?.settingsOf(app),
   });
   const startApp = async (name: string, app: AppName, start: (options: ServerOptions) => Promise<Served>) => {

@@ -77,8 +77,9 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addAddressRoutes(app, db);
         addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
-        addActivityFileRoutes(app, db, openFiles(db, context));
-        addCustomerMailRoutes(app, db, openMail(db, context, keepMails));
+        const files = openFiles(db, context);
+        addActivityFileRoutes(app, db, files);
+        addCustomerMailRoutes(app, db, openMail(db, context, keepMails(db, files)));
         addActivityMoveRoutes(app, db);
         addTaskRoutes(app, db);
         addNoticeRoutes(app, db);

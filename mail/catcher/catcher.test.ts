@@ -59,4 +59,21 @@ test('a mail is caught, shown as text, and its answer goes to the apps with the 
   expect(handed).toHaveLength(1);
   expect(await readMail(handed[0] as Buffer)).toMatchObject({ from: 'ann@post.example', said: 'Yes, please.' });
   expect(await (await fetch(`${catcher.url}/mails/1`)).text()).toContain('It is in the conversation');
+
+  const form = new FormData();
+  for (const [name, value] of Object.entries({
+    from: 'ben@post.example',
+    subject: 'Boots',
+    text: 'Do you have boots?',
+  }))
+    form.set(name, value);
+  form.append('files', new File(['left'], 'boot.txt'));
+  const written = await fetch(`${catcher.url}/write`, { method: 'POST', headers: { Origin: catcher.url }, body: form });
+  expect([written.status, await written.text()]).toEqual([200, expect.stringContaining('role="status"')]);
+  expect(await readMail(handed[1] as Buffer)).toMatchObject({
+    from: 'ben@post.example',
+    subject: 'Boots',
+    tokens: [],
+    attachments: [{ name: 'boot.txt', bytes: 4 }],
+  });
 });

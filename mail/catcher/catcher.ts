@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { isLoopbackHost, type Log, type Served, serve } from '@aether/http';
 import { type Read, readMail } from '../reading.ts';
 import { signInbound } from '../signing.ts';
-import { answerPage, listPage, type Shown } from './pages.ts';
+import { answerPage, listPage, type Shown, sayOutcome, writePage } from './pages.ts';
 
 /*
  * A mail server for one's own machine, for `npm start`: it takes every mail, sends none on, and shows them on a page, where they can be answered. The
@@ -21,7 +21,6 @@ type Caught = Shown & { raw: Buffer; messageId: string };
 
 const caughtMax = 200;
 const bytesMax = 10_485_760;
-const formBytesMax = 65_536;
 const from = 'support@aether.localhost';
 const replyTo = 'support+{token}@aether.localhost';
 
@@ -66,35 +65,59 @@ export async function startMailCatcher({
     if (!isLoopbackHost(request.headers.get('host') ?? '')) return plain('This page is for this machine.', 421);
     const [, id, act] = /^\/mails\/(\d+)(?:\/(answer))?$/.exec(url.pathname) ?? [];
     const mail = caught.find((each) => each.id === Number(id));
-    if (request.method === 'POST' && act) {
+    const isWriting = url.pathname === '/write';
+    if (request.method === 'POST' && (act || isWriting)) {
       const { origin } = new URL(web.url);
       if (
         request.headers.get('origin') !== origin &&
         request.headers.get('origin') !== `http://${request.headers.get('host')}`
       )
         return plain('Answer on this page only.', 403);
-      return mail ? answer(request, mail) : plain('This mail is gone: only the newest are kept.', 404);
+      const form = await readForm(request);
+      if (!form) return plain('The answer is too long, or is none.', 413);
+      if (isWriting) return write(form);
+      return mail ? answer(form, mail) : plain('This mail is gone: only the newest are kept.', 404);
     }
     if (request.method !== 'GET') return plain('Only GET.', 405);
     if (url.pathname === '/') return html(listPage(caught));
     if (url.pathname === '/mails.json') return Response.json(caught.map(({ raw: _, ...shown }) => shown));
+    if (isWriting) return html(writePage());
     if (mail && !act) return html(answerPage(mail));
     return plain('There is nothing at this address.', 404);
   }
 
   /** Writes the answer as a mail program would, and hands it over to the apps. One of them knows the mail. */
-  async function answer(request: Request, mail: Caught): Promise<Response> {
-    const text = await request.text();
-    if (text.length > formBytesMax) return plain('The answer is too long.', 413);
-    const form = new URLSearchParams(text);
-    const words = (form.get('text') ?? '').trim();
-    if (words === '') return html(answerPage(mail, 'Write something.'), 422);
-    const sender = (form.get('from') ?? '').trim() || mail.to;
-    const raw = await composeAnswer(mail, sender, words);
-    const outcomes = await Promise.all(inboundUrls().map((url) => handOver(url, raw)));
-    const outcome = outcomes.find((each) => each !== 'unknown') ?? 'unknown';
-    mail.answers.push({ text: words, outcome });
+  async function answer(form: FormData, mail: Caught): Promise<Response> {
+    const words = read(form, 'text');
+    const attachments = await readAttachments(form);
+    if (words === '' && attachments.length === 0) return html(answerPage(mail, 'Write something.'), 422);
+    const raw = await composeAnswer(mail, read(form, 'from') || mail.to, { words, attachments });
+    mail.answers.push({ text: words, outcome: await handOverToAll(raw) });
     return new Response(null, { status: 303, headers: { Location: `/mails/${mail.id}` } });
+  }
+
+  /** A mail that answers none of the apps'. */
+  async function write(form: FormData): Promise<Response> {
+    const [sender, subject, words] = ['from', 'subject', 'text'].map((name) => read(form, name)) as [
+      string,
+      string,
+      string,
+    ];
+    if (!/^[^\s@<>]+@[^\s@<>]+$/.test(sender) || words === '')
+      return html(writePage('Give an address to write from, and write something.'), 422);
+    const raw = await compose({
+      from: sender,
+      to: from,
+      subject,
+      text: words,
+      attachments: await readAttachments(form),
+    });
+    return html(writePage(undefined, sayOutcome(await handOverToAll(raw))));
+  }
+
+  async function handOverToAll(raw: Buffer): Promise<string> {
+    const outcomes = await Promise.all(inboundUrls().map((url) => handOver(url, raw)));
+    return outcomes.find((each) => each !== 'unknown') ?? 'unknown';
   }
 
   async function handOver(url: string, raw: Buffer): Promise<string> {
@@ -130,19 +153,49 @@ export async function startMailCatcher({
   };
 }
 
-async function composeAnswer(mail: Caught, sender: string, words: string): Promise<Buffer> {
-  const { createTransport } = await import('nodemailer');
+type Attachment = { filename: string; content: Buffer };
+
+const read = (form: FormData, name: string): string => String(form.get(name) ?? '').trim();
+
+/** @returns undefined for more than a mail may have, or for what is no form */
+async function readForm(request: Request): Promise<FormData | undefined> {
+  const bytes = await request.arrayBuffer();
+  if (bytes.byteLength > bytesMax) return undefined;
+  const headers = { 'Content-Type': request.headers.get('content-type') ?? '' };
+  return new Response(bytes, { headers }).formData().catch(() => undefined);
+}
+
+async function readAttachments(form: FormData): Promise<Attachment[]> {
+  const files = form.getAll('files').filter((each) => typeof each !== 'string' && each.size > 0) as File[];
+  return Promise.all(
+    files.map(async (file) => ({ filename: file.name, content: Buffer.from(await file.arrayBuffer()) })),
+  );
+}
+
+function composeAnswer(
+  mail: Caught,
+  sender: string,
+  { words, attachments }: { words: string; attachments: Attachment[] },
+): Promise<Buffer> {
   const quoted = mail.text
     .split('\n')
     .map((line) => `> ${line}`)
     .join('\n');
-  const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'windows' }).sendMail({
+  return compose({
     from: sender,
     to: mail.replyTo,
-    subject: `Re: ${mail.subject}`,
+    subject: /^re:/i.test(mail.subject) ? mail.subject : `Re: ${mail.subject}`,
     inReplyTo: mail.messageId,
     references: mail.messageId,
     text: `${words}\n\nOn ${mail.at.toISOString()}, ${mail.from} wrote:\n${quoted}`,
+    attachments,
+  });
+}
+
+async function compose(mail: Record<string, unknown>): Promise<Buffer> {
+  const { createTransport } = await import('nodemailer');
+  const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'windows' }).sendMail({
+    ...mail,
     disableFileAccess: true,
     disableUrlAccess: true,
   });

@@ -16,9 +16,12 @@ const toHtml = (text: string): string => text.replace(/[&<>"']/g, (each) => `&#$
 
 const outcomes: Record<string, string> = {
   taken: 'It is in the conversation or the timeline now.',
-  unknown: 'No app knows the mail that it answers.',
+  opened: 'It has opened a conversation in Support.',
+  unknown: 'No app knows the mail that it answers, and none takes one that answers nothing: MAIL_OPENS_WIDGET.',
   held: 'It is kept, and nothing was made of it: too many came within an hour.',
 };
+
+export const sayOutcome = (outcome: string): string => outcomes[outcome] ?? outcome;
 
 const frame = (title: string, body: string, refresh = false): string => `<!doctype html>
 <html lang="en">
@@ -60,7 +63,7 @@ export function listPage(mails: readonly Shown[]): string {
   return frame(
     'Mails of this machine',
     `<h1>Mails of this machine</h1>
-<p class="quiet">Every e-mail that Foundation and Support send arrives here, and nowhere else. Open one to answer it as the person who got it.</p>
+<p class="quiet">Every e-mail that Foundation and Support send arrives here, and nowhere else. Open one to answer it as the person who got it, or <a href="/write">write one to Support</a>.</p>
 ${mails.length === 0 ? '<p>None yet. Answer a visitor in Support whose tab is closed, or write an e-mail on a customer’s page.</p>' : table}`,
     true,
   );
@@ -71,7 +74,7 @@ export function answerPage(mail: Shown, fault?: string): string {
   const given = answers
     .map(
       (answer) =>
-        `<pre>${toHtml(answer.text)}</pre><p class="quiet" role="status">${toHtml(outcomes[answer.outcome] ?? answer.outcome)}</p>`,
+        `<pre>${toHtml(answer.text)}</pre><p class="quiet" role="status">${toHtml(sayOutcome(answer.outcome))}</p>`,
     )
     .join('\n');
   return frame(
@@ -81,13 +84,39 @@ export function answerPage(mail: Shown, fault?: string): string {
 <p class="quiet">From ${toHtml(from)} to ${toHtml(to)}</p>
 <pre>${toHtml(text)}</pre>
 ${given === '' ? '' : `<h2>Answered</h2>\n${given}`}
-<form method="post" action="/mails/${id}/answer">
+<form method="post" action="/mails/${id}/answer" enctype="multipart/form-data">
 <label for="from">Answer as</label>
 <input id="from" name="from" value="${toHtml(to)}">
 <label for="text">Answer</label>
-<textarea id="text" name="text" rows="6" required></textarea>
-${fault ? `<p class="bad" role="alert">${toHtml(fault)}</p>` : ''}
+<textarea id="text" name="text" rows="6"></textarea>
+${filesField}
+${sayFault(fault)}
 <button>Send the answer</button>
+</form>`,
+  );
+}
+
+const filesField = '<label for="files">Attachments</label>\n<input id="files" name="files" type="file" multiple>';
+const sayFault = (fault: string | undefined) => (fault ? `<p class="bad" role="alert">${toHtml(fault)}</p>` : '');
+
+/** A mail of somebody who writes first. */
+export function writePage(fault?: string, outcome?: string): string {
+  return frame(
+    'Write an e-mail',
+    `<p><a href="/">All mails</a></p>
+<h1>Write an e-mail to Support</h1>
+<p class="quiet">As somebody who writes to the address first, instead of answering.</p>
+${outcome ? `<p role="status">${toHtml(outcome)}</p>` : ''}
+<form method="post" action="/write" enctype="multipart/form-data">
+<label for="from">From</label>
+<input id="from" name="from" type="email" required>
+<label for="subject">Subject</label>
+<input id="subject" name="subject">
+<label for="text">Text</label>
+<textarea id="text" name="text" rows="6" required></textarea>
+${filesField}
+${sayFault(fault)}
+<button>Send</button>
 </form>`,
   );
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openFiles } from '@aether/files';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
-import { addMailRoutes, openMail } from '@aether/mail';
+import { addMailRoutes, openMail, readMailSettings } from '@aether/mail';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
@@ -19,6 +19,7 @@ import { addConversationFileRoutes } from './conversations/files.routes.ts';
 import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
+import { addMailFileRoutes } from './conversations/mailfiles.routes.ts';
 import { keepMails } from './conversations/mails.ts';
 import { requireReaderOf } from './conversations/readers.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
@@ -105,20 +106,15 @@ export function startSupport({
         addVisitorMessageRoutes(app, db, { door, live, streams });
         addRatingRoutes(app, db, { door, live });
         addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
-        addConversationFileRoutes(app, db, { door, files: openFiles(db, context) });
-        addMailRoutes(
-          app,
-          db,
-          openMail(
-            db,
-            context,
-            keepMails(() => live),
-          ),
-          {
-            rights: { read: 'conversations.read', write: 'person' },
-            requireReader: (c, id) => requireReaderOf(db, c.get('caller'), id),
-          },
-        );
+        const files = openFiles(db, context);
+        addConversationFileRoutes(app, db, { door, files });
+        addMailFileRoutes(app, db, files);
+        const { opensWidget, attachedBytesMax } = readMailSettings(context.variables);
+        const keeper = keepMails(db, { live: () => live, files, url: context.url, opensWidget, attachedBytesMax });
+        addMailRoutes(app, db, openMail(db, context, keeper), {
+          rights: { read: 'conversations.read', write: 'person' },
+          requireReader: (c, id) => requireReaderOf(db, c.get('caller'), id),
+        });
         addSessionRoutes(app, db, live);
         addSessionActRoutes(app, db, live);
         addTagRoutes(app, db);

@@ -5,7 +5,7 @@ import { send } from '../request.ts';
 
 export type WholeMail = {
   id: string;
-  kind: 'reply' | 'other' | 'automatic' | 'bounce' | 'held';
+  kind: 'reply' | 'other' | 'new' | 'automatic' | 'bounce' | 'held';
   from: string | null;
   subject: string | null;
   received_at: string;

@@ -162,6 +162,13 @@ const mail = {
   MAIL_WAIT_SECONDS: '300',
   MAIL_PER_HOUR_MAX: '50',
   MAIL_SIZE_MAX_MB: '5',
+  MAIL_ATTACH_MAX_MB: '15',
+  MAIL_OPENS_WIDGET: 'main-shop',
+  MAIL_OPENED_PER_SENDER_MAX: '10',
+  MAIL_OPENED_PER_HOUR_MAX: '500',
+  MAIL_AUTHSERV_ID: 'mx.example.com',
+  MAIL_HELD_DAYS: '14',
+  MAIL_HELD_MAX_MB: '500',
 };
 const filesKey = {
   FILES_AZURE_ACCOUNT_URL: undefined,

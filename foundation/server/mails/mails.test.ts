@@ -59,14 +59,25 @@ test('a mail to a customer is an entry of the timeline, goes once, and its answe
   const mail = await office.mailTo(customer.email);
   expect(mail.raw).toContain('Here is the offer.');
   expect(await stateOf(customer, 'sent')).toMatchObject({ actor: { id: 'maya' } });
-  const { body } = await postInbound(app.url, secret, await answerTo(mail, { from: customer.email, text: 'Agreed.' }));
+  const attachments = [
+    { filename: 'signed.pdf', content: '%PDF-1.7 signed' },
+    { filename: 'run.bat', content: '@echo off' },
+  ];
+  const raw = await answerTo(mail, { from: customer.email, text: 'Agreed.', attachments });
+  const { body } = await postInbound(app.url, secret, raw);
   expect(body.outcome).toBe('taken');
   const [answer] = await entriesOf(customer);
   expect(answer).toMatchObject({
     type: 'email_received',
     description: 'Agreed.',
-    metadata: { from: customer.email, mail: { is_other: false } },
+    metadata: {
+      from: customer.email,
+      mail: { is_other: false, attachments: 2, refused: [{ name: 'run.bat', why: expect.any(String) }] },
+      files: [{ name: 'signed.pdf', type: 'application/pdf' }],
+    },
   });
+  const [file] = answer.metadata.files;
+  expect((await fetch(`${app.url}/api/files/${file.id}`, { headers: await app.headersOf('maya') })).status).toBe(200);
   const whole = await app.call('GET', `/api/received-mails/${answer.metadata.mail.id}`);
   expect(whole.body.text).toContain('> Here is the offer.');
   expect((await write(customer, { subject: 'Re: Your offer', answers: answer.metadata.mail.id })).status).toBe(201);

@@ -1,5 +1,22 @@
-import { findFailing, isMailOn, type Keeper, queueMail, refuseFailing, refuseOff } from '@aether/mail';
-import { type Attempt, InvalidField, type Queryable, type Transaction } from '@aether/platform';
+import { type Files, sendFiles, takeGiven } from '@aether/files';
+import {
+  type Answer,
+  describeLeft,
+  findFailing,
+  isMailOn,
+  type Keeper,
+  queueMail,
+  refuseFailing,
+  refuseOff,
+} from '@aether/mail';
+import {
+  type Attempt,
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  type Queryable,
+  type Transaction,
+} from '@aether/platform';
 import { isNoAddress } from '@aether/platform/noaddress';
 import { type Activity, addActivity } from '../activities/activities.ts';
 
@@ -96,7 +113,7 @@ const find = async (tx: Transaction, id: string): Promise<Row | undefined> => {
   return row;
 };
 
-export const keepMails: Keeper = {
+export const keepMails = (db: PlatformDb, files: Files): Keeper => ({
   async hold(tx, id) {
     const rows = await tx.query(
       `select from crm.activities where id = $1 and created_by_app = 'foundation' for update`,
@@ -126,17 +143,35 @@ export const keepMails: Keeper = {
   },
 
   async take(tx, { record_id }, answer) {
-    return addAnswer(tx, record_id, answer, {
-      id: answer.id,
-      is_other: answer.isOther,
-      attachments: answer.attachments,
-    });
+    const { id, isOther, attachments, files: taken, vouched } = answer;
+    const mail = { id, is_other: isOther, attachments, ...(vouched && { vouched }), ...describeLeft(taken) };
+    return addAnswer(tx, record_id, answer, mail);
+  },
+
+  async takeFiles(recordId, given) {
+    const [row] = await db.query<{ customer_id: string }>('select customer_id from crm.activities where id = $1', [
+      recordId,
+    ]);
+    if (!row) throw new NotFound('activity');
+    const owner = { parentId: row.customer_id, createdBy: null };
+    const hold = (tx: Transaction) => holdPresent(tx, row.customer_id);
+    return { parentId: owner.parentId, ...(await takeGiven(files, owner, given, hold)) };
+  },
+
+  async dropFiles({ parentId, ids }) {
+    for (const id of ids) await files.cancel({ parentId, createdBy: null }, id);
   },
 
   async takeAutomatic(tx, { record_id }, answer) {
     return addAnswer(tx, record_id, answer, { id: answer.id, is_automatic: true, attachments: answer.attachments });
   },
-};
+});
+
+/** Keeps an erasure of the customer waiting, so that it finds the file that begins here. A late answer to who is erased has no files. */
+async function holdPresent(tx: Transaction, id: string): Promise<void> {
+  const found = await tx.query('select from platform.customers where id = $1 and erased_at is null for share', [id]);
+  if (found.length === 0) throw new NotFound('customer');
+}
 
 /** @throws InvalidField if it is no mail of this customer */
 async function requireReceived(tx: Transaction, customerId: string, id: string): Promise<void> {
@@ -161,7 +196,7 @@ async function findThread(tx: Transaction, receivedId: string): Promise<string[]
 async function addAnswer(
   tx: Transaction,
   recordId: string,
-  { id, from, said, subject }: { id: string; from: string | undefined; said: string; subject: string | undefined },
+  { id, from, said, subject, files }: Answer,
   mail: object,
 ): Promise<string> {
   const row = (await find(tx, recordId)) as Row;
@@ -174,14 +209,18 @@ async function addAnswer(
   const isCut = characters.length > wordsMax;
   const [added] = await tx.query<{ id: string }>(
     `insert into crm.activities (customer_id, deal_id, type, description, metadata, idempotency_key)
-     values ($1, $2, 'email_received', $3, $4, $5) returning id`,
+     values ($1, $2, 'email_received', $3, $4::jsonb || case when $6::uuid[] is null then '{}' else
+         jsonb_build_object('files', platform.describe_files($6)) end, $5) returning id`,
     [
       row.customer_id,
       row.deal_id,
       isCut ? `${characters.slice(0, wordsMax - 1).join('')}…` : characters.join(''),
       JSON.stringify({ subject: subject ?? '', from: from ?? null, mail: { ...mail, is_cut: isCut } }),
       `mail:${id}`,
+      files.ids.length > 0 ? files.ids : null,
     ],
   );
-  return (added as { id: string }).id;
+  const { id: entryId } = added as { id: string };
+  if (files.ids.length > 0) await sendFiles(tx, files.ids, { parentId: files.parentId, createdBy: null }, entryId);
+  return entryId;
 }

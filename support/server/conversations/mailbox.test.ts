@@ -2,14 +2,14 @@ import { atEnd } from '@aether/database/testing';
 import { answerTo, compose, postInbound, startPostOffice } from '@aether/mail/testing';
 import { hasDovecot, startDovecot } from '@aether/mail/testing.dovecot';
 import { expect, test } from 'vitest';
-import { startTestSupport } from '../testing.ts';
+import { startTestSupport, widgetKey } from '../testing.ts';
 import { visit } from '../visitors/testing.visitor.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 const withoutIt = hasDovecot ? '' : ' (left out: dovecot-imapd is not installed)';
 
 test.skipIf(!hasDovecot)(
-  `an answer in a mailbox is read by IMAP as it arrives, once, and the mailbox stays as it was${withoutIt}`,
+  `an answer and a mail of a stranger are read by IMAP as they arrive, once, and the mailbox stays as it was${withoutIt}`,
   async () => {
     const [office, mailbox] = await Promise.all([startPostOffice(), startDovecot()]);
     atEnd(() => Promise.all([office.close(), mailbox.close()]));
@@ -20,6 +20,7 @@ test.skipIf(!hasDovecot)(
       MAIL_IMAP_URL: mailbox.url,
       MAIL_INBOUND_SECRET: secret,
       MAIL_WAIT_SECONDS: '0',
+      MAIL_OPENS_WIDGET: widgetKey,
     };
     const app = await startTestSupport(settings);
     // A second process of Support does not read it, too.
@@ -38,7 +39,15 @@ test.skipIf(!hasDovecot)(
 
     const answer = await answerTo(mail, { from: 'ann@post.example', text: 'Size 42.' });
     const ear = await who.listen();
-    await mailbox.deliver(await compose({ from: 'eve@post.example', to: 'help@shop.example', text: 'Buy this' }));
+    const attachments = [{ filename: 'order.txt', content: 'Two pairs' }];
+    const stray = {
+      from: 'eve@post.example',
+      to: 'help@shop.example',
+      subject: 'An order',
+      text: 'Two, please',
+      attachments,
+    };
+    await mailbox.deliver(await compose(stray));
     await mailbox.deliver(answer);
     await ear.until((heard) => heard.some(({ data }) => data.body === 'Size 42.'));
     ear.close();
@@ -51,5 +60,11 @@ test.skipIf(!hasDovecot)(
       'Size 42.',
     ]);
     expect(await mailbox.countUntouched()).toBe(3);
+    const { body: inbox } = await app.callAs('priya')('GET', '/api/sessions');
+    const [opened] = inbox.sessions.filter((each: { visitor_email: string }) => each.visitor_email === stray.from);
+    const { body: eve } = await app.callAs('priya')('GET', `/api/sessions/${opened.id}`);
+    expect(eve.messages).toMatchObject([
+      { body: 'Two, please', files: [{ name: 'order.txt' }], mail: { subject: 'An order' } },
+    ]);
   },
 );

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { makeDocument, makeImage, makePhoto, upload } from '@aether/files/testing';
 import {
   answerTo,
   bounceOf,
@@ -28,6 +29,7 @@ beforeAll(async () => {
     MAIL_INBOUND_SECRET: secret,
     MAIL_WAIT_SECONDS: '1',
     MAIL_PER_HOUR_MAX: '3',
+    MAIL_ATTACH_MAX_MB: '1',
   };
   app = await startTestSupport(settings);
 });
@@ -84,6 +86,37 @@ describe.concurrent('what an agent writes to a visitor who has gone', () => {
       mails: [{ to: address, first_number: 2, last_number: 3 }],
     });
     expect(entries).toContainEqual(expect.objectContaining({ kind: 'mailed', body: `Up to 2 messages to ${address}` }));
+  });
+
+  test('goes with its files, and with a link to what is too large, which opens that file and nothing else', async () => {
+    const address = 'files@post.example';
+    const who = await visit(app, { email: address });
+    await who.say('Can I see it?');
+    const large = Buffer.from('A line of the long list.\n'.repeat(50_000));
+    const headers = await app.headersOf('priya');
+    const sendAs = (bytes: Uint8Array, name: string) =>
+      upload(`${app.url}/api/sessions/${who.id}/attachments`, headers, { bytes, name });
+    const [small, list] = [await sendAs(makeImage('png'), 'shoe.png'), await sendAs(large, 'list.txt')];
+    const asked = { client_id: 'with-files', body: 'Here it is.', files: [small.body.id, list.body.id] };
+    expect((await app.callAs('priya')('POST', `/api/sessions/${who.id}/replies`, asked)).status).toBe(201);
+    await handOver(who);
+    const mail = await office.mailTo(address);
+    expect(mail.raw).toMatch(/Content-Disposition: attachment; filename=shoe\.png/);
+    expect(mail.raw).not.toContain('filename=list.txt');
+    const [link = ''] = /http\S+\/api\/mail-files\/\S+/.exec(mail.raw.replaceAll('=\r\n', '')) ?? [];
+    const answer = await fetch(link);
+    expect([answer.status, answer.headers.get('content-disposition')]).toEqual([
+      200,
+      expect.stringContaining('list.txt'),
+    ]);
+    expect(Buffer.from(await answer.arrayBuffer()).equals(large)).toBe(true);
+    const token = link.split('/').at(-2) as string;
+    const { mail: other } = await mailed();
+    const otherToken = /\+([0-9a-f]{32})@/.exec(other.from)?.[1] as string;
+    expect((await fetch(link.replace(token, otherToken))).status).toBe(404);
+    expect((await fetch(link.replace(/[^/]+$/, crypto.randomUUID()))).status).toBe(404);
+    await app.support.query(`update support.sessions set visitor_email = 'now@post.example' where id = $1`, [who.id]);
+    expect((await fetch(link)).status).toBe(404);
   });
 
   test('does not go if the visitor reads it first, or has left no address', async () => {
@@ -217,6 +250,70 @@ describe.concurrent('an answer by e-mail', () => {
     expect((await app.callAs('maya')('GET', `/api/received-mails/${id}`)).status).toBe(403);
   });
 
+  test('brings its files as every file comes: looked at, freed of what tells of their maker, and what was refused by name', async () => {
+    const { who, address, mail } = await mailed();
+    const screenshot = makeImage('png', 400, 300);
+    const raw = await answerTo(mail, {
+      from: address,
+      text: 'See the photo.',
+      html: '<p>See the photo.</p><img src="cid:shot@x"><p>--<img src="cid:logo@x"></p>',
+      attachments: [
+        { filename: 'sole.jpg', content: makePhoto('Oslo') },
+        { filename: 'setup.exe', content: 'MZ\x90\0\x03' },
+        { filename: 'macros.docx', content: makeDocument('[Content_Types].xml', 'word/vbaProject.bin') },
+        { filename: 'shot.png', content: screenshot, cid: 'shot@x' },
+        { filename: 'logo.png', content: makeImage('png', 120, 40), cid: 'logo@x' },
+        { filename: 'smime.p7s', content: 'signature' },
+      ],
+    });
+    const outcomes = await Promise.all([receive(raw), receive(raw)]);
+    expect(outcomes.sort()).toEqual(['known', 'taken']);
+    const [message] = (await read(who)).messages.slice(-1);
+    expect(message.files).toMatchObject([
+      { name: 'shot.png', type: 'image/png' },
+      { name: 'sole.jpg', type: 'image/jpeg', width: 40, height: 60, has_thumbnail: true },
+    ]);
+    expect(message.mail).toMatchObject({
+      attachments: 6,
+      refused: [
+        { name: 'setup.exe', why: 'This kind of file cannot be sent.' },
+        { name: 'macros.docx', why: 'Documents with macros cannot be sent.' },
+      ],
+      left_out: 2,
+    });
+    const photo = await fetch(`${app.url}/api/files/${message.files[1].id}`, { headers: await app.headersOf('priya') });
+    expect(Buffer.from(await photo.arrayBuffer()).includes('Oslo')).toBe(false);
+
+    // A picture of the text that was sent before, such as a banner of a signature, is not sent with each mail again.
+    const second = await answerTo(mail, {
+      from: address,
+      html: '<p>And?</p><img src="cid:shot@x">',
+      attachments: [{ filename: 'shot.png', content: screenshot, cid: 'shot@x' }],
+    });
+    expect(await receive(second)).toBe('taken');
+    expect((await read(who)).messages.at(-1)).toMatchObject({ files: null, mail: { left_out: 1 } });
+    const { rows } = await (await app.database.connect('postgres')).query(
+      'select count(*)::integer as unsent from platform.files where parent_id = $1 and record_id is null',
+      [who.id],
+    );
+    // What the other attempt at the same mail has uploaded is gone.
+    expect(rows).toEqual([{ unsent: 0 }]);
+  });
+
+  test('has at most ten files, and the rest is named', async () => {
+    const { who, address, mail } = await mailed();
+    const attachments = Array.from({ length: 60 }, (_, at) => ({ filename: `${at}.txt`, content: `file ${at}` }));
+    expect(await receive(await answerTo(mail, { from: address, attachments }))).toBe('taken');
+    const [message] = (await read(who)).messages.slice(-1);
+    expect(message.files).toHaveLength(10);
+    expect(message.mail.refused).toHaveLength(10);
+    expect(message.mail).toMatchObject({
+      attachments: 60,
+      refused: expect.arrayContaining([{ name: '10.txt', why: 'A message has at most 10 files.' }]),
+      left_out: 40,
+    });
+  });
+
   test('is there once, however often and by whatever way it comes', async () => {
     const { who, address, mail } = await mailed();
     const raw = await answerTo(mail, { from: address });
@@ -309,7 +406,8 @@ describe.concurrent('an answer by e-mail', () => {
 
 test('an erasure removes the mails of a person’s conversations, and no late answer comes to who is erased', async () => {
   const { who, address, mail } = await mailed();
-  await receive(await answerTo(mail, { from: address, text: 'My secret.' }));
+  const attachments = [{ filename: 'secret.txt', content: 'secret' }];
+  await receive(await answerTo(mail, { from: address, text: 'My secret.', attachments }));
   await receive(bounceOf(mail, { to: address }));
   const superuser = await app.database.connect('postgres');
   const count = async () => {
@@ -317,17 +415,18 @@ test('an erasure removes the mails of a person’s conversations, and no late an
       `select (select count(*) from platform.mails where to_address = $1)::integer as mails,
          (select count(*) from platform.received_mails where convert_from(raw, 'UTF8') like '%' || $1 || '%')::integer as received,
          (select count(*) from platform.failing_addresses where email_key = $1)::integer as failing,
-         (select count(*) from support.messages where mail is not null and session_id = $2)::integer as messages`,
+         (select count(*) from support.messages where mail is not null and session_id = $2)::integer as messages,
+         (select count(*) from platform.files where parent_id = $2)::integer as files`,
       [address, who.id],
     );
     return rows[0];
   };
-  expect(await count()).toEqual({ mails: 1, received: 2, failing: 1, messages: 1 });
+  expect(await count()).toEqual({ mails: 1, received: 2, failing: 1, messages: 1, files: 1 });
   const { session } = await read(who);
   const privacy = await app.database.connect('privacy_app');
   await privacy.query(`set aether.actor = 'admin'`);
   await privacy.query(`select platform.erase_customer($1, 'request 1')`, [session.customer_id]);
-  expect(await count()).toEqual({ mails: 0, received: 0, failing: 0, messages: 0 });
+  expect(await count()).toEqual({ mails: 0, received: 0, failing: 0, messages: 0, files: 0 });
   expect(await receive(await answerTo(mail, { from: address, text: 'Late.' }))).toBe('unknown');
 });
 

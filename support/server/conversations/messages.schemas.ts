@@ -18,10 +18,21 @@ export const MessageSchema = z
     choices: ChoicesSchema,
     files: z.array(SentFileSchema).nullable(),
     mail: z
-      .object({ id: z.string(), is_other: z.boolean(), is_cut: z.boolean(), attachments: z.int() })
+      .object({
+        id: z.string(),
+        is_other: z.boolean(),
+        is_cut: z.boolean(),
+        attachments: z.int(),
+        is_new: z.boolean().optional(),
+        subject: z.string().optional(),
+        vouched: z.enum(['pass', 'fail']).optional(),
+        refused: z.array(z.object({ name: z.string(), why: z.string() })).optional(),
+        left_out: z.int().optional(),
+      })
       .nullable()
       .openapi({
-        description: 'Of a message that came by e-mail. is_other: not from the address that the visitor had left.',
+        description:
+          'Of a message that came by e-mail. is_other: not from the address that the visitor had left. is_new: it answered no mail of ours, and opened the conversation. vouched: what our mail server found of its sender’s domain. refused: attachments that are not among the files, and why. left_out: how many more are in the whole mail only.',
       }),
     created_at: z.string().openapi({ format: 'date-time' }),
   })

@@ -14,6 +14,15 @@ export type MessageMail = {
   is_cut: boolean;
   /** How many attachments the whole mail has. */
   attachments: number;
+  /** It answers no mail of ours, and has opened the conversation; `subject` is its subject. */
+  is_new?: boolean;
+  subject?: string;
+  /** What our own mail server found of its sender's domain. */
+  vouched?: 'pass' | 'fail';
+  /** Attachments that are not among the files. */
+  refused?: { name: string; why: string }[];
+  /** How many more are in the whole mail only: ornaments of its text, signatures, and what is beyond a number. */
+  left_out?: number;
 };
 
 export type Message = {

@@ -60,6 +60,7 @@ export async function findWidget(on: Queryable, key: string): Promise<VisitedWid
  * one transaction. The visitor only claims the address, so nothing of a known customer is changed or revealed. The search for
  * the customer is the last step: everything whose time the visitor may see, the greeting and its id among it, comes before it.
  *
+ * @param options `mailId`: the id of a conversation that a mail opens. No bot answers it, and nobody gets its token.
  * @returns the visitor's token, which is not stored and cannot be read again.
  * @throws InvalidEmail, InvalidField when the widget requires an address; IdentityRefused
  */
@@ -68,18 +69,20 @@ export async function openSession(
   widget: VisitedWidget,
   opening: Opening,
   write: Write = {},
+  { mailId }: { mailId?: string } = {},
 ): Promise<Opened> {
   const { identity_token, page, language, time_zone, is_offline = false } = opening;
   const verified = identity_token === undefined ? undefined : await readIdentity(db, widget, identity_token);
-  const who = verified ?? readClaim(opening, readSettings(widget.settings).ask === 'never' && !is_offline);
+  const mayBeNobody = readSettings(widget.settings).ask === 'never' && !is_offline && mailId === undefined;
+  const who = verified ?? readClaim(opening, mayBeNobody);
   const { token, hash } = createVisitorToken();
   const open = async (tx: Transaction): Promise<Opened> => {
-    const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
+    const bot = is_offline || mailId !== undefined ? undefined : await findLiveBot(tx, widget.id);
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
       `insert into support.sessions
-         (widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
+         (id, widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
+       values (coalesce($11, gen_random_uuid()), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
       [
         widget.id,
         verified ? 'verified' : 'claimed',
@@ -91,6 +94,7 @@ export async function openSession(
         page ? JSON.stringify(page) : null,
         language ?? null,
         time_zone ?? null,
+        mailId ?? null,
       ],
     );
     const { id, started_at } = made as { id: string; started_at: Date };
