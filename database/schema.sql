@@ -9540,20 +9540,24 @@ create table support.session_entries (
   client_id text collate "C",
   body text,
   created_at timestamp with time zone default clock_timestamp() not null,
+  files jsonb,
   constraint session_entries_pkey PRIMARY KEY (id),
   constraint session_entries_session_id_client_id_key UNIQUE (session_id, client_id),
   constraint session_entries_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
   constraint session_entries_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
   constraint session_entries_to_agent_id_fkey FOREIGN KEY (to_agent_id) REFERENCES support.agents(id),
-  constraint session_entries_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
+  constraint session_entries_body_check CHECK (((char_length(body) <= 4000) AND ((body <> ''::text) OR (files IS NOT NULL)))),
   constraint session_entries_check CHECK (((kind <> 'note'::text) OR ((body IS NOT NULL) AND (client_id IS NOT NULL)))),
   constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+  constraint session_entries_files_list CHECK (((jsonb_typeof(files) = 'array'::text) AND (octet_length((files)::text) <= 16384))),
   constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text, 'tagged'::text, 'untagged'::text, 'prioritised'::text, 'mailed'::text, 'mail_failed'::text, 'mail_doubtful'::text, 'mail_automatic'::text, 'reopened'::text, 'expired'::text, 'returned'::text, 'assigned_by_rule'::text, 'taken_back'::text])))
 );
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
+comment on column support.session_entries.files is 'Of a note: what its reader sees of its files, as support.messages.files.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
 CREATE INDEX session_entries_words ON support.session_entries USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off) WHERE ((body IS NOT NULL) AND (kind <> 'snoozed'::text));
+CREATE TRIGGER remove_files AFTER UPDATE OF files ON support.session_entries FOR EACH ROW WHEN (((old.files IS NOT NULL) AND (new.files IS NULL))) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER tell_of_mentions AFTER INSERT ON support.session_entries FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])) AND (new.kind = ANY (ARRAY['note'::text, 'assigned'::text, 'released'::text])) AND (new.body ~~ '%<@%'::text))) EXECUTE FUNCTION platform.tell_of_mentions('session');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
@@ -9561,7 +9565,7 @@ create policy erase_all on support.session_entries for all to erase_role using (
 create policy owner_all on support.session_entries for all to platform_owner using (true) with check (true);
 create policy support_all on support.session_entries for all to support_role using (true) with check (true);
 grant delete on support.session_entries to erase_role;
-grant insert (session_id, kind, agent_id, to_agent_id, client_id, body) on support.session_entries to support_role;
+grant insert (id, session_id, kind, agent_id, to_agent_id, client_id, body, files) on support.session_entries to support_role;
 grant maintain on support.session_entries to privacy_role;
 grant select on support.session_entries to erase_role;
 grant select on support.session_entries to support_role;
@@ -12115,7 +12119,8 @@ begin
       end if;
     end if;
     if new.body is distinct from old.body
-       or new.created_at is distinct from old.created_at then
+       or new.created_at is distinct from old.created_at
+       or new.files is distinct from old.files then
       if new.body is distinct from old.body then
         data := data || jsonb_build_object('body', new.body);
         previous := previous || jsonb_build_object('body', old.body);
@@ -12124,13 +12129,17 @@ begin
         data := data || jsonb_build_object('created_at', new.created_at);
         previous := previous || jsonb_build_object('created_at', old.created_at);
       end if;
+      if new.files is distinct from old.files then
+        data := data || jsonb_build_object('files', new.files);
+        previous := previous || jsonb_build_object('files', old.files);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'kind', r.kind) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at, 'files', r.files);
   else
-    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at, 'files', r.files);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,

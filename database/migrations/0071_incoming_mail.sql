@@ -131,3 +131,16 @@ begin atomic
       'failed_of_day', s.failed, 'held', s.held, 'held_bytes', s.held_bytes, 'no_room', s.refused)
   from apps s;
 end;
+
+-- Files with a note for other agents. They are an entry's, never a message's, so no visitor may read them.
+alter table support.session_entries add column files jsonb
+    constraint session_entries_files_list check (jsonb_typeof(files) = 'array' and octet_length(files::text) <= 16384),
+  drop constraint session_entries_body_check,
+  add constraint session_entries_body_check check (char_length(body) <= 4000 and (body <> '' or files is not null));
+comment on column support.session_entries.files is 'Of a note: what its reader sees of its files, as support.messages.files.';
+grant insert (id, files) on support.session_entries to support_role;
+call platform.classify_columns('support.session_entries', content => 'files');
+call sync.capture('support.session_entries', 'entry', 'support', 'r.session_id',
+  '(select s.customer_id from support.sessions s where s.id = r.session_id)', '{session_id,kind}', '{client_id}');
+create trigger remove_files after update of files on support.session_entries for each row
+  when (old.files is not null and new.files is null) execute function platform.remove_files();

@@ -23,9 +23,13 @@ export type MailMark = {
   left_out?: number;
 };
 
-/** Below what came by e-mail: its subject, from whom it is not, what of it was not taken, and the whole mail one click away. */
+/** The subject of a mail that opened the conversation, above its words. */
+export const MailSubject = ({ mail }: { mail: MailMark }) =>
+  mail.is_new && mail.subject ? <strong className={classes.subject}>{mail.subject}</strong> : null;
+
+/** Below what came by e-mail: from whom it is not, what of it was not taken, and the whole mail one click away. */
 export function MailNote({ mail }: { mail: MailMark }) {
-  const { id, is_other, is_cut: isCut, attachments = 0, is_new: isNew, subject, vouched, refused = [] } = mail;
+  const { id, is_other, is_cut: isCut, attachments = 0, vouched, refused = [] } = mail;
   const [isOpen, setOpen] = useState(false);
   const isDoubtful = is_other || vouched === 'fail';
   const Icon = isDoubtful ? IconMailExclamation : IconMail;
@@ -33,7 +37,6 @@ export function MailNote({ mail }: { mail: MailMark }) {
     <div className={classes.note} data-other={isDoubtful || undefined}>
       <Icon size={14} aria-hidden />
       <span>{sayOrigin(mail)}</span>
-      {isNew && subject && <strong className={classes.subject}>{subject}</strong>}
       <button type="button" className={classes.whole} onClick={() => setOpen(true)}>
         {isCut ? 'It goes on: the whole mail' : 'The whole mail'}
         {attachments > 0 && `, ${attachments === 1 ? '1 attachment' : `${attachments} attachments`}`}

@@ -1,3 +1,4 @@
+import { type Owner, type SentFile, sendFiles } from '@aether/files';
 import {
   NotFound,
   type PlatformDb,
@@ -141,15 +142,18 @@ export async function listReaderIds(on: Queryable, id: string): Promise<string[]
   return readers ? [...readers.team, ...readers.administrators] : [];
 }
 
+export type NewNote = { agentId: string; userId: string | null; clientId: string; body: string; files?: string[] | undefined };
+
 /**
  * A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing.
  *
- * @throws NotFound, ClientIdReused; InvalidField for a mention of somebody who may not read it
+ * @param files ids of complete uploads of the same person in this conversation.
+ * @throws NotFound, ClientIdReused; InvalidField for a mention of somebody who may not read it; Problem 409 when a file is not there
  */
 export async function noteOn(
   tx: Transaction,
   id: string,
-  { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
+  { agentId, userId, clientId, body, files }: NewNote,
 ): Promise<Entry> {
   await lockSession(tx, id);
   const [known] = await tx.query('select from support.session_entries where session_id = $1 and client_id = $2', [
@@ -157,9 +161,20 @@ export async function noteOn(
     clientId,
   ]);
   if (!known) await requireReadersIn(tx, id, 'body', body);
-  const noted = await addEntry(tx, id, 'note', { agentId, clientId, body });
-  requireSameContent({ body: noted.body, agentId: noted.agent?.id }, { body, agentId });
+  const withFiles = files && !known ? await sendWithEntry(tx, files, { parentId: id, createdBy: userId }) : undefined;
+  const noted = await addEntry(tx, id, 'note', { agentId, clientId, body, withFiles });
+  requireSameContent(
+    { body: noted.body, agentId: noted.agent?.id, files: noted.files?.map((file) => file.id) },
+    { body, agentId, files },
+  );
   return noted;
+}
+
+/** Files name their record, so its id comes first. */
+async function sendWithEntry(tx: Transaction, ids: string[], owner: Owner): Promise<{ id: string; files: SentFile[] }> {
+  const [row] = await tx.query<{ id: string }>('select uuidv7() as id');
+  const { id } = row as { id: string };
+  return { id, files: await sendFiles(tx, ids, owner, id) };
 }
 
 /**

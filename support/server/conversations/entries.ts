@@ -1,3 +1,4 @@
+import type { SentFile } from '@aether/files';
 import { mentionsOf, type Queryable, type Transaction } from '@aether/platform';
 
 /** An agent's note or action in a conversation, or a finding about the visitor. The visitor sees none of it. */
@@ -33,6 +34,8 @@ export type Entry = {
   body: string | null;
   /** The people whom a note mentions, with their names now. */
   mentions: { id: string; name: string }[];
+  /** Of a note. */
+  files: SentFile[] | null;
   created_at: Date;
   /** Of a move to another customer. `is_latest`: it can be taken back. The name of an erased customer is null. */
   move?: {
@@ -45,7 +48,7 @@ export type Entry = {
 
 const entryColumns = `e.id, e.kind, case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   case when b.id is not null then jsonb_build_object('id', b.id, 'name', v.name) end as to_agent, e.body, ${mentionsOf('e.body')},
-  e.created_at`;
+  e.files, e.created_at`;
 const entryTables = `support.session_entries e left join support.agents a on a.id = e.agent_id
   left join platform.users u on u.id = a.user_id
   left join support.agents b on b.id = e.to_agent_id left join platform.users v on v.id = b.user_id`;
@@ -55,13 +58,24 @@ export async function addEntry(
   tx: Transaction,
   sessionId: string,
   kind: Exclude<Entry['kind'], 'moved' | 'moved_back'>,
-  given: { agentId?: string; toAgentId?: string; body?: string; clientId?: string } = {},
+  given: {
+    agentId?: string;
+    toAgentId?: string;
+    body?: string;
+    clientId?: string;
+    /** Its id, and the files that were given to it by that. */
+    withFiles?: { id: string; files: SentFile[] } | undefined;
+  } = {},
 ): Promise<Entry> {
-  const { agentId = null, toAgentId = null, body = null, clientId = null } = given;
+  const { agentId = null, toAgentId = null, body = null, clientId = null, withFiles } = given;
   const [made] = await tx.query<{ id: string }>(
-    `insert into support.session_entries (session_id, kind, agent_id, to_agent_id, body, client_id) values ($1, $2, $3, $4, $5, $6)
-     on conflict (session_id, client_id) do nothing returning id`,
-    [sessionId, kind, agentId, toAgentId, body, clientId],
+    `insert into support.session_entries (id, session_id, kind, agent_id, to_agent_id, body, client_id, files)
+     values (coalesce($7, uuidv7()), $1, $2, $3, $4, $5, $6, $8) on conflict (session_id, client_id) do nothing returning id`,
+    [
+      ...[sessionId, kind, agentId, toAgentId, body, clientId],
+      withFiles?.id ?? null,
+      withFiles ? JSON.stringify(withFiles.files) : null,
+    ],
   );
   const [entry] = await tx.query<Entry>(
     `select ${entryColumns} from ${entryTables} where e.session_id = $1 and (e.id = $2 or ($2::uuid is null and e.client_id = $3))`,
@@ -90,7 +104,7 @@ export async function listEntries(on: Queryable, sessionId: string): Promise<Ent
 const movesOfSession = `
   select case x.kind when 'moved' then m.id else md5('undo of ' || m.id)::uuid end as id, x.kind,
     case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent, null as to_agent,
-    x.body, '[]'::jsonb as mentions, x.at as created_at, jsonb_build_object('id', m.id,
+    x.body, '[]'::jsonb as mentions, null as files, x.at as created_at, jsonb_build_object('id', m.id,
       'from', jsonb_build_object('id', f.id, 'name', case when f.erased_at is null then f.name end),
       'to', jsonb_build_object('id', t.id, 'name', case when t.erased_at is null then t.name end),
       'is_latest', x.kind = 'moved' and m.undone_at is null and not exists (

@@ -1,6 +1,6 @@
 import { addFileRoutes, type Files, type StoredFile } from '@aether/files';
 import { type App, type AppEnv, createRoute, createStaffRoute } from '@aether/http';
-import { NotFound, type PlatformDb, type Transaction } from '@aether/platform';
+import { CustomerErased, NotFound, type PlatformDb, type Transaction } from '@aether/platform';
 import type { Context } from 'hono';
 import { byVisitor, type VisitorDoor } from '../visitors/visitordoor.ts';
 import { requireReaderOf } from './readers.ts';
@@ -8,8 +8,9 @@ import { mayReturn } from './reopening.ts';
 import { SessionEnded } from './sessions.ts';
 
 /**
- * Files in conversations. A visitor uploads to their own conversation and reads what was sent in it. An agent uploads to a conversation that they
- * may read, and reads what was sent there; nobody else's upload, which was not sent yet.
+ * Files in conversations. A visitor uploads to their own conversation and reads what was sent in its messages. An agent uploads to a conversation that
+ * they may read, also after its end, because a note can be added then; and reads what was sent there, notes with it. Nobody reads an upload that was
+ * not sent yet.
  */
 export function addConversationFileRoutes(
   app: App,
@@ -39,6 +40,12 @@ export function addConversationFileRoutes(
       const { session } = await door.enter(c, id as string);
       const file = await find();
       if (file.parent_id !== session.id || file.record_id === null) throw new NotFound('file');
+      // A file of a note is not for them.
+      const said = await db.query('select from support.messages where id = $1 and session_id = $2', [
+        file.record_id,
+        session.id,
+      ]);
+      if (said.length === 0) throw new NotFound('file');
       return file;
     },
   });
@@ -48,11 +55,11 @@ export function addConversationFileRoutes(
     file: '/api/files/{file}',
     of: 'a conversation, as an agent',
     noun: 'ReplyUpload',
-    statuses: [404],
+    statuses: [404, 410],
     make: (parts, act) => createStaffRoute({ ...parts, right: act === 'read' ? 'conversations.read' : 'person' }),
     async enter(c, id) {
       await requireReaderOf(db, c.get('caller'), id);
-      return { owner: { parentId: id, createdBy: c.get('actor')?.id ?? null }, hold: (tx) => holdOpen(tx, id) };
+      return { owner: { parentId: id, createdBy: c.get('actor')?.id ?? null }, hold: (tx) => holdPresent(tx, id) };
     },
     read: (c, find) => readAsStaff(c, find),
   });
@@ -63,6 +70,17 @@ export function addConversationFileRoutes(
     await requireReaderOf(db, c.get('caller'), file.parent_id);
     return file;
   }
+}
+
+/** An erasure of its person waits, and finds the file that begins here. @throws NotFound, CustomerErased */
+async function holdPresent(tx: Transaction, id: string): Promise<void> {
+  const [session] = await tx.query<{ is_erased: boolean }>(
+    `select exists (select from platform.customers c where c.id = s.customer_id and c.erased_at is not null) as is_erased
+     from support.sessions s where s.id = $1 for share of s`,
+    [id],
+  );
+  if (!session) throw new NotFound('session');
+  if (session.is_erased) throw new CustomerErased();
 }
 
 /**

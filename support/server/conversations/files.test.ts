@@ -184,9 +184,39 @@ describe('what is refused', () => {
     expect((await send(who, image)).body.code).toBe('session-ended');
   });
 
-  test('an agent’s upload to a conversation that has ended', async () => {
-    expect((await sendAs('priya', await ended(), image)).body.code).toBe('session-ended');
+  test('an agent’s upload to a conversation of an erased person', async () => {
+    const who = await ended();
+    const { body } = await app.callAs('priya')('GET', `/api/sessions/${who.id}`);
+    const privacy = await app.database.connect('privacy_app');
+    await privacy.query(`set aether.actor = 'admin'`);
+    await privacy.query(`select platform.erase_customer($1, 'request')`, [body.session.customer_id]);
+    const { status, body: refused } = await sendAs('priya', who, image);
+    expect([status, refused.code]).toEqual([410, 'customer-erased']);
   });
+});
+
+test('an agent’s note has files, also after the end and without words; the visitor reads none of them, and they go with its words', async () => {
+  const who = await ended();
+  const { body: file } = await sendAs('priya', who, image, 'internal.png');
+  const note = { client_id: newId(), body: '', files: [file.id] };
+  const write = (agent: string, more: object = {}) =>
+    app.callAs(agent)('POST', `/api/sessions/${who.id}/notes`, { ...note, ...more });
+  expect((await write('tom', { client_id: newId() })).body.code).toBe('file-not-there');
+  const [first, again] = [await write('priya'), await write('priya')];
+  expect([first.status, again.body.id]).toEqual([201, first.body.id]);
+  expect(first.body).toMatchObject({ kind: 'note', body: '', files: [{ id: file.id, name: 'internal.png' }] });
+  expect((await write('priya', { files: undefined, body: 'Other' })).body.code).toBe('client-id-reused');
+  expect((await write('priya', { client_id: newId(), files: undefined })).status).toBe(422);
+  const { body } = await app.callAs('tom')('GET', `/api/sessions/${who.id}`);
+  expect(body.entries.at(-1)).toMatchObject({ files: [{ id: file.id }] });
+  expect((await getAs('tom', `/api/files/${file.id}`)).status).toBe(200);
+  expect((await getAsVisitor(who, file.id)).status).toBe(404);
+  const superuser = await app.database.connect('postgres');
+  await superuser.query('update support.session_entries set body = $2, files = null where id = $1', [
+    first.body.id,
+    'erased',
+  ]);
+  expect((await getAs('tom', `/api/files/${file.id}`)).status).toBe(404);
 });
 
 test('a visitor comes back to a conversation that has ended with nothing but an image', async () => {

@@ -44,7 +44,6 @@ const newMessage = {
   }),
   body: text({ charactersMax: 4_000 }),
 };
-export const NewMessageSchema = object(newMessage).openapi('NewMessage');
 
 /** Words, files, or both. */
 const withFiles = {
@@ -58,6 +57,8 @@ const saysSomething = ({ body, files }: { body: string; files?: string[] | undef
   files !== undefined || hasWords.safeParse(body).success;
 const hasWords = text({ charactersMax: 4_000 });
 const silence = { error: 'must not be empty', path: ['body'] };
+
+export const NewNoteSchema = object(withFiles).refine(saysSomething, silence).openapi('NewNote');
 
 /** An agent's answer. A placeholder that nobody filled in is refused, because the visitor would read it. */
 export const NewReplySchema = object({

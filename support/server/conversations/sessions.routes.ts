@@ -20,7 +20,7 @@ import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { readMails } from './mails.ts';
-import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
+import { after, MessageSchema, NewNoteSchema, NewReplySchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
 import { requireListReader, requireReaderOf } from './readers.ts';
 import { reopenByAgent } from './reopening.ts';
@@ -198,7 +198,7 @@ const note = createStaffRoute({
   path: '/api/sessions/{id}/notes',
   right: 'person',
   summary: 'Add a note for other agents',
-  request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
+  request: { params: sessionKey, body: jsonBody(NewNoteSchema) },
   responses: {
     201: {
       description: 'Stored, now or by an earlier attempt.',
@@ -303,9 +303,9 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(note, async (c) => {
       const actor = c.get('actor');
       const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
-      const { client_id: clientId, body } = c.req.valid('json');
+      const { client_id: clientId, body, files } = c.req.valid('json');
       const entry = await db.transaction({ actor: actor?.id }, (tx) =>
-        noteOn(tx, c.req.valid('param').id, { agentId, clientId, body }),
+        noteOn(tx, c.req.valid('param').id, { agentId, userId: actor?.id ?? null, clientId, body, files }),
       );
       return c.json(entry, 201);
     })

@@ -1,3 +1,4 @@
+import { SentFileSchema } from '@aether/files';
 import { MentionsSchema, z } from '@aether/http';
 import { TagSchema } from '../tags/tags.schema.ts';
 
@@ -89,6 +90,7 @@ export const EntrySchema = z
     to_agent: named.nullable(),
     body: z.string().nullable(),
     mentions: MentionsSchema,
+    files: z.array(SentFileSchema).nullable().openapi({ description: 'Of a note.' }),
     created_at: moment,
     move: z
       .object({ id: z.string(), from: movedNamed, to: movedNamed, is_latest: z.boolean() })

@@ -200,8 +200,8 @@ export const reopenSession = (id: string) => read(sessions[':id'].reopen.$post({
 export const sendReply = (id: string, client_id: string, body: string, files?: string[]) =>
   sayWhoHasIt(id, read(sessions[':id'].replies.$post({ ...of(id), json: { client_id, body, files } })));
 
-export const sendNote = (id: string, client_id: string, body: string) =>
-  read(sessions[':id'].notes.$post({ ...of(id), json: { client_id, body } }));
+export const sendNote = (id: string, client_id: string, body: string, files?: string[]) =>
+  read(sessions[':id'].notes.$post({ ...of(id), json: { client_id, body, files } }));
 
 export const tellPresence = (id: string, is_typing: boolean) =>
   read(sessions[':id'].presence.$post({ ...of(id), json: { is_typing } }));

@@ -28,8 +28,8 @@ type ComposerProps = {
   session: Session;
   own: Named;
   drafting: Drafting<Draft>;
-  /** The files of the answer. A note has none. */
-  uploads: Uploads;
+  /** The files of the answer, and those of the note. */
+  uploads: Record<Mode, Uploads>;
   onTyping: () => void;
   onSend: (kind: Mode, body: string, files?: SentFile[]) => void;
 };
@@ -56,16 +56,17 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
   const length = toText(text).trim().length;
   const isTooLong = length > charactersMax;
   const open = mode === 'reply' ? findOpen(text) : undefined;
-  const ofReply = mode === 'reply' && !isEnded ? uploads : undefined;
-  const drop = useFileDrop(ofReply);
-  const isReady = !ofReply?.isBusy && (text.trim() !== '' || (ofReply?.sent.length ?? 0) > 0);
+  const files = uploads[mode];
+  const drop = useFileDrop(files);
+  const isReady = !files.isBusy && (text.trim() !== '' || files.sent.length > 0);
   const canSend = isReady && !isTooLong && !open;
   /** It is sent as soon as the files have arrived. */
   const [isWanted, setWanted] = useState(false);
-  const isBusy = ofReply?.isBusy ?? false;
+  const { isBusy } = files;
   const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
 
   const begin = (next: Mode) => {
+    setWanted(false);
     change({ mode: next });
     requestAnimationFrame(() => input.current?.focus());
   };
@@ -82,8 +83,8 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
   const submit = () => {
     setWanted(isBusy);
     if (!canSend) return;
-    onSend(mode, text.trim(), ofReply?.sent.length ? ofReply.sent : undefined);
-    ofReply?.clear();
+    onSend(mode, text.trim(), files.sent.length > 0 ? files.sent : undefined);
+    files.clear();
     change({ [mode]: '' });
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the last file has arrived
@@ -170,7 +171,7 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
           ))}
         </fieldset>
         <span className={classes.modes}>
-          {ofReply && <AttachButton uploads={ofReply} className={classes.tool} />}
+          <AttachButton uploads={files} className={classes.tool} />
           <button type="button" className={classes.tool} onClick={openCanned} disabled={isEnded}>
             <IconTextPlus size={15} aria-hidden /> Canned answers <KeyName keys="/" />
           </button>
@@ -208,7 +209,7 @@ export function Composer({ session, own, drafting, uploads, onTyping, onSend }: 
           onKeyDown={press}
         />
       </div>
-      {ofReply && <FileTray uploads={ofReply} />}
+      <FileTray uploads={files} />
       <div className={classes.foot}>
         <span className={classes.hint} role="status">
           {describeDraft(drafting)}

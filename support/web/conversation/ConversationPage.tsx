@@ -44,7 +44,10 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
   const outbox = useOutbox(id);
   const presence = usePresence(id, { isTold: !me.isReader });
   const drafting = useAnswerDraft(id);
-  const uploads = useUploads(`/api/sessions/${id}/attachments`);
+  // Two, so that what is meant for a note is never sent to the visitor with a change of mind.
+  const ofReply = useUploads(`/api/sessions/${id}/attachments`);
+  const ofNote = useUploads(`/api/sessions/${id}/attachments`);
+  const uploads = { reply: ofReply, note: ofNote };
   const hasRoom = useRoom();
   const [isOpen, { toggle, close }] = useDisclosure(false);
   useEffect(() => {
@@ -65,7 +68,7 @@ export function ConversationPage({ id, sought }: { id: string; sought: Sought })
     const unsent = outbox.discard(clientId);
     if (!unsent) return;
     const kind = mode ?? unsent.kind;
-    if (unsent.files && kind === 'reply') uploads.putBack(unsent.files);
+    if (unsent.files) uploads[kind].putBack(unsent.files);
     const before = drafting.value[kind];
     drafting.change({ mode: kind, [kind]: before ? `${unsent.body}\n${before}` : unsent.body });
   };

@@ -1,3 +1,4 @@
+import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
 import { formatMoment, formatTime } from '@aether/ui/formats.ts';
 import { MoveBack } from '@aether/ui/MovedHere.tsx';
 import { Words } from '@aether/ui/mentions/Words.tsx';
@@ -31,6 +32,7 @@ export function EntryLine({ entry, sessionId, isSought }: { entry: Entry; sessio
         </div>
         <div className={classes.words}>
           <Words text={entry.body ?? ''} mentions={entry.mentions} />
+          {entry.files && <SentFiles files={entry.files} />}
         </div>
       </article>
     );

@@ -1,6 +1,6 @@
 import { SentFiles } from '@aether/ui/attachments/SentFiles.tsx';
 import { formatMoment, formatTime, formatWhen } from '@aether/ui/formats.ts';
-import { MailNote } from '@aether/ui/mail/MailNote.tsx';
+import { MailNote, MailSubject } from '@aether/ui/mail/MailNote.tsx';
 import { useMayChange } from '@aether/ui/reading.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
@@ -191,6 +191,7 @@ function MessageGroup({ author, name, isOwn, messages, soughtNumber, readMark, r
           data-sought={number === soughtNumber}
           title={formatMoment(created_at)}
         >
+          {mail && <MailSubject mail={mail} />}
           {body}
           {files && <SentFiles files={files} />}
           {mail && <MailNote mail={mail} />}

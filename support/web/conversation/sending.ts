@@ -21,18 +21,9 @@ export const { useOutbox, sendUnsent } = openOutbox<Written>({
   name: 'messages',
   feed: liveFeed,
   async deliver({ place, client_id, kind, body, files }) {
-    if (kind === 'reply')
-      take(client, place, {
-        messages: [
-          await sendReply(
-            place,
-            client_id,
-            body,
-            files?.map(({ id }) => id),
-          ),
-        ],
-      });
-    else take(client, place, { entries: [await sendNote(place, client_id, toText(body))] });
+    const ids = files?.map(({ id }) => id);
+    if (kind === 'reply') take(client, place, { messages: [await sendReply(place, client_id, body, ids)] });
+    else take(client, place, { entries: [await sendNote(place, client_id, toText(body), ids)] });
   },
   explain: (error) => ({
     holder: error instanceof SessionClaimed ? error.agent : undefined,

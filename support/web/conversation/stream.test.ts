@@ -20,7 +20,7 @@ const entry = (id: string, kind: Entry['kind'], created_at: string, body: string
   id,
   kind,
   agent: null,
-  mentions: [],
+  mentions: [], files: null,
   to_agent: null,
   body,
   created_at,
