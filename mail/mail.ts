@@ -101,7 +101,7 @@ export type Keeper = {
   /** What a mail that answers none of ours makes. Without it such a mail makes nothing. */
   open?: {
     /** @throws Problem 503 if nothing can be opened at present */
-    require(): Promise<unknown>;
+    requireReady(): Promise<unknown>;
     /** @param recordId the id for the new record. @returns the id of what was made of the mail */
     make(tx: Transaction, recordId: string, answer: Answer & { from: string; fromName: string }): Promise<string>;
   };
@@ -369,7 +369,7 @@ export function openMail(
       if (within) await db.transaction({}, within);
       return 'known';
     }
-    await open.require();
+    await open.requireReady();
     const former = await findFormer(read);
     if (former)
       return withFiles(former, read, (files) =>

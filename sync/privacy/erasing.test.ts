@@ -268,7 +268,8 @@ const waysIn: Record<string, string> = {
   'platform.customers (phone_key)': 'never without its row in customer_phones',
   'platform.failing_addresses (email_key)': 'of a mail of a record that is there',
   'platform.mails (to_address)': 'of a record that is there, or a chat that is linked to nobody',
-  'platform.received_mails (from_address)': 'of an answer to such a mail',
+  'platform.received_mails (from_address)':
+    'of an answer to such a mail, or of a chat that is linked to nobody; held ones go by their age',
   'platform.removed_emails (email)': 'comes from customer_emails alone, and goes back there',
   'platform.removed_emails (email_key)': 'comes from customer_emails alone, and goes back there',
   'platform.removed_phones (phone)': 'comes from customer_phones alone, and goes back there',

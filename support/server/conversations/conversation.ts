@@ -10,7 +10,7 @@ import {
   type Write,
 } from '@aether/platform';
 import { readSummary, writeEndings } from './endings.ts';
-import { addEntry, type Entry } from './entries.ts';
+import { addEntry, type Entry, findEntry } from './entries.ts';
 import { listReaders } from './readers.ts';
 import {
   AgentInactive,
@@ -142,7 +142,13 @@ export async function listReaderIds(on: Queryable, id: string): Promise<string[]
   return readers ? [...readers.team, ...readers.administrators] : [];
 }
 
-export type NewNote = { agentId: string; userId: string | null; clientId: string; body: string; files?: string[] | undefined };
+export type NewNote = {
+  agentId: string;
+  userId: string | null;
+  clientId: string;
+  body: string;
+  files?: string[] | undefined;
+};
 
 /**
  * A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing.
@@ -156,18 +162,18 @@ export async function noteOn(
   { agentId, userId, clientId, body, files }: NewNote,
 ): Promise<Entry> {
   await lockSession(tx, id);
-  const [known] = await tx.query('select from support.session_entries where session_id = $1 and client_id = $2', [
-    id,
-    clientId,
-  ]);
-  if (!known) await requireReadersIn(tx, id, 'body', body);
-  const withFiles = files && !known ? await sendWithEntry(tx, files, { parentId: id, createdBy: userId }) : undefined;
-  const noted = await addEntry(tx, id, 'note', { agentId, clientId, body, withFiles });
+  const noted = (await findEntry(tx, id, clientId)) ?? (await addNote());
   requireSameContent(
     { body: noted.body, agentId: noted.agent?.id, files: noted.files?.map((file) => file.id) },
     { body, agentId, files },
   );
   return noted;
+
+  async function addNote(): Promise<Entry> {
+    await requireReadersIn(tx, id, 'body', body);
+    const withFiles = files && (await sendWithEntry(tx, files, { parentId: id, createdBy: userId }));
+    return addEntry(tx, id, 'note', { agentId, clientId, body, withFiles });
+  }
 }
 
 /** Files name their record, so its id comes first. */

@@ -84,6 +84,15 @@ export async function addEntry(
   return entry as Entry;
 }
 
+/** The entry that an earlier attempt has written. */
+export async function findEntry(tx: Transaction, sessionId: string, clientId: string): Promise<Entry | undefined> {
+  const [entry] = await tx.query<Entry>(
+    `select ${entryColumns} from ${entryTables} where e.session_id = $1 and e.client_id = $2`,
+    [sessionId, clientId],
+  );
+  return entry;
+}
+
 /** Of more entries than this only the newest are returned. */
 const entriesMax = 500;
 

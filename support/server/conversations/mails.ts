@@ -147,7 +147,7 @@ export function keepMails(
     },
 
     open: {
-      require: requireWidget,
+      requireReady: requireWidget,
       async make(tx, id, { fromName: name, ...answer }) {
         await openSession(db, await requireWidget(tx), { email: answer.from, name }, { tx }, { mailId: id });
         return addMail(tx, id, answer, { subject: answer.subject });
