@@ -90,6 +90,15 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   await follow(priya, `${stack.support}/sessions/${begun.id}`);
   await priya.getByText('By e-mail, its sender is not verified').waitFor();
   await priya.getByText('Boots for a wedding').first().waitFor();
+  await priya.keyboard.press('n');
+  await priya.getByLabel('Files to attach').setInputFiles({
+    name: 'stock.png',
+    mimeType: 'image/png',
+    buffer: makeImage('png', 320, 120),
+  });
+  await priya.getByLabel('Note for the other agents').fill('We have these.');
+  await priya.keyboard.press('Enter');
+  await priya.getByRole('img', { name: 'stock.png' }).waitFor();
   await look(priya, 'mail-opened');
   expect(errors).toEqual([]);
 
