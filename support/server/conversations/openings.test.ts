@@ -23,7 +23,7 @@ beforeAll(async () => {
     MAIL_HELD_DAYS: '7',
     MAIL_AUTHSERV_ID: 'mx.shop.example',
   };
-  app = await startTestSupport(settings);
+  app = await startTestSupport(settings, { turnEveryMs: 40 });
 });
 
 const newAddress = () => `cy${++unique}@post.example`;
@@ -90,6 +90,10 @@ test('a mail that answers none of ours opens a conversation of its unproven send
   expect(whole.body).toMatchObject({ kind: 'new', subject: 'Wet shoes' });
 
   const privacy = await app.database.connect('privacy_app');
+  const { rows: exported } = await privacy.query('select platform.list_held_mails($1)', [
+    JSON.stringify({ customers: [customer.id], emails: [address] }),
+  ]);
+  expect(exported).toHaveLength(3);
   await privacy.query(`set aether.actor = 'admin'`);
   await privacy.query(`select platform.erase_customer($1, 'request 1')`, [customer.id]);
   const { rows } = await (await app.database.connect('postgres')).query(
@@ -178,4 +182,27 @@ test('mails wait at their sender or in the mailbox while the widget that they co
   expect([status, body.code]).toEqual([503, 'mail-not-ready']);
   await app.support.query('update support.widgets set is_active = true where key = $1', [widgetKey]);
   expect(await outcomeOf(raw)).toBe('opened');
+});
+
+test('a conversation that a mail opens is given to an agent by the rule of the widget’s team, as a chat is', async () => {
+  const admin = app.callAs('admin');
+  const { body: all } = await admin('GET', '/api/agents');
+  const tom = all.agents.find((each: { user_id: string }) => each.user_id === 'tom').id;
+  const members = [{ agent_id: tom, languages: [] }];
+  const team = await admin('POST', '/api/teams', { name: 'Mail', assigning: 'round_robin', members });
+  const { body: found } = await admin('GET', '/api/widgets');
+  const { id } = found.widgets.find((each: { key: string }) => each.key === widgetKey);
+  expect((await admin('PATCH', `/api/widgets/${id}`, { team_id: team.body.id })).status).toBe(200);
+  await app.callAs('tom')('PATCH', `/api/agents/${tom}`, { availability: 'online' });
+  await app.callAs('tom')('POST', '/api/agents/me/seen', {});
+  const from = newAddress();
+  expect(await outcomeOf(await write(from))).toBe('opened');
+  const agentOf = async () => {
+    const [session] = await app.support.query<{ agent_id: string | null }>(
+      'select agent_id from support.sessions where visitor_email = $1',
+      [from],
+    );
+    return session?.agent_id;
+  };
+  while ((await agentOf()) !== tom) await new Promise((resolve) => setTimeout(resolve, 50));
 });
