@@ -18,7 +18,10 @@ const refusedOrder = [1, 'the consumer refuses, or does not answer'] as const;
 /** What else a command can end with, by its name without `aether`. */
 export const endings = {
   start: { cut: [130, 'a second Ctrl-C has cut the stop short'] },
-  'migrate restored': { repeats: [1, 'a sequence would give a number again'] },
+  'migrate restored': {
+    repeats: [1, 'a sequence would give a number again'],
+    roleless: [1, 'an added app has no role on this server'],
+  },
   'migrate check': {
     differs: [1, 'something is pending, edited, not as database/schema.sql says, or a login can do too much'],
   },

@@ -7,6 +7,7 @@ import {
   type Login,
   lintSchema,
   listBehind,
+  listRoleless,
   loginNames,
   migrate,
   migrationState,
@@ -149,9 +150,9 @@ const describeNewer = (newer: PastMigration[]): string =>
 /**
  * `aether migrate restored`.
  *
- * @returns whether every sequence goes on where the rows end.
+ * @returns what is not as it was: a sequence that repeats numbers, an app without its role; undefined if nothing is.
  */
-export async function completeRestore(url: string): Promise<boolean> {
+export async function completeRestore(url: string): Promise<'repeats' | 'roleless' | undefined> {
   await requireOwnSession(url, addressName);
   const given = await giveBack(driverOf(url));
   console.log(
@@ -163,8 +164,14 @@ export async function completeRestore(url: string): Promise<boolean> {
       `${sequence} would give ${next} next, and ${column} has ${highest}: restore it with its dump, or set it with setval before an app starts.`,
     );
   if (behind.length === 0) console.log('Every sequence goes on where the rows end.');
+  const roleless = await listRoleless(driverOf(url));
+  for (const { app, role } of roleless)
+    console.error(
+      `The role ${role} of the app ${app} is not on this server, so that its policies and grants were not restored: restore into a new database after \`create role ${role} nologin\` as the administrator, then \`aether app add ${app}\`.`,
+    );
   console.log('Erase again whom the backup still has, before an app starts: aether privacy repeat (docs/backup.md).');
-  return behind.length === 0;
+  if (behind.length > 0) return 'repeats';
+  return roleless.length > 0 ? 'roleless' : undefined;
 }
 
 export async function printStatus(url: string): Promise<void> {

@@ -82,11 +82,14 @@ export function createProgram(): Command {
       .description(description)
       .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
   onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
-  onDatabase('restored', 'after a restore: give the functions of other roles back to them, and try sequences').action(
-    async ({ url }) => {
-      if (!(await completeRestore(migratorUrl(url)))) endWith('migrate restored', 'repeats');
-    },
-  );
+  onDatabase(
+    'restored',
+    'after a restore: give the functions of other roles back to them, and look at sequences and roles',
+  ).action(async ({ url }) => {
+    const found = await completeRestore(migratorUrl(url));
+    if (found === 'repeats') endWith('migrate restored', 'repeats');
+    if (found === 'roleless') endWith('migrate restored', 'roleless');
+  });
   onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
   onDatabase('check', 'compare the database with what it should be, and what the logins can do').action(
     async ({ url }) => {

@@ -7,7 +7,7 @@ export { takeLock } from './embedded/startlock.ts';
 export { changedCollations, changedCollationsRemedy } from './letters.ts';
 export { type Migration, MigrationHistoryError, migrationsFolder, readMigrations } from './migrationfiles.ts';
 export { describeRun, migrate, migrationState, type PastMigration, withMigrator } from './migrator.ts';
-export { giveBack, listBehind, type SequenceBehind } from './restored.ts';
+export { giveBack, listBehind, listRoleless, type SequenceBehind } from './restored.ts';
 export { findLacking, type Lacking } from './rights/lacking.ts';
 export { type Finding, lintSchema } from './rights/lints.ts';
 export { houseApps, type Login, loginNames, logins, type Passwords, urlFor } from './rights/logins.ts';

@@ -43,6 +43,20 @@ export async function giveBack(address: Address): Promise<string[]> {
   });
 }
 
+/**
+ * The apps whose role this server does not have: a dump has no roles, and what it gives to one that is not there, PostgreSQL refuses.
+ *
+ * @param address as `platform_migrator`.
+ */
+export async function listRoleless(address: Address): Promise<{ app: string; role: string }[]> {
+  return withMigrator(address, async (client) => {
+    const { rows } = await client.query<{ app: string; role: string }>(
+      `select name as app, role from platform.apps a where not exists (select from pg_roles r where r.rolname = a.role) order by name`,
+    );
+    return rows;
+  });
+}
+
 /** A sequence that would give a number again, and where a row has it. */
 export type SequenceBehind = { sequence: string; next: string; column: string; highest: string };
 
