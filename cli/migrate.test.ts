@@ -96,7 +96,7 @@ test('bootstrap, up, status and check bring another server to the committed sche
   await superuser.query(`select setval('sync.outbox_id', 1000)`);
   // A dump of a server with an added app has its row and tables, and no role: what was given to that role got lost.
   const role = `lost${process.pid}_role`;
-  await superuser.query(`create role ${role} nologin`);
+  await superuser.query(`create role ${role} nologin; grant app_role to ${role} with inherit true, set false`);
   await superuser.query(`insert into platform.apps (name, role, audience) values ('lost', '${role}', 'lost')`);
   expect(await run(['restored', '--url', url])).toMatchObject({ code: 0 });
   await superuser.query(`drop role ${role}`);
@@ -104,7 +104,9 @@ test('bootstrap, up, status and check bring another server to the committed sche
     code: 1,
     output: expect.stringContaining(`The role ${role} of the app lost is not on this server`),
   });
-  await superuser.query(`delete from platform.apps where name = 'lost'`);
+  await superuser.query(
+    `set session_replication_role = replica; delete from platform.apps where name = 'lost'; reset session_replication_role`,
+  );
 
   const owner = await database.connect('platform_migrator');
   await owner.query('set role platform_owner');
