@@ -21,6 +21,8 @@ beforeAll(async () => {
     insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'First', 1 from crm.pipelines;
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'colour', 'Colour', 'text');
     insert into crm.tags (name) values ('VIP');
+    with other as (insert into platform.customers (email, name, created_by_app) values ('other@example.com', 'Other', 'support') returning id)
+    insert into crm.deals (customer_id, pipeline_id, stage_id, name) select other.id, s.pipeline_id, s.id, 'Theirs' from other, crm.pipeline_stages s;
     insert into support.widgets (key, name) values ('demo-shop', 'Shop');`);
 });
 
@@ -81,6 +83,10 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
   'crm.customer_tags': {
     by: () => foundation,
     sql: 'insert into crm.customer_tags (customer_id, tag_id) select $1, id from crm.tags',
+  },
+  'crm.deal_contacts': {
+    by: () => foundation,
+    sql: 'insert into crm.deal_contacts (deal_id, customer_id) select id, $1 from crm.deals limit 1',
   },
   'support.sessions': {
     by: () => support,

@@ -95,6 +95,8 @@ const children = `
     values (uuidv7(), $1, '+49301', '+49301', now(), 'foundation')),
   deal as (
     insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ($1, 1, 1, 'Deal of ' || $1::uuid) returning id),
+  part as (
+    insert into crm.deal_contacts (deal_id, customer_id, role) select id, $1, 'Part of ' || $1::uuid from deal),
   contact as (
     insert into crm.contacts (company_id, customer_id, name)
     values ('00000000-0000-7000-8000-0000000000ac', $1, 'Contact of ' || $1::uuid)),

@@ -13,6 +13,7 @@ export const foundationCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
     'reporting-version-conflict',
     'deal-closed',
     'deal-open',
+    'primary-contact',
     'no-open-stage',
     'tier-in-use',
     'loss-reason-in-use',

@@ -17,6 +17,7 @@ import { addContextRoutes } from './customers/context.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addPhoneRoutes } from './customers/phones.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
+import { addDealContactRoutes } from './deals/contacts.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
 import { addLossReasonRoutes } from './lossreasons/lossreasons.routes.ts';
 import { addCustomerMailRoutes } from './mails/mails.routes.ts';
@@ -84,6 +85,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addTaskRoutes(app, db);
         addNoticeRoutes(app, db);
         addDealRoutes(app, db);
+        addDealContactRoutes(app, db);
         addLossReasonRoutes(app, db);
         addPipelineRoutes(app, db);
         addReportRoutes(app, db);

@@ -24,7 +24,7 @@ const search = createStaffRoute({
   right: 'person',
   summary: 'Activities and deals with the given words',
   description:
-    'What the timelines of customers say, with what Support tells of its conversations and calls, and the names of deals. The conversations themselves are Support’s.',
+    'What the timelines of customers and companies say, with what Support tells of its conversations and calls, and the names of deals. The conversations themselves are Support’s.',
   request: { query: textQuery(kinds) },
   responses: {
     200: {
@@ -39,7 +39,8 @@ const search = createStaffRoute({
             type: z.string().nullable().openapi({ description: 'The type of the activity; null for a deal.' }),
             app: z.string().nullable().openapi({ description: 'The app that wrote the activity; null for a deal.' }),
             author: named.nullable().openapi({ description: 'The person who wrote it, or who owns the deal.' }),
-            customer: named,
+            customer: named.nullable().openapi({ description: 'Null for what was written on a company itself.' }),
+            company: named.nullable().openapi({ description: 'The company on which it was written.' }),
             deal: z.object({ id: z.int(), name: z.string() }).nullable(),
           }),
         },
@@ -103,21 +104,23 @@ type Shown = {
   type: string | null;
   app: string | null;
   author: Named | null;
-  customer: Named;
+  customer: Named | null;
+  company: Named | null;
   deal: { id: number; name: string } | null;
 };
 
 /** The customer who goes on, if the record's own one was merged. */
 const customerOf = (owner: string) =>
-  `join platform.customers o on o.id = ${owner} join platform.customers c on c.id = coalesce(o.merged_into, o.id)`;
+  `left join platform.customers o on o.id = ${owner} left join platform.customers c on c.id = coalesce(o.merged_into, o.id)`;
 const personColumn = `case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end as author`;
-const customerColumn = `jsonb_build_object('id', c.id, 'name', c.name) as customer`;
+const customerColumn = `case when c.id is not null then jsonb_build_object('id', c.id, 'name', c.name) end as customer`;
 const dealColumn = `case when d.id is not null then jsonb_build_object('id', d.id, 'name', d.name) end as deal`;
 
 async function describeActivities(on: Queryable, ids: string[]): Promise<Map<string, Shown>> {
   const rows = await on.query<Omit<Shown, 'kind'> & { id: string; type: string }>(
-    `select a.id, a.type, a.created_by_app as app, ${personColumn}, ${customerColumn}, ${dealColumn}
-     from crm.activities a ${customerOf('a.customer_id')}
+    `select a.id, a.type, a.created_by_app as app, ${personColumn}, ${customerColumn}, ${dealColumn},
+       case when f.id is not null then jsonb_build_object('id', f.id, 'name', f.name) end as company
+     from crm.activities a ${customerOf('a.customer_id')} left join platform.companies f on f.id = a.company_id
        left join crm.deals d on d.id = a.deal_id left join platform.users u on u.id = a.created_by
      where a.id = any ($1::uuid[])`,
     [ids],
@@ -132,5 +135,5 @@ async function describeDeals(on: Queryable, ids: string[]): Promise<Map<string, 
      where d.id = any ($1::bigint[])`,
     [ids],
   );
-  return new Map(rows.map(({ id, ...row }) => [id, { kind: 'deal', type: null, app: null, ...row }]));
+  return new Map(rows.map(({ id, ...row }) => [id, { kind: 'deal', type: null, app: null, company: null, ...row }]));
 }

@@ -72,6 +72,7 @@ export interface EventTypes
   extends Shared<'address' | 'phone' | 'company' | 'tier' | 'user'>,
     Captured<
       | 'deal'
+      | 'deal_contact'
       | 'custom_value'
       | 'tag'
       | 'customer_tag'

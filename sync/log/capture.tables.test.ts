@@ -116,6 +116,17 @@ const tables: Record<string, Table> = {
     key: (id) => `customer_tag:${id}`,
     customer: () => ids.customer,
   },
+  'crm.deal_contacts': {
+    entity: 'deal_contact',
+    audience: 'crm',
+    login: 'foundation_app',
+    make: `insert into crm.deal_contacts (deal_id, customer_id, role)
+      select d.id, '${ids.customer}', 'New' from crm.deals d where not exists (
+        select from crm.deal_contacts k where k.deal_id = d.id) order by d.id limit 1`,
+    column: 'role',
+    key: (id) => `deal_contact:${id}`,
+    customer: () => ids.customer,
+  },
   'support.sessions': {
     entity: 'session',
     audience: 'support',
@@ -196,6 +207,7 @@ beforeAll(async () => {
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'plan', 'Plan', 'text');
+    insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'First');
     insert into support.widgets (key, name) values ('widget-1', 'Shop');
     insert into support.sessions (id, widget_id, customer_id, visitor_email, visitor_name, token_hash)
       select '${ids.session}', id, '${ids.customer}', 'ada@example.com', 'Ada', sha256('x') from support.widgets`);

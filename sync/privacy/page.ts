@@ -170,6 +170,11 @@ const shown: Readonly<Record<string, readonly Column[]>> = {
     ['status', 'State'],
     ['created_at', 'Since'],
   ],
+  'crm.deal_contacts': [
+    ['deal_id', 'Deal'],
+    ['role', 'Part'],
+    ['created_at', 'Since'],
+  ],
   'crm.changes': [
     ['occurred_at', 'When'],
     ['change', 'Change'],

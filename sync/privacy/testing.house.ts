@@ -46,6 +46,8 @@ export async function fillHouse(superuser: pg.Client, sync: pg.Client): Promise<
     insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
     insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount, owner_id) values
       ('${ada}', 1, 1, 'Ten chairs', 900, 'u-boss'), ('${eve}', 1, 1, '${canary} deal', 1, 'u-boss');
+    insert into crm.deal_contacts (deal_id, customer_id, role)
+      select d.id, d.customer_id, case when d.customer_id = '${ada}' then 'Chooses the wood' else '${canary} pays' end from crm.deals d;
     insert into crm.contacts (company_id, customer_id, name, email) values
       ('00000000-0000-7000-8000-0000000000ac', '${ada}', 'Ada King', null),
       ('00000000-0000-7000-8000-0000000000ac', null, 'Ada at work', 'a.king@work.example'),

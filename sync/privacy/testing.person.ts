@@ -98,6 +98,11 @@ export async function makePerson(database: TestDatabase, superuser: pg.Client, n
        select id, $1, to_jsonb($2::text) from crm.custom_fields where record = 'deal'`,
       [deal, `${name} red`],
     );
+    await foundation.query('insert into crm.deal_contacts (deal_id, customer_id, role) values ($1, $2, $3)', [
+      deal,
+      customer,
+      `${name} decides`,
+    ]);
     await foundation.query(`update crm.deals set status = 'won' where id = $1`, [deal]);
     await foundation.query(
       `insert into crm.activities (customer_id, deal_id, type, description, metadata, idempotency_key, request_digest)

@@ -13,11 +13,12 @@ export function placeOf(
     record,
     record_id,
     customer,
+    company,
     is_readable,
-  }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer' | 'is_readable'>,
+  }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer' | 'company' | 'is_readable'>,
   { own, apps }: { own: Notice['app']; apps: Apps },
 ): string | undefined {
-  const path = pathOf(record, record_id, customer?.id);
+  const path = pathOf(record, record_id, customer?.id, company?.id);
   if (app === own) return is_readable ? path : undefined;
   if (path === undefined) return undefined;
   const other = apps[app];
@@ -35,7 +36,12 @@ export function openNotice(
   if (notice.read_at === null) void markNotice(notice.id, { is_read: true }).catch(() => {});
 }
 
-function pathOf(record: Notice['record'], id: string, customer: string | undefined): string | undefined {
+function pathOf(
+  record: Notice['record'],
+  id: string,
+  customer: string | undefined,
+  company: string | undefined,
+): string | undefined {
   switch (record) {
     case 'session':
       return `/sessions/${id}`;
@@ -46,6 +52,6 @@ function pathOf(record: Notice['record'], id: string, customer: string | undefin
     case 'customer':
       return `/customers/${id}`;
     case 'activity':
-      return customer && `/customers/${customer}`;
+      return customer ? `/customers/${customer}` : company && `/companies/${company}`;
   }
 }

@@ -29,9 +29,9 @@ export function sayNotice({ kind, is_reminder, record, actor, customer, name }: 
 }
 
 /** What it is about, in one line, as far as the reader may know. Pure. */
-export function sayAbout({ record, name, text, mentions, customer }: Notice): string {
+export function sayAbout({ record, name, text, mentions, customer, company }: Notice): string {
   if (record === 'company') return '';
   const own = text ? nameMentions(text, mentions) : name;
   const whose = customer?.name === own ? undefined : customer?.name;
-  return [own, record === 'customer' ? undefined : whose].filter(Boolean).join(' · ');
+  return [own, record === 'customer' ? undefined : (whose ?? company?.name)].filter(Boolean).join(' · ');
 }

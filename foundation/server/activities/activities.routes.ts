@@ -25,7 +25,8 @@ import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
 import { taskChangeFields, taskFields, taskInput } from '../tasks/tasks.schema.ts';
 import { readConversation, readShared } from '../timeline/shared.ts';
-import { entryKinds, readCompanyTimeline, readTimeline, type TimelineEntry } from '../timeline/timeline.ts';
+import { dealChanges } from '../timeline/history.ts';
+import { type Entry, entryKinds, readCompanyTimeline, readTimeline } from '../timeline/timeline.ts';
 import { type Activity, addActivity, updateActivity } from './activities.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
@@ -61,6 +62,9 @@ const ActivityEntrySchema = z
       .openapi({ description: 'Of a call with Support: the agent’s notes, as far as Support lets you read them.' }),
   })
   .openapi('Activity');
+const AddedToCompanySchema = ActivityEntrySchema.extend({
+  company_id: z.string().openapi({ format: 'uuid' }),
+}).openapi('AddedCompanyActivity');
 export const AddedActivitySchema = ActivityEntrySchema.extend({
   customer_id: z.string().openapi({ format: 'uuid' }),
 }).openapi('AddedActivity');
@@ -79,7 +83,11 @@ const EntrySchema = z
       kind: z.literal('deal'),
       ...head,
       deal: z.object({ id: z.int(), name: z.string() }),
-      change: z.enum(['created', 'edited', 'moved', 'won', 'lost', 'reopened']),
+      change: z.enum(dealChanges),
+      contact: named
+        .nullable()
+        .optional()
+        .openapi({ description: 'Of the changes `contact_…`: who became a contact of the deal, or was one.' }),
       changes,
     }),
     z.object({ kind: z.literal('field'), ...head, changes }),
@@ -118,7 +126,10 @@ const timeline = createStaffRoute({
       ...timelineFilters,
       deal: bigintIdText()
         .optional()
-        .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
+        .openapi({
+          description:
+            'Id of a deal of which the customer is a contact: its changes, who came and went, and the activities that belong to it, of all its contacts.',
+        }),
       ...paging,
     }),
   },
@@ -127,7 +138,18 @@ const timeline = createStaffRoute({
       description: 'One page.',
       content: {
         'application/json': {
-          schema: z.object({ entries: z.array(EntrySchema), next_cursor: z.string().nullable() }),
+          schema: z.object({
+            entries: z.array(
+              EntrySchema.and(
+                z.object({
+                  customer: named
+                    .optional()
+                    .openapi({ description: 'With `deal`: another contact of the deal, whose entry it is.' }),
+                }),
+              ).openapi('CustomerTimelineEntry'),
+            ),
+            next_cursor: z.string().nullable(),
+          }),
         },
       },
     },
@@ -139,9 +161,9 @@ const ofCompany = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}/timeline',
   right: 'activities.read',
-  summary: 'What happened with the customers of a company, newest first: their timelines in one',
+  summary: 'What happened with a company and its customers, newest first: their timelines in one',
   description:
-    'Of the customers that are of the company now, with their whole history; each entry names its customer. What belongs to a deal of the company with a customer of another one is in that customer’s timeline.',
+    'What was written on the company itself and changed in it, and what happened with the customers that are of it now, with their whole history; each entry names its customer. What belongs to a deal of the company with a customer of another one is in that customer’s timeline.',
   request: { params: object({ id: uuid() }), query: object({ ...timelineFilters, ...paging }) },
   responses: {
     200: {
@@ -152,13 +174,16 @@ const ofCompany = createStaffRoute({
             entries: z.array(
               EntrySchema.and(
                 z.object({
-                  customer: z.object({
-                    id: z.string(),
-                    name: z
-                      .string()
-                      .nullable()
-                      .openapi({ description: 'Null for a machine without `customers.read`.' }),
-                  }),
+                  customer: z
+                    .object({
+                      id: z.string(),
+                      name: z
+                        .string()
+                        .nullable()
+                        .openapi({ description: 'Null for a machine without `customers.read`.' }),
+                    })
+                    .nullable()
+                    .openapi({ description: 'Null for an entry of the company itself.' }),
                 }),
               ).openapi('CompanyTimelineEntry'),
             ),
@@ -171,6 +196,15 @@ const ofCompany = createStaffRoute({
   },
 });
 
+const newText = () =>
+  text({ charactersMax: 4_000 }).openapi({
+    description: 'It mentions people of staff as `<@id>` with the id of a user: each of them is told, at most 50.',
+  });
+const newClientId = () =>
+  clientId().optional().openapi({
+    description:
+      'A retry with the same client_id adds nothing. A different activity with the same client_id is refused.',
+  });
 const add = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/activities',
@@ -181,18 +215,12 @@ const add = createStaffRoute({
     body: jsonBody(
       object({
         type: z.enum(['call', 'email', 'meeting', 'note', 'task']),
-        description: text({ charactersMax: 4_000 }).openapi({
-          description:
-            'It mentions people of staff as `<@id>` with the id of a user: each of them is told, at most 50.',
-        }),
+        description: newText(),
         occurred_at: time().optional(),
         ...taskInput,
         deal_id: bigintId().optional(),
         files: fileIds().optional(),
-        client_id: clientId().optional().openapi({
-          description:
-            'A retry with the same client_id adds nothing. A different activity with the same client_id is refused.',
-        }),
+        client_id: newClientId(),
       }).openapi('NewActivity'),
     ),
   },
@@ -206,6 +234,29 @@ const add = createStaffRoute({
       },
     },
     ...problems(400, 404, 409, 410, 422),
+  },
+});
+
+const addToCompany = createStaffRoute({
+  method: 'post',
+  path: '/api/companies/{id}/activities',
+  operationId: 'addCompanyActivity',
+  right: 'activities.write',
+  summary: 'Add a call, an e-mail, a meeting or a note to a company itself',
+  request: {
+    params: object({ id: uuid() }),
+    body: jsonBody(
+      object({
+        type: z.enum(['call', 'email', 'meeting', 'note']).openapi({ description: 'A task is of a customer.' }),
+        description: newText(),
+        occurred_at: time().optional(),
+        client_id: newClientId(),
+      }).openapi('NewCompanyActivity'),
+    ),
+  },
+  responses: {
+    201: { description: 'Added.', content: { 'application/json': { schema: AddedToCompanySchema } } },
+    ...problems(400, 404, 409, 422),
   },
 });
 
@@ -291,7 +342,7 @@ const conversation = createStaffRoute({
 export function addActivityRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   /** The entries as this person may see them: with what Support shares of them, and how each came here. */
-  const show = async <Entry extends TimelineEntry>(page: Entry[], actor: string | undefined) => {
+  const show = async <Shown extends Entry>(page: Shown[], actor: string | undefined) => {
     const own = page.filter(({ kind, app }) => kind === 'activity' && app === db.app);
     const moves = await db.listMoves(
       'activity',
@@ -304,10 +355,10 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       ...shared.get(entry.id),
     }));
   };
-  const readAcross = async <Entry extends TimelineEntry>(found: Promise<Placed<Entry>[]>) => {
+  const readAcross = async <Read extends Entry>(found: Promise<Placed<Read>[]>) => {
     const entries = await found;
     if (entries.some((entry) => entry.app !== db.app)) db.crossAppReads.count('timeline');
-    return entries.map(({ place, ...entry }) => ({ entry: entry as unknown as Entry, place }));
+    return entries.map(({ place, ...entry }) => ({ entry: entry as unknown as Read, place }));
   };
   return app
     .openapi(timeline, async (c) => {
@@ -316,10 +367,13 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, (paging) =>
         readAcross(readTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
+      const readsNames = mayReadNames(c.get('caller'));
       return c.json(
         {
           entries: await show(
-            page.map(({ entry }) => entry),
+            page.map(({ entry: { customer, ...entry } }) =>
+              readsNames ? { ...entry, ...(customer && { customer }) } : hideNames(entry),
+            ),
             c.get('actor')?.id,
           ),
           next_cursor,
@@ -334,12 +388,15 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { page, next_cursor } = await cursors.page(`timeline of company ${id}`, { cursor, limit }, (paging) =>
         readAcross(readCompanyTimeline(db.reads, id, { filters: { ...filters, kinds, types }, ...paging })),
       );
-      const caller = c.get('caller');
-      const readsNames = caller !== undefined && allows(caller, 'customers.read');
+      const readsNames = mayReadNames(c.get('caller'));
       return c.json(
         {
           entries: await show(
-            page.map(({ entry }) => (readsNames ? entry : { ...entry, customer: { ...entry.customer, name: null } })),
+            page.map(({ entry }) =>
+              readsNames
+                ? entry
+                : hideNames({ ...entry, customer: entry.customer && { id: entry.customer.id, name: null } }),
+            ),
             c.get('actor')?.id,
           ),
           next_cursor,
@@ -365,6 +422,18 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       }));
       return c.json(toEntry(added), 201);
     })
+    .openapi(addToCompany, async (c) => {
+      const actor = c.get('actor');
+      const { client_id, ...activity } = c.req.valid('json');
+      const company = await db.getCompanyById(c.req.valid('param').id);
+      if (!company) throw new NotFound('company');
+      const attempt = readAttempt(client_id, { ...activity, company: company.id });
+      const added = await db.transaction({ actor: actor?.id }, async (tx) => ({
+        ...(await addActivity(tx, { ...activity, company_id: company.id }, attempt)),
+        company_id: company.id,
+      }));
+      return c.json(toEntry(added), 201);
+    })
     .openapi(change, async (c) => {
       const actor = c.get('actor');
       const editor = { id: actor?.id, isAdmin: actor?.role === 'admin' };
@@ -374,6 +443,19 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       return c.json(toEntry(changed), 200);
     });
 }
+
+const mayReadNames = (caller: Parameters<typeof allows>[0] | undefined): boolean =>
+  caller !== undefined && allows(caller, 'customers.read');
+
+/** The entry of a deal without the names of its contacts. */
+const hideNames = <Shown extends Entry>(entry: Shown): Shown =>
+  entry.kind !== 'deal'
+    ? entry
+    : {
+        ...entry,
+        ...(entry.contact && { contact: null }),
+        changes: entry.changes.map((each) => (each.field === 'customer' ? { ...each, old: null, new: null } : each)),
+      };
 
 export function toEntry<Given extends Activity>({ created_by: actor, ...activity }: Given) {
   return { kind: 'activity' as const, ...activity, actor };

@@ -36,7 +36,9 @@ export type Activity = {
 } & TaskPart;
 
 export type NewActivity = {
-  customer_id: string;
+  /** Whom it is about: a customer, or a company itself. */
+  customer_id?: string;
+  company_id?: string;
   type: string;
   description: string;
   metadata?: Record<string, unknown>;
@@ -60,12 +62,13 @@ export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occur
  * Adds an activity to the timeline as Foundation. An activity with a known cause or from a repeated attempt is not added; the call returns
  * the first one.
  *
- * @throws ClientIdReused; Problem 409 when a file is not there; InvalidField for what only a task has, and for a mention of nobody; ReferenceNotFound if the deal belongs neither to this customer nor to a
- *   customer who was merged into it, or if nobody is who is to do a task.
+ * @throws ClientIdReused; Problem 409 when a file is not there; InvalidField for what only a task has, and for a mention of nobody; ReferenceNotFound if
+ *   this customer is no contact of the deal, nor one who was merged into it, or if nobody is who is to do a task.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
   const {
     customer_id,
+    company_id,
     type,
     description,
     metadata = {},
@@ -79,7 +82,8 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
   if (deal_id !== undefined) {
     const deals = await tx.query(
       `select from crm.deals d join platform.customers c on c.id = d.customer_id
-       where d.id = $1 and (d.customer_id = $2 or c.merged_into = $2)`,
+       where d.id = $1 and (d.customer_id = $2 or c.merged_into = $2
+         or exists (select from crm.deal_contacts k where k.deal_id = d.id and k.customer_id = $2))`,
       [deal_id, customer_id],
     );
     if (deals.length === 0) throw new ReferenceNotFound('deal_id');
@@ -88,9 +92,9 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
   const task = await newTaskValues(tx, activity);
   const added = await tx.query<{ id: string }>(
     `insert into crm.activities
-       (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest,
+       (customer_id, company_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest,
         assigned_to, remind_at, repeats, repeat_day, time_zone)
-     values ($1, $2, $3, $4::jsonb || case when $15::uuid[] is null then '{}' else
+     values ($1, $16, $2, $3, $4::jsonb || case when $15::uuid[] is null then '{}' else
          jsonb_build_object('files', platform.describe_files($15)) end, coalesce($5, now()), $6, $7, $8, $9, $10, $11, $12, $13, $14)
      on conflict (created_by_app, idempotency_key) do nothing returning id`,
     [
@@ -105,9 +109,10 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
       attempt?.digest,
       ...task,
       files ?? null,
+      company_id,
     ],
   );
-  if (files && added[0]) await sendFiles(tx, files, { parentId: customer_id, createdBy: uploaded_by }, added[0].id);
+  if (files && added[0] && customer_id) await sendFiles(tx, files, { parentId: customer_id, createdBy: uploaded_by }, added[0].id);
   const [row] = await tx.query<ActivityRow & { request_digest: Buffer | null }>(
     `select ${activityColumns}, a.request_digest from crm.activities a left join platform.users u on u.id = a.created_by
      where ${added[0] ? 'a.id = $1' : `a.created_by_app = 'foundation' and a.idempotency_key = $1`}`,

@@ -18,7 +18,7 @@ export function addActivityMoveRoutes(app: App, db: PlatformDb) {
 /** The author of an activity moves it, and those who look after everybody's data. @throws NotFound, NotYours */
 async function requireMover(on: Queryable, id: string, actor: User | undefined): Promise<void> {
   const [known] = await on.query<{ created_by: string | null }>(
-    `select created_by from crm.activities where id = $1 and created_by_app = 'foundation'`,
+    `select created_by from crm.activities where id = $1 and created_by_app = 'foundation' and customer_id is not null`,
     [id],
   );
   if (!known) throw new NotFound('activity that a person wrote');

@@ -58,6 +58,10 @@ const ListedDealSchema = DealSchema.extend({
   customer: named,
   company: named.nullable(),
   owner: named.nullable(),
+  contacts: z
+    .array(named.extend({ role: z.string().nullable() }))
+    .optional()
+    .openapi({ description: 'Who has a part in it beside its customer, and which. Not on the board.' }),
 }).openapi('ListedDeal');
 const ClosingSchema = z
   .object({
@@ -90,12 +94,13 @@ const ReopenedSchema = DealSchema.extend({
     .nullable()
     .openapi({ description: 'With `restore_tier`: why the customer’s tier stays; null if it was given back.' }),
 }).openapi('ReopenedDeal');
-const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closing: ClosingSchema.nullable() }).openapi(
+export const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closing: ClosingSchema.nullable() }).openapi(
   'DealRecord',
 );
 
 const filters = {
   customer_id: uuid().optional(),
+  contact_id: uuid().optional().openapi({ description: 'Id of a customer who is their primary or another contact.' }),
   company_id: uuid().optional(),
   pipeline: bigintIdText().optional(),
   stage: bigintIdText().optional(),
@@ -175,7 +180,7 @@ const currency = () =>
     .string()
     .regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' })
     .openapi({ description: 'A code of ISO 4217: see /api/currencies.', example: 'EUR' });
-const expectedVersion = () =>
+export const expectedVersion = () =>
   z.int().positive().optional().openapi({ description: 'Refused if the deal has changed since this version.' });
 
 const create = createStaffRoute({

@@ -37,7 +37,15 @@ export type Deal = {
 };
 
 type Named = { id: string; name: string };
-export type ListedDeal = Deal & { customer: Named; company: Named | null; owner: Named | null };
+/** Somebody who has a part in a deal beside its customer. */
+export type OtherContact = Named & { role: string | null };
+export type ListedDeal = Deal & {
+  customer: Named;
+  company: Named | null;
+  owner: Named | null;
+  /** Not on the board. */
+  contacts?: OtherContact[];
+};
 
 /** The closing that is in force. */
 export type Closing = {
@@ -113,11 +121,16 @@ export const listedDealColumns = `${dealColumns}, jsonb_build_object('id', c.id,
 export const listedDealTables = `join crm.pipeline_stages s on s.id = d.stage_id join platform.customers c on c.id = d.customer_id
   left join platform.companies o on o.id = d.company_id left join platform.users u on u.id = d.owner_id`;
 
+/** Who has a part in a deal `d` beside its customer, in the order in which they came. */
+const otherContacts = `(select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'name', p.name, 'role', k.role) order by k.id), '[]')
+   from crm.deal_contacts k join platform.customers p on p.id = k.customer_id
+   where k.deal_id = d.id and k.customer_id <> d.customer_id) as contacts`;
+
 export async function listDeals(on: Queryable, list: DealList): Promise<Placed<ListedDeal>[]> {
   const found = await findDeals(on, list);
   if (found.length === 0) return [];
   const deals = await on.query<ListedDeal>(
-    `select ${listedDealColumns} from crm.deals d ${listedDealTables} where d.id = any ($1)`,
+    `select ${listedDealColumns}, ${otherContacts} from crm.deals d ${listedDealTables} where d.id = any ($1)`,
     [found.map(({ id }) => id)],
   );
   const byId = new Map(deals.map((deal) => [deal.id, deal]));
@@ -143,7 +156,7 @@ const closing = `(select jsonb_build_object('outcome', k.outcome, 'given_tier', 
 /** The deal with names, custom fields and its closing. @throws NotFound */
 export async function getDealRecord(on: Queryable, id: number): Promise<DealRecord> {
   const [deal] = await on.query<DealRecord>(
-    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom, ${closing}
+    `select ${listedDealColumns}, ${otherContacts}, ${customValues('deal', 'd.id')} as custom, ${closing}
      from crm.deals d ${listedDealTables} where d.id = $1`,
     [id],
   );

@@ -12,6 +12,7 @@ const customerFields = [
   'timezone',
 ] as const;
 const dealFields = [
+  'customer_id',
   'name',
   'amount',
   'currency',
@@ -21,6 +22,7 @@ const dealFields = [
   'company_id',
   'expected_close_on',
 ] as const;
+const companyFields = ['name', 'domain', 'owner_id'] as const;
 
 const types = [
   'customer.created',
@@ -33,6 +35,10 @@ const types = [
   'phone.deleted',
   'deal.created',
   'deal.updated',
+  'deal_contact.created',
+  'deal_contact.updated',
+  'deal_contact.deleted',
+  'company.updated',
   'custom_value.created',
   'custom_value.updated',
   'custom_value.deleted',
@@ -41,11 +47,15 @@ const types = [
 ] as const;
 type RecordedEvent = AppEvent<(typeof types)[number]>;
 type Values = Record<string, unknown>;
-export type Change = 'created' | 'edited' | 'moved' | 'won' | 'lost' | 'reopened';
+export const dealChanges = [
+  ...(['created', 'edited', 'moved', 'won', 'lost', 'reopened'] as const),
+  ...(['contact_added', 'contact_changed', 'contact_removed'] as const),
+] as const;
+export type Change = (typeof dealChanges)[number];
 
 /**
- * Records the changes of customers and deals in crm.changes. A repetition changes nothing. The changes of a customer that was merged
- * since belong to the survivor. An erased customer gets no history.
+ * Records the changes of customers, deals and companies in crm.changes. A repetition changes nothing. The changes of a customer that was merged
+ * since belong to the survivor, those of a deal to whoever is its primary contact. An erased customer gets no history.
  */
 export function recordHistory(db: PlatformDb, onError: (error: unknown) => void): Subscription {
   return db.events.subscribeBatch(
@@ -55,19 +65,23 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
       if (rows.length === 0) return;
       // A value that was given when its record was made is part of the creation: both have the time of that transaction.
       await tx.query(
-        `insert into crm.changes (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names)
-         select r.event_id, c.id, r.deal_id,
-           case when r.given_at = coalesce(d.created_at, was.created_at) then 'created' else r.change end,
+        `insert into crm.changes
+           (event_id, customer_id, company_id, deal_id, change, app, actor, occurred_at, data, previous, names)
+         select r.event_id, c.id, o.id, r.deal_id,
+           case when r.given_at = coalesce(o.created_at, d.created_at, was.created_at) then 'created' else r.change end,
            r.app, r.actor, r.occurred_at, r.data, r.previous, r.names || coalesce(s.names, '{}')
-         from jsonb_to_recordset($1::jsonb) as r (event_id bigint, customer_id uuid, deal_id bigint, change text, app text, actor text,
-             occurred_at timestamptz, data jsonb, previous jsonb, names jsonb, given_at timestamptz)
-         join platform.customers was on was.id = r.customer_id
-         join platform.customers c on c.id = coalesce(was.merged_into, was.id) and c.erased_at is null
+         from jsonb_to_recordset($1::jsonb) as r (event_id bigint, customer_id uuid, company_id uuid, deal_id bigint, change text, app text,
+             actor text, occurred_at timestamptz, data jsonb, previous jsonb, names jsonb, given_at timestamptz)
          left join crm.deals d on d.id = r.deal_id
+         left join platform.companies o on o.id = r.company_id
+         left join platform.customers was
+           on was.id = case when r.change like 'contact\\_%' then r.customer_id else coalesce(d.customer_id, r.customer_id) end
+         left join platform.customers c on c.id = coalesce(was.merged_into, was.id) and c.erased_at is null
          left join lateral (
            select jsonb_object_agg('stage_id.' || n.id, n.name) as names
            from (select id, name from crm.pipeline_stages union all select id, name from crm.former_stages) n
            where n.id in ((r.data ->> 'stage_id')::bigint, (r.previous ->> 'stage_id')::bigint)) s on true
+         where c.id is not null or o.id is not null
          on conflict (event_id) do nothing`,
         [JSON.stringify(rows)],
       );
@@ -79,20 +93,24 @@ function toRow(event: RecordedEvent) {
   if (event.type.startsWith('customer_tag.')) return toTagRow(event);
   if (event.type.startsWith('custom_value.')) return toValueRow(event);
   if (event.type.startsWith('phone.')) return toPhoneRow(event);
+  if (event.type.startsWith('deal_contact.')) return toContactRow(event);
   return event.type.startsWith('address.') ? toAddressRow(event) : toFieldsRow(event);
 }
 
 function toFieldsRow(event: RecordedEvent) {
   const isDeal = event.type.startsWith('deal.');
+  const isCompany = event.type.startsWith('company.');
   const [data, previous] = [event.data as Values, event.previous as Values];
   const isCreated = event.type.endsWith('.created');
-  const fields = (isDeal ? dealFields : customerFields).filter((field) =>
+  const recorded: readonly string[] = isDeal ? dealFields : isCompany ? companyFields : customerFields;
+  const fields = recorded.filter((field) =>
     isCreated ? data[field] !== null && data[field] !== undefined : field in previous,
   );
   if (fields.length === 0) return undefined; // only internal columns changed
   const pick = (from: Values) => Object.fromEntries(fields.map((field) => [field, from[field] ?? null]));
   return {
     ...headOf(event),
+    company_id: isCompany ? event.key : null,
     deal_id: isDeal ? Number(event.rowId) : null,
     change: isCreated ? 'created' : nameChange(data, previous),
     data: { ...pick(data), ...(isDeal && { name: data.name, version: event.version }) },
@@ -105,12 +123,12 @@ function toFieldsRow(event: RecordedEvent) {
 function toValueRow(event: RecordedEvent) {
   const [data, previous] = [event.data as Values, event.previous as Values];
   const named = event.type === 'custom_value.deleted' ? previous : data;
-  const { field_key, field_label, customer_id, deal_id } = named;
-  if (!customer_id && !deal_id) return undefined; // a company has no timeline
+  const { field_key, field_label, company_id, deal_id } = named;
   if (!('value' in data) && !('value' in previous)) return undefined; // only the label changed
   const field = `custom.${field_key}`;
   return {
     ...headOf(event),
+    company_id: company_id ?? null,
     deal_id: deal_id ?? null,
     change: 'edited',
     data: { [field]: data.value ?? null },
@@ -151,6 +169,22 @@ function toPhoneRow(event: RecordedEvent) {
     change: 'edited',
     data: { phone_number: isGone ? null : data.phone },
     previous: { phone_number: isGone ? previous.phone : null },
+    names: {},
+  };
+}
+
+/** Records in the history of a customer that they became a contact of a deal, have another part in it, or left it. */
+function toContactRow(event: RecordedEvent) {
+  const [data, previous] = [event.data as Values, event.previous as Values];
+  const isGone = event.type === 'deal_contact.deleted';
+  const { deal_id } = isGone ? previous : data;
+  if (event.type === 'deal_contact.updated' && !('role' in previous)) return undefined; // only a merge moved it
+  return {
+    ...headOf(event),
+    deal_id,
+    change: isGone ? 'contact_removed' : event.type === 'deal_contact.created' ? 'contact_added' : 'contact_changed',
+    data: { role: isGone ? null : (data.role ?? null) },
+    previous: { role: previous.role ?? null },
     names: {},
   };
 }

@@ -37,6 +37,13 @@ describe('a reader', () => {
     const note = { client_id: crypto.randomUUID(), type: 'note', description: 'Mine' };
     expect(await asIda('POST', `/api/customers/${id}/activities`, note)).toMatchObject(refused);
     expect(await asIda('POST', '/api/customers/acts', {})).toMatchObject(refused);
+    const company = (await app.call('POST', '/api/companies', { name: 'A company' })).body.id;
+    expect(await asIda('POST', `/api/companies/${company}/activities`, note)).toMatchObject(refused);
+    const deal = (await app.call('POST', '/api/deals', { customer_id: id, name: 'A deal' })).body.id;
+    expect((await asIda('GET', `/api/deals/${deal}/contacts`)).status).toBe(200);
+    expect(await asIda('PUT', `/api/deals/${deal}/contacts/${id}`, { role: 'Mine' })).toMatchObject(refused);
+    expect(await asIda('DELETE', `/api/deals/${deal}/contacts/${id}`)).toMatchObject(refused);
+    expect(await asIda('POST', `/api/deals/${deal}/primary`, { customer_id: id })).toMatchObject(refused);
     await app.call('PATCH', '/api/users/ida', { role: 'user' });
     expect((await change()).status).toBe(200);
     await app.call('PATCH', '/api/users/ida', { role: 'reader' });

@@ -28,6 +28,7 @@ const tables: Record<string, [one: string, many: string]> = {
   'crm.custom_field_values': ['custom field', 'custom fields'],
   'crm.customer_tags': ['tag', 'tags'],
   'crm.deals': ['deal', 'deals'],
+  'crm.deal_contacts': ['part in a deal', 'parts in deals'],
   'crm.contacts': ['role at a company', 'roles at companies'],
   'crm.activities': ['activity', 'activities'],
   'crm.changes': ['entry of the history', 'entries of the history'],

@@ -1,0 +1,132 @@
+-- What people write on a company itself, what is changed in it, and the further contacts of a deal.
+
+-- A note, call, e-mail or meeting of a company is an activity: with the same words to search for, the same mentions, the same rule of
+-- retention. It is of a customer or of a company, for ever. A task is always about a customer.
+alter table crm.activities
+  alter customer_id drop not null,
+  add column company_id uuid references platform.companies,
+  add constraint activities_of_one check ((customer_id is null) = (company_id is not null)),
+  add constraint activities_of_company check (
+    company_id is null or deal_id is null and type in ('note', 'call', 'email', 'meeting'));
+comment on column crm.activities.company_id is 'Of what was written on a company; then it has no customer.';
+create index activities_of_company on crm.activities (company_id, occurred_at desc, id desc) where company_id is not null;
+grant insert (company_id) on crm.activities to foundation_role;
+call platform.classify_columns('crm.activities', technical => 'company_id');
+call sync.capture('crm.activities', 'activity', 'crm', 'r.id', 'r.customer_id', '{customer_id,company_id,type}', '{request_digest}');
+
+-- What was changed in a company, as in a customer. The making of a company is no entry.
+alter table crm.changes
+  alter customer_id drop not null,
+  add column company_id uuid references platform.companies,
+  add constraint changes_of_one check ((customer_id is null) = (company_id is not null)),
+  add constraint changes_of_company check (company_id is null or deal_id is null),
+  drop constraint changes_change_check,
+  add constraint changes_change_check check (change in ('created', 'edited', 'moved', 'won', 'lost', 'reopened',
+    'contact_added', 'contact_changed', 'contact_removed'));
+comment on column crm.changes.company_id is 'Of a change of a company itself; then it has no customer.';
+comment on column crm.changes.change is
+  'What happened to the customer, the company or the deal. contact_…: to the customer as a contact of the deal, whosever the deal is.';
+create index changes_of_company on crm.changes (company_id, occurred_at desc, id desc) where company_id is not null;
+grant insert (company_id) on crm.changes to foundation_role;
+call platform.classify_columns('crm.changes', technical => 'company_id');
+
+-- The contacts of a deal beside its customer, who is the primary one. A row of the primary contact says the part of that person alone; so a
+-- merge of two contacts, one of whom is the primary one, needs no rule of its own, and neither does a change of the primary contact.
+create table crm.deal_contacts (
+  id bigint generated always as identity primary key,
+  deal_id bigint not null references crm.deals,
+  customer_id uuid not null references platform.customers,
+  role text check (platform.is_line(role, 80)),
+  created_at timestamptz not null default now(),
+  created_by text collate "C" default platform.current_actor(),
+  unique (deal_id, customer_id)
+);
+comment on table crm.deal_contacts is
+  'Who has a part in a deal. A row counts as no change of the deal''s version: two people may add contacts at once.';
+comment on column crm.deal_contacts.role is 'What the person has to do with the deal, in a word or two: Decision maker. Null: nobody said.';
+comment on column crm.deal_contacts.created_by is 'As the app said; no reference, so that the contact outlives the user.';
+create index on crm.deal_contacts (customer_id);
+
+call platform.require_present_customer('crm.deal_contacts');
+call platform.move_in_merges('crm.deal_contacts');
+call platform.protect_table('crm.deal_contacts');
+create policy foundation_all on crm.deal_contacts to foundation_role using (true) with check (true);
+grant select, insert (deal_id, customer_id, role), update (role), delete on crm.deal_contacts to foundation_role;
+call sync.capture('crm.deal_contacts', 'deal_contact', 'crm', '''deal_contact:'' || r.id', 'r.customer_id', '{deal_id,customer_id,role}');
+call platform.classify('crm.deal_contacts', 'r.customer_id = any ($1)', 'delete', 'The person''s part in deals, also in those of others.',
+  content => 'role', technical => 'id deal_id customer_id created_at created_by', entity => 'deal_contact');
+insert into platform.person_sources (place, relation, category, why, ordering, hidden) values
+  (43, 'crm.deal_contacts', 'deals', 'Deals in which the customer has a part, and which part.', 'r.id', '{created_by}');
+
+-- Another contact becomes the primary one: the deal is theirs from then on, with its history. What people wrote stays with whom they wrote
+-- it on. A merge that gave the deal to its former customer has no claim to it any more.
+grant update (customer_id) on crm.deals to foundation_role;
+create function crm.follow_primary() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+begin
+  update platform.merge_moves v set released = 'moved'
+  from platform.merges m, platform.merge_references r
+  where m.undone_at is null and v.merge = m.id and v.reference = r.reference and v.released is null
+    and m.survivor_id in (select c.id from platform.customers c where old.customer_id in (c.id, c.merged_into))
+    and (r.relation = 'crm.deals' and v.key = new.id::text
+      or r.relation = 'crm.changes' and v.key = any (array(
+        select h.event_id::text from crm.changes h where h.deal_id = new.id and h.change not like 'contact\_%')));
+  update crm.changes h set customer_id = new.customer_id
+  where h.deal_id = new.id and h.change not like 'contact\_%' and h.customer_id is distinct from new.customer_id;
+  return null;
+end $$;
+create trigger follow_primary after update of customer_id on crm.deals
+  for each row when (new.customer_id <> old.customer_id and current_user <> all ('{merge_role,erase_role}'))
+  execute function crm.follow_primary();
+
+-- The entries of contacts name the deal and are theirs: an unmerge that takes the deal home leaves them where they are.
+do $$
+declare
+  written constant text := pg_get_functiondef('platform.unmerge_one(platform.merges, uuid, jsonb)'::regprocedure);
+  former constant text := 't.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
+        or t.occurred_at';
+begin
+  if position(former in written) = 0 then raise exception 'platform.unmerge_one has another text'; end if;
+  execute replace(written, former, replace(former, 't.deal_id in', 't.change not like ''''contact\_%'''' and t.deal_id in'));
+end $$;
+
+-- The keys of events that name another customer and tell of this person, as before; now also those of tags and of parts in deals, and of
+-- deals that were another customer's until this one became the primary contact.
+create or replace function platform.moved_keys(people uuid[]) returns text[]
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  were_merged constant boolean := exists (
+    select from platform.merges m
+    where m.undone_at is not null and (m.survivor_id = any (people) or m.loser_id = any (people))
+      and not (m.survivor_id = any (people) and m.loser_id = any (people)));
+  moved constant uuid[] := array(
+    select m.record_id from platform.moves m where m.to_id = any (people)
+    union select m.record_id from platform.moves m where m.from_id = any (people));
+begin
+  return array(
+    select 'deal:' || d.id from crm.deals d where d.customer_id = any (people)
+    union all
+    select s.id::text from support.sessions s where s.customer_id = any (people) and (were_merged or s.id = any (moved))
+    union all
+    select c.id::text from support.calls c where c.customer_id = any (people) and (were_merged or c.id = any (moved))
+    union all
+    select a.id::text from crm.activities a where a.customer_id = any (people) and (were_merged or a.id = any (moved))
+    union all
+    select k.id::text from crm.contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'deal_contact:' || k.id from crm.deal_contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'customer_tag:' || t.id from crm.customer_tags t where were_merged and t.customer_id = any (people)
+    union all
+    select 'custom_value:' || v.id from crm.custom_field_values v where were_merged and v.customer_id = any (people)
+    union all
+    select e.id::text from platform.customer_emails e where were_merged and e.customer_id = any (people)
+    union all
+    select p.id::text from platform.customer_phones p where were_merged and p.customer_id = any (people)
+    union all
+    select p::text from unnest(people) p where were_merged);
+end $$;
+
+-- The key of a deal's events is deal:ID, so an export had none of them: the row says which deal it is.
+update platform.person_sources set narrows = replace(narrows, 'r.key = any ($6::text[])', 'r.row_id = any ($6::text[])')
+where relation in ('sync.events', 'sync.outbox');
