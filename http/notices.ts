@@ -54,7 +54,6 @@ const NoticeSchema = z
       .openapi({ description: 'What was written, as far as you may read it in this app; at most 400 characters.' }),
     mentions: MentionsSchema,
     customer: named.nullable(),
-    company: named.nullable().openapi({ description: 'Of what was written on a company itself: the company.' }),
     actor: named.nullable().openapi({ description: 'Who did it; null: nobody that the app named, or the clock.' }),
     at: moment(),
     read_at: moment().nullable(),
@@ -225,7 +224,7 @@ export function addNoticeRoutes(
 }
 
 function toAnswer({ record, ...notice }: Notice, words: NoticeWords | undefined) {
-  const { is_readable = false, name = null, text = null, customer = null, company = null } = words ?? {};
+  const { is_readable = false, name = null, text = null, customer = null } = words ?? {};
   return {
     ...notice,
     record,
@@ -234,7 +233,6 @@ function toAnswer({ record, ...notice }: Notice, words: NoticeWords | undefined)
     name,
     text,
     customer,
-    company,
   };
 }
 

@@ -68,6 +68,7 @@ describe('a merge', () => {
     expect(moved).toEqual({
       'platform.customer_emails': 2,
       'platform.customer_phones': 2,
+      'crm.deal_contacts': 1,
       'platform.customer_external_ids': 1,
       'crm.custom_field_values': 1,
       'support.sessions': 1,

@@ -139,8 +139,6 @@ export type NoticeWords = {
   /** What was written: the note, the task. */
   text: string | null;
   customer: { id: string; name: string } | null;
-  /** Of what was written on a company itself: the company. */
-  company?: { id: string; name: string } | null;
 };
 
 /** Reads words of notices by their ids. */

@@ -14,6 +14,21 @@ grant insert (company_id) on crm.activities to foundation_role;
 call platform.classify_columns('crm.activities', technical => 'company_id');
 call sync.capture('crm.activities', 'activity', 'crm', 'r.id', 'r.customer_id', '{customer_id,company_id,type}', '{request_digest}');
 
+-- Who is mentioned in what is written on a company is told of the company: the inbox of either app leads there, and entry_id says where.
+comment on column platform.notices.entry_id is
+  'The note of the conversation that mentions the person, or what was written on a company.';
+do $$
+declare
+  written text := pg_get_functiondef('platform.tell_of_mentions()'::regprocedure);
+  former constant text := $p$platform.add_notice(told, 'mention', 'activity', new.id::text, new.customer_id, 'mention:' || new.id);$p$;
+begin
+  if position(former in written) = 0 then raise exception 'platform.tell_of_mentions has another text'; end if;
+  execute replace(written, former, $p$platform.add_notice(told, 'mention',
+        case when new.company_id is null then 'activity' else 'company' end,
+        coalesce(new.company_id, new.id)::text, new.customer_id, 'mention:' || new.id,
+        entry => case when new.company_id is not null then new.id end);$p$);
+end $$;
+
 -- What was changed in a company, as in a customer. The making of a company is no entry.
 alter table crm.changes
   alter customer_id drop not null,
@@ -130,3 +145,8 @@ end $$;
 -- The key of a deal's events is deal:ID, so an export had none of them: the row says which deal it is.
 update platform.person_sources set narrows = replace(narrows, 'r.key = any ($6::text[])', 'r.row_id = any ($6::text[])')
 where relation in ('sync.events', 'sync.outbox');
+
+-- An app publishes events that begin with its name: it must not speak for parts in deals either.
+alter table platform.apps drop constraint apps_name_free, add constraint apps_name_free check (
+  name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company', 'user', 'deal', 'contact', 'activity',
+    'custom_value', 'session', 'message', 'entry', 'call', 'tier', 'tag', 'customer_tag', 'rating', 'deal_contact'));

@@ -40,13 +40,11 @@ export const openHearing =
 const describeNotices: DescribeNotices = (on, ids) =>
   on.query<NoticeWords>(
     `select n.id, n.record <> 'session' as is_readable, coalesce(d.name, o.name) as name, left(a.description, 400) as text,
-       case when c.id is not null and c.erased_at is null then jsonb_build_object('id', c.id, 'name', c.name) end as customer,
-       case when f.id is not null then jsonb_build_object('id', f.id, 'name', f.name) end as company
+       case when c.id is not null and c.erased_at is null then jsonb_build_object('id', c.id, 'name', c.name) end as customer
      from platform.notices n
        left join crm.deals d on d.id = case when n.record = 'deal' then n.record_id::bigint end
        left join platform.companies o on o.id = case when n.record = 'company' then n.record_id::uuid end
-       left join crm.activities a on a.id = case when n.record = 'activity' then n.record_id::uuid end
-       left join platform.companies f on f.id = a.company_id
+       left join crm.activities a on a.id = case n.record when 'activity' then n.record_id::uuid when 'company' then n.entry_id end
        left join platform.customers c on c.id = n.customer_id
      where n.id = any ($1)`,
     [ids],

@@ -9,7 +9,8 @@ export const foundationScopes = {
     'companies.read': 'Find and read companies and contacts.',
     'companies.write': 'Create and change companies and contacts.',
     'deals.read': 'Find and read deals, their contacts, pipelines, boards, and the reasons of lost deals.',
-    'deals.write': 'Create, change, move, close and reopen deals, and say who has a part in them. Closing a deal may raise the customer’s tier.',
+    'deals.write':
+      'Create, change, move, close and reopen deals, and say who has a part in them. Closing a deal may raise the customer’s tier.',
     'activities.read': 'Read timelines and tasks.',
     'activities.write': 'Add and change activities and tasks.',
     'reports.read': 'Read reports: sums of deals, by stage, time, owner and reason, and the rates of currencies.',

@@ -13,12 +13,11 @@ export function placeOf(
     record,
     record_id,
     customer,
-    company,
     is_readable,
-  }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer' | 'company' | 'is_readable'>,
+  }: Pick<Notice, 'app' | 'record' | 'record_id' | 'customer' | 'is_readable'>,
   { own, apps }: { own: Notice['app']; apps: Apps },
 ): string | undefined {
-  const path = pathOf(record, record_id, customer?.id, company?.id);
+  const path = pathOf(record, record_id, customer?.id);
   if (app === own) return is_readable ? path : undefined;
   if (path === undefined) return undefined;
   const other = apps[app];
@@ -36,12 +35,7 @@ export function openNotice(
   if (notice.read_at === null) void markNotice(notice.id, { is_read: true }).catch(() => {});
 }
 
-function pathOf(
-  record: Notice['record'],
-  id: string,
-  customer: string | undefined,
-  company: string | undefined,
-): string | undefined {
+function pathOf(record: Notice['record'], id: string, customer: string | undefined): string | undefined {
   switch (record) {
     case 'session':
       return `/sessions/${id}`;
@@ -52,6 +46,6 @@ function pathOf(
     case 'customer':
       return `/customers/${id}`;
     case 'activity':
-      return customer ? `/customers/${customer}` : company && `/companies/${company}`;
+      return customer && `/customers/${customer}`;
   }
 }

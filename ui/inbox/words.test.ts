@@ -16,7 +16,6 @@ const notice = (part: Partial<Notice>): Notice => ({
   text: null,
   mentions: [],
   customer: { id: 'c', name: 'Nora' },
-  company: null,
   actor: { id: 'tom', name: 'Tom' },
   at: '',
   read_at: null,
@@ -35,11 +34,8 @@ test('a notice says who did what, and what it is about with the names of now', (
   expect(placeOf(company, { own: 'support', apps: { foundation: 'https://crm.example' } })).toBe(
     'https://crm.example/companies/c',
   );
-  const onCompany = notice({ customer: null, company: { id: 'f', name: 'Fjordlight' }, text: 'Ask them' });
-  expect([sayAbout(onCompany), placeOf(onCompany, { own: 'foundation', apps: {} })]).toEqual([
-    'Ask them · Fjordlight',
-    '/companies/f',
-  ]);
+  const onCompany = notice({ ...company, kind: 'mention', text: 'Ask them' });
+  expect([sayNotice(onCompany), sayAbout(onCompany)]).toEqual(['Tom mentioned you on Fjordlight', 'Ask them']);
   const deal = notice({ kind: 'assignment', record: 'deal', name: 'Renewal' });
   expect([sayNotice(deal), sayAbout(deal)]).toEqual(['Tom gave you a deal', 'Renewal · Nora']);
   expect(sayNotice(notice({ kind: 'assignment', record: 'customer', actor: null }))).toBe(

@@ -14,6 +14,7 @@ export function sayNotice({ kind, is_reminder, record, actor, customer, name }: 
   const who = actor?.name ?? 'Somebody';
   switch (kind) {
     case 'mention':
+      if (record === 'company') return `${who} mentioned you on ${name ?? things.company}`;
       return `${who} mentioned you ${record === 'session' ? 'in a conversation' : 'in the timeline'}`;
     case 'assignment':
       if (record === 'customer') return `${who} made you the manager of ${customer?.name ?? things.customer}`;
@@ -29,9 +30,9 @@ export function sayNotice({ kind, is_reminder, record, actor, customer, name }: 
 }
 
 /** What it is about, in one line, as far as the reader may know. Pure. */
-export function sayAbout({ record, name, text, mentions, customer, company }: Notice): string {
-  if (record === 'company') return '';
+export function sayAbout({ record, name, text, mentions, customer }: Notice): string {
+  if (record === 'company') return text ? nameMentions(text, mentions) : '';
   const own = text ? nameMentions(text, mentions) : name;
   const whose = customer?.name === own ? undefined : customer?.name;
-  return [own, record === 'customer' ? undefined : (whose ?? company?.name)].filter(Boolean).join(' · ');
+  return [own, record === 'customer' ? undefined : whose].filter(Boolean).join(' · ');
 }

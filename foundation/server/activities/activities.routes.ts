@@ -24,8 +24,8 @@ import { CustomerErased, NotFound, type Placed, type PlatformDb, readAttempt } f
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
 import { taskChangeFields, taskFields, taskInput } from '../tasks/tasks.schema.ts';
-import { readConversation, readShared } from '../timeline/shared.ts';
 import { dealChanges } from '../timeline/history.ts';
+import { readConversation, readShared } from '../timeline/shared.ts';
 import { type Entry, entryKinds, readCompanyTimeline, readTimeline } from '../timeline/timeline.ts';
 import { type Activity, addActivity, updateActivity } from './activities.ts';
 
@@ -124,12 +124,10 @@ const timeline = createStaffRoute({
     params: customerKey,
     query: object({
       ...timelineFilters,
-      deal: bigintIdText()
-        .optional()
-        .openapi({
-          description:
-            'Id of a deal of which the customer is a contact: its changes, who came and went, and the activities that belong to it, of all its contacts.',
-        }),
+      deal: bigintIdText().optional().openapi({
+        description:
+          'Id of a deal of which the customer is a contact: its changes, who came and went, and the activities that belong to it, of all its contacts.',
+      }),
       ...paging,
     }),
   },

@@ -112,7 +112,8 @@ export async function addActivity(tx: Transaction, activity: NewActivity, attemp
       company_id,
     ],
   );
-  if (files && added[0] && customer_id) await sendFiles(tx, files, { parentId: customer_id, createdBy: uploaded_by }, added[0].id);
+  if (files && added[0] && customer_id)
+    await sendFiles(tx, files, { parentId: customer_id, createdBy: uploaded_by }, added[0].id);
   const [row] = await tx.query<ActivityRow & { request_digest: Buffer | null }>(
     `select ${activityColumns}, a.request_digest from crm.activities a left join platform.users u on u.id = a.created_by
      where ${added[0] ? 'a.id = $1' : `a.created_by_app = 'foundation' and a.idempotency_key = $1`}`,

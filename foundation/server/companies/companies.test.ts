@@ -5,7 +5,14 @@ import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from '../testing.ts';
 
-type Entry = { id: string; kind: string; type?: string; change?: string; customer: { id: string; name: string } };
+type Entry = {
+  id: string;
+  kind: string;
+  type?: string;
+  change?: string;
+  customer: { id: string; name: string };
+  changes?: { field: string; old: unknown; new: unknown }[];
+};
 
 let app: TestFoundation;
 let unique = 0;
@@ -115,6 +122,66 @@ describe('the timeline of a company', () => {
 });
 
 describe('the page of a company', () => {
+  test('has what is written on the company itself and who looks after it, and a customer’s timeline has none of it', async () => {
+    const company = await newCompany();
+    const ada = await newCustomer('Ada', company.id);
+    await app.foundation.signInUser({
+      ...{ subject: 'tom', email: 'tom@aether.example', name: 'Tom', tenantId: 'test-tenant', objectId: 'tom' },
+    });
+    const path = `/api/companies/${company.id}/activities`;
+    const write = (body: object, call = app.call) => call('POST', path, { type: 'note', ...body });
+    const first = await write({ description: 'Fjordside <@tom> renewal', client_id: 'company-1' });
+    expect(first).toMatchObject({
+      status: 201,
+      body: { company_id: company.id, type: 'note', actor: { id: 'maya' }, mentions: [{ id: 'tom', name: 'Tom' }] },
+    });
+    expect((await write({ description: 'Fjordside <@tom> renewal', client_id: 'company-1' })).body.id).toBe(
+      first.body.id,
+    );
+    await app.call('PATCH', `/api/companies/${company.id}`, { owner_id: 'tom' });
+    await note(ada, 'Of Ada');
+    await expect.poll(async () => (await timeline(company)).entries.length).toBe(3);
+    const { entries } = await timeline(company);
+    expect(entries.map(({ type, kind, customer }) => [type ?? kind, customer?.name])).toEqual([
+      ['note', 'Ada'],
+      ['field', undefined],
+      ['note', undefined],
+    ]);
+    expect(entries[1]).toMatchObject({ customer: null, changes: [{ field: 'owner', old: null, new: 'Tom' }] });
+    expect(await readAll(company, 1)).toEqual(entries);
+    expect((await app.call('GET', `/api/customers/${ada.id}/timeline`)).body.entries).toHaveLength(1);
+    // It is found by its words, and leads the person who is mentioned to the company, whose colleague edits only their own.
+    expect((await app.call('GET', '/api/search/text?q=fjordside')).body).toMatchObject({
+      results: [{ id: first.body.id, kind: 'note', customer: null, company: { id: company.id } }],
+    });
+    const tom = app.callAs('tom');
+    const told = (await tom('GET', '/api/notices')).body.notices;
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        ...{ kind: 'mention', record: 'company', record_id: company.id, name: company.name },
+        ...{ text: 'Fjordside <@tom> renewal', customer: null },
+      }),
+    );
+    expect(await tom('PATCH', `/api/activities/${first.body.id}`, { description: 'His' })).toMatchObject({
+      status: 403,
+    });
+    expect((await app.call('PATCH', `/api/activities/${first.body.id}`, { description: 'Edited' })).status).toBe(200);
+    const move = { customer_id: ada.id, reason: 'Of her' };
+    expect(await app.call('POST', `/api/activities/${first.body.id}/moves`, move)).toMatchObject({ status: 404 });
+    for (const wrong of [{ type: 'task' }, { deal_id: 1 }, { description: ' ' }, { description: '<@nobody>' }])
+      expect(await write({ description: 'x', ...wrong })).toMatchObject({ status: 422 });
+    expect(await write({ description: 'x' }, app.callWith('activities.read'))).toMatchObject({ status: 403 });
+    const log = await app.database.connect('postgres');
+    const { rows } = await log.query(
+      `select type, customer, data ->> 'company_id' as company from sync.events where key = $1 order by position`,
+      [first.body.id],
+    );
+    expect(rows.map(({ type, ...of }) => [type, of])).toEqual([
+      ['activity.created', { customer: null, company: company.id }],
+      ['activity.updated', { customer: null, company: company.id }],
+    ]);
+  });
+
   test('sums its deals by what became of them and by currency, with as many decimals as that has', async () => {
     const company = await newCompany();
     const customer = await newCustomer('Buyer', company.id);

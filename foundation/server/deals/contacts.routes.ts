@@ -34,7 +34,10 @@ const list = createStaffRoute({
   right: 'deals.read',
   summary: 'Who has a part in a deal, and which',
   request: { params: ofDeal },
-  responses: { 200: all('The primary contact first, the others in the order in which they came.'), ...problems(404, 422) },
+  responses: {
+    200: all('The primary contact first, the others in the order in which they came.'),
+    ...problems(404, 422),
+  },
 });
 
 const put = createStaffRoute({
@@ -94,9 +97,7 @@ export function addDealContactRoutes(app: App, db: PlatformDb) {
     return customer.id;
   };
   return app
-    .openapi(list, async (c) =>
-      c.json({ contacts: await listDealContacts(db.reads, c.req.valid('param').id) }, 200),
-    )
+    .openapi(list, async (c) => c.json({ contacts: await listDealContacts(db.reads, c.req.valid('param').id) }, 200))
     .openapi(put, async (c) => {
       const { id, customer } = c.req.valid('param');
       const { id: contact } = await requireCustomer(db, customer);

@@ -23,7 +23,7 @@ const newCustomer = (name: string): Promise<Customer> =>
   app.foundation.createCustomer({ name, email: `contact${++unique}@example.com` });
 const newDeal = async ({ id }: Customer, name = 'Roof') =>
   (await app.call('POST', '/api/deals', { customer_id: id, name, amount: 10 })).body;
-const put = (deal: number, { id }: Customer, body: object = {}) =>
+const put = (deal: number, { id }: Customer, body: Record<string, unknown> = {}) =>
   app.call('PUT', `/api/deals/${deal}/contacts/${id}`, body);
 const remove = (deal: number, { id }: Customer) => app.call('DELETE', `/api/deals/${deal}/contacts/${id}`);
 const makePrimary = (deal: number, { id }: Customer, expected_version?: number) =>
@@ -80,7 +80,9 @@ describe('the contacts of a deal', () => {
     const ada = await newCustomer('Ada');
     const deal = await newDeal(ada);
     expect(await remove(deal.id, ada)).toMatchObject({ status: 409, body: { code: 'primary-contact' } });
-    expect(await put(deal.id, { id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' } as Customer)).toMatchObject({ status: 404 });
+    expect(await put(deal.id, { id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' } as Customer)).toMatchObject({
+      status: 404,
+    });
     expect(await put(999_999, ada)).toMatchObject({ status: 404 });
     expect(await put(deal.id, ada, { role: 'x'.repeat(81) })).toMatchObject({ status: 422 });
     const gone = await newCustomer('Gone');
@@ -110,9 +112,7 @@ describe('the contacts of a deal', () => {
       ['Ada', null, false],
     ]);
     expect((await makePrimary(deal.id, bea, body.version)).body.version).toBe(body.version);
-    await expect
-      .poll(async () => said(await timeline(bea)))
-      .toEqual(['edited', 'contact_added Bea', 'created']);
+    await expect.poll(async () => said(await timeline(bea))).toEqual(['edited', 'contact_added Bea', 'created']);
     const [handed] = (await app.call('GET', `/api/customers/${bea.id}/timeline`)).body.entries;
     expect(handed.changes).toEqual([{ field: 'customer', old: 'Ada', new: 'Bea' }]);
     const rows = await app.foundation.query<{ customer_id: string }>(
@@ -139,7 +139,10 @@ describe('the contacts of a deal', () => {
     const ofDeal = ['deal_won', 'note of Bea', 'contact_added Cleo of Cleo', 'contact_added Bea of Bea', 'created'];
     expect(said(await timeline(ada, `deal=${deal.id}`))).toEqual(ofDeal);
     expect(said(await timeline(cleo, `kind=activity&deal=${deal.id}`))).toEqual(['deal_won of Ada', 'note of Bea']);
-    const { body } = await app.callWith('activities.read')('GET', `/api/customers/${cleo.id}/timeline?kind=deal&limit=1`);
+    const { body } = await app.callWith('activities.read')(
+      'GET',
+      `/api/customers/${cleo.id}/timeline?kind=deal&limit=1`,
+    );
     expect(body.entries[0]).not.toHaveProperty('customer');
     await remove(deal.id, bea);
     await expect

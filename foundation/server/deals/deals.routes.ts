@@ -94,9 +94,10 @@ const ReopenedSchema = DealSchema.extend({
     .nullable()
     .openapi({ description: 'With `restore_tier`: why the customer’s tier stays; null if it was given back.' }),
 }).openapi('ReopenedDeal');
-export const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closing: ClosingSchema.nullable() }).openapi(
-  'DealRecord',
-);
+export const DealRecordSchema = ListedDealSchema.extend({
+  custom: customShown(),
+  closing: ClosingSchema.nullable(),
+}).openapi('DealRecord');
 
 const filters = {
   customer_id: uuid().optional(),

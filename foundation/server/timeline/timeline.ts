@@ -168,7 +168,10 @@ const ofParts = (id: string): Source => ({
       cross join lateral ${newestOf(table, paging, parameter, {
         of: `${table.alias}.deal_id = k.deal_id`,
         // Who else came and went is told in the timeline of the deal, and in theirs.
-        conditions: [`${table.alias}.change <> all ('{contact_added,contact_changed,contact_removed}')`, ...conditions(parameter)],
+        conditions: [
+          `${table.alias}.change <> all ('{contact_added,contact_changed,contact_removed}')`,
+          ...conditions(parameter),
+        ],
         columns: `${table.alias}.*`,
         rows: parameter(paging.limit),
       })} ${table.alias}`,
@@ -376,7 +379,8 @@ async function readNames(on: Queryable, rows: ChangeRow[]): Promise<(field: stri
       ),
     ),
   ].filter((id) => id !== null && id !== undefined);
-  if (people.length + companies.length + stages.length + customers.length === 0) return (field, value) => showPlain(field, value);
+  if (people.length + companies.length + stages.length + customers.length === 0)
+    return (field, value) => showPlain(field, value);
   const found = await on.query<{ id: string; name: string }>(
     `select 'p' || id as id, name from platform.users where id = any ($1)
      union all select 'c' || id, name from platform.companies where id = any ($2)

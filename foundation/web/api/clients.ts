@@ -9,6 +9,7 @@ import type { addAddressRoutes } from '../../server/customers/addresses.routes.t
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
 import type { addPhoneRoutes } from '../../server/customers/phones.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
+import type { addDealContactRoutes } from '../../server/deals/contacts.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
 import type { addLossReasonRoutes } from '../../server/lossreasons/lossreasons.routes.ts';
 import type { addCustomerMailRoutes } from '../../server/mails/mails.routes.ts';
@@ -35,6 +36,7 @@ export const {
 export const { customers: acts } = hc<ReturnType<typeof addActRoutes>>('/', options).api;
 export const { activities: movedActivities } = hc<ReturnType<typeof addActivityMoveRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
+export const { deals: dealContacts } = hc<ReturnType<typeof addDealContactRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
 export const { customers: phoneBooks } = hc<ReturnType<typeof addPhoneRoutes>>('/', options).api;
 export const { customers: customerMails } = hc<ReturnType<typeof addCustomerMailRoutes>>('/', options).api;

@@ -1,12 +1,14 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { boards, currencies, deals } from './clients.ts';
+import { boards, currencies, dealContacts, deals } from './clients.ts';
 import type { DealInput, NewDeal, Outcome } from './records.ts';
 
 export type DealSort = 'name' | 'amount' | 'close' | 'updated' | 'created';
 export type DealFilters = {
   customer_id?: string;
+  /** A customer who is the primary contact or another one. */
+  contact_id?: string;
   company_id?: string;
   pipeline?: number;
   stage?: number;
@@ -59,6 +61,24 @@ export const dealQuery = (id: number) =>
     queryKey: ['deal', id],
     queryFn: ({ signal }) => read(deals[':id'].$get(keyOf(id), { init: { signal } })),
   });
+
+/** Who has a part in a deal. */
+export const dealContactsQuery = (id: number) =>
+  queryOptions({
+    queryKey: ['deal-contacts', id],
+    queryFn: ({ signal }) => read(dealContacts[':id'].contacts.$get(keyOf(id), { init: { signal } })),
+  });
+
+const contactOf = (id: number, customer: string) => ({ param: { id: String(id), customer } });
+
+export const putDealContact = (id: number, customer: string, role: string | null) =>
+  read(dealContacts[':id'].contacts[':customer'].$put({ ...contactOf(id, customer), json: { role } }));
+
+export const removeDealContact = (id: number, customer: string) =>
+  read(dealContacts[':id'].contacts[':customer'].$delete(contactOf(id, customer)));
+
+export const makePrimaryContact = (id: number, customer_id: string, expected_version?: number) =>
+  read(dealContacts[':id'].primary.$post({ ...keyOf(id), json: { customer_id, expected_version } }));
 
 /** A deal must have both; the server refuses an empty one and names the field. */
 export const createDeal = ({ name = '', customer_id = '', ...rest }: Partial<NewDeal>) =>

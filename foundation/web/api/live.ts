@@ -11,6 +11,7 @@ const entities = [
   'company',
   'user',
   'deal',
+  'deal_contact',
   'contact',
   'activity',
   'custom_value',
@@ -55,6 +56,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         'board',
         'deals',
         'deal',
+        'deal-contacts',
         'companies',
         'company',
         'contacts',
@@ -67,7 +69,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         // An event names the company only if the customer has another one now; the list of its people shows more of them.
         ...[['customers'], ['customer', key], ['company-customers']],
         ...('email' in previous ? [['company-newcomers']] : []),
-        ...(type === 'customer.erased' ? [['company'], ['companies'], ['company-newcomers']] : []),
+        ...(type === 'customer.erased' ? [['company'], ['companies'], ['company-newcomers'], ['deal-contacts']] : []),
+        ...('name' in previous ? [['deal-contacts']] : []),
         ...peopleOf(data.company_id, previous.company_id),
       ];
     case 'address':
@@ -75,10 +78,15 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
       return [['customer', String(data.customer_id)]];
     case 'deal':
       return [
-        ...[['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ['reports']],
+        ...[['board'], ['deals'], ['deal', Number(row_id)], ['deal-contacts', Number(row_id)]],
+        ...[['customer', customer], ['companies'], ['reports']],
         // An event names the company only if the deal has another one now.
         ...[['deal-sums'], ['company']],
       ];
+    case 'deal_contact': {
+      const deal = Number(data.deal_id);
+      return [['deal-contacts', deal], ['deal', deal], ['deals'], ['customer', customer]];
+    }
     case 'activity':
       // Of one that was moved, the page of the customer where it was, too.
       return [

@@ -4,10 +4,12 @@ import type {
   boards,
   changedActivities,
   companies,
+  companyTimelines,
   contacts,
   customerMails,
   customers,
   customFields,
+  dealContacts,
   deals,
   pipelines,
   signIns,
@@ -26,15 +28,19 @@ export type Provenance = CustomerRecord['provenance'][string];
 export type ListedCustomer = InferResponseType<(typeof customers)['$get'], 200>['customers'][number];
 export type CustomerInput = Omit<InferRequestType<(typeof customers)[':id']['$patch']>['json'], 'expected_version'>;
 
-export type TimelineEntry = InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number] & {
-  /** Whose it is, in the timeline of a company. */
-  customer?: { id: string; name: string | null };
+export type TimelineEntry = WithoutCustomer<
+  InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number]
+> & {
+  /** Whose it is, in the timeline of a company or of a deal; null: of the company itself. */
+  customer?: { id: string; name: string | null } | null;
 };
+type WithoutCustomer<Entry> = Entry extends unknown ? Omit<Entry, 'customer'> : never;
 export type ActivityEntry = Extract<TimelineEntry, { kind: 'activity' }>;
 export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
 export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
 export type FieldChange = FieldEntry['changes'][number];
 export type NewActivity = InferRequestType<(typeof timelines)[':id']['activities']['$post']>['json'];
+export type NewCompanyActivity = InferRequestType<(typeof companyTimelines)[':id']['activities']['$post']>['json'];
 export type NewMail = InferRequestType<(typeof customerMails)[':id']['mails']['$post']>['json'];
 export type ActivityChange = InferRequestType<(typeof changedActivities)[':id']['$patch']>['json'];
 export type Task = InferResponseType<(typeof activities)['$get'], 200>['activities'][number];
@@ -53,6 +59,7 @@ export type Sums = BoardColumn['sums'];
 export type ListedDeal = BoardColumn['deals'][number];
 export type DealRecord = InferResponseType<(typeof deals)[':id']['$get'], 200>;
 export type Deal = InferResponseType<(typeof deals)[':id']['move']['$post'], 200>;
+export type DealContact = InferResponseType<(typeof dealContacts)[':id']['contacts']['$get'], 200>['contacts'][number];
 export type Closing = NonNullable<DealRecord['closing']>;
 export type NewDeal = InferRequestType<(typeof deals)['$post']>['json'];
 export type DealInput = Omit<InferRequestType<(typeof deals)[':id']['$patch']>['json'], 'expected_version'>;

@@ -3,7 +3,7 @@ import { read } from '@aether/ui/request.ts';
 import { infiniteQueryOptions } from '@tanstack/react-query';
 import { changedActivities, companyTimelines, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
-import type { ActivityChange, NewActivity, TimelineEntry } from './records.ts';
+import type { ActivityChange, NewActivity, NewCompanyActivity, TimelineEntry } from './records.ts';
 
 export type TimelineFilters = {
   kind?: 'activity' | 'deal' | 'field';
@@ -16,7 +16,7 @@ export type TimelineFilters = {
   deal?: number;
 };
 
-/** Whose timeline: a customer's, or that of all customers of a company. */
+/** Whose timeline: a customer's, or that of a company and all its customers. */
 export type TimelineOf = { kind: 'customer' | 'company'; id: string };
 
 type Page = { entries: TimelineEntry[]; next_cursor: string | null };
@@ -63,6 +63,9 @@ export const sharedConversationQuery = (activityId: string) =>
 
 export const addActivity = (customerId: string, json: NewActivity) =>
   read(timelines[':id'].activities.$post({ param: { id: customerId }, json }));
+
+export const addCompanyActivity = (companyId: string, json: NewCompanyActivity) =>
+  read(companyTimelines[':id'].activities.$post({ param: { id: companyId }, json }));
 
 export const changeActivity = (id: string, json: ActivityChange) =>
   read(changedActivities[':id'].$patch({ param: { id }, json }));

@@ -25,7 +25,7 @@ export function CompanyDeals({ companyId }: { companyId: string }) {
           <Sum companyId={companyId} status="lost" label="Lost" of={sums.lost} />
         </dl>
       )}
-      {rows.slice(0, shownMax).map(({ id, name, amount, currency, status, stage_name, customer }) => (
+      {rows.slice(0, shownMax).map(({ id, name, amount, currency, status, stage_name, customer, contacts = [] }) => (
         <Link key={id} to="/deals/$id" params={{ id: String(id) }} className={classes.item}>
           <span className={classes.itemHead}>
             <span>{name}</span>
@@ -34,6 +34,11 @@ export function CompanyDeals({ companyId }: { companyId: string }) {
           <span className={classes.detail}>
             {formatMoney(amount, currency)} · {customer.name}
           </span>
+          {contacts.length > 0 && (
+            <span className={classes.detail}>
+              with {contacts.map(({ name, role }) => (role ? `${name} (${role})` : name)).join(', ')}
+            </span>
+          )}
         </Link>
       ))}
       {data && rows.length === 0 && <p className={classes.none}>No deals yet. Create one on a customer’s page.</p>}

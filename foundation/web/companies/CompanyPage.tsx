@@ -10,6 +10,7 @@ import { changeCompany, companyQuery } from '../api/companies.ts';
 import type { CompanyRecord } from '../api/records.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import panes from '../customer/customer.module.css';
+import { type Pane, untilDayOf } from '../customer/search.ts';
 import { Timeline } from '../customer/Timeline.tsx';
 import { TimelineFilterBar } from '../customer/TimelineFilterBar.tsx';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
@@ -19,7 +20,6 @@ import { CompanyDeals } from './CompanyDeals.tsx';
 import { CompanyPeople } from './CompanyPeople.tsx';
 import { Contacts } from './Contacts.tsx';
 import classes from './company.module.css';
-import type { CompanyPane } from './search.ts';
 
 const specs: FieldSpec[] = [
   { field: 'name', label: 'Name', kind: 'text', isRequired: true },
@@ -30,14 +30,15 @@ const specs: FieldSpec[] = [
 /** One company: its fields and contacts, what happened with its customers, its deals and its people. */
 export function CompanyPage() {
   const { id } = useParams({ from: '/companies/$id' });
-  const { pane = 'timeline', ...filters } = useSearch({ from: '/companies/$id' });
+  const { pane = 'timeline', entry, at, ...filters } = useSearch({ from: '/companies/$id' });
   const navigate = useNavigate({ from: '/companies/$id' });
   const isNarrow = useNarrow();
   const { data, error, refetch } = useQuery(companyQuery(id));
   if (error) return <NoCompany error={error} onRetry={refetch} />;
   if (!data) return <Waiting />;
   const { company } = data;
-  const shows = (which: CompanyPane) => !isNarrow || pane === which;
+  const sought = entry === undefined ? undefined : { id: entry, at, seek: () => void navigate(untilDayOf(at)) };
+  const shows = (which: Pane) => !isNarrow || pane === which;
   return (
     <>
       <PageHead
@@ -60,7 +61,7 @@ export function CompanyPage() {
             ]}
             value={pane}
             onChange={(next) =>
-              void navigate({ search: (search) => ({ ...search, pane: next as CompanyPane }), replace: true })
+              void navigate({ search: (search) => ({ ...search, pane: next as Pane }), replace: true })
             }
           />
         )}
@@ -74,7 +75,7 @@ export function CompanyPage() {
         )}
         {shows('timeline') && (
           <section className={panes.middle} aria-label="Timeline">
-            <Timeline key={company.id} of={{ kind: 'company', id: company.id }} filters={filters}>
+            <Timeline key={company.id} of={{ kind: 'company', id: company.id }} filters={filters} sought={sought}>
               <TimelineFilterBar
                 filters={filters}
                 onChange={(part) => void navigate({ search: (search) => ({ ...search, ...part }), replace: true })}

@@ -1,15 +1,12 @@
 import type { CompanyFilters } from '../api/companies.ts';
-import type { TimelineFilters } from '../api/timeline.ts';
-import { readTimelineSearch } from '../customer/search.ts';
+import { readTimelineSearch, type TimelineSearch } from '../customer/search.ts';
 import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
 
-/** The pane that a narrow screen shows. */
-export type CompanyPane = 'fields' | 'timeline' | 'relations';
-export type CompanyPageSearch = Omit<TimelineFilters, 'deal'> & { pane?: CompanyPane };
+export type CompanyPageSearch = Omit<TimelineSearch, 'deal'>;
 
-/** The search of a company's URL: the filters of its timeline. */
+/** The search of a company's URL: the filters of its timeline, and the entry to which it scrolls. */
 export function readCompanyPageSearch(given: Record<string, unknown>): CompanyPageSearch {
-  const { entry: _entry, at: _at, deal: _deal, ...search } = readTimelineSearch(given);
+  const { deal: _deal, ...search } = readTimelineSearch(given);
   return search;
 }
 

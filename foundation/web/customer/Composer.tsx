@@ -12,8 +12,9 @@ import { type FormEvent, useEffect, useRef } from 'react';
 import { dealsQuery } from '../api/deals.ts';
 import { staffToMention } from '../api/people.ts';
 import type { NewActivity } from '../api/records.ts';
+import type { TimelineOf } from '../api/timeline.ts';
 import { activityTypes } from './activitytypes.tsx';
-import { useOutbox } from './sending.ts';
+import { placeOf, useOutbox } from './sending.ts';
 import classes from './timeline.module.css';
 import { UnsentEntry } from './UnsentEntry.tsx';
 
@@ -33,27 +34,26 @@ const empty: Values = { type: 'note', description: '', due: '', when: '', deal: 
 const hasNoWords = ({ description, due, when }: Values) => description.trim() === '' && due === '' && when === '';
 
 type ComposerProps = {
-  customerId: string;
+  /** What is written to a company itself has no task, no deal and no files. */
+  of: TimelineOf;
   /** The new entry belongs to this deal. */
   dealId: number | undefined;
   onAdded: () => unknown;
 };
 
 /** The form for a note, call, e-mail, meeting or task. Ctrl+Enter adds it. */
-export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
+export function Composer({ of, dealId, onAdded }: ComposerProps) {
+  const isOfCustomer = of.kind === 'customer';
+  const place = placeOf(of);
   const input = useRef<HTMLTextAreaElement>(null);
-  const draft = useDraft<Values>(
-    dealId ? `timeline:${customerId}:${dealId}` : `timeline:${customerId}`,
-    empty,
-    hasNoWords,
-  );
+  const draft = useDraft<Values>(dealId ? `timeline:${place}:${dealId}` : `timeline:${place}`, empty, hasNoWords);
   const { type, description, due, when, deal } = draft.value;
-  const uploads = useUploads(`/api/customers/${customerId}/uploads`);
+  const uploads = useUploads(`/api/customers/${of.id}/uploads`);
   const drop = useFileDrop(uploads);
   const hasFiles = uploads.sent.length > 0;
   const canSend = !uploads.isBusy && (description.trim() !== '' || hasFiles);
   // The form empties at once, so that the person can type the next entry while this one is sent. What cannot be sent waits below.
-  const outbox = useOutbox(customerId);
+  const outbox = useOutbox(place);
   const unsent = outbox.unsent.filter(({ activity }) => dealId === undefined || activity.deal_id === dealId);
   const count = useRef(unsent.length);
   useEffect(() => {
@@ -65,8 +65,8 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
     input.current?.focus();
   };
   useKeys([
-    { keys: 'n', label: 'Add a note', group: 'Customer', run: () => begin('note') },
-    { keys: 't', label: 'Add a task', group: 'Customer', run: () => begin('task') },
+    { keys: 'n', label: 'Add a note', group: isOfCustomer ? 'Customer' : 'Company', run: () => begin('note') },
+    ...(isOfCustomer ? [{ keys: 't', label: 'Add a task', group: 'Customer', run: () => begin('task') }] : []),
   ]);
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
@@ -100,10 +100,10 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
         onKeyDown={sendOnModEnter}
         aria-label="Add to the timeline"
         data-over={drop.isOver || undefined}
-        {...drop.handlers}
+        {...(isOfCustomer && drop.handlers)}
       >
         <fieldset className={classes.kinds} aria-label="Type">
-          {types.map((each) => (
+          {(isOfCustomer ? types : types.filter((each) => each !== 'task')).map((each) => (
             <button
               key={each}
               type="button"
@@ -114,7 +114,7 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
               {activityTypes[each]?.label}
             </button>
           ))}
-          <AttachButton uploads={uploads} className={classes.kind} />
+          {isOfCustomer && <AttachButton uploads={uploads} className={classes.kind} />}
         </fieldset>
         <MentionTextarea
           input={input}
@@ -151,8 +151,8 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
                 onChange={(event) => draft.change({ when: event.currentTarget.value })}
               />
             )}
-            {dealId === undefined && (
-              <DealChoice customerId={customerId} value={deal} onChange={(id) => draft.change({ deal: id })} />
+            {isOfCustomer && dealId === undefined && (
+              <DealChoice customerId={of.id} value={deal} onChange={(id) => draft.change({ deal: id })} />
             )}
             <span className={classes.send}>
               <KeyName keys="mod+enter" />
@@ -186,9 +186,9 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
 
 type DealChoiceProps = { customerId: string; value: string | null; onChange: (id: string | null) => void };
 
-/** The choice of the customer's deal to which the entry belongs, if any. */
+/** The choice of the deal to which the entry belongs, if any: of the customer, or one in which the customer has a part. */
 function DealChoice({ customerId, value, onChange }: DealChoiceProps) {
-  const { data } = useInfiniteQuery(dealsQuery({ customer_id: customerId, sort: 'updated', dir: 'desc' }));
+  const { data } = useInfiniteQuery(dealsQuery({ contact_id: customerId, sort: 'updated', dir: 'desc' }));
   const deals = data?.pages.flatMap((page) => page.deals) ?? [];
   if (deals.length === 0) return null;
   return (

@@ -16,11 +16,10 @@ import { CustomerPicker } from '../inputs/Picker.tsx';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { useMe } from '../shell/person.ts';
-import { dayAfter } from '../tasks/days.ts';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './customer.module.css';
 import { Relations } from './Relations.tsx';
-import type { Pane, TimelineSearch } from './search.ts';
+import { type Pane, untilDayOf } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
@@ -120,12 +119,6 @@ export function CustomerPage() {
     </>
   );
 }
-
-/** The timeline from the day of an entry on: a filter, which its bar shows and takes away. */
-const untilDayOf = (at: string | undefined) => ({
-  search: (search: TimelineSearch) => ({ ...search, until: at && dayAfter(new Date(at), 1) }),
-  replace: true,
-});
 
 /**
  * An address with the id of a merged customer, or with a number, becomes that of the customer it means.

@@ -70,6 +70,7 @@ function ActivityItem({ entry, customerId, isSought, onChanged, onMoved }: Entry
   const files: SentFile[] = entry.app === 'foundation' ? (entry.metadata.files ?? []) : [];
   const mayMove =
     !me.isReader &&
+    entry.customer !== null && // what is of a company itself stays there
     entry.app === 'foundation' &&
     movedTypes.has(entry.type) &&
     (me.isSteward || entry.actor?.id === me.id);
@@ -128,18 +129,26 @@ const dealWords: Record<DealEntry['change'], [word: string, tone: Tone]> = {
   lost: ['Deal lost', 'bad'],
   reopened: ['Deal reopened', 'warn'],
   edited: ['Deal changed', 'plain'],
+  contact_added: ['Added to a deal', 'accent'],
+  contact_changed: ['Another part in a deal', 'plain'],
+  contact_removed: ['Removed from a deal', 'warn'],
 };
 
 function DealItem({ entry }: { entry: DealEntry }) {
   const [word, tone] = dealWords[entry.change];
+  // That somebody without a part came or went says all.
+  const shown = entry.changes.filter(
+    ({ old, new: now }) => entry.change !== 'created' && !(isNothing(old) && isNothing(now)),
+  );
   return (
     <Item entry={entry} icon={<IconCash size={15} />} title={<Tag tone={tone}>{word}</Tag>}>
       <p className={classes.words}>
         <Link to="/deals/$id" params={{ id: String(entry.deal.id) }}>
           {entry.deal.name}
         </Link>
+        {entry.contact && !entry.customer && <span className={classes.fact}> · {entry.contact.name}</span>}
       </p>
-      {entry.change !== 'created' && <Changes changes={entry.changes} />}
+      {shown.length > 0 && <Changes changes={shown} />}
     </Item>
   );
 }

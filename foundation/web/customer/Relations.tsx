@@ -22,7 +22,7 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
   const client = useQueryClient();
   const [isAdding, setAdding] = useState(false);
   const mayChange = useMayChange();
-  const deals = useInfiniteQuery(dealsQuery({ customer_id: customer.id, sort: 'updated', dir: 'desc' }));
+  const deals = useInfiniteQuery(dealsQuery({ contact_id: customer.id, sort: 'updated', dir: 'desc' }));
   const tasks = useInfiniteQuery(tasksQuery({ customer_id: customer.id }));
   const joining = useMutation({
     mutationFn: (company_id: string) => changeCustomer(customer.id, { company_id }, customer.version),
@@ -54,7 +54,7 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
         }
       >
         {dealRows.map((deal) => (
-          <DealItem key={deal.id} deal={deal} />
+          <DealItem key={deal.id} deal={deal} of={customer.id} />
         ))}
         {deals.data && dealRows.length === 0 && <p className={classes.none}>No deals yet.</p>}
         {deals.hasNextPage && (
@@ -106,8 +106,10 @@ function CompanyContacts({ companyId }: { companyId: string }) {
   );
 }
 
-function DealItem({ deal }: { deal: ListedDeal }) {
-  const { id, name, amount, currency, status, stage_name, expected_close_on } = deal;
+/** A deal of the customer, or one in which the customer has a part: that says whose it is. */
+function DealItem({ deal, of }: { deal: ListedDeal; of: string }) {
+  const { id, name, amount, currency, status, stage_name, expected_close_on, customer, contacts } = deal;
+  const role = contacts?.find((contact) => contact.id === of)?.role;
   return (
     <Link to="/deals/$id" params={{ id: String(id) }} className={classes.item}>
       {name}
@@ -118,6 +120,11 @@ function DealItem({ deal }: { deal: ListedDeal }) {
         </span>
         <Tag tone={status === 'won' ? 'good' : status === 'lost' ? 'bad' : 'accent'}>{stage_name}</Tag>
       </span>
+      {customer.id !== of && (
+        <span className={classes.itemDetail}>
+          {[`With ${customer.name}`, role ? `here as ${role}` : 'here as a contact'].join(', ')}
+        </span>
+      )}
     </Link>
   );
 }

@@ -27,7 +27,7 @@ type TimelineProps = {
   children?: ReactNode;
 };
 
-/** The timeline of a customer, or of all customers of a company, newest first. Entries that arrive during reading wait behind a pill. */
+/** The timeline of a customer, or of a company and all its customers, newest first. Entries that arrive during reading wait behind a pill. */
 export function Timeline({ of, filters, dealId, sought, children }: TimelineProps) {
   const me = useMe();
   const scroller = useRef<HTMLDivElement>(null);
@@ -53,7 +53,7 @@ export function Timeline({ of, filters, dealId, sought, children }: TimelineProp
     <>
       {children}
       <div ref={scroller} className={classes.scroller}>
-        {of.kind === 'customer' && !me.isReader && <Composer customerId={of.id} dealId={dealId} onAdded={look} />}
+        {!me.isReader && <Composer of={of} dealId={dealId} onAdded={look} />}
         <div className={classes.live} role="status">
           {fresh.length > 0 && (
             <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
@@ -72,9 +72,11 @@ export function Timeline({ of, filters, dealId, sought, children }: TimelineProp
           >
             {isFiltered
               ? 'Take a filter away to see more.'
-              : of.kind === 'customer'
-                ? `${me.isReader ? '' : 'Write down a call or a note above. '}Chats, deals and changes appear by themselves.`
-                : 'What happens with the customers of the company appears here by itself.'}
+              : `${me.isReader ? '' : 'Write down a call or a note above. '}${
+                  of.kind === 'customer'
+                    ? 'Chats, deals and changes appear by themselves.'
+                    : 'What happens with the customers of the company appears by itself.'
+                }`}
           </Nothing>
         )}
         {groupByDay(entries).map(({ day, entries: ofDay }) => (

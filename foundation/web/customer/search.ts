@@ -1,5 +1,6 @@
 import type { TimelineFilters } from '../api/timeline.ts';
 import { readOneOf, readText } from '../inputs/urlvalues.ts';
+import { dayAfter } from '../tasks/days.ts';
 
 export type Pane = 'fields' | 'timeline' | 'relations';
 export type TimelineSearch = TimelineFilters & {
@@ -23,3 +24,9 @@ export function readTimelineSearch(given: Record<string, unknown>): TimelineSear
     at: readText(given.at),
   };
 }
+
+/** The timeline from the day of an entry on: a filter, which its bar shows and takes away. */
+export const untilDayOf = (at: string | undefined) => ({
+  search: <Search extends TimelineSearch>(search: Search) => ({ ...search, until: at && dayAfter(new Date(at), 1) }),
+  replace: true,
+});

@@ -1,5 +1,6 @@
 import { whenLoaded } from '@aether/ui/client.ts';
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import type { LiveEvent } from '@aether/ui/live.ts';
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { liveFeed } from '../api/live.ts';
 import type { TimelineEntry } from '../api/records.ts';
@@ -14,8 +15,11 @@ const pagesMax = 3;
 
 type Fresh = { queryKey: unknown; entries: TimelineEntry[] };
 
-/** An event does not say which company its customer is of, so a company's page looks after any of them, but not more often than this. */
-const companyLooksMs = 3_000;
+/**
+ * An event does not say which company its customer is of, so a company's page looks after any of them; a customer's page looks after the
+ * deals of others in which the customer has a part. Not more often than this.
+ */
+const looksSometimeMs = 3_000;
 
 /** A timeline, and the new entries that wait to be shown. */
 export function useTimeline({ kind, id: ofId }: TimelineOf, filters: TimelineFilters) {
@@ -57,6 +61,15 @@ export function useTimeline({ kind, id: ofId }: TimelineOf, filters: TimelineFil
       for (const timer of timers) clearTimeout(timer);
       timers = delays.map((ms) => setTimeout(() => void look(), ms));
     };
+    /** Of a deal that the page shows: of one with another contact, or of another contact of it. */
+    const isOfPart = ({ type, row_id, data, previous }: LiveEvent) => {
+      const deal = type.startsWith('deal.') ? row_id : ({ ...previous, ...data }.deal_id ?? undefined);
+      if (deal === undefined) return false;
+      if (`${deal}` === `${JSON.parse(applied).deal}`) return true;
+      return client
+        .getQueriesData<InfiniteData<{ deals: { id: number }[] }>>({ queryKey: ['deals', { contact_id: ofId }] })
+        .some(([, list]) => list?.pages.some(({ deals }) => deals.some(({ id }) => `${id}` === `${deal}`)));
+    };
     let isDue = false;
     const lookSometime = () => {
       if (isDue) return;
@@ -65,19 +78,23 @@ export function useTimeline({ kind, id: ofId }: TimelineOf, filters: TimelineFil
         setTimeout(() => {
           isDue = false;
           void look();
-        }, companyLooksMs),
+        }, looksSometimeMs),
       ];
     };
     const unfollow = liveFeed.follow((event) => {
       if (kind === 'company') {
-        if (!event || event.customer || event.type.startsWith('customer.')) lookSometime();
+        if (!event) return lookSometime();
+        const own = event.key === ofId || { ...event.previous, ...event.data }.company_id === ofId;
+        if (own && !event.customer) lookLater(looksMs);
+        else if (event.customer || event.type.startsWith('customer.')) lookSometime();
       } else if (!event || event.customer === ofId) lookLater(looksMs);
+      else if (isOfPart(event)) lookSometime();
     });
     return () => {
       for (const timer of timers) clearTimeout(timer);
       unfollow();
     };
-  }, [kind, ofId, look]);
+  }, [applied, client, kind, ofId, look]);
 
   const entries = query.data?.pages.flatMap((page) => page.entries) ?? [];
   const fresh = waiting?.queryKey === queryKey ? waiting.entries : noEntries;

@@ -19,6 +19,7 @@ import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { CloseDialog } from './CloseDialog.tsx';
 import { ClosingRecord } from './ClosingRecord.tsx';
 import { useCurrencies } from './currencies.ts';
+import { DealContacts } from './DealContacts.tsx';
 import classes from './DealPage.module.css';
 import { useMoves } from './useMoves.ts';
 
@@ -37,7 +38,7 @@ const specify = (currencies: string[], currency: string): FieldSpec[] => [
   { field: 'expected_close_on', label: 'Expected close', kind: 'date' },
 ];
 
-/** One deal: its fields, its stage, and the stages it can move to. */
+/** One deal: its fields, its contacts, its stage, and the stages it can move to. */
 export function DealPage() {
   const { id } = useParams({ from: '/deals/$id' });
   const { data: deal, error, refetch } = useQuery(dealQuery(Number(id)));
@@ -127,13 +128,8 @@ function DealView({ deal }: { deal: DealRecord }) {
               return { values: flatten(now, now.custom), version: now.version };
             }}
           />
+          <DealContacts deal={deal} />
           <dl className={classes.links}>
-            <dt>Customer</dt>
-            <dd>
-              <Link to="/customers/$id" params={{ id: deal.customer.id }}>
-                {deal.customer.name}
-              </Link>
-            </dd>
             {deal.company && (
               <>
                 <dt>Company</dt>
@@ -151,7 +147,7 @@ function DealView({ deal }: { deal: DealRecord }) {
         </div>
         <section className={classes.history} aria-label="History">
           <Timeline
-            key={deal.id}
+            key={`${deal.id} ${deal.customer.id}`}
             of={{ kind: 'customer', id: deal.customer.id }}
             filters={{ deal: deal.id }}
             dealId={deal.id}

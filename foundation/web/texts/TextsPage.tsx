@@ -27,7 +27,7 @@ export function TextsPage() {
 }
 
 function Hit({ found }: { found: FoundText }) {
-  const { id, type, customer, deal, author, app, at, excerpt } = found;
+  const { id, type, customer, company, deal, author, app, at, excerpt } = found;
   return (
     <>
       <HitLine>
@@ -35,14 +35,20 @@ function Hit({ found }: { found: FoundText }) {
           <Link to="/deals/$id" params={{ id }}>
             {deal?.name}
           </Link>
-        ) : (
-          <Link to="/customers/$id" params={{ id: customer.id }} search={{ entry: id, at }}>
-            {customer.name}
+        ) : company ? (
+          <Link to="/companies/$id" params={{ id: company.id }} search={{ entry: id, at }}>
+            {company.name}
           </Link>
+        ) : (
+          customer && (
+            <Link to="/customers/$id" params={{ id: customer.id }} search={{ entry: id, at }}>
+              {customer.name}
+            </Link>
+          )
         )}
         <Tag>{type === null ? 'Deal' : describeType(type).label}</Tag>
         <HitFact>
-          {type === null ? customer.name : deal && `${deal.name}, `}
+          {type === null ? customer?.name : deal && `${deal.name}, `}
           {type !== null && (author?.name ?? (app && nameApp(app)))}
         </HitFact>
         <HitFact>
