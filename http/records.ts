@@ -91,6 +91,9 @@ export const CrmContextSchema = z
     open_deals_value: z
       .record(z.string(), z.number())
       .openapi({ description: 'Sum of the open deals per currency.', example: { EUR: 1200 } }),
+    deals_of_others: z.int().default(0).openapi({
+      description: 'Open deals of other customers in which this one has a part. They are not in the sum.',
+    }),
     last_activity: z.object({ type: z.string(), occurred_at: time(), app: appName() }).nullable(),
   })
   .openapi('CrmContext');

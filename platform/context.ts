@@ -13,6 +13,8 @@ export type CrmContext = {
   open_deals: number;
   /** The sum of the open deals per currency: { EUR: 1200 }. */
   open_deals_value: Record<string, number>;
+  /** Open deals of other customers in which this one has a part. They are not in the sum. */
+  deals_of_others: number;
   last_activity: { type: string; occurred_at: Date; app: App } | null;
 };
 
@@ -29,13 +31,15 @@ type ContextRow = Customer & {
   account_manager_name: string | null;
   open_deals: number;
   open_deals_value: Record<string, number>;
+  deals_of_others: number;
   last_activity_type: string | null;
   last_activity_at: Date;
   last_activity_app: App;
 };
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
-  c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app`;
+  c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app,
+  c.deals_of_others`;
 /** The customer with the id `customerId`, taken from the view, so that its row is read only once. */
 const joinContext = (customerId: string) => `join crm.customer_context c on c.id = ${customerId}
    left join platform.companies o on o.id = c.company_id`;
@@ -110,6 +114,7 @@ function toContext(row: ContextRow): CustomerContext {
     account_manager_name,
     open_deals,
     open_deals_value,
+    deals_of_others,
     last_activity_type,
     last_activity_at,
     last_activity_app,
@@ -125,6 +130,7 @@ function toContext(row: ContextRow): CustomerContext {
       account_manager_name,
       open_deals,
       open_deals_value: toNumbers(open_deals_value),
+      deals_of_others,
       last_activity: last_activity_type
         ? { type: last_activity_type, occurred_at: last_activity_at, app: last_activity_app }
         : null,

@@ -94,6 +94,29 @@ create trigger follow_primary after update of customer_id on crm.deals
   for each row when (new.customer_id <> old.customer_id and current_user <> all ('{merge_role,erase_role}'))
   execute function crm.follow_primary();
 
+-- What every app may see of a customer, as it was; and in how many open deals of others the customer has a part. Their money is not in the
+-- sums: each deal is in the sums of one customer, so that sums of customers are sums of deals.
+create or replace view crm.customer_context as
+select c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
+       c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone,
+       c.merged_into, c.erased_at,
+       manager.name as account_manager_name,
+       coalesce(deals.open_deals, 0) as open_deals, coalesce(deals.open_deals_value, '{}') as open_deals_value,
+       last.type as last_activity_type, last.occurred_at as last_activity_at, last.created_by_app as last_activity_app,
+       (select count(*)::integer from crm.deal_contacts k join crm.deals d on d.id = k.deal_id
+        where k.customer_id = c.id and d.customer_id <> c.id and d.status = 'open') as deals_of_others
+from platform.customers c
+left join platform.users manager on manager.id = c.account_manager_id
+left join lateral (
+  select sum(per_currency.deals)::integer as open_deals, jsonb_object_agg(per_currency.currency, per_currency.amount) as open_deals_value
+  from (select d.currency, count(*) as deals, sum(d.amount) as amount
+        from crm.deals d where d.customer_id = c.id and d.status = 'open' group by d.currency) per_currency
+) deals on true
+left join lateral (
+  select a.type, a.occurred_at, a.created_by_app from crm.activities a
+  where a.customer_id = c.id and a.occurred_at <= now() order by a.occurred_at desc, a.id desc limit 1
+) last on true;
+
 -- The entries of contacts name the deal and are theirs: an unmerge that takes the deal home leaves them where they are.
 do $$
 declare

@@ -133,6 +133,7 @@ describe('the other app’s schema', () => {
       'last_activity_type',
       'last_activity_at',
       'last_activity_app',
+      'deals_of_others',
     ]);
   });
 });

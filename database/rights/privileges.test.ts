@@ -146,6 +146,7 @@ describe('the matrix shows a change of rights', () => {
         'last_activity_type',
         'last_activity_at',
         'last_activity_app',
+        'deals_of_others',
       ].map((column) => `support_app no longer may select ${column} of view crm.customer_context`),
     ],
     [

@@ -14,10 +14,13 @@ beforeAll(async () => {
   customerId = customer.id;
   contextPath = `/api/customers/${customerId}/context`;
   await app.call('POST', '/api/deals', { customer_id: customerId, name: 'Pilot', amount: 100, currency: 'EUR' });
+  const other = await app.foundation.createCustomer({ name: 'Other', email: 'other@tidewater.example' });
+  const theirs = await app.call('POST', '/api/deals', { customer_id: other.id, name: 'Theirs', amount: 900 });
+  await app.call('PUT', `/api/deals/${theirs.body.id}/contacts/${customerId}`, { role: 'Influencer' });
   await app.call('POST', `/api/customers/${customerId}/activities`, { type: 'note', description: 'Wants a discount' });
 });
 
-test('the context has sums, names and the last activities, but no text that a person wrote', async () => {
+test('the context has sums, names, the last activities and how many deals of others the customer is in, but no text that a person wrote', async () => {
   const { status, body } = await app.callWith('context.read')('GET', contextPath);
   expect(status).toBe(200);
   expect(body).toEqual({
@@ -26,6 +29,7 @@ test('the context has sums, names and the last activities, but no text that a pe
       account_manager_name: 'Maya Okafor',
       open_deals: 1,
       open_deals_value: { EUR: 100 },
+      deals_of_others: 1,
       last_activity: { type: 'note', occurred_at: expect.any(String), app: 'foundation' },
     },
     recent: [{ type: 'note', occurred_at: expect.any(String), app: 'foundation', name: 'Maya Okafor' }],

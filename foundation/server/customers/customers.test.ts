@@ -110,7 +110,13 @@ describe('one customer', () => {
       body: {
         customer: { id: made.id, name: 'Yusuf Demir', crm_id: made.crm_id, created_by_app: 'foundation' },
         company: { id: company.id, name: 'Saffron & Co', domain: 'saffron.example' },
-        crm: { account_manager_name: 'Maya Okafor', open_deals: 0, open_deals_value: {}, last_activity: null },
+        crm: {
+          account_manager_name: 'Maya Okafor',
+          open_deals: 0,
+          open_deals_value: {},
+          deals_of_others: 0,
+          last_activity: null,
+        },
       },
     });
     expect((await app.call('GET', `/api/customers/${made.crm_id}`)).body).toEqual(byId.body);

@@ -35,6 +35,7 @@ const crm = {
   account_manager_name: 'Maya Okafor',
   open_deals: 3,
   open_deals_value: { EUR: 1_200.5, USD: 50 },
+  deals_of_others: 0,
   last_activity: { type: 'call', occurred_at: '2026-03-01T10:00:00.000Z', app: 'foundation' },
 };
 const contextPath = '/api/customers/context?email=Kenji@Tidewater.example';

@@ -135,7 +135,13 @@ describe('the panel beside a conversation', () => {
       () => panelOf(visitor.id),
       ({ tier }) => tier !== null,
     );
-    const crm = { account_manager_name: null, open_deals: 0, open_deals_value: {}, last_activity: null };
+    const crm = {
+      account_manager_name: null,
+      open_deals: 0,
+      open_deals_value: {},
+      deals_of_others: 0,
+      last_activity: null,
+    };
     const call = { type: 'call', occurred_at: '2026-03-01T10:00:00.000Z', app: 'foundation', name: 'Maya' };
     let isBroken = false;
     const asked: string[] = [];

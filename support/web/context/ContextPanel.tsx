@@ -80,6 +80,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
                 <Fact name="Account manager">{crm.account_manager_name ?? 'Nobody'}</Fact>
                 <Fact name="Open deals">
                   {crm.open_deals === 0 ? 'None' : `${crm.open_deals} · ${formatSums(crm.open_deals_value)}`}
+                  {crm.deals_of_others > 0 && `, has a part in ${crm.deals_of_others} of others`}
                 </Fact>
               </>
             )}
