@@ -21,8 +21,10 @@ beforeAll(async () => {
     insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'First', 1 from crm.pipelines;
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'colour', 'Colour', 'text');
     insert into crm.tags (name) values ('VIP');
-    with other as (insert into platform.customers (email, name, created_by_app) values ('other@example.com', 'Other', 'support') returning id)
-    insert into crm.deals (customer_id, pipeline_id, stage_id, name) select other.id, s.pipeline_id, s.id, 'Theirs' from other, crm.pipeline_stages s;
+    with other as (
+      insert into platform.customers (email, name, created_by_app) values ('other@example.com', 'Other', 'support') returning id)
+    insert into crm.deals (customer_id, pipeline_id, stage_id, name)
+    select other.id, s.pipeline_id, s.id, 'Theirs' from other, crm.pipeline_stages s;
     insert into support.widgets (key, name) values ('demo-shop', 'Shop');`);
 });
 

@@ -420,6 +420,56 @@ test('a closed deal shows its closing; reopening it reports that the tier stays,
   await expect.poll(async () => (await api('GET', `/api/deals/${deal.id}`)).body.status).toBe('won');
 });
 
+test('a deal has several contacts with their parts; another one becomes primary, one is removed, and undo takes both back', async () => {
+  const company = (await api('POST', '/api/companies', { name: `Board House ${++unique}` })).body;
+  const [ada, bea] = [await newCustomer('Ada Primary'), await newCustomer(`Bea Board ${unique}`)];
+  for (const { id } of [ada, bea]) await api('PATCH', `/api/customers/${id}`, { company_id: company.id });
+  const deal = (await api('POST', '/api/deals', { customer_id: ada.id, name: 'Roof of many' })).body;
+  await open(`/deals/${deal.id}`);
+  const contacts = maya.getByRole('region', { name: 'Contacts' });
+  await seen(contacts.getByText('Primary'));
+  await contacts.getByRole('button', { name: 'Add a contact to Roof of many' }).press('Enter');
+  const dialog = maya.getByRole('dialog', { name: 'New contact of the deal' });
+  await dialog.getByLabel('Customer').fill(`Bea Board ${unique}`);
+  await maya.getByRole('option', { name: /^Bea Board/ }).click();
+  await dialog.getByLabel('Part').fill('Decision');
+  await maya.getByRole('option', { name: 'Decision maker' }).click();
+  await look('deal-new-contact');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  const ofBea = contacts.getByRole('listitem').filter({ hasText: 'Bea Board' });
+  await seen(ofBea.getByText(`Decision maker · Board House`));
+  await seen(
+    timeline()
+      .getByText('Added to a deal')
+      .or(maya.getByRole('button', { name: '1 new' })),
+  );
+  await look('deal-contacts');
+  expect(await maya.evaluate(findMisfits)).toEqual([]);
+  expect(await findBarriers(maya)).toEqual([]);
+  const choose = async (act: string) => {
+    await ofBea.getByRole('button', { name: /^What to do with/ }).click();
+    await maya.getByRole('menuitem', { name: act }).click();
+  };
+  await choose('Make primary');
+  await seen(ofBea.getByText('Primary'));
+  await undoLast(maya);
+  await seen(contacts.getByRole('listitem').filter({ hasText: 'Ada Primary' }).getByText('Primary'));
+  await choose('Remove from the deal');
+  await ofBea.waitFor({ state: 'detached' });
+  await undoLast(maya);
+  await seen(ofBea.getByText('Decision maker'));
+  // Whose the deal is and who else is in it stand on the pages of both sides.
+  await open(`/companies/${company.id}`);
+  await seen(maya.getByRole('link', { name: /Roof of many.*with Bea Board \d+ \(Decision maker\)/s }));
+  await look('company-deal-contacts');
+  await open(`/customers/${bea.id}`);
+  await seen(maya.getByRole('link', { name: /Roof of many.*With Ada Primary, here as Decision maker/s }));
+  await seen(timeline().getByText('Added to a deal'));
+  await look('customer-as-contact');
+  await api('PUT', `/api/deals/${deal.id}/contacts/${bea.id}`, { role: 'Legal' }, 'tom');
+  await seen(maya.getByRole('link', { name: /Roof of many.*here as Legal/s }));
+});
+
 test('a removed contact comes back by undo', async () => {
   const company = (await api('POST', '/api/companies', { name: `Contact House ${++unique}` })).body;
   await api('POST', `/api/companies/${company.id}/contacts`, { name: 'Carla Contact', title: 'Buyer' });
@@ -494,6 +544,25 @@ test('a company takes in who has its domain, is offered to new customers, and sh
   await look('company-full');
   expect(await maya.evaluate(findMisfits)).toEqual([]);
   expect(await findBarriers(maya)).toEqual([]);
+  // What is written on the company itself stands between them, also if somebody else writes it.
+  await maya.keyboard.press('n');
+  await maya.keyboard.type('They sign in March');
+  await maya.keyboard.press('Control+Enter');
+  const ownNote = timeline().getByRole('listitem').filter({ hasText: 'They sign in March' });
+  await seen(ownNote);
+  expect(await ownNote.getByRole('button', { name: /^Move to another customer/ }).count()).toBe(0);
+  const { id: companyId } = (await api('GET', `/api/customers/${ada.id}`)).body.company;
+  await api(
+    'POST',
+    `/api/companies/${companyId}/activities`,
+    { type: 'call', description: 'Their board agrees.' },
+    'tom',
+  );
+  await seen(
+    timeline()
+      .getByText('Their board agrees.')
+      .or(maya.getByRole('button', { name: /^\d+ new$/ })),
+  );
   // Another person changes a customer, a deal and whose the company is: all are on the open page at once.
   await api('PATCH', `/api/customers/${bea.id}`, { name: 'Beatrix' });
   await seen(people.getByRole('link', { name: /^Beatrix/ }));

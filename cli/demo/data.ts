@@ -1,6 +1,6 @@
 import { localTenantId, type Persona } from '@aether/identity';
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
-import { actAs, backdate, loadSettings, loadWorld } from './history.ts';
+import { actAs, backdate, loadCompanies, loadSettings, loadWorld } from './history.ts';
 import { loadSupport } from './support.ts';
 import { makeWorld } from './world.ts';
 
@@ -237,6 +237,7 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
   await loadWorld(tx, makeWorld(), pipelineId);
   await tellColleagues(tx, customerIds);
   await loadSettings(tx);
+  await loadCompanies(tx);
 }
 
 /** What the people of the demo find in their inboxes. */

@@ -107,6 +107,32 @@ export async function loadSettings(tx: Transaction): Promise<void> {
   );
 }
 
+/** What colleagues wrote on companies, and who else of a company has a part in its deals. */
+export async function loadCompanies(tx: Transaction): Promise<void> {
+  const notes = [
+    ['demo-maya', 'note', 'Everything goes through their procurement: allow three weeks for a signature.'],
+    ['demo-jonas', 'meeting', 'Yearly review with the board. They want one contract for all sites from next year.'],
+    ['demo-maya', 'call', 'Their switchboard: the finance team has moved, invoices go to the new address.'],
+  ] as const;
+  for (const [n, [by, type, description]] of notes.entries()) {
+    await actAs(tx, by);
+    await tx.query(
+      `insert into crm.activities (company_id, type, description, occurred_at)
+       select o.id, $1, $2, now() - make_interval(days => 3 + ($3 + 1) * 9, hours => o.n::integer)
+       from (select id, row_number() over (order by name) as n from platform.companies) o where o.n % 3 = $3`,
+      [type, description, n],
+    );
+  }
+  await tx.query(`
+    insert into crm.deal_contacts (deal_id, customer_id, role)
+    select d.id, p.id, (array['Decision maker', 'User', 'Billing', 'Influencer'])[1 + (d.id + p.n) % 4]
+    from crm.deals d join platform.customers c on c.id = d.customer_id
+      cross join lateral (
+        select k.id, row_number() over (order by k.id) as n from platform.customers k
+        where k.company_id = c.company_id and k.id <> c.id and k.merged_into is null order by k.id limit 2) p
+    where d.id % 2 = 0`);
+}
+
 /** Support's part: conversations, with one statement for each table. Each ends in the way the server ends one. */
 export async function loadWorldChats(
   tx: Transaction,
@@ -263,6 +289,9 @@ export async function backdate(url: string, world: World): Promise<void> {
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
       update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
         from platform.customers c where e.type in ('custom_value.created', 'customer_tag.created') and e.customer = c.id;
+      update sync.outbox e set occurred_at = least(d.created_at + interval '1 day', now())
+        from crm.deal_contacts k join crm.deals d on d.id = k.deal_id
+        where e.type = 'deal_contact.created' and e.row_id = k.id::text;
       update sync.outbox e set occurred_at = a.occurred_at from crm.activities a
         where e.type = 'activity.created' and e.row_id = a.id::text;
       update sync.outbox e

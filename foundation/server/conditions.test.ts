@@ -46,6 +46,7 @@ describe('a request with an Idempotency-Key', () => {
     ['/api/deals', () => ({ customer_id: customer.id, name: `Deal ${++unique}`, amount: 12.5 })],
     ['/api/companies', () => ({ name: `Company ${++unique}` })],
     ['/api/tags', () => ({ name: `Tag ${++unique}` })],
+    ['/api/companies/{id}/activities', () => ({ type: 'note', description: `Note ${++unique}` })],
     ['/api/companies/{id}/contacts', () => ({ name: 'Kim', email: newCustomer().email })],
   ];
   const addressOf = (path: string) =>

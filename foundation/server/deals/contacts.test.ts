@@ -91,7 +91,8 @@ describe('the contacts of a deal', () => {
     expect(await put(deal.id, gone)).toMatchObject({ status: 410, body: { code: 'customer-erased' } });
     await app.foundation.query(
       `with people as (
-         insert into platform.customers (email, name) select 'crowd' || n || '@example.com', 'Crowd' from generate_series(1, 49) n returning id)
+         insert into platform.customers (email, name)
+         select 'crowd' || n || '@example.com', 'Crowd' from generate_series(1, 49) n returning id)
        insert into crm.deal_contacts (deal_id, customer_id) select $1, id from people`,
       [deal.id],
     );
