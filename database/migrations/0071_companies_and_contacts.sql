@@ -52,6 +52,7 @@ create table crm.deal_contacts (
   deal_id bigint not null references crm.deals,
   customer_id uuid not null references platform.customers,
   role text check (platform.is_line(role, 80)),
+  was_primary boolean not null default false,
   created_at timestamptz not null default now(),
   created_by text collate "C" default platform.current_actor(),
   unique (deal_id, customer_id)
@@ -59,8 +60,19 @@ create table crm.deal_contacts (
 comment on table crm.deal_contacts is
   'Who has a part in a deal. A row counts as no change of the deal''s version: two people may add contacts at once.';
 comment on column crm.deal_contacts.role is 'What the person has to do with the deal, in a word or two: Decision maker. Null: nobody said.';
+comment on column crm.deal_contacts.was_primary is
+  'Whether the person was the primary contact when the row was made: nobody came then. A trigger writes it.';
 comment on column crm.deal_contacts.created_by is 'As the app said; no reference, so that the contact outlives the user.';
 create index on crm.deal_contacts (customer_id);
+
+create function crm.note_primary() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+begin
+  new.was_primary := exists (select from crm.deals d where d.id = new.deal_id and d.customer_id = new.customer_id);
+  return new;
+end $$;
+create trigger note_primary before insert on crm.deal_contacts
+  for each row when (current_user <> 'merge_role') execute function crm.note_primary();
 
 call platform.require_present_customer('crm.deal_contacts');
 call platform.move_in_merges('crm.deal_contacts');
@@ -69,9 +81,9 @@ create policy foundation_all on crm.deal_contacts to foundation_role using (true
 grant select, insert (deal_id, customer_id, role), update (role), delete on crm.deal_contacts to foundation_role;
 call sync.capture('crm.deal_contacts', 'deal_contact', 'crm', '''deal_contact:'' || r.id', 'r.customer_id', '{deal_id,customer_id,role}');
 call platform.classify('crm.deal_contacts', 'r.customer_id = any ($1)', 'delete', 'The person''s part in deals, also in those of others.',
-  content => 'role', technical => 'id deal_id customer_id created_at created_by', entity => 'deal_contact');
+  content => 'role', technical => 'id deal_id customer_id was_primary created_at created_by', entity => 'deal_contact');
 insert into platform.person_sources (place, relation, category, why, ordering, hidden) values
-  (43, 'crm.deal_contacts', 'deals', 'Deals in which the customer has a part, and which part.', 'r.id', '{created_by}');
+  (43, 'crm.deal_contacts', 'deals', 'Deals in which the customer has a part, and which part.', 'r.id', '{was_primary,created_by}');
 
 -- Another contact becomes the primary one: the deal is theirs from then on, with its history. What people wrote stays with whom they wrote
 -- it on. A merge that gave the deal to its former customer has no claim to it any more.

@@ -116,6 +116,8 @@ describe('the contacts of a deal', () => {
     await expect.poll(async () => said(await timeline(bea))).toEqual(['edited', 'contact_added Bea', 'created']);
     const [handed] = (await app.call('GET', `/api/customers/${bea.id}/timeline`)).body.entries;
     expect(handed.changes).toEqual([{ field: 'customer', old: 'Ada', new: 'Bea' }]);
+    // Ada stays in the deal: nobody came.
+    expect(said(await timeline(ada))).toEqual(['edited', 'created']);
     const rows = await app.foundation.query<{ customer_id: string }>(
       `select distinct customer_id from crm.changes where deal_id = $1 and change not like 'contact%'`,
       [deal.id],
@@ -128,6 +130,7 @@ describe('the contacts of a deal', () => {
     const deal = await newDeal(ada);
     await put(deal.id, bea, { role: 'Pays' });
     await put(deal.id, cleo);
+    await put(deal.id, ada, { role: 'Buys' });
     await app.call('POST', `/api/customers/${bea.id}/activities`, {
       ...{ type: 'note', description: 'About the roof', deal_id: deal.id },
     });
@@ -136,8 +139,15 @@ describe('the contacts of a deal', () => {
       .poll(async () => said(await timeline(bea)).sort())
       .toEqual(['contact_added Bea', 'created', 'note', 'won']);
     expect(said(await timeline(cleo)).sort()).toEqual(['contact_added Cleo', 'created', 'won']);
-    expect(said(await timeline(ada))).toEqual(['deal_won', 'created']);
-    const ofDeal = ['deal_won', 'note of Bea', 'contact_added Cleo of Cleo', 'contact_added Bea of Bea', 'created'];
+    expect(said(await timeline(ada))).toEqual(['deal_won', 'contact_changed Ada', 'created']);
+    const ofDeal = [
+      'deal_won',
+      'note of Bea',
+      'contact_changed Ada',
+      'contact_added Cleo of Cleo',
+      'contact_added Bea of Bea',
+      'created',
+    ];
     expect(said(await timeline(ada, `deal=${deal.id}`))).toEqual(ofDeal);
     expect(said(await timeline(cleo, `kind=activity&deal=${deal.id}`))).toEqual(['deal_won of Ada', 'note of Bea']);
     const { body } = await app.callWith('activities.read')(

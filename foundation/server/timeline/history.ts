@@ -178,11 +178,13 @@ function toContactRow(event: RecordedEvent) {
   const [data, previous] = [event.data as Values, event.previous as Values];
   const isGone = event.type === 'deal_contact.deleted';
   const { deal_id } = isGone ? previous : data;
+  const isNew = event.type === 'deal_contact.created' && !data.was_primary;
   if (event.type === 'deal_contact.updated' && !('role' in previous)) return undefined; // only a merge moved it
+  if (data.was_primary && !data.role) return undefined; // the primary contact stays in the deal
   return {
     ...headOf(event),
     deal_id,
-    change: isGone ? 'contact_removed' : event.type === 'deal_contact.created' ? 'contact_added' : 'contact_changed',
+    change: isGone ? 'contact_removed' : isNew ? 'contact_added' : 'contact_changed',
     data: { role: isGone ? null : (data.role ?? null) },
     previous: { role: previous.role ?? null },
     names: {},

@@ -136,12 +136,16 @@ const dealWords: Record<DealEntry['change'], [word: string, tone: Tone]> = {
 
 function DealItem({ entry }: { entry: DealEntry }) {
   const [word, tone] = dealWords[entry.change];
-  // That somebody without a part came or went says all.
-  const shown = entry.changes.filter(
-    ({ old, new: now }) => entry.change !== 'created' && !(isNothing(old) && isNothing(now)),
-  );
+  const isHanded = entry.change === 'edited' && entry.changes.every(({ field }) => field === 'customer');
+  const [only] = entry.changes;
+  const part = entry.change === 'contact_added' && !isNothing(only?.new) ? showChanged(only?.new) : undefined;
+  const shown = ['created', 'contact_added', 'contact_removed'].includes(entry.change) ? [] : entry.changes;
   return (
-    <Item entry={entry} icon={<IconCash size={15} />} title={<Tag tone={tone}>{word}</Tag>}>
+    <Item
+      entry={entry}
+      icon={<IconCash size={15} />}
+      title={<Tag tone={tone}>{isHanded ? 'Another primary contact' : word}</Tag>}
+    >
       <p className={classes.words}>
         <Link to="/deals/$id" params={{ id: String(entry.deal.id) }}>
           {entry.deal.name}
@@ -149,6 +153,7 @@ function DealItem({ entry }: { entry: DealEntry }) {
         {entry.contact && !entry.customer && <span className={classes.fact}> · {entry.contact.name}</span>}
       </p>
       {shown.length > 0 && <Changes changes={shown} />}
+      {part && <p className={classes.fact}>as {part}</p>}
     </Item>
   );
 }
