@@ -36,6 +36,7 @@ export const sections: Section[] = [
       'docs/snippets',
       'docs/webhooks',
       'docs/companies',
+      'docs/deals',
       'docs/tasks',
       'docs/reports',
       'docs/inbox',
