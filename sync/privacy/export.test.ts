@@ -190,6 +190,9 @@ describe('the export', () => {
       'Shoe size',
       'Ada at work',
       'Firefox',
+      'Chooses the wood',
+      'deal.created',
+      'deal_contact.created',
     ]) // prettier-ignore
       expect(text).toContain(held);
     for (const [path, content] of files)
