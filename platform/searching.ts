@@ -40,7 +40,8 @@ export function matchName(
   parameter: Parameter,
   { also, byIndex }: { also?: string; byIndex?: ByIndex | undefined } = {},
 ): string {
-  const forms = formsOf(word);
+  // A word without letters and digits is sought as it was typed: no index leads to it, and folding every name for it takes seconds.
+  const forms = /[\p{L}\p{N}]/u.test(word) ? formsOf(word) : [];
   const patternOf = (text: string) =>
     byIndex ? `(select ${parameter(likePattern(text), 'text')})` : parameter(likePattern(text));
   const folded = forms.map((form) => `platform.search_text(${name}) like ${patternOf(form)}`);

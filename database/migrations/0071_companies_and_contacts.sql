@@ -185,3 +185,22 @@ where relation in ('sync.events', 'sync.outbox');
 alter table platform.apps drop constraint apps_name_free, add constraint apps_name_free check (
   name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company', 'user', 'deal', 'contact', 'activity',
     'custom_value', 'session', 'message', 'entry', 'call', 'tier', 'tag', 'customer_tag', 'rating', 'deal_contact'));
+
+-- As it was, in half the time for a name that folds to ASCII: the regular expression looks for characters that such a text cannot have. The
+-- index of a frequent word leads to tens of thousands of names, each of which is folded again.
+create or replace function platform.search_text(name text) returns text
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+declare
+  folded text := platform.fold(name);
+  joined text;
+begin
+  if octet_length(folded) = char_length(folded) then
+    joined := replace(folded, '-', '');
+    return ' ' || replace(folded, '-', ' ') || case when joined <> folded then ' ' || joined else '' end;
+  end if;
+  joined := translate(folded, '-‐‑‒–—―−﹣－·・･', '');
+  return regexp_replace(
+    ' ' || translate(folded, '-‐‑‒–—―−﹣－·・･', '             ') || case when joined <> folded then ' ' || joined else '' end,
+    '\s*([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff'
+    '\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])', ' \1', 'g');
+end $$;
