@@ -49,6 +49,7 @@ export { countSeats } from './serving/seats.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
 export type { Hearing } from './serving/stream.ts';
+export { addSettingChangeRoutes } from './settingchanges.ts';
 export {
   addDays,
   cutSpan,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openFiles } from '@aether/files';
-import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { addSettingChangeRoutes, type Served, type ServerOptions, startServer } from '@aether/http';
 import { openMail } from '@aether/mail';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
@@ -95,6 +95,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addTierRoutes(app, db);
         addUserRoutes(app, db);
         addViewRoutes(app, db);
+        addSettingChangeRoutes(app, db);
         addSearchRoutes(app, db);
         addTextSearchRoutes(app, db);
         addSnapshotRoutes(app, db);

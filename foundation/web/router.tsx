@@ -1,5 +1,6 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
+import { readChangesSearch } from '@aether/ui/changes/search.ts';
 import { readInboxSearch } from '@aether/ui/inbox/search.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
@@ -106,6 +107,11 @@ const routes = [
   createRoute({
     ...route('/settings/tiers'),
     component: lazyPage(() => import('./settings/TiersPage.tsx'), 'TiersPage'),
+  }),
+  createRoute({
+    ...route('/settings/changes'),
+    validateSearch: readChangesSearch,
+    component: lazyPage(() => import('./settings/ChangesPage.tsx'), 'ChangesPage'),
   }),
   createRoute({
     ...route('/settings/users'),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openFiles } from '@aether/files';
-import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { addSettingChangeRoutes, type Served, type ServerOptions, startServer } from '@aether/http';
 import { addMailRoutes, openMail, readMailSettings } from '@aether/mail';
 import type { PlatformDb } from '@aether/platform';
 import { addSignIn } from '@aether/signin';
@@ -121,6 +121,7 @@ export function startSupport({
         addViewRoutes(app, db);
         addInboxRoutes(app, db);
         addNoticeRoutes(app, db);
+        addSettingChangeRoutes(app, db);
         addReportRoutes(app, db);
         addChatbotRoutes(app, db);
         addAgentRoutes(app, db);

@@ -1,5 +1,6 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
+import { readChangesSearch } from '@aether/ui/changes/search.ts';
 import { readInboxSearch } from '@aether/ui/inbox/search.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
@@ -44,6 +45,7 @@ const settings = {
   chatbot: lazyPage(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
   sharing: lazyPage(() => import('./settings/SharingPage.tsx'), 'SharingPage'),
   tags: lazyPage(() => import('./settings/TagsPage.tsx'), 'TagsPage'),
+  changes: lazyPage(() => import('./settings/ChangesPage.tsx'), 'ChangesPage'),
   canned: lazyPage(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
 };
 
@@ -102,6 +104,7 @@ const routes = [
   createRoute({ ...route('/settings/sharing'), component: settings.sharing }),
   createRoute({ ...route('/settings/tags'), component: settings.tags }),
   createRoute({ ...route('/settings/canned-answers'), component: settings.canned }),
+  createRoute({ ...route('/settings/changes'), validateSearch: readChangesSearch, component: settings.changes }),
 ] as const;
 
 export const router = createRouter({

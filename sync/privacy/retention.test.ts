@@ -49,6 +49,7 @@ test('the list names every kind, what decides about it, and what goes next', asy
     ['import_plans', 30, 'limit'],
     ['log', 90, 'SYNC_KEEP_DAYS'],
     ['operations', 730, 'limit'],
+    ['setting_changes', 730, 'rule'],
     ['sign_ins', 30, 'rule'],
   ]);
   expect(rules.find(({ kind }) => kind === 'conversations')?.next).toEqual([]);

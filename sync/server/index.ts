@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { openBlobs } from '@aether/files/blobs';
-import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, startServer } from '@aether/http';
+import {
+  addSettingChangeRoutes,
+  type Hearing,
+  type Served,
+  type ServerOptions,
+  scopesOfSharedEvents,
+  startServer,
+} from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import { openSimulator } from '../access/simulator.ts';
 import { startAlerting } from '../alerts/alerting.ts';
@@ -62,6 +69,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addConsumersRoutes(app, db);
         addAppRoutes(app, db);
         addWebhookRoutes(app, db, readWebhookNetworks(variables));
+        addSettingChangeRoutes(app, db);
         addEventsRoutes(app, db);
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);

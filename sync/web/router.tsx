@@ -1,6 +1,7 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
+import { readChangesSearch } from '@aether/ui/changes/search.ts';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
@@ -70,6 +71,11 @@ const routes = [
   createRoute({
     ...route('/consumers'),
     component: lazyPage(() => import('./consumers/ConsumersPage.tsx'), 'ConsumersPage'),
+  }),
+  createRoute({
+    ...route('/changes'),
+    validateSearch: readChangesSearch,
+    component: lazyPage(() => import('./changes/ChangesPage.tsx'), 'ChangesPage'),
   }),
   createRoute({
     ...route('/webhooks'),

@@ -4,6 +4,7 @@ import {
   IconBell,
   IconChartBar,
   IconClockPause,
+  IconHistory,
   IconInbox,
   IconMessageCheck,
   IconMessages,
@@ -36,6 +37,7 @@ export const places = [
   { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
+  { to: '/settings/changes', label: 'Changes', keys: 'g v', icon: IconHistory, isSetting: true, isForAdmins: true },
 ] as const;
 
 /** They are reached from a page of the navigation, and by their keys. */
@@ -55,11 +57,13 @@ const viewIcons: Record<View, typeof IconInbox> = {
 
 /** @param isAgent a person who is not an agent sees no conversations, customers or calls, but has an inbox. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
+  const { isAdmin } = useMe();
   return (
     <nav aria-label="Main">
       {isAgent && <Views />}
       {isAgent && <SavedViews />}
       {places
+        .filter((place) => isAdmin || !('isForAdmins' in place))
         .filter(({ to, isSetting }) => isAgent || isSetting || to === '/notices')
         .map(({ to, label, icon: Icon, isSetting }, index, shown) => (
           <div key={to}>

@@ -5,6 +5,7 @@ const kinds: Readonly<Record<string, string>> = {
   import_lines: 'Lines of imports',
   import_plans: 'Plans of imports',
   import_files: 'Files of imports',
+  setting_changes: 'Changes of settings',
   sign_ins: 'Sign-ins',
   operations: 'Records of operations',
   log: 'The log',

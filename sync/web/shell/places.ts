@@ -8,6 +8,7 @@ import {
   IconExclamationCircle,
   IconFileImport,
   IconHeartbeat,
+  IconHistory,
   IconKey,
   IconPlugConnected,
   IconShieldLock,
@@ -36,4 +37,5 @@ export const places = [
   { to: '/privacy', label: 'Privacy', keys: 'g p', icon: IconShieldLock },
   { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },
   { to: '/alerts', label: 'Alerts', keys: 'g l', icon: IconBell },
+  { to: '/changes', label: 'Changes', keys: 'g n', icon: IconHistory },
 ] as const;
