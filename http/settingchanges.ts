@@ -264,7 +264,7 @@ export function addSettingChangeRoutes(app: App, db: PlatformDb) {
         `select a.actor as id, coalesce(u.name, a.actor) as name
          from (select distinct c.actor from platform.setting_changes c where c.home = platform.current_app() and c.actor is not null) a
            left join platform.users u on u.id = a.actor
-         order by 2, 1`,
+         order by coalesce(u.name, a.actor) collate platform.people, 1`,
       );
       return c.json({ people: found }, 200);
     });

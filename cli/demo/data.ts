@@ -165,8 +165,8 @@ export async function loadDemoData(urls: {
   supportUrl: string;
   migratorUrl: string;
 }): Promise<boolean> {
-  const asFoundation = await inApp('foundation', urls.foundationUrl, loadFoundation);
-  const asSupport = await inApp('support', urls.supportUrl, loadSupport);
+  const asFoundation = await inApp('foundation', urls.foundationUrl, loadFoundation, changeFoundation);
+  const asSupport = await inApp('support', urls.supportUrl, loadSupport, changeSupport);
   if (asSupport) await backdate(urls.migratorUrl, makeWorld());
   return asFoundation || asSupport;
 }
@@ -175,15 +175,18 @@ async function inApp(
   app: 'foundation' | 'support',
   url: string,
   load: (db: PlatformDb, tx: Transaction) => Promise<void>,
+  change: (tx: Transaction) => Promise<unknown>,
 ): Promise<boolean> {
   const db = await connectPlatform({ app, variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '1' } });
   try {
     const marker = app === 'foundation' ? 'select from crm.pipelines limit 1' : 'select from support.widgets limit 1';
-    return await db.transaction({}, async (tx) => {
+    const isLoaded = await db.transaction({}, async (tx) => {
       if ((await tx.query(marker)).length > 0) return false;
       await load(db, tx);
       return true;
     });
+    if (isLoaded) await db.transaction({ actor: 'demo-maya' }, change);
+    return isLoaded;
   } finally {
     await db.close();
   }
@@ -239,6 +242,17 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
   await loadSettings(tx);
   await loadCompanies(tx);
 }
+
+/** What Maya has changed in the settings since: the pages of changes show it. */
+const changeFoundation = (tx: Transaction) =>
+  tx.query(`update crm.pipeline_stages set probability_percent = probability_percent + 5 where outcome = 'open'`);
+
+const changeSupport = async (tx: Transaction) => {
+  await tx.query(
+    `update support.widgets set settings = jsonb_set(settings, '{texts,subtitle}', '"We answer within an hour"') where name = 'Demo shop'`,
+  );
+  await tx.query(`update support.canned_answers set title = 'Delivery times' where shortcut = 'shipping'`);
+};
 
 /** What the people of the demo find in their inboxes. */
 async function tellColleagues(tx: Transaction, customerIds: Map<string, string>): Promise<void> {

@@ -42,6 +42,7 @@ export const sections: Section[] = [
       'docs/inbox',
       'docs/selecting',
       'docs/teams',
+      'docs/changes',
       'docs/search',
       'docs/files',
       'docs/email',

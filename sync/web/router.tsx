@@ -1,7 +1,7 @@
 import { Broken } from '@aether/ui/Broken.tsx';
+import { readChangesSearch } from '@aether/ui/changes/search.ts';
 import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
-import { readChangesSearch } from '@aether/ui/changes/search.ts';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';

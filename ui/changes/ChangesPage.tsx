@@ -7,7 +7,7 @@ import { dayOf } from '../formats.ts';
 import { useKeys } from '../Keys.tsx';
 import { ErrorNotice, Nothing } from '../Notice.tsx';
 import { Picker } from '../Picker.tsx';
-import { daysOfSpan, spanLabels, type SpanName, spanNames } from '../reports/spans.ts';
+import { daysOfSpan, type SpanName, spanLabels, spanNames } from '../reports/spans.ts';
 import { PageHead } from '../Shell.tsx';
 import { Waiting } from '../Waiting.tsx';
 import { ActRow } from './ActRow.tsx';
@@ -176,7 +176,6 @@ function ChangeList({ placeOf, search, onSearch, go }: ChangesPageProps) {
       )}
       {acts.length > 0 && (
         // biome-ignore lint/a11y/useKeyWithClickEvents: it only makes its links faster, which have keys of their own
-        // biome-ignore lint/a11y/noNoninteractiveElementInteractions: as above
         <ul ref={list} className={classes.acts} aria-label="Changes of settings" onClick={follow}>
           {acts.map((act) => (
             <ActRow key={act.id} act={act} placeOf={placeOf} />

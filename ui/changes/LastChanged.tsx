@@ -20,7 +20,7 @@ export function LastChanged({ kind, of, at = '/settings/changes' }: LastChangedP
   const { data } = useQuery({ ...lastChangeQuery(kind, of), enabled: isAdmin });
   const [act] = data?.acts ?? [];
   if (!isAdmin || !act) return null;
-  const address = `${at}?${new URLSearchParams({ kind, ...(of !== undefined && { key: JSON.stringify(of) }) })}`;
+  const address = `${at}?${new URLSearchParams({ kind, ...(of !== undefined && { key: of }) })}`;
   return (
     <p className={classes.last}>
       Last changed by {sayWho(act)}, <time title={formatMoment(act.at)}>{formatAgo(act.at)}</time>.{' '}

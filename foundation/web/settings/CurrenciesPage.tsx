@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { dayOf, formatDay, formatNumber } from '@aether/ui/formats.ts';
@@ -35,6 +36,7 @@ export function CurrenciesPage() {
           Reports say sums in one currency. A rate holds from its day until the next one of its currency: a closed deal
           counts at the rate of the day of its closing, an open one at today’s. Deals without a rate are counted apart.
         </p>
+        <LastChanged kind="currency" />
         <Rates />
       </div>
     </AdminOnly>

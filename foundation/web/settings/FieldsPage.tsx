@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
@@ -29,6 +30,7 @@ export function FieldsPage() {
           What your organisation wants to know beyond the fields that are there. The database itself checks every value,
           so imports and other programs cannot store a wrong one.
         </p>
+        <LastChanged kind="custom_field" />
         {records.map(({ record, title }) => (
           <FieldsOf key={record} record={record} title={title} />
         ))}

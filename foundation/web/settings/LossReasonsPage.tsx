@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
@@ -30,6 +31,7 @@ export function LossReasonsPage() {
           Whoever closes a deal as lost chooses one of these and may add words; the reports count them. A reason that
           deals have cannot be removed: retire it, and it is offered no more.
         </p>
+        <LastChanged kind="loss_reason" />
         <ReasonList />
       </div>
     </AdminOnly>

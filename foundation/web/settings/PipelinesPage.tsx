@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -29,6 +30,7 @@ export function PipelinesPage() {
           A deal moves from stage to stage of its pipeline. A stage’s chance weighs the deals in it for the forecast;
           every pipeline has one stage for won and one for lost deals at most.
         </p>
+        <LastChanged kind="pipeline" />
         {error && <ErrorNotice title="The pipelines could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data?.pipelines.length === 0 && (

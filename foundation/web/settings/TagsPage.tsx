@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { TagSettings } from '@aether/ui/TagSettings.tsx';
@@ -25,6 +26,7 @@ export function TagsPage() {
           Words that people put on customers to find them together. Everybody makes tags while they use them; here they
           get another name or colour, or go.
         </p>
+        <LastChanged kind="tag" />
         <TagList />
       </div>
     </AdminOnly>

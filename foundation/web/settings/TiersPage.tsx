@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
@@ -23,6 +24,7 @@ export function TiersPage() {
           What a customer may be worth to you. Both apps show the label in its colour. A tier that customers have cannot
           be removed: retire it, and they keep it while nobody else gets it.
         </p>
+        <LastChanged kind="tier" />
         <TierList />
       </div>
     </AdminOnly>

@@ -1,4 +1,5 @@
 import { showAddress } from '@aether/platform/noaddress';
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { formatAgo } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
@@ -30,6 +31,7 @@ export function UsersPage() {
           everybody else works with the records. Whoever leaves is entered here: their access ends, and what they have
           is handed over.
         </p>
+        <LastChanged kind="user" />
         {error && <ErrorNotice title="The users could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         <ul className={classes.list}>

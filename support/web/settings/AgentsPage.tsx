@@ -1,4 +1,5 @@
 import { showAddress } from '@aether/platform/noaddress';
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
@@ -43,6 +44,7 @@ export function AgentsPage() {
         <p className={classes.intro}>
           Agents see conversations and answer them. You can also change your own availability in the menu at your name.
         </p>
+        <LastChanged kind="agent" />
         {error && <ErrorNotice title="The agents could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -52,6 +53,7 @@ export function CannedPage() {
         <p className={classes.intro}>
           Type / at the beginning of an answer to choose one. All agents use them, and any agent may change them.
         </p>
+        <LastChanged kind="canned_answer" />
         {error && <ErrorNotice title="The canned answers could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && answers.length === 0 && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -40,6 +41,7 @@ export function ChatbotPage() {
       </PageHead>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} data-wide tabIndex={0}>
+        <LastChanged kind="chatbot" of={id} />
         <ChatbotForm key={chatbot.id} chatbot={chatbot} />
       </div>
     </>

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -37,6 +38,7 @@ export function ChatbotsPage() {
           A chatbot greets, answers what it has answers for, and hands over to an agent. What it says is marked as
           automatic. One per widget is live.
         </p>
+        <LastChanged kind="chatbot" />
         {error && <ErrorNotice title="The chatbots could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -39,6 +40,7 @@ export function SharingPage() {
           What Foundation shows in a customer’s timeline besides outcome and summary. Administrators read what a
           customer’s manager reads. A change holds at once, also for what is over.
         </p>
+        <LastChanged kind="sharing" />
         {error && <ErrorNotice title="The sharing could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { TagSettings } from '@aether/ui/TagSettings.tsx';
@@ -28,6 +29,7 @@ export function TagsPage() {
           Words that agents put on conversations to find them together. Every agent makes tags; administrators give them
           another name or colour, or remove them.
         </p>
+        <LastChanged kind="tag" />
         {error && !data && <ErrorNotice title="The tags could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting lines={5} />}
         {data && (

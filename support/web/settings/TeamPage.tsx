@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -43,6 +44,7 @@ export function TeamPage() {
       </PageHead>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} tabIndex={0}>
+        <LastChanged kind="team" of={id} />
         <ReadOnly what="teams">
           <TeamForm key={team.id} team={team} />
         </ReadOnly>

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -43,6 +44,7 @@ export function TeamsPage() {
           A team answers widgets together. It says when people are there, who gets the next conversation, and how soon
           visitors are to be answered.
         </p>
+        <LastChanged kind="team" />
         {error && !data && <ErrorNotice title="The teams could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
@@ -43,6 +44,7 @@ export function WidgetPage() {
       </PageHead>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} data-wide tabIndex={0}>
+        <LastChanged kind="widget" of={id} />
         <ReadOnly what="widgets">
           <WidgetForm key={widget.id} widget={widget}>
             <h2 className={classes.title}>Install</h2>

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -33,6 +34,7 @@ export function WidgetsPage() {
         <p className={classes.intro}>
           A widget is the chat on a website: one line in the page, and visitors write to you.
         </p>
+        <LastChanged kind="widget" />
         {error && <ErrorNotice title="The widgets could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && (

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -24,6 +25,7 @@ export function AppsPage() {
     <>
       <PageHead title="Apps" detail={app ?? 'on this database'} />
       <div className={classes.page}>
+        <LastChanged kind="app" at="/changes" />
         {app && (
           <p>
             <Link to="/apps">All apps</Link>

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -23,6 +24,7 @@ export function RetentionPage() {
     <StewardOnly does="see how long things are kept">
       <PageHead title="Privacy" detail="how long things are kept" />
       <div className={classes.page}>
+        <LastChanged kind="retention" at="/changes" />
         <PrivacyNavigation />
         {error && <ErrorNotice title="The rules could not be read" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}

@@ -1,3 +1,4 @@
+import { LastChanged } from '@aether/ui/changes/LastChanged.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -39,6 +40,7 @@ export function WebhookPage() {
         <p>
           <Link to="/webhooks">All webhooks</Link>
         </p>
+        <LastChanged kind="webhook" of={name} at="/changes" />
         {error && !isGone && (
           <ErrorNotice
             title={data ? 'What follows is old' : 'The webhook could not be read'}
