@@ -108,6 +108,7 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['loss reasons', () => '/settings/loss-reasons', 'Bad timing'],
     ['currencies', () => '/settings/currencies', '1 GBP'],
     ['users', () => '/settings/users', 'Priya Nair'],
+    ['changes', () => '/settings/changes', 'Pipeline Sales'],
     ['nobody', () => '/customers?search=nobody-is-called-this', 'No customer is like that'],
   ],
   support: [
@@ -127,13 +128,22 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['support-team', () => `/settings/teams/${ids.team}`, 'Add a holiday'],
     ['support-widgets', () => '/settings/widgets', 'Demo shop'],
     ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Allowed websites'],
+    ['support-changes', () => '/settings/changes', 'For administrators'],
     ['support-chatbots', () => '/settings/chatbots', 'Lumi'],
     ['support-chatbot', () => `/settings/chatbots/${ids.chatbot}`, 'Questions'],
   ],
 };
 
 /** The pages that are tested on a narrow screen. The others have the same parts, one below the other. */
-const mostUsed = new Set(['customers', 'customer', 'deals', 'support-inbox', 'support-conversation', 'support-team']);
+const mostUsed = new Set([
+  'customers',
+  'customer',
+  'deals',
+  'support-inbox',
+  'support-conversation',
+  'support-team',
+  'changes',
+]);
 
 /** The pages with their own colours. The others consist of the same parts. */
 const inDark = new Set([

@@ -630,6 +630,25 @@ describe('an administrator', () => {
     await maya.getByText('In use').waitFor();
     expect(await maya.content()).not.toContain(secret);
 
+    const page = maya.url();
+    await maya.getByRole('checkbox', { name: 'German' }).click();
+    await maya.getByRole('checkbox', { name: /language of the visitor’s browser/ }).click();
+    await maya.getByRole('radiogroup', { name: 'Language of the words' }).getByText('German').click();
+    await maya.getByRole('textbox', { name: 'Greeting' }).fill('Moin! Welche Lampe suchen Sie?');
+    await look('widget-languages', maya);
+    await maya.getByRole('button', { name: 'Save' }).click();
+    await maya.getByText('Lamp blog was saved. Websites show it within half a minute.').waitFor();
+    await maya.getByText('Last changed by Maya Okafor').waitFor();
+    await maya.getByRole('link', { name: 'All changes' }).click();
+    const acts = maya.getByRole('list', { name: 'Changes of settings' });
+    await acts.getByText('Moin! Welche Lampe suchen Sie?').waitFor();
+    await acts.getByText('another one, which is not recorded').waitFor();
+    expect(await maya.content()).not.toContain(secret);
+    await look('changes', maya);
+    await maya.keyboard.press('j');
+    await maya.keyboard.press('o');
+    await maya.waitForURL(page);
+
     await maya.getByRole('button', { name: 'Delete…' }).click();
     await maya.getByText('Nobody ever came through it. It takes along 1 secret.').waitFor();
     await look('delete-widget', maya);

@@ -49,10 +49,12 @@ async function host(page: Page, key = plainKey): Promise<Visitor> {
 async function startSite(): Promise<string> {
   const server = createServer(({ url }, response) => {
     response.setHeader('Content-Type', 'text/html');
-    if (url === '/still') response.end('<!doctype html>');
+    const { pathname, searchParams } = new URL(url ?? '/', 'http://site');
+    const language = searchParams.get('language');
+    if (pathname === '/still') response.end('<!doctype html>');
     else
       response.end(
-        `<!doctype html><html lang="en"><title>Site</title><link rel="icon" href="data:,"><main><h1>Site</h1></main><script async src="${stack.support}/widget.js" data-key="${url?.slice(1)}"></script></html>`,
+        `<!doctype html><html lang="en"><title>Site</title><link rel="icon" href="data:,"><main><h1>Site</h1></main><script async src="${stack.support}/widget.js" data-key="${pathname.slice(1)}"${language ? ` data-language="${language}"` : ''}></script></html>`,
       );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -227,6 +229,32 @@ describe('a visitor', () => {
     await admin('PATCH', `/api/agents/${tom.id}`, { availability: 'offline' });
     return tom.id;
   }
+});
+
+test('the widget speaks the language of the visitor’s browser, or the one that the page says, and the agent is told what they read', async () => {
+  const { key } = await newWidget('Polyglot', {
+    ...{ language: 'en', languages: ['de', 'fr'], choice: 'browser', ask: 'before' },
+    translations: { de: { greeting: 'Moin! Welche Lampe suchen Sie?' } },
+  });
+  const context = await visitorBrowser(browser, { locale: 'de-AT' });
+  const page = await context.newPage();
+  await page.goto(`${site}/${key}?language=nb`);
+  await page.getByRole('button', { name: 'Chat öffnen' }).click();
+  const panel = page.getByRole('dialog', { name: 'Chatten Sie mit uns' });
+  await panel.getByText('Moin! Welche Lampe suchen Sie?').waitFor();
+  await page.goto(`${site}/${key}?language=fr-CA`);
+  await page.getByRole('button', { name: 'Ouvrir le chat' }).click();
+  await page.getByRole('dialog').getByText('Bonjour').first().waitFor();
+  const email = nextAddress();
+  await page.getByRole('dialog').getByRole('textbox').nth(0).fill('Vera');
+  await page.getByRole('dialog').getByRole('textbox').nth(1).fill(email);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').getByRole('textbox').last().fill('Bonsoir');
+  await page.keyboard.press('Enter');
+  await expect
+    .poll(async () => (await conversationOf(stack, email))?.session, { timeout: 25_000 })
+    .toMatchObject({ language: 'fr-CA', widget_language: 'fr' });
+  await context.close();
 });
 
 describe('no message is lost or doubled', () => {

@@ -149,6 +149,28 @@ const botRules: BotRules = {
   hand_over_text: 'I am asking a person to join. Your messages are here when they come.',
   office_hours: null,
   out_of_hours_text: 'Nobody is here at the moment. Leave your question, and you will find the answer here.',
+  translations: {
+    de: {
+      greeting: 'Hallo! Ich weiß etwas über Lieferung, Rückgabe und Lampen. Worum geht es?',
+      fallback: 'Das habe ich nicht verstanden. Wählen Sie eines davon, oder sprechen Sie mit einem Menschen.',
+      hand_over_text: 'Ich bitte jemanden dazu. Ihre Nachrichten sind da, wenn sie kommen.',
+      questions: {
+        delivery: {
+          label: 'Wann kommt mein Paket?',
+          keywords: ['lieferung', 'paket', 'versand'],
+          answer:
+            'Wir versenden innerhalb von zwei Werktagen. In der Mail mit dem Link zur Sendung steht der Tag der Ankunft.',
+        },
+        returns: {
+          label: 'Wie schicke ich etwas zurück?',
+          keywords: ['rückgabe', 'zurück', 'umtausch', 'kaputt'],
+          answer:
+            'Innerhalb von 30 Tagen, auf unsere Kosten. Kleben Sie das Etikett aus dem Paket darauf und geben Sie es bei der Post ab.',
+        },
+        company: { label: 'Wir sind eine Firma und brauchen viele', keywords: ['firma', 'angebot', 'rechnung'] },
+      },
+    },
+  },
 };
 
 /** Support's part of the demo: agents, the shop's widget with its chatbot, canned answers, and conversations. */
@@ -164,6 +186,12 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
   const settings = {
     theme: { color: '#0b6e6e' },
     texts: { title: 'Lumen & Oak', subtitle: 'We answer within minutes' },
+    languages: ['de', 'fr'],
+    choice: 'browser',
+    translations: {
+      de: { title: 'Lumen & Oak', subtitle: 'Wir antworten in wenigen Minuten' },
+      fr: { title: 'Lumen & Oak', subtitle: 'Nous répondons en quelques minutes' },
+    },
   };
   await tx.query(`insert into support.widgets (key, name, settings) values ($1, 'Demo shop', $2)`, [
     demoWidgetKey,

@@ -1,6 +1,6 @@
 import { Broken } from '@aether/ui/Broken.tsx';
-import { client } from '@aether/ui/client.ts';
 import { readChangesSearch } from '@aether/ui/changes/search.ts';
+import { client } from '@aether/ui/client.ts';
 import { readInboxSearch } from '@aether/ui/inbox/search.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';

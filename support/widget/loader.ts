@@ -22,7 +22,12 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
     identity = String((event as CustomEvent).detail ?? '');
     launched?.identify(identity);
   });
-  const answer = await fetch(`${base}/api/widgets/${key}/config`, { credentials: 'omit' });
+  const { language } = script.dataset;
+  const reads = new URLSearchParams({
+    ...(language && { language: language.slice(0, 35) }),
+    browser: navigator.languages.slice(0, 5).join().slice(0, 200),
+  });
+  const answer = await fetch(`${base}/api/widgets/${key}/config?${reads}`, { credentials: 'omit' });
   if (!answer.ok) return; // no such widget, or not for this page
   const config: Config = await answer.json();
 
@@ -64,7 +69,7 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
     loading ??= import(/* @vite-ignore */ `${base}/widget/${__PANEL__}${again}`).then(
       (panel: { launch(parts: Launch): Launched }) => {
         failure.remove();
-        launched = panel.launch({ root, launcher, badge, base, key, config, identity });
+        launched = panel.launch({ root, launcher, badge, base, key, config, identity, language });
         return launched;
       },
     );

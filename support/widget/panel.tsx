@@ -15,14 +15,16 @@ export type Launch = {
   config: Config;
   /** Signed by the host page; an empty text says that nobody is signed in there. */
   identity: string | undefined;
+  /** What the host page says that its visitors read. */
+  language: string | undefined;
 };
 
 export type Launched = { open(isOpen: boolean): void; identify(token: string): void };
 
 /** Draws the panel into the launcher's shadow root, and continues the stored conversation. */
-export function launch({ root, launcher, badge, base, key, config, identity }: Launch): Launched {
+export function launch({ root, launcher, badge, base, key, config, identity, language }: Launch): Launched {
   const words = wordsOf(config.language, config.texts);
-  const chat = openChat({ base, key, config, identity });
+  const chat = openChat({ base, key, config, identity, language });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(styles);
   root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];

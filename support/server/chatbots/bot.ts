@@ -1,6 +1,7 @@
 import { foldedWordsOf } from '@aether/platform';
 import type { Choice } from '../conversations/messages.ts';
 import { isOpenAt, type OfficeHours } from '../widgets/officehours.ts';
+import type { WidgetLanguage } from '../widgets/widgetsettings.ts';
 
 /** The rules of a chatbot, as an administrator wrote them. */
 export type BotRules = {
@@ -16,6 +17,21 @@ export type BotRules = {
   office_hours: OfficeHours | null;
   /** In place of `hand_over_text` when nobody is in the office. */
   out_of_hours_text: string;
+  /** What it says in other languages, by language: see translations.ts. */
+  translations?: BotTranslations | undefined;
+};
+
+export type BotTranslations = { [Language in WidgetLanguage]?: BotTranslation | undefined };
+
+/** What is not translated is said as it is written in the rules. Questions by their ids. */
+export type BotTranslation = {
+  greeting?: string | undefined;
+  fallback?: string | undefined;
+  hand_over_text?: string | undefined;
+  out_of_hours_text?: string | undefined;
+  questions?:
+    | Record<string, { label?: string | undefined; answer?: string | undefined; keywords?: string[] | undefined }>
+    | undefined;
 };
 
 /** `hand_over`: a person takes over after the answer. */

@@ -1,6 +1,7 @@
 import { type App, createStaffRoute, jsonBody, line, object, problems, text, time, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { ChoicesSchema } from '../conversations/messages.schemas.ts';
+import { languages } from '../widgets/widgetsettings.ts';
 import { BotRulesSchema } from './chatbots.schemas.ts';
 import { createChatbot, deleteChatbot, listChatbots, previewChatbot, updateChatbot } from './chatbots.ts';
 
@@ -94,6 +95,10 @@ const preview = createStaffRoute({
           )
           .max(saidMax),
         at: time().optional(),
+        language: z
+          .enum(languages)
+          .optional()
+          .openapi({ description: 'Of the widget; without it, the rules as written.' }),
       }).openapi('ChatbotPreview'),
     ),
   },
@@ -120,8 +125,8 @@ export function addChatbotRoutes(app: App, db: PlatformDb) {
       c.json(await db.transaction({ actor: c.get('actor')?.id }, (tx) => createChatbot(tx, c.req.valid('json'))), 201),
     )
     .openapi(preview, async (c) => {
-      const { rules, conversation, at } = c.req.valid('json');
-      return c.json(previewChatbot(rules, conversation, at ? new Date(at) : new Date()), 200);
+      const { rules, conversation, at, language } = c.req.valid('json');
+      return c.json(previewChatbot(rules, conversation, at ? new Date(at) : new Date(), language), 200);
     })
     .openapi(change, async (c) =>
       c.json(

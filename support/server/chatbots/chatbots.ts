@@ -2,19 +2,21 @@ import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict }
 import { addEntry } from '../conversations/entries.ts';
 import { addMessage } from '../conversations/messages.ts';
 import type { LockedSession } from '../conversations/sessions.ts';
-import { answer, type BotReply, type BotRules, greet, handOver, type Said } from './bot.ts';
+import { answer, type BotReply, type BotRules, type BotTranslations, greet, handOver, type Said } from './bot.ts';
+import { inLanguage } from './translations.ts';
 
 export type Chatbot = {
   id: string;
   widget: { id: string; name: string };
   name: string;
-  rules: BotRules;
+  rules: BotRules & { translations: BotTranslations };
   /** The chatbot that answers for its widget; at most one per widget. */
   is_live: boolean;
   version: number;
 };
 
-const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name, b.rules, b.is_live, b.version`;
+const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name, '{"translations": {}}'::jsonb || b.rules as rules,
+  b.is_live, b.version`;
 const chatbotTables = 'support.chatbots b join support.widgets w on w.id = b.widget_id';
 
 export function listChatbots(on: Queryable): Promise<Chatbot[]> {
@@ -90,7 +92,7 @@ export async function findLiveBot(
 
 /** The bot's greeting in a session that was just opened. */
 export async function greetVisitor(tx: Transaction, held: LockedSession, rules: BotRules): Promise<void> {
-  await say(tx, held, greet(rules), 'greeting');
+  await say(tx, held, greet(inLanguage(rules, held.widget_language)), 'greeting');
 }
 
 /** The bot answers the visitor's latest message in the same transaction: once, and before any other message. */
@@ -107,7 +109,7 @@ export async function answerVisitor(
   );
   const last = said.at(-1);
   if (last) last.question_id = questionId;
-  const turn = answer(bot.rules, said, at);
+  const turn = answer(inLanguage(bot.rules, held.widget_language), said, at);
   await say(tx, held, turn.replies, `answer-${number}`);
   if (turn.handler === 'agent') await passOn(tx, held);
 }
@@ -120,7 +122,13 @@ export async function answerVisitor(
 export async function handOverToAgent(tx: Transaction, held: LockedSession, at = new Date()): Promise<void> {
   if (held.handler === 'agent') return;
   const bot = await findLiveBot(tx, held.widget_id);
-  if (bot) await say(tx, held, handOver(bot.rules, at).replies, `hand-over-${held.message_count}`);
+  if (bot)
+    await say(
+      tx,
+      held,
+      handOver(inLanguage(bot.rules, held.widget_language), at).replies,
+      `hand-over-${held.message_count}`,
+    );
   await passOn(tx, held);
 }
 
@@ -144,7 +152,8 @@ async function say(tx: Transaction, held: LockedSession, replies: BotReply[], na
 }
 
 /** The bot's answer under rules that need not be stored. */
-export function previewChatbot(rules: BotRules, conversation: Said[], at: Date) {
+export function previewChatbot(given: BotRules, conversation: Said[], at: Date, language: string | null = null) {
+  const rules = inLanguage(given, language);
   return conversation.length === 0
     ? { replies: greet(rules), handler: 'bot' as const }
     : answer(rules, conversation, at);

@@ -32,8 +32,12 @@ export const SessionSchema = z
       .boolean()
       .openapi({ description: 'A colleague assigned it to its agent, who has not opened it since.' }),
     page: z.object({ url: z.string(), title: z.string().optional() }).nullable(),
-    language: z.string().nullable(),
+    language: z.string().nullable().openapi({ description: 'That the visitor reads: of the page, or the browser.' }),
     time_zone: z.string().nullable(),
+    widget_language: z
+      .string()
+      .nullable()
+      .openapi({ description: 'In which the widget is shown, and its chatbot answers.' }),
     started_at: moment,
     last_message_at: moment.nullable(),
     ended_at: moment.nullable(),

@@ -41,6 +41,7 @@ export type Session = {
   page: { url: string; title?: string } | null;
   language: string | null;
   time_zone: string | null;
+  widget_language: string | null;
   started_at: Date;
   last_message_at: Date | null;
   ended_at: Date | null;
@@ -86,7 +87,7 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.handler, s.is_offline,
   case when s.snoozed_until > now() then s.snoozed_until end as snoozed_until, s.waiting_since, s.message_count,
-  s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.started_at,
+  s.visitor_read_number, s.agent_read_number, s.is_new_to_agent, s.page, s.language, s.time_zone, s.widget_language, s.started_at,
   s.last_message_at, s.ended_at, s.priority, s.first_answered_at, s.first_due_at, s.resolve_due_at, s.due_at,
   ${tagsOf('s.id')} as tags,
   (select jsonb_build_object('score', g.score, 'comment', g.comment, 'created_at', g.created_at)
@@ -135,6 +136,8 @@ export type LockedSession = {
   widget_id: string;
   agent_id: string | null;
   message_count: number;
+  /** In which the widget is shown, and its chatbot answers; null: its own. */
+  widget_language: string | null;
 };
 
 /**
@@ -143,7 +146,7 @@ export type LockedSession = {
  */
 export async function lockSession(tx: Transaction, id: string): Promise<LockedSession> {
   const [locked] = await tx.query<LockedSession>(
-    'select id, status, handler, widget_id, agent_id, message_count from support.sessions where id = $1 for update',
+    'select id, status, handler, widget_id, agent_id, message_count, widget_language from support.sessions where id = $1 for update',
     [id],
   );
   if (!locked) throw new NotFound('session');

@@ -39,16 +39,31 @@ const config = createRoute({
   method: 'get',
   path: '/api/widgets/{key}/config',
   summary: 'A widget’s look and words, and whether an agent is there',
-  request: { params: widgetKey },
+  request: {
+    params: widgetKey,
+    query: object({
+      // Whatever they hold, the chat is there: what is no language is nothing.
+      language: z
+        .string()
+        .max(1_000)
+        .optional()
+        .openapi({ description: 'What the host page says, such as de or pt-BR.' }),
+      browser: z
+        .string()
+        .max(1_000)
+        .optional()
+        .openapi({ description: 'The languages of the visitor’s browser, the preferred one first, with commas.' }),
+    }),
+  },
   responses: {
     200: {
-      description: 'Valid for half a minute.',
+      description: 'Valid for half a minute. In one of the widget’s languages.',
       content: {
         'application/json': {
           schema: z
             .object({
               name: z.string(),
-              ...WidgetSettingsSchema.shape,
+              ...WidgetSettingsSchema.omit({ languages: true, choice: true, translations: true }).shape,
               is_online: z.boolean(),
               bot: z
                 .object({
@@ -82,6 +97,7 @@ const open = createRoute({
         identity_token: identityToken().optional(),
         page: object({ url: webAddress, title: pageTitle.optional() }).optional(),
         language: language.optional(),
+        widget_language: language.optional().openapi({ description: 'In which the widget is shown.' }),
         time_zone: timeZone.optional(),
         is_offline: z.boolean().optional(),
       }).openapi('NewSession'),
@@ -167,7 +183,8 @@ export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { doo
     const widget = await findWidget(db, c.req.valid('param').key);
     door.allow(c, widget);
     c.header('Cache-Control', `public, max-age=${configSeconds}`);
-    return c.json(await readPublicConfig(db, widget), 200);
+    const { language: page, browser } = c.req.valid('query');
+    return c.json(await readPublicConfig(db, widget, { page, browser: browser?.split(',') }), 200);
   });
 
   app.openapi(open, async (c) => {

@@ -17,6 +17,7 @@ import { canonicalLanguage } from '../context/language.ts';
 import { addEntry } from '../conversations/entries.ts';
 import { returnsUntil } from '../conversations/reopening.ts';
 import { type LockedSession, lockSession } from '../conversations/sessions.ts';
+import { chooseLanguage } from '../widgets/widgetlanguage.ts';
 import { readSettings } from '../widgets/widgetsettings.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { createVisitorToken, hashVisitorToken } from './tokens.ts';
@@ -29,6 +30,8 @@ export type Opening = {
   identity_token?: string;
   page?: { url: string; title?: string };
   language?: string;
+  /** In which the widget is shown. One that the widget does not have is not kept. */
+  widget_language?: string;
   time_zone?: string;
   /** No agent is there; the visitor leaves a question. */
   is_offline?: boolean;
@@ -71,9 +74,11 @@ export async function openSession(
   write: Write = {},
   { mailId }: { mailId?: string } = {},
 ): Promise<Opened> {
-  const { identity_token, page, language, time_zone, is_offline = false } = opening;
+  const { identity_token, page, language, widget_language, time_zone, is_offline = false } = opening;
+  const settings = readSettings(widget.settings);
+  const shownIn = chooseLanguage(settings, { page: widget_language });
   const verified = identity_token === undefined ? undefined : await readIdentity(db, widget, identity_token);
-  const mayBeNobody = readSettings(widget.settings).ask === 'never' && !is_offline && mailId === undefined;
+  const mayBeNobody = settings.ask === 'never' && !is_offline && mailId === undefined;
   const who = verified ?? readClaim(opening, mayBeNobody);
   const { token, hash } = createVisitorToken();
   const open = async (tx: Transaction): Promise<Opened> => {
@@ -81,8 +86,9 @@ export async function openSession(
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
       `insert into support.sessions
-         (id, widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
-       values (coalesce($11, gen_random_uuid()), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
+         (id, widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone,
+          widget_language)
+       values (coalesce($11, gen_random_uuid()), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12) returning id, started_at`,
       [
         widget.id,
         verified ? 'verified' : 'claimed',
@@ -95,6 +101,7 @@ export async function openSession(
         language ?? null,
         time_zone ?? null,
         mailId ?? null,
+        shownIn,
       ],
     );
     const { id, started_at } = made as { id: string; started_at: Date };
@@ -106,6 +113,7 @@ export async function openSession(
       widget_id: widget.id,
       agent_id: null,
       message_count: 0,
+      widget_language: shownIn,
     };
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {

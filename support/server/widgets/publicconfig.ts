@@ -1,12 +1,14 @@
 import type { Queryable } from '@aether/platform';
 import { seenWithin } from '../agents/agents.ts';
 import { findLiveBot } from '../chatbots/chatbots.ts';
+import { inLanguage } from '../chatbots/translations.ts';
 import type { VisitedWidget } from '../visitors/visitors.ts';
 import { isOpenAt, nextOpening, type OfficeHours } from './officehours.ts';
+import { chooseLanguage, type Reads, textsIn } from './widgetlanguage.ts';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
-/** The public settings of a widget. */
-export type PublicConfig = { name: string } & WidgetSettings & {
+/** The public settings of a widget, in one language. */
+export type PublicConfig = { name: string } & Omit<WidgetSettings, 'languages' | 'choice' | 'translations'> & {
     /** Whether a person answers at present. */
     is_online: boolean;
     bot: { name: string; greeting: string | null; questions: { id: string; label: string }[] } | null;
@@ -14,7 +16,8 @@ export type PublicConfig = { name: string } & WidgetSettings & {
     opens_at: string | null;
   };
 
-export async function readPublicConfig(on: Queryable, widget: VisitedWidget): Promise<PublicConfig> {
+/** @param reads what the visitor reads: it decides in which of the widget's languages it is */
+export async function readPublicConfig(on: Queryable, widget: VisitedWidget, reads: Reads = {}): Promise<PublicConfig> {
   const [bot, [people]] = await Promise.all([
     findLiveBot(on, widget.id),
     on.query<{ is_online: boolean; hours: OfficeHours | null }>(
@@ -29,15 +32,21 @@ export async function readPublicConfig(on: Queryable, widget: VisitedWidget): Pr
   const hours = bot?.rules.office_hours ?? people?.hours ?? null;
   const at = new Date();
   const isOpen = hours === null || isOpenAt(hours, at);
+  const settings = readSettings(widget.settings);
+  const { languages: _, choice: __, translations: ___, ...shown } = settings;
+  const language = chooseLanguage(settings, reads);
+  const rules = bot && inLanguage(bot.rules, language);
   return {
     name: widget.name,
-    ...readSettings(widget.settings),
+    ...shown,
+    language,
+    texts: textsIn(settings, language),
     is_online: isOpen && people?.is_online === true,
-    bot: bot
+    bot: rules
       ? {
           name: bot.name,
-          greeting: bot.rules.greeting,
-          questions: bot.rules.questions.map(({ id, label }) => ({ id, label })),
+          greeting: rules.greeting,
+          questions: rules.questions.map(({ id, label }) => ({ id, label })),
         }
       : null,
     opens_at: hours === null ? null : (nextOpening(hours, at)?.toISOString() ?? null),

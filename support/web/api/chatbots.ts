@@ -1,7 +1,7 @@
 import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
 import { chatbots } from './clients.ts';
-import type { Chatbot, Rules, Turn } from './records.ts';
+import type { Chatbot, Rules, Turn, WidgetSettings } from './records.ts';
 
 export const chatbotsQuery = queryOptions({
   queryKey: ['chatbots'],
@@ -18,5 +18,8 @@ export const changeChatbot = (id: string, change: Change, expected_version: numb
   read(chatbots[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));
 
 /** The next reply of a bot with these rules, saved or not. `at` is a moment to simulate. */
-export const previewChatbot = (rules: Rules, conversation: Turn[], at?: string) =>
-  read(chatbots.preview.$post({ json: { rules, conversation, at } }));
+export const previewChatbot = (
+  rules: Rules,
+  conversation: Turn[],
+  { at, language }: { at?: string | undefined; language?: WidgetSettings['language'] | undefined } = {},
+) => read(chatbots.preview.$post({ json: { rules, conversation, at, language } }));

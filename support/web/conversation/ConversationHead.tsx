@@ -23,6 +23,7 @@ import { LabelsOf } from '../desk/LabelsOf.tsx';
 import { nameVisitor } from '../desk/order.ts';
 import { TierTag } from '../desk/TierTag.tsx';
 import classes from './conversation.module.css';
+import { sayReads } from './languages.ts';
 
 type ConversationHeadProps = {
   session: Session;
@@ -38,6 +39,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
   const place = useSearch({ from: '/desk' });
   const { claim, askTransfer, askSnooze, askEnd, askMove, reopen } = useActions();
   const { agent, status, handler } = session;
+  const reads = sayReads(session);
   const isOpen = status === 'active';
   const isMine = agent?.id === ownAgentId;
   const doings = [
@@ -82,6 +84,7 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
           <Holding session={session} isMine={isMine} />
           <Deadline session={session} isLong />
           <PageLink page={session.page} />
+          {reads && <span>{reads}</span>}
         </div>
       </div>
       <div className={classes.doings}>

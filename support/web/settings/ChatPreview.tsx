@@ -5,7 +5,7 @@ import { IconRobot, IconRotate } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { previewChatbot } from '../api/chatbots.ts';
-import type { Choice, Rules, Turn } from '../api/records.ts';
+import type { Choice, Rules, Turn, WidgetSettings } from '../api/records.ts';
 import classes from './chatpreview.module.css';
 
 type Said = Turn & { choices?: Choice[] | null };
@@ -13,32 +13,37 @@ type Said = Turn & { choices?: Choice[] | null };
 type ChatPreviewProps = {
   name: string;
   rules: Rules;
+  /** In which it answers; undefined: as the rules are written. */
+  language: WidgetSettings['language'] | undefined;
   /** Whether the rules are complete enough to be tried. */
   isReady: boolean;
 };
 
 /** A chat with a bot that has the rules on this page, saved or not. None of it is stored. */
-export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
+export function ChatPreview({ name, rules, language, isReady }: ChatPreviewProps) {
   const [said, setSaid] = useState<Said[]>([]);
   const [typed, setTyped] = useState('');
   const [at, setAt] = useState('');
   const [handler, setHandler] = useState<'bot' | 'agent'>('bot');
   const talk = useRef<HTMLDivElement>(null);
   const moment = at ? new Date(at).toISOString() : undefined;
-  const [settled] = useDebouncedValue(JSON.stringify({ rules, moment }), 300);
+  const [settled] = useDebouncedValue(JSON.stringify({ rules, moment, language }), 300);
   const greeting = useQuery({
     queryKey: ['chatbot-greeting', settled],
     enabled: isReady,
     retry: false,
     placeholderData: (before) => before,
-    queryFn: () => previewChatbot(JSON.parse(settled).rules, [], JSON.parse(settled).moment),
+    queryFn: () => {
+      const { rules, moment: at, language } = JSON.parse(settled);
+      return previewChatbot(rules, [], { at, language });
+    },
   });
   const answering = useMutation({
     mutationFn: (conversation: Said[]) =>
       previewChatbot(
         rules,
         conversation.map(({ choices: _, ...turn }) => turn),
-        moment,
+        { at: moment, language },
       ),
     onSuccess: ({ replies, handler: next }, conversation) => {
       setSaid([...conversation, ...replies.map(({ body, choices }) => ({ author: 'bot' as const, body, choices }))]);

@@ -3,28 +3,38 @@ import { Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { NumberInput, Textarea, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import { changeChatbot, chatbotsQuery } from '../api/chatbots.ts';
 import type { Chatbot, Rules } from '../api/records.ts';
+import { widgetsQuery } from '../api/widgets.ts';
 import { ChatPreview } from './ChatPreview.tsx';
+import { LanguageSwitch, languagesOf, type WidgetLanguage } from './LanguageSwitch.tsx';
 import { OfficeHoursEditor } from './OfficeHoursEditor.tsx';
 import { QuestionsEditor } from './QuestionsEditor.tsx';
 import { ReadOnly } from './ReadOnly.tsx';
 import { findFaults, tidy } from './rules.ts';
 import { SaveBar } from './SaveBar.tsx';
 import classes from './settings.module.css';
+import { TranslationEditor, translatedTexts } from './TranslationEditor.tsx';
 
 const answerMax = 2_000;
 
 /** What is edited, and the chatbot as it was when that began. */
 const begin = (chatbot: Chatbot) => ({ begun: chatbot, name: chatbot.name, rules: chatbot.rules });
 const isUnchanged = ({ begun, name, rules }: ReturnType<typeof begin>): boolean =>
-  name === begun.name && JSON.stringify(tidy(rules)) === JSON.stringify(begun.rules);
+  name === begun.name && JSON.stringify(tidy(rules)) === JSON.stringify(tidy(begun.rules));
 
 /** The refused fields that have an input of their own. */
-const listInputs = ({ questions }: Rules) => [
+const listInputs = ({ questions, translations }: Rules) => [
   'name',
   ...['greeting', 'fallback', 'hand_over_text', 'out_of_hours_text'].map((key) => `rules.${key}`),
+  ...Object.keys(translations ?? {}).flatMap((language) => [
+    ...translatedTexts.map((key) => `rules.translations.${language}.${key}`),
+    ...questions.flatMap(({ id }) =>
+      ['label', 'answer'].map((key) => `rules.translations.${language}.questions.${id}.${key}`),
+    ),
+  ]),
   ...questions.flatMap((_, index) => ['label', 'answer'].map((key) => `rules.questions[${index}].${key}`)),
 ];
 
@@ -34,6 +44,10 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
   const draft = useDraft(`chatbot:${chatbot.id}`, begin(chatbot), isUnchanged);
   const { begun, name, rules } = draft.value;
   const isChanged = draft.isThere;
+  const settings = useQuery(widgetsQuery).data?.widgets.find(({ id }) => id === chatbot.widget.id)?.settings;
+  const spoken = settings ? languagesOf(settings) : [];
+  const [wanted, setWanted] = useState<WidgetLanguage>();
+  const language = wanted && wanted !== settings?.language && spoken.includes(wanted) ? wanted : undefined;
   const faults = name.trim() === '' ? ['Write a name.'] : findFaults(rules);
   const save = async (change: { name: string; rules: Rules }, version: number) => {
     const saved = await changeChatbot(chatbot.id, change, version);
@@ -92,39 +106,56 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
             error={errors.name}
             onChange={(event) => edit({ name: event.currentTarget.value })}
           />
-          <Textarea
-            label="Greeting"
-            description="Said first, with the questions to pick. Empty: it waits for the visitor."
-            autosize
-            minRows={2}
-            maxLength={answerMax}
-            value={rules.greeting ?? ''}
-            error={errors['rules.greeting']}
-            onChange={(event) => change({ greeting: event.currentTarget.value || null })}
+          <LanguageSwitch
+            label="Language of what it says"
+            spoken={spoken}
+            shown={language ?? settings?.language ?? 'en'}
+            onShow={setWanted}
           />
-          <h2 className={classes.title}>Questions</h2>
-          <QuestionsEditor
-            questions={rules.questions}
-            faultOf={(index, key) => errors[`rules.questions[${index}].${key}`]}
-            onChange={(questions) => change({ questions })}
-          />
-          <h2 className={classes.title}>When nothing fits</h2>
-          {field('fallback', 'It says', 'With the questions to pick, and the way to a person.')}
-          <NumberInput
-            label="Hand over after so many in a row"
-            description="0: it never understands twice; a person has it at once."
-            min={0}
-            max={10}
-            allowDecimal={false}
-            value={rules.fallbacks_max}
-            onChange={(value) => typeof value === 'number' && change({ fallbacks_max: value })}
-          />
-          <h2 className={classes.title}>Handing over to a person</h2>
-          {field('hand_over_text', 'It says', 'Visitors can ask for a person at any time, with one click.')}
-          <h2 className={classes.title}>Office hours</h2>
-          <OfficeHoursEditor hours={rules.office_hours} onChange={(office_hours) => change({ office_hours })} />
-          {rules.office_hours &&
-            field('out_of_hours_text', 'Outside of them it says', 'Instead of promising a person in a moment.')}
+          {language && (
+            <TranslationEditor
+              key={language}
+              rules={rules}
+              language={language}
+              faultOf={(path) => errors[`rules.translations.${language}.${path}`]}
+              onChange={(translation) => change({ translations: { ...rules.translations, [language]: translation } })}
+            />
+          )}
+          <div className={classes.stack} hidden={language !== undefined}>
+            <Textarea
+              label="Greeting"
+              description="Said first, with the questions to pick. Empty: it waits for the visitor."
+              autosize
+              minRows={2}
+              maxLength={answerMax}
+              value={rules.greeting ?? ''}
+              error={errors['rules.greeting']}
+              onChange={(event) => change({ greeting: event.currentTarget.value || null })}
+            />
+            <h2 className={classes.title}>Questions</h2>
+            <QuestionsEditor
+              questions={rules.questions}
+              faultOf={(index, key) => errors[`rules.questions[${index}].${key}`]}
+              onChange={(questions) => change({ questions })}
+            />
+            <h2 className={classes.title}>When nothing fits</h2>
+            {field('fallback', 'It says', 'With the questions to pick, and the way to a person.')}
+            <NumberInput
+              label="Hand over after so many in a row"
+              description="0: it never understands twice; a person has it at once."
+              min={0}
+              max={10}
+              allowDecimal={false}
+              value={rules.fallbacks_max}
+              onChange={(value) => typeof value === 'number' && change({ fallbacks_max: value })}
+            />
+            <h2 className={classes.title}>Handing over to a person</h2>
+            {field('hand_over_text', 'It says', 'Visitors can ask for a person at any time, with one click.')}
+            <h2 className={classes.title}>Office hours</h2>
+            <OfficeHoursEditor hours={rules.office_hours} onChange={(office_hours) => change({ office_hours })} />
+            {rules.office_hours &&
+              field('out_of_hours_text', 'Outside of them it says', 'Instead of promising a person in a moment.')}
+          </div>
           {isChanged && (
             <SaveBar
               isConflict={isConflict}
@@ -141,7 +172,7 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
         </form>
       </ReadOnly>
       <aside className={classes.beside} aria-label="Preview">
-        <ChatPreview name={name} rules={tidy(rules)} isReady={faults.length === 0} />
+        <ChatPreview name={name} rules={tidy(rules)} language={language} isReady={faults.length === 0} />
       </aside>
     </div>
   );

@@ -15,21 +15,15 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
+import { wordsOf } from '../../widget/chat/words.ts';
 import type { Widget, WidgetChange, WidgetSettings, WidgetTexts } from '../api/records.ts';
 import { changeWidget } from '../api/widgets.ts';
+import { LanguageSwitch, languages, languagesOf } from './LanguageSwitch.tsx';
 import { SaveBar } from './SaveBar.tsx';
 import classes from './settings.module.css';
 import { WidgetPreview } from './WidgetPreview.tsx';
-import { findChange, pickValues, type WidgetValues } from './widgetvalues.ts';
-
-const languages = [
-  { value: 'en', label: 'English' },
-  { value: 'de', label: 'German' },
-  { value: 'fr', label: 'French' },
-  { value: 'es', label: 'Spanish' },
-  { value: 'tr', label: 'Turkish' },
-];
+import { findChange, pickValues, setLanguage, type WidgetValues } from './widgetvalues.ts';
 
 /** What is edited, and the widget as it was when that began. */
 const begin = (widget: Widget) => ({ begun: widget, values: pickValues(widget) });
@@ -44,7 +38,10 @@ const inputs = [
   'ends_after_hours',
   'reopens_days',
   'settings.theme.color',
-  ...['title', 'subtitle', 'placeholder', 'greeting', 'offline'].map((key) => `settings.texts.${key}`),
+  ...['title', 'subtitle', 'placeholder', 'greeting', 'offline'].flatMap((key) => [
+    `settings.texts.${key}`,
+    ...languages.map(({ value }) => `settings.translations.${value}.${key}`),
+  ]),
 ];
 
 /** Name, look and words with a preview beside them, and below the parts that are saved on their own. */
@@ -54,7 +51,15 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
   const { begun, values } = draft.value;
   const stored = pickValues(begun);
   const restart = (from: Widget) => draft.set(begin(from));
-  const { theme, texts } = values.settings;
+  const { theme } = values.settings;
+  const spoken = languagesOf(values.settings);
+  const [wanted, setWanted] = useState<WidgetSettings['language']>();
+  const shown = wanted && spoken.includes(wanted) ? wanted : values.settings.language;
+  const isOwn = shown === values.settings.language;
+  const texts: WidgetTexts = (isOwn ? values.settings.texts : values.settings.translations[shown]) ?? {};
+  const textField = (field: string) => (isOwn ? `settings.texts.${field}` : `settings.translations.${shown}.${field}`);
+  const ownWords = wordsOf(shown);
+  const written = Object.fromEntries(Object.entries(texts).filter(([, words]) => words));
   const change = findChange(stored, values);
   const isChanged = draft.isThere;
   const fault = values.name.trim() === '' ? 'Write a name.' : undefined;
@@ -86,7 +91,10 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
     draft.change({ values: { ...values, ...part } });
   };
   const setSettings = (part: Partial<WidgetSettings>) => set({ settings: { ...values.settings, ...part } });
-  const setText = (part: WidgetTexts) => setSettings({ texts: { ...texts, ...part } });
+  const setText = (part: WidgetTexts) => {
+    const written = { ...texts, ...part };
+    setSettings(isOwn ? { texts: written } : { translations: { ...values.settings.translations, [shown]: written } });
+  };
   return (
     <div className={classes.columns}>
       <div>
@@ -137,7 +145,9 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               inputWrapperOrder={['label', 'input', 'description', 'error']}
               data={languages}
               value={values.settings.language}
-              onChange={(language) => setSettings({ language: language as WidgetSettings['language'] })}
+              onChange={(language) =>
+                set({ settings: setLanguage(values.settings, language as WidgetSettings['language']) })
+              }
             />
             <Input.Wrapper label="Light or dark" labelElement="div">
               <SegmentedControl
@@ -167,7 +177,35 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               />
             </Input.Wrapper>
           </div>
+          <Checkbox.Group
+            label="It also speaks"
+            description="A page says which by data-language in its line. Each has words of its own below."
+            value={values.settings.languages}
+            onChange={(given) =>
+              setSettings({
+                languages: given as WidgetSettings['languages'],
+                ...(given.length === 0 && { choice: 'fixed' }),
+              })
+            }
+          >
+            <Group gap={14} mt={6}>
+              {languages
+                .filter(({ value }) => value !== values.settings.language)
+                .map(({ value, label }) => (
+                  <Checkbox key={value} value={value} label={label} />
+                ))}
+            </Group>
+          </Checkbox.Group>
+          {spoken.length > 1 && (
+            <Checkbox
+              label="Where the page does not say it: the language of the visitor’s browser"
+              description={`Of those that it speaks; otherwise ${languages.find(({ value }) => value === values.settings.language)?.label}.`}
+              checked={values.settings.choice === 'browser'}
+              onChange={(event) => setSettings({ choice: event.currentTarget.checked ? 'browser' : 'fixed' })}
+            />
+          )}
           <h2 className={classes.title}>Words</h2>
+          <LanguageSwitch label="Language of the words" spoken={spoken} shown={shown} onShow={setWanted} />
           {(
             [
               ['title', 'Title', 60],
@@ -179,9 +217,9 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               key={field}
               label={label}
               maxLength={charactersMax}
-              placeholder="The widget’s own words"
+              placeholder={ownWords[field]}
               value={texts[field] ?? ''}
-              error={errors[`settings.texts.${field}`]}
+              error={errors[textField(field)]}
               onChange={(event) => setText({ [field]: event.currentTarget.value || undefined })}
             />
           ))}
@@ -197,9 +235,9 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               maxLength={500}
               autosize
               minRows={2}
-              placeholder="The widget’s own words"
+              placeholder={ownWords[field]}
               value={texts[field] ?? ''}
-              error={errors[`settings.texts.${field}`]}
+              error={errors[textField(field)]}
               onChange={(event) => setText({ [field]: event.currentTarget.value || undefined })}
             />
           ))}
@@ -274,7 +312,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
       </div>
       <aside className={classes.beside} aria-label="Preview">
         <h2 className={classes.title}>Preview</h2>
-        <WidgetPreview name={values.name} settings={values.settings} />
+        <WidgetPreview theme={theme} words={{ ...ownWords, ...written }} language={shown} />
       </aside>
     </div>
   );

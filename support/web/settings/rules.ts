@@ -27,6 +27,7 @@ export const newRules: Rules = {
   hand_over_text: 'A person will be with you in a moment.',
   office_hours: null,
   out_of_hours_text: 'Nobody is here at the moment. Leave your question, and you will find the answer here.',
+  translations: {},
 };
 
 export const workingHours = (time_zone: string): OfficeHours => ({
@@ -73,7 +74,31 @@ export const tidy = (rules: Rules): Rules => ({
   ...rules,
   greeting: rules.greeting?.trim() || null,
   questions: rules.questions.map((question) => ({ ...question, label: question.label.trim() })),
+  translations: tidyTranslations(rules),
 });
+
+/** Without what is empty, and without questions that are gone: what is left is said in place of the rules' own words. */
+function tidyTranslations({ translations, questions }: Rules): Rules['translations'] {
+  const ids = new Set(questions.map(({ id }) => id));
+  const written = <Words extends object>(words: Words): Partial<Words> =>
+    Object.fromEntries(
+      Object.entries(words)
+        .map(([key, value]) => [key, typeof value === 'string' ? value.trim() : value])
+        .filter(([, value]) => value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)),
+    ) as Partial<Words>;
+  const isWritten = ([, words]: [string, object]) => Object.keys(words).length > 0;
+  const tidied = Object.entries(translations ?? {}).map(([language, { questions: translated = {}, ...texts } = {}]) => {
+    const kept = Object.entries(translated)
+      .filter(([id]) => ids.has(id))
+      .map(([id, words]): [string, object] => [id, written(words)])
+      .filter(isWritten);
+    return [language, { ...written(texts), ...(kept.length > 0 && { questions: Object.fromEntries(kept) }) }] as [
+      string,
+      object,
+    ];
+  });
+  return Object.fromEntries(tidied.filter(isWritten));
+}
 
 /** The list with the entry at one place moved to another. */
 export function moveEntry<Entry>(list: Entry[], from: number, to: number): Entry[] {

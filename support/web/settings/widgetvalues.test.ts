@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chooseInk, findChange, type WidgetValues } from './widgetvalues.ts';
+import { chooseInk, findChange, setLanguage, type WidgetValues } from './widgetvalues.ts';
 
 const stored: WidgetValues = {
   name: 'Shop',
@@ -11,6 +11,9 @@ const stored: WidgetValues = {
     language: 'en',
     theme: { color: '#2456d6', mode: 'auto', position: 'right' },
     texts: { title: 'Hello' },
+    languages: [],
+    choice: 'fixed',
+    translations: {},
     ask: 'before',
     asks_rating: true,
   },
@@ -28,6 +31,9 @@ test('another order of keys, or a text that is not set, is no change', () => {
     asks_rating: true,
     theme: { position: 'right', mode: 'auto', color: '#2456d6' },
     language: 'en',
+    translations: {},
+    choice: 'fixed',
+    languages: [],
   };
   expect(findChange(stored, { ...stored, settings: same })).toEqual({});
 });
@@ -39,4 +45,19 @@ test('text on any colour is readable', () => {
     '#ffffff',
     '#111111',
   ]);
+});
+
+test('when a widget’s own language becomes one that it speaks already, their texts change places', () => {
+  const settings = {
+    ...stored.settings,
+    languages: ['de' as const, 'fr' as const],
+    translations: { de: { title: 'Hallo' } },
+  };
+  expect(setLanguage(settings, 'de')).toMatchObject({
+    language: 'de',
+    languages: ['fr', 'en'],
+    texts: { title: 'Hallo' },
+    translations: { en: { title: 'Hello' } },
+  });
+  expect(setLanguage(stored.settings, 'tr')).toEqual({ ...stored.settings, language: 'tr' });
 });

@@ -1,4 +1,4 @@
-import type { Widget, WidgetChange } from '../api/records.ts';
+import type { Widget, WidgetChange, WidgetSettings } from '../api/records.ts';
 
 export type WidgetValues = Pick<
   Widget,
@@ -26,6 +26,20 @@ export function findChange(stored: WidgetValues, values: WidgetValues): WidgetCh
   const fields = Object.keys(values) as (keyof WidgetValues)[];
   const changed = fields.filter((field) => canonical(stored[field]) !== canonical(values[field]));
   return Object.fromEntries(changed.map((field) => [field, values[field]]));
+}
+
+/** The widget's own language is another one. If it speaks that one already, the texts of both change places. Pure. */
+export function setLanguage(settings: WidgetSettings, language: WidgetSettings['language']): WidgetSettings {
+  const { language: before, languages, texts, translations } = settings;
+  if (!languages.includes(language)) return { ...settings, language };
+  const { [language]: own = {}, ...others } = translations;
+  return {
+    ...settings,
+    language,
+    languages: [...languages.filter((each) => each !== language), before],
+    texts: own,
+    translations: { ...others, [before]: texts },
+  };
 }
 
 /** As JSON in which neither the order of keys nor an unset key makes a difference. */

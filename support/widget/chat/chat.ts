@@ -46,6 +46,8 @@ type Parts = {
   config: Config;
   /** Signed by the host page; an empty text says that nobody is signed in there. */
   identity?: string | undefined;
+  /** What the host page says that its visitors read. */
+  language?: string | undefined;
 };
 
 const typingMs = 6_000;
@@ -55,7 +57,7 @@ const typingMs = 6_000;
  * chat
  * follows the server's messages. Every tab of a site shows the same.
  */
-export function openChat({ base, key, config, identity }: Parts) {
+export function openChat({ base, key, config, identity, language }: Parts) {
   const server = connectServer(base, key);
   const storage = openStorage(key);
   const listeners = new Set<() => void>();
@@ -225,7 +227,8 @@ export function openChat({ base, key, config, identity }: Parts) {
     const opening = {
       ...(token ? { identity_token: token } : visitor),
       ...(isOffline(config) && { is_offline: true }),
-      ...describePage(),
+      ...describePage(language),
+      widget_language: config.language,
     };
     const { attempt, body } = await server.open(opening);
     if (attempt.kind === 'taken' && body) {
@@ -402,7 +405,7 @@ export const isOffline = ({ is_online, bot }: Config): boolean => !is_online && 
 const charactersMax = { url: 2_000, title: 300 };
 
 /** The page from which the visitor writes. The parts after # and ? may be private and are omitted. */
-function describePage() {
+function describePage(said?: string) {
   const { origin, pathname, protocol } = location;
   const url = `${origin}${pathname}`;
   const title = document.title
@@ -412,9 +415,11 @@ function describePage() {
     .replace(/[\uD800-\uDBFF]$/, ''); // no half of an emoji
   const isWeb = /^https?:$/.test(protocol) && url.length <= charactersMax.url;
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  // What the page says may be no language at all.
+  const language = said && /^[a-z]{2,8}(-[a-z\d]{1,8}){0,3}$/i.test(said) ? said : navigator.language;
   return {
     ...(isWeb && { page: { url, ...(title && { title }) } }),
-    ...(navigator.language && { language: navigator.language }),
+    ...(language && { language }),
     ...(timeZone && { time_zone: timeZone }),
   };
 }
