@@ -642,7 +642,7 @@ describe('an administrator', () => {
     await maya.getByRole('link', { name: 'All changes' }).click();
     const acts = maya.getByRole('list', { name: 'Changes of settings' });
     await acts.getByText('Moin! Welche Lampe suchen Sie?').waitFor();
-    await acts.getByText('another one, which is not recorded').waitFor();
+    await acts.getByText('one that is not recorded').waitFor();
     expect(await maya.content()).not.toContain(secret);
     await look('changes', maya);
     await maya.keyboard.press('j');

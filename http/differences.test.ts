@@ -32,6 +32,13 @@ test('a list of words is one value, long texts are cut, and a hidden field has n
   ]);
 });
 
+test('what is empty on both sides is no difference', () => {
+  expect(findDifferences({}, { origins: [], texts: {}, name: '' })).toEqual([]);
+  expect(findDifferences({ origins: ['a'] }, { origins: [] })).toEqual([
+    { field: 'origins', before: 'a', is_hidden: false },
+  ]);
+});
+
 test('versions that are alike have no differences', () => {
   expect(findDifferences({ a: { b: [1, 2] } }, { a: { b: [1, 2] } })).toEqual([]);
 });

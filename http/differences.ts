@@ -26,7 +26,8 @@ function compare(field: string, before: unknown, after: unknown, found: Differen
   const [was, is] = [partsOf(before), partsOf(after)];
   if ((was ?? is) === undefined || (was === undefined && isValue(before)) || (is === undefined && isValue(after))) {
     const [former, latter] = [show(before), show(after)];
-    if (former === latter && JSON.stringify(before) === JSON.stringify(after)) return;
+    const isSame = former === latter && JSON.stringify(before) === JSON.stringify(after);
+    if (isSame || (former === undefined && latter === undefined)) return;
     found.push({
       field,
       ...(former !== undefined && { before: former }),
@@ -60,8 +61,15 @@ function partsOf(value: unknown): Map<string, Part> | undefined {
   );
 }
 
+/** Empty texts, lists and objects say as little as none. */
+const isEmpty = (value: unknown) =>
+  value === undefined ||
+  value === null ||
+  value === '' ||
+  (typeof value === 'object' && Object.keys(value).length === 0);
+
 function show(value: unknown): Shown | undefined {
-  if (value === undefined || value === null) return undefined;
+  if (isEmpty(value)) return undefined;
   if (typeof value === 'number' || typeof value === 'boolean') return value;
   const words =
     typeof value === 'string' ? value : Array.isArray(value) ? value.map(sayItem).join(', ') : sayItem(value);

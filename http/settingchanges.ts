@@ -261,9 +261,14 @@ export function addSettingChangeRoutes(app: App, db: PlatformDb) {
     })
     .openapi(people, async (c) => {
       const found = await db.reads.query<{ id: string; name: string }>(
-        `select a.actor as id, coalesce(u.name, a.actor) as name
-         from (select distinct c.actor from platform.setting_changes c where c.home = platform.current_app() and c.actor is not null) a
-           left join platform.users u on u.id = a.actor
+        `with recursive a (actor) as (
+           (select min(c.actor) from platform.setting_changes c where c.home = platform.current_app())
+           union all
+           select (select min(c.actor) from platform.setting_changes c where c.home = platform.current_app() and c.actor > a.actor)
+           from a where a.actor is not null)
+         select a.actor as id, coalesce(u.name, a.actor) as name
+         from a left join platform.users u on u.id = a.actor
+         where a.actor is not null
          order by coalesce(u.name, a.actor) collate platform.people, 1`,
       );
       return c.json({ people: found }, 200);

@@ -34,8 +34,9 @@ comment on column platform.setting_changes.before is
   'The fields that differ. Of a field that is an object, what differs in it. A reference is the name of what it led to.';
 comment on column platform.setting_changes.hidden is 'Fields that changed and may hold a secret: their values are not recorded.';
 comment on column platform.setting_changes.actor is 'As the app said; no reference, so that the row outlives the user.';
--- The list of an app, the newest act first; and the last change of one setting.
+-- The list of an app, the newest act first; what one person did, and who did anything; and the last change of one setting.
 create index setting_changes_of_home on platform.setting_changes (home, changed_at, transaction);
+create index setting_changes_of_person on platform.setting_changes (home, actor, changed_at, transaction) where actor is not null;
 create index setting_changes_of_setting on platform.setting_changes (home, kind, key, changed_at);
 create index setting_changes_by_age on platform.setting_changes (changed_at);
 call platform.protect_table('platform.setting_changes');
@@ -139,6 +140,11 @@ begin
     execute function platform.note_setting(%L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', ' or update of ' || watched, of_table,
     home, kind, key, name, part, part_name, columns, secret, refers, only_if);
 end $$;
+
+-- Settings of widgets are stored whole, so that a change shows what differs and not what a field was by default.
+update support.widgets set settings = jsonb_build_object('language', 'en', 'texts', '{}'::jsonb, 'ask', 'before', 'asks_rating', true)
+  || settings || jsonb_build_object('theme', '{"color": "#2456d6", "mode": "auto", "position": "right"}'::jsonb
+  || coalesce(settings -> 'theme', '{}'));
 
 -- Foundation. Names and addresses of users come from the directory at each sign-in: nobody changes them here.
 call platform.record_changes('platform.users', 'foundation', 'user', 'id', 'role left_at', name => 'name');

@@ -67,7 +67,13 @@ function Difference({
   change: Change['change'];
 }) {
   const label = <span className={classes.label}>{sayField(field)}: </span>;
-  if (is_hidden) return <>{label}another one, which is not recorded</>;
+  if (is_hidden)
+    return (
+      <>
+        {label}
+        {change === 'changed' ? 'another one, which is' : 'one that is'} not recorded
+      </>
+    );
   if (change === 'created')
     return (
       <>

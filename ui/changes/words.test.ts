@@ -5,12 +5,14 @@ import { sayAbout, sayField, sayValue, sayWho, traceOf } from './words.ts';
 test('a field is said in words, without the object that every setting has', () => {
   expect(sayField('settings.texts.greeting')).toBe('Texts › Greeting');
   expect(sayField('rules.questions.What does it cost?.answer')).toBe('Questions › What does it cost? › Answer');
+  expect(sayField('settings.translations.de.greeting')).toBe('In other languages › German › Greeting');
   expect(sayField('probability_percent')).toBe('Probability in percent');
 });
 
 test('a value is said in words, and a missing one is nothing', () => {
   expect(sayValue('role', 'admin')).toBe('administrator');
   expect(sayValue('name', 'admin')).toBe('admin');
+  expect(sayValue('settings.choice', 'browser')).toBe('as the visitor’s browser');
   expect(sayValue('is_live', true)).toBe('yes');
   expect(sayValue('x', undefined)).toBe('nothing');
 });

@@ -37,14 +37,20 @@ const partNames: Readonly<Record<string, string>> = {
 
 const fieldNames: Readonly<Record<string, string>> = {
   allowed_origins: 'Websites',
+  ask: 'Asks for name and address',
   asks_rating: 'Asks for a rating',
   assigning: 'Gives conversations',
+  choice: 'Speaks, where the page does not say it',
   backups_kept_days: 'Days that backups are kept',
+  de: 'German',
   disabled_reason: 'Disabled because',
+  en: 'English',
   ends_after_hours: 'Ends by itself after hours',
   ends_at: 'Holds until',
+  es: 'Spanish',
   fallbacks_max: 'Fallbacks before a person',
   first_answer_minutes: 'First answer within minutes',
+  fr: 'French',
   is_active: 'Active',
   is_default: 'Default',
   is_given_up: 'Given up by the worker',
@@ -53,6 +59,7 @@ const fieldNames: Readonly<Record<string, string>> = {
   is_retired: 'Retired',
   is_shared: 'Shared',
   is_withdrawn: 'Withdrawn',
+  languages: 'Also speaks',
   left_at: 'Left',
   open_max: 'Most open conversations of an agent',
   owner_id: 'Owner',
@@ -62,6 +69,8 @@ const fieldNames: Readonly<Record<string, string>> = {
   resolve_minutes: 'Solved within minutes',
   retires_at: 'Holds until',
   team_id: 'Team',
+  tr: 'Turkish',
+  translations: 'In other languages',
   two_people: 'Two people for an erasure',
   types: 'Events',
   url: 'Address',
@@ -73,7 +82,11 @@ const fieldNames: Readonly<Record<string, string>> = {
 /** Objects whose name says nothing more than their fields do. */
 const unsaid = new Set(['settings', 'rules']);
 
+const languages = { en: 'English', de: 'German', fr: 'French', es: 'Spanish', tr: 'Turkish' };
 const wordsOfValues: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  language: languages,
+  ask: { before: 'before the first message', never: 'never' },
+  choice: { fixed: 'its own language', browser: 'as the visitor’s browser' },
   role: { admin: 'administrator', steward: 'data steward', user: 'staff', reader: 'reader' },
   readers: { nobody: 'nobody', managers: 'account managers', everybody: 'everybody' },
   assigning: { none: 'to nobody', round_robin: 'in turns', least_open: 'to who has the fewest' },
@@ -98,7 +111,7 @@ export function sayValue(field: string, value: Field['before']): string {
   if (typeof value === 'number') return formatNumber(value);
   if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return formatDay(value);
   if (/^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:?\d{2})$/.test(value)) return formatMoment(value);
-  return wordsOfValues[field]?.[value] ?? value;
+  return wordsOfValues[field.split('.').at(-1) ?? field]?.[value] ?? value;
 }
 
 const verbs = { created: 'was added', changed: 'was changed', removed: 'was removed' };

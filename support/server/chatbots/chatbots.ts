@@ -15,8 +15,8 @@ export type Chatbot = {
   version: number;
 };
 
-const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name, '{"translations": {}}'::jsonb || b.rules as rules,
-  b.is_live, b.version`;
+const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name,
+  '{"translations": {}}'::jsonb || b.rules as rules, b.is_live, b.version`;
 const chatbotTables = 'support.chatbots b join support.widgets w on w.id = b.widget_id';
 
 export function listChatbots(on: Queryable): Promise<Chatbot[]> {

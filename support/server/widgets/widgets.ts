@@ -53,8 +53,8 @@ const withSettings = (row: Widget): Widget => ({ ...row, settings: readSettings(
 export async function createWidget(tx: Transaction, name: string): Promise<Widget> {
   const key = `w-${randomBytes(12).toString('hex')}`;
   const [made] = await tx.query<{ id: string }>(
-    'insert into support.widgets (key, name) values ($1, $2) returning id',
-    [key, name],
+    'insert into support.widgets (key, name, settings) values ($1, $2, $3) returning id',
+    [key, name, JSON.stringify(readSettings({}))],
   );
   return getWidget(tx, (made as { id: string }).id);
 }
