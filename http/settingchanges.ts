@@ -151,7 +151,8 @@ async function readActs(
   return on.query<Placed<Act>>(
     `select g.*, u.name as actor_name, o.changes
      from (
-       select min(c.id::text) as id, c.changed_at as at, c.transaction::text as transaction, min(c.actor) as actor, min(c.app) as app,
+       select min(c.id::text) as id, c.changed_at as at, c.transaction::text as transaction, min(c.app) as app,
+         case when count(c.actor) = count(*) then min(c.actor) end as actor,
          min(c.login::text) as login, min(c.trace) as trace, count(*)::integer as count, ${place}
        from platform.setting_changes c
        where ${[...passes, where].join(' and ')}

@@ -141,6 +141,10 @@ begin
     home, kind, key, name, part, part_name, columns, secret, refers, only_if);
 end $$;
 
+-- How long it is kept.
+insert into platform.retention_rules (kind, days, days_min, days_max, meaning) values
+  ('setting_changes', 730, 90, 36500, 'Who changed what in settings so long ago.');
+
 -- Settings of widgets are stored whole, so that a change shows what differs and not what a field was by default.
 update support.widgets set settings = jsonb_build_object('language', 'en', 'texts', '{}'::jsonb, 'ask', 'before', 'asks_rating', true)
   || settings || jsonb_build_object('theme', '{"color": "#2456d6", "mode": "auto", "position": "right"}'::jsonb
@@ -194,9 +198,7 @@ call platform.record_changes('platform.privacy_settings', 'console', 'privacy', 
 call platform.record_changes('platform.retention_rules', 'console', 'retention', 'kind', 'days', name => 'kind');
 call platform.record_changes('sync.health_limits', 'console', 'limit', 'name', 'value', name => 'name');
 
--- How long it is kept.
-insert into platform.retention_rules (kind, days, days_min, days_max, meaning) values
-  ('setting_changes', 730, 90, 36500, 'Who changed what in settings so long ago.');
+-- The retention removes it.
 create policy erase_all on platform.setting_changes to erase_role using (true) with check (true);
 grant select, delete on platform.setting_changes to erase_role;
 do $$

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { chooseLanguage, textsIn } from './widgetlanguage.ts';
-import { WidgetSettingsSchema } from './widgetsettings.ts';
+import { readSettings, WidgetSettingsSchema } from './widgetsettings.ts';
 
 const settings = WidgetSettingsSchema.parse({
   language: 'en',
@@ -31,6 +31,11 @@ test('a text that is not translated is the widget’s own word of that language,
   expect(textsIn(settings, 'en')).toEqual({ greeting: 'Hi' });
   expect(textsIn(settings, 'de')).toEqual({ greeting: 'Moin' });
   expect(textsIn(settings, 'fr')).toEqual({});
+});
+
+test('a field of another version is omitted from stored settings, and the others count', () => {
+  expect(readSettings({ language: 'de', sound: 'loud' })).toMatchObject({ language: 'de', ask: 'before' });
+  expect(readSettings({ language: 'de', sound: 'loud' })).not.toHaveProperty('sound');
 });
 
 test('settings that were stored before there were languages speak one, and a language twice is refused', () => {

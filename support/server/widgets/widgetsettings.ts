@@ -60,8 +60,8 @@ export const WidgetSettingsSchema = object({
 
 export type WidgetSettings = z.output<typeof WidgetSettingsSchema>;
 
-/** The stored settings in full; a field that an older version stored and this one does not know is omitted. */
+/** The stored settings in full; a field that another version stored and this one does not know is omitted. */
 export function readSettings(stored: unknown): WidgetSettings {
-  const read = WidgetSettingsSchema.safeParse(stored);
+  const read = WidgetSettingsSchema.strip().safeParse(stored);
   return read.success ? read.data : WidgetSettingsSchema.parse({});
 }

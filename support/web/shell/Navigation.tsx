@@ -40,6 +40,9 @@ export const places = [
   { to: '/settings/changes', label: 'Changes', keys: 'g v', icon: IconHistory, isSetting: true, isForAdmins: true },
 ] as const;
 
+/** Without those that only administrators see. */
+export const placesOf = (isAdmin: boolean) => places.filter((place) => isAdmin || !('isForAdmins' in place));
+
 /** They are reached from a page of the navigation, and by their keys. */
 export const placesWithin = [
   { to: '/settings/teams', label: 'Teams', keys: 'g m' },
@@ -62,8 +65,7 @@ export function Navigation({ isAgent }: { isAgent: boolean }) {
     <nav aria-label="Main">
       {isAgent && <Views />}
       {isAgent && <SavedViews />}
-      {places
-        .filter((place) => isAdmin || !('isForAdmins' in place))
+      {placesOf(isAdmin)
         .filter(({ to, isSetting }) => isAgent || isSetting || to === '/notices')
         .map(({ to, label, icon: Icon, isSetting }, index, shown) => (
           <div key={to}>

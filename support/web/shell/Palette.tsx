@@ -10,13 +10,15 @@ import { useState, useSyncExternalStore } from 'react';
 import { searchQuery } from '../api/inbox.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { listCommands, subscribeCommands } from './commands.ts';
-import { places, placesWithin } from './Navigation.tsx';
+import { placesOf, placesWithin } from './Navigation.tsx';
+import { useMe } from './person.ts';
 
 /** Conversations and customers by name, pages, and actions on the open conversation. */
 export function Palette({ openings }: { openings: number }) {
   const [query, setQuery] = useState('');
   const navigate = useNavigate();
   const mayChange = useMayChange();
+  const { isAdmin } = useMe();
   const offered = useSyncExternalStore(subscribeCommands, listCommands);
   const commands: Entry[] = [
     ...offered.map(({ label, run }) => ({ id: `do-${label}`, label, icon: <IconBolt size={16} />, run })),
@@ -36,7 +38,7 @@ export function Palette({ openings }: { openings: number }) {
           },
         ]
       : []),
-    ...[...places, ...placesWithin].map(({ to, label }) => ({
+    ...[...placesOf(isAdmin), ...placesWithin].map(({ to, label }) => ({
       id: to,
       label: `Go to ${label.toLowerCase()}`,
       icon: <IconArrowRight size={16} />,

@@ -7,7 +7,7 @@ import { liveFeed } from '../api/live.ts';
 import { useAttention } from '../attention/useAttention.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { AgentMenu } from './AgentMenu.tsx';
-import { Navigation, places, placesWithin } from './Navigation.tsx';
+import { Navigation, placesOf, placesWithin } from './Navigation.tsx';
 import { useOpenMark } from './openmark.ts';
 import { useMe } from './person.ts';
 
@@ -40,7 +40,7 @@ export function SupportShell() {
             label: `Conversations: ${viewNames[view].toLowerCase()}`,
             run: () => void navigate({ to: '/inbox', search: { view } }),
           })),
-          ...[...places, ...placesWithin].map(({ to, label, keys }) => ({
+          ...[...placesOf(me.isAdmin), ...placesWithin].map(({ to, label, keys }) => ({
             keys,
             label,
             run: () => void navigate({ to }),
