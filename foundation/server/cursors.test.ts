@@ -156,6 +156,7 @@ const lists = [
   '/api/notices?',
   '/api/notices?state=done',
   '/api/users?',
+  '/api/setting-changes?',
   '/api/search/text?q=task',
   '/api/search/text?q=task&order=newest',
   '/api/search/text?q=worth',
@@ -163,6 +164,8 @@ const lists = [
 
 /** Gives each list a second page. */
 async function fillLists(): Promise<string[]> {
+  await app.foundation.updateUser('maya', { role: 'admin' });
+  for (const name of ['Long', 'Short']) await app.call('POST', '/api/tags', { name });
   const { customers } = (await app.call('GET', '/api/customers?sort=name&limit=2')).body;
   const [customer, other] = customers.map(({ id }: Row) => id);
   const { body: company } = await app.call('POST', '/api/companies', { name: 'Beacon' });
