@@ -23,4 +23,5 @@ export const foundationCodes: ProblemCodes = joinCodes(filesCodes, mailCodes, {
     'last-admin',
     'own-departure',
   ],
+  422: ['filter-outdated'],
 });

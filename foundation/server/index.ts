@@ -37,10 +37,11 @@ import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
 import { addViewRoutes } from './views/views.routes.ts';
 
+export { readConditions } from './customers/conditions.ts';
 export type { CustomerFilters } from './customers/customermatch.ts';
 export { listCustomers } from './customers/customers.ts';
 export type { CustomerList } from './customers/customersearch.ts';
-export { countCustomers } from './customers/customersearch.ts';
+export { countCustomers, readOrder } from './customers/customersearch.ts';
 export { readBoard } from './deals/board.ts';
 export { listDeals } from './deals/deals.ts';
 export type { DealList } from './deals/dealsearch.ts';

@@ -109,6 +109,7 @@ export const absences: Absence[] = [
   },
   { table: 'crm.changes', verbs: ['update', 'delete'], why: 'This is a history.' },
   { table: 'crm.customer_order', verbs: writes, why: 'A trigger on customers keeps it.' },
+  { table: 'crm.customer_activity', verbs: writes, why: 'A trigger on activities keeps it.' },
   { table: 'crm.currencies', verbs: writes, why: 'ISO decides, and a migration follows.' },
   {
     table: 'crm.activities',

@@ -18,9 +18,8 @@ import {
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { readSearch } from '../customers/customermatch.ts';
 import { customersFile } from '../customers/customers.csv.ts';
-import { customerFilters } from '../customers/customers.routes.ts';
+import { customerFilters, readFilters } from '../customers/customers.routes.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
 import { type Act, actedMax, actOnCustomers, type Chosen, undoAct } from './acts.ts';
 
@@ -157,23 +156,21 @@ const file = createStaffRoute({
 });
 
 export function addActRoutes(app: App, db: PlatformDb) {
-  const readMatching = ({ no_manager, ...filters }: NonNullable<ChosenBody['matching']>) =>
-    readSearch(db, { ...filters, no_manager: no_manager === 'true' });
   /** @throws Problem 403: whom a search finds is told to those who may read. */
-  const toChosen = ({ chosen, matching }: ChosenBody, caller: Caller | undefined): Chosen => {
+  const toChosen = async ({ chosen, matching }: ChosenBody, caller: Caller | undefined): Promise<Chosen> => {
     if (matching && !(caller && allows(caller, 'customers.read'))) throw refuseScope('customers.read');
-    return matching ? { filters: readMatching(matching) } : { versions: chosen ?? {} };
+    return matching ? { filters: await readFilters(db, matching, caller) } : { versions: chosen ?? {} };
   };
 
   return app
     .openapi(change, async (c) => {
       const { change, ...body } = c.req.valid('json');
-      return c.json(await actOnCustomers(db, toAct(change), toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
+      return c.json(await actOnCustomers(db, toAct(change), await toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
     })
     .openapi(addTasks, async (c) => {
       const { task, client_id, ...body } = c.req.valid('json');
       const act = { kind: 'task', task, clientId: client_id } as const;
-      return c.json(await actOnCustomers(db, act, toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
+      return c.json(await actOnCustomers(db, act, await toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
     })
     .openapi(undo, async (c) => {
       const actor = c.get('actor');
@@ -182,7 +179,7 @@ export function addActRoutes(app: App, db: PlatformDb) {
     })
     .openapi(file, async (c) => {
       const { chosen, matching } = c.req.valid('json');
-      const filters = matching ? readMatching(matching) : { ids: Object.keys(chosen ?? {}) };
+      const filters = matching ? await readFilters(db, matching, c.get('caller')) : { ids: Object.keys(chosen ?? {}) };
       return answerCsv(c, await customersFile(db, filters));
     });
 }

@@ -14,6 +14,8 @@ import {
   type SearchedPhone,
   wordsOf,
 } from '@aether/platform';
+import type { MatchMode } from './conditionmatch.ts';
+import type { Conditions } from './conditions.ts';
 
 /** The rarest word is searched among this many. */
 export const comparedWordsMax = 5;
@@ -35,6 +37,8 @@ export type CustomerFilters = {
   created_before?: string;
   /** Id of a tag. */
   tag?: number;
+  /** What else they fit: see `readConditions`. */
+  where?: Conditions | undefined;
   /** Only these, and not those. */
   ids?: string[];
   except?: string[];
@@ -58,9 +62,14 @@ export function readSearch<Filters extends CustomerFilters>(
 /**
  * The condition for `filters`, without their search.
  *
- * @param tier the SQL expression of the tier: that of the customer, or the indexed one of crm.customer_order.
+ * @param options.tier the SQL expression of the tier: that of the customer, or the indexed one of crm.customer_order.
+ * @param options.mode whether a few customers are looked at one by one, or all that fit are found
  */
-export function matchFilters(filters: CustomerFilters, parameter: Parameter, tier = tierOrLast): string {
+export function matchFilters(
+  filters: CustomerFilters,
+  parameter: Parameter,
+  { tier = tierOrLast, mode = 'rows' }: { tier?: string | undefined; mode?: MatchMode } = {},
+): string {
   const conditions = ['true'];
   if (filters.tier) conditions.push(`${tier} = ${parameter(filters.tier)}`);
   if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
@@ -75,6 +84,7 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
     conditions.push(
       `exists (select from crm.customer_tags k where k.tag_id = ${parameter(filters.tag, 'bigint')} and k.customer_id = c.id)`,
     );
+  if (filters.where) conditions.push(filters.where(parameter, mode));
   if (filters.ids) conditions.push(`c.id = any (${parameter(filters.ids, 'uuid[]')})`);
   if (filters.except) conditions.push(`c.id <> all (${parameter(filters.except, 'uuid[]')})`);
   return conditions.join(' and ');

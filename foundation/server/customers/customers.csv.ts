@@ -22,6 +22,8 @@ const columns: CsvColumns<ExportedCustomer> = {
   tags: ({ tags }) => tags.map(({ name }) => name).join('; '),
   created_at: ({ created_at }) => created_at,
   updated_at: ({ updated_at }) => updated_at,
+  last_activity_at: ({ last_activity_at }) => last_activity_at,
+  open_deals: ({ open_deals }) => open_deals,
   created_by_app: ({ created_by_app }) => created_by_app,
   crm_id: ({ crm_id }) => crm_id,
   support_id: ({ support_id }) => support_id,

@@ -1,9 +1,11 @@
 import {
   AddressSchema,
   type App,
+  allows,
   answerCsv,
   appName,
   bigintIdText,
+  type Caller,
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
@@ -18,6 +20,7 @@ import {
   PhoneSchema,
   pageSize,
   problems,
+  refuseScope,
   SimilarCustomerSchema,
   time,
   uuid,
@@ -34,7 +37,9 @@ import { readProvenance } from '../timeline/history.ts';
 import { type CustomerFilters, readSearch } from './customermatch.ts';
 import { customersFile } from './customers.csv.ts';
 import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
-import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
+import { describeWhere, readConditions, whereMax } from './conditions.ts';
+import { countCustomers, customerOrders, ordersBeside, readOrder } from './customersearch.ts';
+import { settleActivities } from './lastactivity.ts';
 
 /** A domain in its canonical form. */
 export const companyDomain = () =>
@@ -87,6 +92,9 @@ const ListedCustomerSchema = CustomerSchema.extend({
   account_manager: named.nullable(),
   custom: customShown(),
   tags: z.array(TagSchema),
+  open_deals: z.int(),
+  open_deals_value: z.record(z.string(), z.number()).openapi({ description: 'By currency.', example: { EUR: 1200 } }),
+  last_activity_at: z.string().nullable().openapi({ format: 'date-time', description: 'Null: never.' }),
 }).openapi('ListedCustomer');
 const ProvenanceSchema = z
   .object({
@@ -109,6 +117,8 @@ const ReviewCandidateSchema = z
   })
   .openapi('ReviewCandidate');
 const totalMax = 1_000;
+/** The orders whose first page is wanted from above. */
+const downwards = ['created', 'updated', 'last_activity', 'open_deals'];
 export const customerFilters = {
   search: line({ charactersMax: 200 }).optional(),
   tier: accountTier().optional(),
@@ -123,7 +133,28 @@ export const customerFilters = {
   created_after: time().optional(),
   created_before: time().optional(),
   tag: bigintIdText().optional().openapi({ description: 'Id of a tag that they have.' }),
+  where: z.string().max(whereMax.characters).optional().openapi({
+    description: describeWhere,
+    example: '{"match":"all","conditions":[{"field":"last_activity","op":"none_for","value":90}]}',
+  }),
 };
+type AskedFilters = z.infer<ReturnType<typeof object<typeof customerFilters>>>;
+
+/**
+ * The filters of a list as they are asked for.
+ *
+ * @throws InvalidField, FilterOutdated; Problem 403 for a machine that asks by what it may not read
+ */
+export async function readFilters(
+  db: PlatformDb,
+  { no_manager, where, ...filters }: AskedFilters,
+  caller: Caller | undefined,
+): Promise<CustomerFilters> {
+  const conditions = where === undefined ? undefined : await readConditions(db.reads, where);
+  if (conditions?.needsDeals && !(caller && allows(caller, 'deals.read'))) throw refuseScope('deals.read');
+  await settleActivities(db);
+  return readSearch(db, { ...filters, no_manager: no_manager === 'true', where: conditions?.write });
+}
 
 const list = createStaffRoute({
   method: 'get',
@@ -135,11 +166,19 @@ const list = createStaffRoute({
   request: {
     query: object({
       ...customerFilters,
-      sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),
+      sort: z
+        .union([z.enum([...Object.keys(customerOrders), ...ordersBeside]), z.string().regex(/^custom\.[a-z][a-z0-9_]{0,39}$/)], {
+          error: `must be one of ${[...Object.keys(customerOrders), ...ordersBeside].join(', ')} and custom.<key>`,
+        })
+        .default('created')
+        .openapi({
+          type: 'string',
+          description: `${[...Object.keys(customerOrders), ...ordersBeside].map((each) => `\`${each}\``).join(', ')}, or a custom field as \`custom.<key>\`. \`open_deals\` is what they are worth together today in the reporting currency. Customers who have nothing of it come last.`,
+        }),
       dir: z
         .enum(['asc', 'desc'])
         .optional()
-        .openapi({ description: 'By default newest first, and names from A to Z.' }),
+        .openapi({ description: 'By default newest first, the most valuable first, and names from A to Z.' }),
       cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
@@ -292,20 +331,21 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
 
   return app
     .openapi(list, async (c) => {
-      const { cursor, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
-      const shown = readSearch(db, { ...filters, no_manager: no_manager === 'true' });
-      const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const { cursor, limit, sort, dir, ...filters } = c.req.valid('query');
+      const shown = await readFilters(db, filters, c.get('caller'));
+      const order = await readOrder(db.reads, sort);
+      const direction = dir ?? (downwards.includes(sort) ? 'desc' : 'asc');
       const name = `customers ${sort} ${direction}`;
       const after = await cursors.open(name, cursor);
-      const found = await listCustomers(db.reads, { filters: shown, sort, direction, after, limit: limit + 1 });
+      const found = await listCustomers(db.reads, { filters: shown, ...order, direction, after, limit: limit + 1 });
       const { page: customers, next_cursor } = await cursors.cut(name, found.customers, limit);
       const counted =
         after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));
       return c.json({ customers, next_cursor, ...counted }, 200);
     })
     .openapi(file, async (c) => {
-      const { no_manager, ...filters } = c.req.valid('query');
-      return answerCsv(c, await customersFile(db, readSearch(db, { ...filters, no_manager: no_manager === 'true' })));
+      const filters = await readFilters(db, c.req.valid('query'), c.get('caller'));
+      return answerCsv(c, await customersFile(db, filters));
     })
     .openapi(create, async (c) => {
       const { custom, ...customer } = c.req.valid('json');

@@ -17,10 +17,15 @@ export type ListedCustomer = Customer & {
   account_manager: { id: string; name: string } | null;
   custom: CustomValues;
   tags: Tag[];
+  open_deals: number;
+  /** By currency. */
+  open_deals_value: Record<string, number>;
+  /** Null: never. */
+  last_activity_at: Date | null;
 };
 
 type Row = Customer &
-  Pick<ListedCustomer, 'custom' | 'tags'> &
+  Pick<ListedCustomer, 'custom' | 'tags' | 'open_deals' | 'open_deals_value' | 'last_activity_at'> &
   Record<'company_name' | 'company_domain' | 'manager_name', string | null>;
 
 /** @returns `isFrequent`: there are too many matches to count. */

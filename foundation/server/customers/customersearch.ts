@@ -11,8 +11,11 @@ import {
   type Queryable,
   wordsOf,
 } from '@aether/platform';
-import { customValues } from '../customfields/customfields.ts';
+import { customValues, listCustomFields } from '../customfields/customfields.ts';
+import { openDealsOf, readPriced } from '../deals/priced.ts';
 import { tagsOf } from '../tags/tags.ts';
+import { customOrder, dealsOrder } from './conditionmatch.ts';
+import { FilterOutdated } from './conditions.ts';
 import { type Beginning, beginningIn, matchBeginning, matchNotBeginning } from './customerbeginnings.ts';
 import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './customermatch.ts';
 
@@ -50,7 +53,53 @@ export type CustomerOrder = keyof typeof customerOrders;
 /** The order whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
 const ordersApart: Partial<Record<CustomerOrder, string>> = { updated: 'q.updated_at' };
 
-export type CustomerList = { filters: CustomerFilters; sort: CustomerOrder; direction: Direction } & Paging;
+/**
+ * An order by what is beside the customer, and what some customers do not have: they come last, in the order of their ids. Its rows are
+ * { customer_id, value }, at most one for a customer.
+ */
+export type OrderBeside = {
+  type: string;
+  rows: (parameter: Parameter) => string;
+  /** All rows are added up before there is a first one: to read a few in their order costs as much as to read all. */
+  isSummed?: boolean;
+};
+
+/** `beside` counts in place of `sort`. */
+export type CustomerList = {
+  filters: CustomerFilters;
+  sort: CustomerOrder;
+  beside?: OrderBeside | undefined;
+  direction: Direction;
+} & Paging;
+
+/** The orders by what is beside the customer; `custom.<key>` is another. */
+export const ordersBeside = ['last_activity', 'open_deals'] as const;
+
+/** Reads the name of an order. @throws FilterOutdated for a custom field that is gone */
+export async function readOrder(
+  on: Queryable,
+  name: string,
+): Promise<{ sort: CustomerOrder; beside?: OrderBeside | undefined }> {
+  if (name in customerOrders) return { sort: name as CustomerOrder };
+  const sort = 'created';
+  if (name === 'last_activity')
+    return {
+      sort,
+      beside: {
+        type: 'timestamptz',
+        rows: () => 'select k.customer_id, k.last_at as value from crm.customer_activity k where k.last_at is not null',
+      },
+    };
+  if (name === 'open_deals') {
+    const priced = await readPriced(on);
+    return { sort, beside: { type: 'numeric', rows: (parameter) => dealsOrder(priced, parameter), isSummed: true } };
+  }
+  const key = name.slice('custom.'.length);
+  const field = (await listCustomFields(on, 'customer')).find((each) => each.key === key);
+  if (!field) throw new FilterOutdated([{ field: 'sort', message: `the custom field “${key}”` }]);
+  const { type, rows } = customOrder(field);
+  return { sort, beside: { type, rows: () => rows } };
+}
 
 /** The filters that the index of an order answers as well: the list is read with them and skips no other rows. */
 const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
@@ -65,7 +114,8 @@ const glanceMax = 1_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
 const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom,
-  ${tagsOf('c.id')} as tags`;
+  ${tagsOf('c.id')} as tags, deals.open_deals, deals.open_deals_value,
+  (select k.last_at from crm.customer_activity k where k.customer_id = c.id) as last_activity_at`;
 const byId = { id: 'c.id', idType: 'uuid' };
 const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
 const joinOrder = 'join crm.customer_order q on q.customer_id = c.id';
@@ -88,13 +138,14 @@ export async function findCustomers<Row extends object>(
   }
   // One company or domain never has so many customers that sorting them would take long, and nobody picks so many one by one.
   const [stretch] = filters.company || filters.no_company_at || filters.ids ? [] : stretches;
-  for (let max = stretch ? glanceMax : 0; stretch && max > 0; ) {
+  const first = list.beside?.isSummed ? lookAheadMax : glanceMax;
+  for (let max = stretch ? first : 0; stretch && max > 0; ) {
     const near = await readStretch<Row>(on, list, stretch, { max, limit });
     if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };
     max = near.length === 0 || max === lookAheadMax ? 0 : Math.min(lookAheadMax, enough(max, limit / near.length));
   }
   const rarest = filters.search ? await findRarest(on, filters.search) : undefined;
-  const beginning = filters.company ? undefined : beginningIn(list.sort, rarest);
+  const beginning = filters.company || list.beside ? undefined : beginningIn(list.sort, rarest);
   if (beginning) {
     const rows = await mergeBeginning<Row>(on, list, beginning);
     if (rows.length >= limit) return { rows, isFrequent: false };
@@ -119,7 +170,7 @@ export async function countCustomers(on: Queryable, filters: CustomerFilters, ma
   const from = search
     ? matching(filters, rarest, parameter)
     : `platform.customers c ${filters.tier ? joinOrder : ''}
-       where ${goesOn} and ${matchFilters(filters, parameter, filters.tier && 'q.account_tier')}`;
+       where ${goesOn} and ${matchFilters(filters, parameter, { tier: filters.tier && 'q.account_tier', mode: 'all' })}`;
   const [row] = await on.query<{ total: number }>(
     `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
     values,
@@ -139,9 +190,12 @@ async function countBeginning(on: Queryable, beginning: Beginning, max: number):
   return row?.total ?? 0;
 }
 
-/** A part of a list that one index has in order. A list by company has two parts, because no index spans two tables. */
+/**
+ * A part of a list that one index has in order. A list by what is in another table has two parts, because no index spans two tables:
+ * first those who are there, then those who are not.
+ */
 type Stretch = {
-  from: string;
+  from: (parameter: Parameter) => string;
   by: string;
   type: string;
   after: ListPlace | undefined;
@@ -149,46 +203,72 @@ type Stretch = {
   apart?: { by: string; id: string };
 };
 
-function stretchesOf({ sort, after }: CustomerList): Stretch[] {
+function stretchesOf({ sort, beside, after }: CustomerList): Stretch[] {
   const everybody = `platform.customers c where ${goesOn}`;
+  const isBehind = after?.[0] === null;
+  /** The two parts, of which the first is over when the page before ended in the second. */
+  const inTwo = (there: Omit<Stretch, 'after'>, isAbsent: (parameter: Parameter) => string): Stretch[] => {
+    const absent = {
+      from: (parameter: Parameter) => `${everybody} and ${isAbsent(parameter)}`,
+      by: 'c.id',
+      type: 'uuid',
+    };
+    return isBehind
+      ? [{ ...absent, after: [after[1], after[1]] }]
+      : [
+          { ...there, after },
+          { ...absent, after: undefined },
+        ];
+  };
+  if (beside) {
+    const { type, rows } = beside;
+    const from = (parameter: Parameter) =>
+      `(${rows(parameter)}) b join platform.customers c on c.id = b.customer_id where ${goesOn}`;
+    return inTwo(
+      { from, by: 'b.value', type, apart: { by: 'b.value', id: 'b.customer_id' } },
+      (parameter) => `not exists (select from (${rows(parameter)}) b where b.customer_id = c.id)`,
+    );
+  }
   const by = ordersApart[sort];
   if (by) {
-    const from = `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
+    const from = () =>
+      `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
     return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id' } }];
   }
-  if (sort !== 'company') return [{ from: everybody, ...customerOrders[sort], after }];
-  const isBehind = after?.[0] === null;
-  const inCompanies = {
-    from: `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`,
-    ...customerOrders.company,
-    after,
-  };
-  const inNone = { from: `${everybody} and c.company_id is null`, by: 'c.id', type: 'uuid' };
-  return isBehind ? [{ ...inNone, after: [after[1], after[1]] }] : [inCompanies, { ...inNone, after: undefined }];
+  if (sort !== 'company') return [{ from: () => everybody, ...customerOrders[sort], after }];
+  const inCompanies = () =>
+    `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`;
+  return inTwo({ from: inCompanies, ...customerOrders.company }, () => 'c.company_id is null');
 }
 
 /** Reads the next `max` rows of a stretch and returns those that match, at most `limit`. */
 async function readStretch<Row extends object>(
   on: Queryable,
-  { filters, sort, direction }: CustomerList,
+  { filters, sort, beside, direction }: CustomerList,
   { from, by, type, after, apart }: Stretch,
   { max, limit }: { max: number; limit: number },
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
-  const { orderBy } = keyset({ by, type, ...byId }, direction, undefined, parameter);
-  const inOrder = Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
+  const inOrder = beside
+    ? {}
+    : Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
+  const value = beside ? `, ${by === 'b.value' ? by : `null::${beside.type}`} as value` : '';
   const readIndex = () => {
     const inIndex = keyset({ by, type, ...byId, ...apart }, direction, after, parameter);
-    return `select c.* from ${from} and ${inIndex.where} and ${matchFilters(inOrder, parameter)}
-      order by ${inIndex.orderBy} limit ${max}`;
+    return `select c.*${value} from ${from(parameter)} and ${inIndex.where}
+      and ${matchFilters(inOrder, parameter)} order by ${inIndex.orderBy} limit ${max}`;
   };
-  const inOrderOfList =
-    sort === 'tier' ? readTierByTier({ tier: filters.tier, direction, after, max }, parameter) : readIndex();
+  const isByTier = !beside && sort === 'tier';
+  const inOrderOfList = isByTier
+    ? readTierByTier({ tier: filters.tier, direction, after, max }, parameter)
+    : readIndex();
+  const outer = by === 'b.value' ? 'c.value' : by;
+  const { orderBy } = keyset({ by: outer, type, ...byId }, direction, undefined, parameter);
   const page = `
-    select c.id from (${inOrderOfList}) c ${joinCompanies}
+    select c.id${beside ? ', c.value' : ''} from (${inOrderOfList}) c ${joinCompanies}
     where ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}
     order by ${orderBy} limit ${parameter(limit)}`;
-  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+  return on.query<Placed<Row>>(showPage(page, { sort, beside, direction }), values);
 }
 
 /**
@@ -256,37 +336,39 @@ async function mergeBeginning<Row extends object>(
       order by ${orderBy} limit ${shown})
     select f.id from (select * from begins union select * from others) f
     order by f.place ${direction}, f.id ${direction} limit ${shown}`;
-  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+  return on.query<Placed<Row>>(showPage(page, { sort, direction }), values);
 }
 
 /** Finds all matching customers by other indexes and sorts them. */
 async function sortMatching<Row extends object>(
   on: Queryable,
-  { filters, sort, direction, after, limit }: CustomerList,
+  { filters, sort, beside, direction, after, limit }: CustomerList,
   rarest: string | undefined,
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
-  const order = { ...customerOrders[sort], ...byId };
+  const order = { ...(beside ? { by: 'b.value', type: beside.type } : customerOrders[sort]), ...byId };
   const inNone = { by: 'c.id', type: 'uuid', ...byId };
   const whereBehind = () => {
-    if (sort !== 'company' || !after) return keyset(order, direction, after, parameter).where;
-    if (after[0] !== null) return `(o.id is null or ${keyset(order, direction, after, parameter).where})`;
-    return `o.id is null and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
+    if (!(beside || sort === 'company') || !after) return keyset(order, direction, after, parameter).where;
+    const isAbsent = beside ? 'b.value is null' : 'o.id is null';
+    if (after[0] !== null) return `(${isAbsent} or ${keyset(order, direction, after, parameter).where})`;
+    return `${isAbsent} and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
   };
+  const joinBeside = beside ? `left join (${beside.rows(parameter)}) b on b.customer_id = c.id` : '';
   const page = `
-    select c.id from ${matching(filters, rarest, parameter)} ${joinCompanies} where ${whereBehind()}
-    order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
-  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+    select c.id${beside ? ', b.value' : ''} from ${matching(filters, rarest, parameter)} ${joinCompanies} ${joinBeside}
+    where ${whereBehind()} order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
+  return on.query<Placed<Row>>(showPage(page, { sort, beside, direction }), values);
 }
 
-/** The query for the shown columns of the customers whose ids `page` gives. */
-function showPage(page: string, sort: CustomerOrder, direction: Direction): string {
-  const { by } = customerOrders[sort];
+/** The query for the shown columns of the customers whose ids `page` gives, with their values in an order beside them. */
+function showPage(page: string, { sort, beside, direction }: Pick<CustomerList, 'sort' | 'beside' | 'direction'>): string {
+  const order = { ...(beside ? { by: 'page.value', type: beside.type } : customerOrders[sort]), ...byId };
   return `with page as materialized (${page})
-    select ${columns}, ${placeColumn({ ...customerOrders[sort], ...byId })}
+    select ${columns}, ${placeColumn(order)}
     from page join platform.customers c on c.id = page.id ${joinCompanies}
-      left join platform.users u on u.id = c.account_manager_id
-    order by ${by} ${direction} nulls last, c.id ${direction}`;
+      left join platform.users u on u.id = c.account_manager_id cross join lateral (${openDealsOf('c.id')}) deals
+    order by ${order.by} ${direction} nulls last, c.id ${direction}`;
 }
 
 /**
@@ -307,6 +389,6 @@ function matching(
   const byTier = filters.tier && !search;
   const isOther = except && matchNotBeginning(except, parameter);
   return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
-    where ${goesOn} and ${matchFilters(filters, parameter, byTier ? 'q.account_tier' : undefined)}
+    where ${goesOn} and ${matchFilters(filters, parameter, { tier: byTier ? 'q.account_tier' : undefined, mode: 'all' })}
       and ${matchSearch(filters, parameter, rarest, { and: isOther })} ${isOther ? `and (${isOther}) is true` : ''} offset 0) c`;
 }

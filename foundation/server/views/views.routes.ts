@@ -27,7 +27,7 @@ const ViewSchema = z
 const viewKey = object({ id: bigintIdText() });
 const fields = {
   name: line({ charactersMax: 80 }),
-  query: line({ charactersMin: 0, charactersMax: 500 }),
+  query: line({ charactersMin: 0, charactersMax: 12_000 }),
   is_shared: z.boolean(),
 };
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: ViewSchema } } });
