@@ -1,7 +1,17 @@
 import { InvalidField, type Parameter, PlatformError, type Queryable } from '@aether/platform';
 import { type CustomField, listCustomFields } from '../customfields/customfields.ts';
 import { type Priced, readPriced } from '../deals/priced.ts';
-import { type MatchMode, matchCompanyOf, matchCustom, matchDeals, matchLastActivity, matchTag } from './conditionmatch.ts';
+import {
+  type MatchMode,
+  matchCompanyOf,
+  matchCustom,
+  matchDeals,
+  matchLastActivity,
+  matchTag,
+  testCustom,
+  testLastActivity,
+  writeOnRow,
+} from './conditionmatch.ts';
 
 /*
  * A filter of conditions, as the address of a list and a saved view hold it: { match, conditions }, where a condition is { field, op, value }
@@ -12,8 +22,16 @@ import { type MatchMode, matchCompanyOf, matchCustom, matchDeals, matchLastActiv
  * with each condition that is concerned. Dropping the condition would show customers that nobody asked for, and keeping it would show none.
  */
 
-/** The condition of a filter as SQL over a customer `c`. */
-export type Conditions = (parameter: Parameter, mode: MatchMode) => string;
+export type Conditions = {
+  /** The filter as SQL over a customer `c`. */
+  write: (parameter: Parameter, mode: MatchMode) => string;
+  /**
+   * What it says of the rows by which a list is sorted, so that their index answers it as well.
+   *
+   * @param of `custom.<key>` with values `v`, or `last_activity` with rows `k`.
+   */
+  writeOnRows: (of: string, parameter: Parameter) => string;
+};
 
 /** The text of a filter, and at most so many conditions in it. */
 export const whereMax = { characters: 4_000, conditions: 30 };
@@ -82,7 +100,7 @@ A filter that names what was removed since is refused with \`filter-outdated\`, 
 export async function readConditions(
   on: Queryable,
   where: string,
-): Promise<{ write: Conditions; needsDeals: boolean }> {
+): Promise<{ conditions: Conditions; needsDeals: boolean }> {
   const fields = await listCustomFields(on, 'customer');
   const gone: { field: string; message: string }[] = [];
   const whole = readGroup(parse(where), 'where', new Map(fields.map((field) => [field.key, field])), gone);
@@ -93,8 +111,15 @@ export async function readConditions(
   const isPriced = all.some(({ kind, op }) => kind === 'open_deal' && (op === 'over' || op === 'under'));
   const priced = isPriced ? await readPriced(on) : undefined;
   const now = Date.now();
+  const onRows = whole.match === 'all' || whole.conditions.length === 1 ? whole.conditions : [];
   return {
-    write: (parameter, mode) => writeGroup(whole, { parameter, mode, priced, now }),
+    conditions: {
+      write: (parameter, mode) => writeGroup(whole, { parameter, mode, priced, now }),
+      writeOnRows: (of, parameter) =>
+        ['true', ...onRows.flatMap((each) => ('conditions' in each ? [] : writeOnSorted(each, of, { parameter, now })))].join(
+          ' and ',
+        ),
+    },
     needsDeals: all.some(({ kind, op }) => kind === 'open_deal' && op === 'stage'),
   };
 }
@@ -252,14 +277,26 @@ function writeGroup({ match, conditions }: Group, writing: Writing): string {
 
 const dayMs = 86_400_000;
 
+const daysBefore = (now: number, days: unknown) => new Date(now - Number(days) * dayMs).toISOString();
+const momentOf = (value: unknown, now: number) =>
+  typeof value === 'number' ? daysBefore(now, value) : (value as string);
+
+function writeOnSorted(
+  { kind, op, value, custom }: Condition,
+  of: string,
+  { parameter, now }: Pick<Writing, 'parameter' | 'now'>,
+): string[] {
+  if (custom) return of === `custom.${custom.key}` ? [writeOnRow(testCustom(custom, op, value, parameter))] : [];
+  return kind === 'last_activity' && of === kind ? [writeOnRow(testLastActivity(op, momentOf(value, now), parameter))] : [];
+}
+
 function writeCondition({ kind, op, value, custom }: Condition, { parameter, mode, priced, now }: Writing): string {
-  const before = (days: unknown) => new Date(now - Number(days) * dayMs).toISOString();
   const isIn = (by: string, type: string) =>
     op === 'any_of' ? `${by} = any (${parameter(value, type)})` : `(${by} = any (${parameter(value, type)})) is not true`;
   const isSet = (by: string) => `${by} is ${op === 'empty' ? '' : 'not '}null`;
   const isEmptiness = op === 'empty' || op === 'not_empty';
   const compareTime = (by: string) => {
-    const moment = op === 'within' ? before(value) : value;
+    const moment = momentOf(value, now);
     return `${by} ${op === 'before' ? '<' : '>='} ${parameter(moment, 'timestamptz')}`;
   };
   switch (kind) {
@@ -276,12 +313,12 @@ function writeCondition({ kind, op, value, custom }: Condition, { parameter, mod
     case 'updated':
       return compareTime('c.updated_at');
     case 'tag':
-      return matchTag(op, value as number[], parameter);
+      return matchTag(op, value as number[], parameter, mode);
     case 'last_activity':
-      return matchLastActivity(op, typeof value === 'number' ? before(value) : (value as string), parameter);
+      return matchLastActivity(op, momentOf(value, now), parameter, mode);
     case 'open_deal':
       return matchDeals(op, value, parameter, { mode, priced });
     default:
-      return matchCustom(custom as CustomField, op, value, parameter);
+      return matchCustom(custom as CustomField, op, value, parameter, mode);
   }
 }

@@ -84,7 +84,7 @@ export function matchFilters(
     conditions.push(
       `exists (select from crm.customer_tags k where k.tag_id = ${parameter(filters.tag, 'bigint')} and k.customer_id = c.id)`,
     );
-  if (filters.where) conditions.push(filters.where(parameter, mode));
+  if (filters.where) conditions.push(filters.where.write(parameter, mode));
   if (filters.ids) conditions.push(`c.id = any (${parameter(filters.ids, 'uuid[]')})`);
   if (filters.except) conditions.push(`c.id <> all (${parameter(filters.except, 'uuid[]')})`);
   return conditions.join(' and ');

@@ -150,10 +150,10 @@ export async function readFilters(
   { no_manager, where, ...filters }: AskedFilters,
   caller: Caller | undefined,
 ): Promise<CustomerFilters> {
-  const conditions = where === undefined ? undefined : await readConditions(db.reads, where);
-  if (conditions?.needsDeals && !(caller && allows(caller, 'deals.read'))) throw refuseScope('deals.read');
+  const read = where === undefined ? undefined : await readConditions(db.reads, where);
+  if (read?.needsDeals && !(caller && allows(caller, 'deals.read'))) throw refuseScope('deals.read');
   await settleActivities(db);
-  return readSearch(db, { ...filters, no_manager: no_manager === 'true', where: conditions?.write });
+  return readSearch(db, { ...filters, no_manager: no_manager === 'true', where: read?.conditions });
 }
 
 const list = createStaffRoute({

@@ -59,7 +59,8 @@ const ordersApart: Partial<Record<CustomerOrder, string>> = { updated: 'q.update
  */
 export type OrderBeside = {
   type: string;
-  rows: (parameter: Parameter) => string;
+  /** Only those rows that the filters let through, as far as they are about what it is sorted by. */
+  rows: (parameter: Parameter, filters: CustomerFilters, direction: Direction) => string;
   /** All rows are added up before there is a first one: to read a few in their order costs as much as to read all. */
   isSummed?: boolean;
 };
@@ -82,23 +83,23 @@ export async function readOrder(
 ): Promise<{ sort: CustomerOrder; beside?: OrderBeside | undefined }> {
   if (name in customerOrders) return { sort: name as CustomerOrder };
   const sort = 'created';
-  if (name === 'last_activity')
-    return {
-      sort,
-      beside: {
-        type: 'timestamptz',
-        rows: () => 'select k.customer_id, k.last_at as value from crm.customer_activity k where k.last_at is not null',
-      },
-    };
+  const onRows = (filters: CustomerFilters, parameter: Parameter) => filters.where?.writeOnRows(name, parameter) ?? 'true';
+  if (name === 'last_activity') {
+    const rows: OrderBeside['rows'] = (parameter, filters) =>
+      `select k.customer_id, k.last_at as value from crm.customer_activity k
+       where k.last_at is not null and ${onRows(filters, parameter)}`;
+    return { sort, beside: { type: 'timestamptz', rows } };
+  }
   if (name === 'open_deals') {
     const priced = await readPriced(on);
-    return { sort, beside: { type: 'numeric', rows: (parameter) => dealsOrder(priced, parameter), isSummed: true } };
+    const rows: OrderBeside['rows'] = (parameter, _, direction) => dealsOrder(priced, parameter, direction);
+    return { sort, beside: { type: 'numeric', rows, isSummed: true } };
   }
   const key = name.slice('custom.'.length);
   const field = (await listCustomFields(on, 'customer')).find((each) => each.key === key);
   if (!field) throw new FilterOutdated([{ field: 'sort', message: `the custom field “${key}”` }]);
   const { type, rows } = customOrder(field);
-  return { sort, beside: { type, rows: () => rows } };
+  return { sort, beside: { type, rows: (parameter, filters) => rows(onRows(filters, parameter)) } };
 }
 
 /** The filters that the index of an order answers as well: the list is read with them and skips no other rows. */
@@ -203,7 +204,7 @@ type Stretch = {
   apart?: { by: string; id: string };
 };
 
-function stretchesOf({ sort, beside, after }: CustomerList): Stretch[] {
+function stretchesOf({ filters, sort, beside, direction, after }: CustomerList): Stretch[] {
   const everybody = `platform.customers c where ${goesOn}`;
   const isBehind = after?.[0] === null;
   /** The two parts, of which the first is over when the page before ended in the second. */
@@ -223,10 +224,10 @@ function stretchesOf({ sort, beside, after }: CustomerList): Stretch[] {
   if (beside) {
     const { type, rows } = beside;
     const from = (parameter: Parameter) =>
-      `(${rows(parameter)}) b join platform.customers c on c.id = b.customer_id where ${goesOn}`;
+      `(${rows(parameter, filters, direction)}) b join platform.customers c on c.id = b.customer_id where ${goesOn}`;
     return inTwo(
       { from, by: 'b.value', type, apart: { by: 'b.value', id: 'b.customer_id' } },
-      (parameter) => `not exists (select from (${rows(parameter)}) b where b.customer_id = c.id)`,
+      (parameter) => `not exists (select from (${rows(parameter, {}, direction)}) b where b.customer_id = c.id)`,
     );
   }
   const by = ordersApart[sort];
@@ -354,7 +355,7 @@ async function sortMatching<Row extends object>(
     if (after[0] !== null) return `(${isAbsent} or ${keyset(order, direction, after, parameter).where})`;
     return `${isAbsent} and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
   };
-  const joinBeside = beside ? `left join (${beside.rows(parameter)}) b on b.customer_id = c.id` : '';
+  const joinBeside = beside ? `left join (${beside.rows(parameter, filters, direction)}) b on b.customer_id = c.id` : '';
   const page = `
     select c.id${beside ? ', b.value' : ''} from ${matching(filters, rarest, parameter)} ${joinCompanies} ${joinBeside}
     where ${whereBehind()} order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
