@@ -36,7 +36,8 @@ export async function fillFilters(server: LocalServer, { activities }: { activit
     `insert into crm.activities (customer_id, type, description, created_by_app, occurred_at)
      select c.id, 'note', 'Spoken ' || n, 'foundation', now() - make_interval(mins => abs(hashint4(n)) % 1051200)
      from generate_series(1, $1::integer) n
-     join platform.customers c on c.crm_id = 1 + abs(hashint4(n + 7)) % (1 + abs(hashint4(n + 13)) % (select count(*) from platform.customers))
+     join platform.customers c
+       on c.crm_id = 1 + abs(hashint4(n + 7)) % (1 + abs(hashint4(n + 13)) % (select count(*) from platform.customers))
      where c.crm_id % 10 <> 7`,
     [activities],
   );

@@ -30,7 +30,14 @@ const { values: options } = parseArgs({
 const goalMs = 300;
 
 type Condition = { field: string; op: string; value?: unknown } | { match: 'all' | 'any'; conditions: Condition[] };
-type Asked = { name: string; where?: Condition[]; match?: 'all' | 'any'; sort?: string; direction?: 'asc' | 'desc'; isEmpty?: boolean };
+type Asked = {
+  name: string;
+  where?: Condition[];
+  match?: 'all' | 'any';
+  sort?: string;
+  direction?: 'asc' | 'desc';
+  isEmpty?: boolean;
+};
 
 const employees = (op: string, value?: unknown) => ({ field: 'custom.employees', op, value });
 const region = (op: string, value?: unknown) => ({ field: 'custom.region', op, value });
@@ -70,11 +77,22 @@ const filters: Asked[] = [
   { name: 'an open deal in a stage', where: [deal('stage', 'STAGE')] },
   { name: 'an open deal in a stage of few', where: [deal('stage', 'SMALL')] },
   { name: 'a tag of one in twenty', where: [{ field: 'tag', op: 'any_of', value: [1] }] },
-  { name: 'premium, no activity for 90 days, more than 500', where: [tier, activity('none_for', 90), employees('over', 500)] },
+  {
+    name: 'premium, no activity for 90 days, more than 500',
+    where: [tier, activity('none_for', 90), employees('over', 500)],
+  },
   { name: 'the same by name', where: [tier, activity('none_for', 90), employees('over', 500)], sort: 'name' },
-  { name: 'any of: an island, never an activity', match: 'any', where: [region('any_of', ['Island']), activity('never')] },
+  {
+    name: 'any of: an island, never an activity',
+    match: 'any',
+    where: [region('any_of', ['Island']), activity('never')],
+  },
   { name: 'any of: an island, one number', match: 'any', where: [region('any_of', ['Island']), employees('is', 500)] },
-  { name: 'any of: a text of one, open deals over 49,900', match: 'any', where: [remark('contains', 'c4ca4238a0b9'), deal('over', 49_900)] },
+  {
+    name: 'any of: a text of one, open deals over 49,900',
+    match: 'any',
+    where: [remark('contains', 'c4ca4238a0b9'), deal('over', 49_900)],
+  },
   {
     name: 'premium, and any of: an island, no activity for 600 days',
     where: [tier, { match: 'any', conditions: [region('any_of', ['Island']), activity('none_for', 600)] }],
@@ -89,7 +107,12 @@ const filters: Asked[] = [
   { name: 'everybody by last activity, the longest ago first', sort: 'last_activity' },
   { name: 'everybody by open deals', sort: 'open_deals', direction: 'desc' },
   { name: 'no activity for 90 days, the longest ago first', where: [activity('none_for', 90)], sort: 'last_activity' },
-  { name: 'no activity for 90 days, the last first', where: [activity('none_for', 90)], sort: 'last_activity', direction: 'desc' },
+  {
+    name: 'no activity for 90 days, the last first',
+    where: [activity('none_for', 90)],
+    sort: 'last_activity',
+    direction: 'desc',
+  },
   { name: 'an open deal, by last activity', where: [deal('some')], sort: 'last_activity', direction: 'desc' },
   { name: 'premium, by open deals', where: [tier], sort: 'open_deals', direction: 'desc' },
   { name: 'an island, by open deals', where: [region('any_of', ['Island'])], sort: 'open_deals', direction: 'desc' },
@@ -103,20 +126,30 @@ await mkdir(folder, { recursive: true });
 await chmod(folder, 0o755);
 let local: LocalServer | undefined;
 try {
-  local = await startLocal({ folder, database: 'bench', port: 54521, settings: { shared_buffers: '1GB', max_wal_size: '8GB' } });
+  local = await startLocal({
+    folder,
+    database: 'bench',
+    port: 54521,
+    settings: { shared_buffers: '1GB', max_wal_size: '8GB' },
+  });
   const found = await fetchOne(local, `select to_regclass('crm.customer_activity') as found`);
   if (!found) {
     const size = { customers: Number(options.customers), deals: Number(options.deals), entries: 2_000 };
     await fillLists(local, size);
     await fillFilters(local, { activities: Number(options.activities) });
   }
-  const db = await connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: local.urlOf('foundation_app') } });
+  const db = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: local.urlOf('foundation_app') },
+  });
   const stages = await db.query<{ id: number; name: string }>(
     `select s.id, p.name from crm.pipeline_stages s join crm.pipelines p on p.id = s.pipeline_id where s.name = 'Demo'`,
   );
   const stageOf = (name: string) => [stages.find((each) => each.name === name)?.id];
   let slow = 0;
-  console.log('| list of fifty | first page: p50 ms | with its count: p50 ms | slowest | second page: p50 ms |\n|---|--:|--:|--:|--:|');
+  console.log(
+    '| list of fifty | first page: p50 ms | with its count: p50 ms | slowest | second page: p50 ms |\n|---|--:|--:|--:|--:|',
+  );
   for (const { name, where = [], match = 'all', sort = 'created', direction, isEmpty = false } of filters) {
     if (!name.includes(options.only)) continue;
     const text = JSON.stringify({ match, conditions: where })
@@ -151,7 +184,12 @@ async function fetchOne(server: LocalServer, sql: string): Promise<unknown> {
 /** The times of several tries, sorted; of the second page none if there is none. */
 async function measure(
   db: PlatformDb,
-  { text, sort, direction, isEmpty }: { text: string | undefined; sort: string; direction: 'asc' | 'desc'; isEmpty: boolean },
+  {
+    text,
+    sort,
+    direction,
+    isEmpty,
+  }: { text: string | undefined; sort: string; direction: 'asc' | 'desc'; isEmpty: boolean },
 ): Promise<Record<'first' | 'both' | 'second', number[]>> {
   const times = { first: [] as number[], both: [] as number[], second: [] as number[] };
   for (let n = 0; n < Number(options.times); n++) {

@@ -355,7 +355,7 @@ describe('a list as a file', () => {
     return text.slice(1).split('\r\n').slice(0, -1);
   }
   const customerHead =
-    'id,email,name,phone,company,domain,tier,owner,language,timezone,tags,created_at,updated_at,created_by_app,crm_id,support_id,other_emails,other_phones';
+    'id,email,name,phone,company,domain,tier,owner,language,timezone,tags,created_at,updated_at,created_by_app,crm_id,support_id,other_emails,other_phones,last_activity_at,open_deals';
 
   test('has each customer that the filters let through once, with what an import takes, and formulas as text', async () => {
     const customer = await app.foundation.createCustomer({
@@ -380,7 +380,7 @@ describe('a list as a file', () => {
     expect(more).toEqual([]);
     expect(row).toMatch(
       new RegExp(
-        `^${customer.id},now@file.example,"'=HYPERLINK\\(""https://evil.example""\\)",'\\+49 30 901820,,,premium,maya@aether.example,,,,2\\d{3}-.*Z,2\\d{3}-.*Z,foundation,${customer.crm_id},,filed@file.example,,43$`,
+        `^${customer.id},now@file.example,"'=HYPERLINK\\(""https://evil.example""\\)",'\\+49 30 901820,,,premium,maya@aether.example,,,,2\\d{3}-.*Z,2\\d{3}-.*Z,foundation,${customer.crm_id},,filed@file.example,,,0,43$`,
       ),
     );
     const all = await readFile('/api/customers.csv');

@@ -165,7 +165,10 @@ export function addActRoutes(app: App, db: PlatformDb) {
   return app
     .openapi(change, async (c) => {
       const { change, ...body } = c.req.valid('json');
-      return c.json(await actOnCustomers(db, toAct(change), await toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
+      return c.json(
+        await actOnCustomers(db, toAct(change), await toChosen(body, c.get('caller')), c.get('actor')?.id),
+        200,
+      );
     })
     .openapi(addTasks, async (c) => {
       const { task, client_id, ...body } = c.req.valid('json');

@@ -30,15 +30,31 @@ beforeAll(async () => {
     ),
   );
   const make = async (name: string, custom: object, more: object = {}) =>
-    (await app.call('POST', '/api/customers', { name, email: `${name}@conditions.example`.toLowerCase(), custom, ...more }))
-      .body.id as string;
+    (
+      await app.call('POST', '/api/customers', {
+        name,
+        email: `${name}@conditions.example`.toLowerCase(),
+        custom,
+        ...more,
+      })
+    ).body.id as string;
   const ada = await make('Ada', { employees: 5, region: 'North', renewal: '2026-03-01', remark: 'Pays late' });
-  const bob = await make('Bob', { employees: 50, region: 'South', renewal: '2026-05-01', remark: '100% sure', reference: true });
+  const bob = await make('Bob', {
+    employees: 50,
+    region: 'South',
+    renewal: '2026-05-01',
+    remark: '100% sure',
+    reference: true,
+  });
   const cyd = await make('Cyd', { employees: 500, region: 'Island', reference: false }, { account_tier: 'premium' });
   const dov = await make('Dov', { employees: -5, remark: 'pays LATE' }, { account_manager_id: 'maya' });
   await make('Eve', {}, { account_tier: 'premium' });
   const note = (id: string, days: number) =>
-    app.call('POST', `/api/customers/${id}/activities`, { type: 'note', description: 'Spoken', occurred_at: ago(days) });
+    app.call('POST', `/api/customers/${id}/activities`, {
+      type: 'note',
+      description: 'Spoken',
+      occurred_at: ago(days),
+    });
   await note(ada, 1);
   await note(ada, 400);
   await note(bob, 30);
@@ -109,7 +125,11 @@ describe('customers are found by', () => {
     expect(namesOf(found).join(' ')).toBe(names);
     expect(found.body.total).toBe(names === '' ? 0 : names.split(' ').length);
     for (const sort of ['created', 'custom.employees', 'last_activity', 'open_deals'])
-      expect(namesOf(await ask(where, `sort=${sort}`)).sort().join(' ')).toBe(names);
+      expect(
+        namesOf(await ask(where, `sort=${sort}`))
+          .sort()
+          .join(' '),
+      ).toBe(names);
     const path = `/api/customers.csv?where=${encodeURIComponent(JSON.stringify(where))}`;
     const file = await (await fetch(`${app.url}${path}`, { headers: await app.headersOf('maya') })).text();
     expect(file.trim().split('\n')).toHaveLength(names === '' ? 1 : names.split(' ').length + 1);
@@ -200,7 +220,12 @@ describe('a filter is refused', () => {
   });
 
   test('that names what was removed: each such condition is named, and so is an order', async () => {
-    const made = await app.call('POST', '/api/custom-fields', { record: 'customer', key: 'gone', label: 'Gone', type: 'text' });
+    const made = await app.call('POST', '/api/custom-fields', {
+      record: 'customer',
+      key: 'gone',
+      label: 'Gone',
+      type: 'text',
+    });
     const where = any(deal('some'), all(custom('gone', 'empty')), custom('region', 'any_of', ['West']), {
       field: 'tag',
       op: 'none_of',
@@ -219,7 +244,10 @@ describe('a filter is refused', () => {
       body: { code: 'filter-outdated', errors: [{ field: 'sort' }] },
     });
     const act = { matching: { where: JSON.stringify(where) }, change: { account_tier: 'premium' } };
-    expect(await app.call('POST', '/api/customers/acts', act)).toMatchObject({ status: 422, body: { code: 'filter-outdated' } });
+    expect(await app.call('POST', '/api/customers/acts', act)).toMatchObject({
+      status: 422,
+      body: { code: 'filter-outdated' },
+    });
   });
 
   test('to a machine that may not read deals, if it names a stage', async () => {

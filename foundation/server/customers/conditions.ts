@@ -116,9 +116,10 @@ export async function readConditions(
     conditions: {
       write: (parameter, mode) => writeGroup(whole, { parameter, mode, priced, now }),
       writeOnRows: (of, parameter) =>
-        ['true', ...onRows.flatMap((each) => ('conditions' in each ? [] : writeOnSorted(each, of, { parameter, now })))].join(
-          ' and ',
-        ),
+        [
+          'true',
+          ...onRows.flatMap((each) => ('conditions' in each ? [] : writeOnSorted(each, of, { parameter, now }))),
+        ].join(' and '),
     },
     needsDeals: all.some(({ kind, op }) => kind === 'open_deal' && op === 'stage'),
   };
@@ -252,13 +253,19 @@ async function findGone(on: Queryable, all: Condition[]): Promise<{ field: strin
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const looks = {
-  tier: { sql: 'select t.key as id from platform.tiers t where t.key = any ($1)', say: (key: unknown) => `the tier “${key}”` },
+  tier: {
+    sql: 'select t.key as id from platform.tiers t where t.key = any ($1)',
+    say: (key: unknown) => `the tier “${key}”`,
+  },
   manager: { sql: 'select u.id from platform.users u where u.id = any ($1)', say: (id: unknown) => `the person ${id}` },
   company: {
     sql: 'select o.id::text from platform.companies o where o.id = any ($1::uuid[])',
     say: (id: unknown) => `the company ${id}`,
   },
-  tag: { sql: 'select t.id::text from crm.tags t where t.id = any ($1::bigint[])', say: (id: unknown) => `the tag ${id}` },
+  tag: {
+    sql: 'select t.id::text from crm.tags t where t.id = any ($1::bigint[])',
+    say: (id: unknown) => `the tag ${id}`,
+  },
   stage: {
     sql: 'select s.id::text from crm.pipeline_stages s where s.id = any ($1::bigint[])',
     say: (id: unknown) => `the stage ${id}`,
@@ -287,12 +294,16 @@ function writeOnSorted(
   { parameter, now }: Pick<Writing, 'parameter' | 'now'>,
 ): string[] {
   if (custom) return of === `custom.${custom.key}` ? [writeOnRow(testCustom(custom, op, value, parameter))] : [];
-  return kind === 'last_activity' && of === kind ? [writeOnRow(testLastActivity(op, momentOf(value, now), parameter))] : [];
+  return kind === 'last_activity' && of === kind
+    ? [writeOnRow(testLastActivity(op, momentOf(value, now), parameter))]
+    : [];
 }
 
 function writeCondition({ kind, op, value, custom }: Condition, { parameter, mode, priced, now }: Writing): string {
   const isIn = (by: string, type: string) =>
-    op === 'any_of' ? `${by} = any (${parameter(value, type)})` : `(${by} = any (${parameter(value, type)})) is not true`;
+    op === 'any_of'
+      ? `${by} = any (${parameter(value, type)})`
+      : `(${by} = any (${parameter(value, type)})) is not true`;
   const isSet = (by: string) => `${by} is ${op === 'empty' ? '' : 'not '}null`;
   const isEmptiness = op === 'empty' || op === 'not_empty';
   const compareTime = (by: string) => {

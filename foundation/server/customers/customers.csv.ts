@@ -22,13 +22,13 @@ const columns: CsvColumns<ExportedCustomer> = {
   tags: ({ tags }) => tags.map(({ name }) => name).join('; '),
   created_at: ({ created_at }) => created_at,
   updated_at: ({ updated_at }) => updated_at,
-  last_activity_at: ({ last_activity_at }) => last_activity_at,
-  open_deals: ({ open_deals }) => open_deals,
   created_by_app: ({ created_by_app }) => created_by_app,
   crm_id: ({ crm_id }) => crm_id,
   support_id: ({ support_id }) => support_id,
   other_emails: ({ emails }) => emails.join('; '),
   other_phones: ({ phones }) => phones.join('; '),
+  last_activity_at: ({ last_activity_at }) => last_activity_at,
+  open_deals: ({ open_deals }) => open_deals,
 };
 
 /** The file of the customers that the filters let through, the newest first: each of them once, whatever is changed meanwhile. */

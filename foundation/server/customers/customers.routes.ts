@@ -34,10 +34,10 @@ import { TagSchema } from '../tags/tags.schema.ts';
 import { type Tag, tagsOf } from '../tags/tags.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
 import { readProvenance } from '../timeline/history.ts';
+import { describeWhere, readConditions, whereMax } from './conditions.ts';
 import { type CustomerFilters, readSearch } from './customermatch.ts';
 import { customersFile } from './customers.csv.ts';
 import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
-import { describeWhere, readConditions, whereMax } from './conditions.ts';
 import { countCustomers, customerOrders, ordersBeside, readOrder } from './customersearch.ts';
 import { settleActivities } from './lastactivity.ts';
 
@@ -167,9 +167,15 @@ const list = createStaffRoute({
     query: object({
       ...customerFilters,
       sort: z
-        .union([z.enum([...Object.keys(customerOrders), ...ordersBeside]), z.string().regex(/^custom\.[a-z][a-z0-9_]{0,39}$/)], {
-          error: `must be one of ${[...Object.keys(customerOrders), ...ordersBeside].join(', ')} and custom.<key>`,
-        })
+        .union(
+          [
+            z.enum([...Object.keys(customerOrders), ...ordersBeside]),
+            z.string().regex(/^custom\.[a-z][a-z0-9_]{0,39}$/),
+          ],
+          {
+            error: `must be one of ${[...Object.keys(customerOrders), ...ordersBeside].join(', ')} and custom.<key>`,
+          },
+        )
         .default('created')
         .openapi({
           type: 'string',

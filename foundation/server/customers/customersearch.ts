@@ -83,7 +83,8 @@ export async function readOrder(
 ): Promise<{ sort: CustomerOrder; beside?: OrderBeside | undefined }> {
   if (name in customerOrders) return { sort: name as CustomerOrder };
   const sort = 'created';
-  const onRows = (filters: CustomerFilters, parameter: Parameter) => filters.where?.writeOnRows(name, parameter) ?? 'true';
+  const onRows = (filters: CustomerFilters, parameter: Parameter) =>
+    filters.where?.writeOnRows(name, parameter) ?? 'true';
   if (name === 'last_activity') {
     const rows: OrderBeside['rows'] = (parameter, filters) =>
       `select k.customer_id, k.last_at as value from crm.customer_activity k
@@ -114,7 +115,8 @@ const lookAheadMax = 10_000;
 const glanceMax = 1_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
-const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom,
+const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name,
+  ${customValues('customer', 'c.id')} as custom,
   ${tagsOf('c.id')} as tags, deals.open_deals, deals.open_deals_value,
   (select k.last_at from crm.customer_activity k where k.customer_id = c.id) as last_activity_at`;
 const byId = { id: 'c.id', idType: 'uuid' };
@@ -232,13 +234,11 @@ function stretchesOf({ filters, sort, beside, direction, after }: CustomerList):
   }
   const by = ordersApart[sort];
   if (by) {
-    const from = () =>
-      `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
+    const from = () => `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
     return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id' } }];
   }
   if (sort !== 'company') return [{ from: () => everybody, ...customerOrders[sort], after }];
-  const inCompanies = () =>
-    `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`;
+  const inCompanies = () => `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`;
   return inTwo({ from: inCompanies, ...customerOrders.company }, () => 'c.company_id is null');
 }
 
@@ -355,7 +355,9 @@ async function sortMatching<Row extends object>(
     if (after[0] !== null) return `(${isAbsent} or ${keyset(order, direction, after, parameter).where})`;
     return `${isAbsent} and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
   };
-  const joinBeside = beside ? `left join (${beside.rows(parameter, filters, direction)}) b on b.customer_id = c.id` : '';
+  const joinBeside = beside
+    ? `left join (${beside.rows(parameter, filters, direction)}) b on b.customer_id = c.id`
+    : '';
   const page = `
     select c.id${beside ? ', b.value' : ''} from ${matching(filters, rarest, parameter)} ${joinCompanies} ${joinBeside}
     where ${whereBehind()} order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
@@ -363,7 +365,10 @@ async function sortMatching<Row extends object>(
 }
 
 /** The query for the shown columns of the customers whose ids `page` gives, with their values in an order beside them. */
-function showPage(page: string, { sort, beside, direction }: Pick<CustomerList, 'sort' | 'beside' | 'direction'>): string {
+function showPage(
+  page: string,
+  { sort, beside, direction }: Pick<CustomerList, 'sort' | 'beside' | 'direction'>,
+): string {
   const order = { ...(beside ? { by: 'page.value', type: beside.type } : customerOrders[sort]), ...byId };
   return `with page as materialized (${page})
     select ${columns}, ${placeColumn(order)}

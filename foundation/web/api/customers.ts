@@ -1,11 +1,21 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { type Where, writeWhere } from '../customers/where.ts';
 import { customers } from './clients.ts';
 import { beginOf } from './days.ts';
 import type { Customer, CustomerInput } from './records.ts';
 
-export type CustomerSort = 'name' | 'email' | 'company' | 'tier' | 'created' | 'updated';
+export type CustomerSort =
+  | 'name'
+  | 'email'
+  | 'company'
+  | 'tier'
+  | 'created'
+  | 'updated'
+  | 'last_activity'
+  | 'open_deals'
+  | `custom.${string}`;
 export type CustomerFilters = {
   search?: string;
   tier?: string;
@@ -20,17 +30,20 @@ export type CustomerFilters = {
   no_manager?: true;
   /** Id of a tag. */
   tag?: number;
+  /** Conditions; a text if the address has something else there. */
+  where?: Where | string;
   sort?: CustomerSort;
   dir?: 'asc' | 'desc';
 };
 
 /** The filters as the server takes them. */
-export const toQuery = ({ created_after, created_before, no_manager, tag, ...filters }: CustomerFilters) => ({
+export const toQuery = ({ created_after, created_before, no_manager, tag, where, ...filters }: CustomerFilters) => ({
   ...filters,
   tag: tag === undefined ? undefined : String(tag),
   created_after: beginOf(created_after),
   created_before: beginOf(created_before),
   no_manager: no_manager && ('true' as const),
+  where: writeWhere(where),
 });
 
 export const customersQuery = (filters: CustomerFilters) =>

@@ -82,6 +82,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
         ...[['customer', customer], ['companies'], ['reports']],
         // An event names the company only if the deal has another one now.
         ...[['deal-sums'], ['company']],
+        // The list shows what the open deals of each are worth, and may be filtered and sorted by it.
+        ['customers'],
       ];
     case 'deal_contact': {
       const deal = Number(data.deal_id);
@@ -91,6 +93,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
       // Of one that was moved, the page of the customer where it was, too.
       return [
         ['tasks'],
+        ['customers'], // the list by last activity
         ['customer', customer],
         ['company-customers'],
         ...(previous.customer_id ? [['timeline', previous.customer_id]] : []),

@@ -12,8 +12,8 @@ import { Button } from '@mantine/core';
 import { IconPlus, IconUsers } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useMemo } from 'react';
-import { customersQuery } from '../api/customers.ts';
+import { useMemo, useState } from 'react';
+import { customersQuery, toQuery } from '../api/customers.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
 import { useListTrail } from '../record/trail.ts';
@@ -22,10 +22,14 @@ import { ColumnChooser } from '../views/ColumnChooser.tsx';
 import { ViewBar } from '../views/ViewBar.tsx';
 import { CustomerFilterMenu } from './CustomerFilterMenu.tsx';
 import { defaultColumns, listColumns } from './columns.tsx';
+import { isOutdated, outdatedIn } from './outdated.ts';
 import type { CustomerSearch } from './search.ts';
 
 /** Loaded when something is chosen. */
 const CustomersBar = lazyPage(() => import('./CustomersBar.tsx'), 'CustomersBar', 'panel');
+const ConditionBar = lazyPage(() => import('./ConditionBar.tsx'), 'ConditionBar', 'panel');
+const ConditionsDialog = lazyDialog(() => import('./ConditionsDialog.tsx'), 'ConditionsDialog');
+const OutdatedNotice = lazyPage(() => import('./OutdatedNotice.tsx'), 'OutdatedNotice', 'panel');
 const NewCustomer = lazyDialog(() => import('./NewCustomer.tsx'), 'NewCustomer');
 
 /** All customers, as the URL says: searched, filtered, sorted, in the chosen columns. */
@@ -61,7 +65,12 @@ export function CustomersPage() {
   const { sort: _sort, dir: _dir, ...kept } = filters;
   const selection = useSelection(JSON.stringify(kept), ids, total);
   const openDialog = () => change({ create: true });
-  useKeys(me.isReader ? [] : [{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
+  const [isFiltering, setFiltering] = useState(false);
+  const outdated = outdatedIn(error);
+  useKeys([
+    { keys: 'f', label: 'Conditions of the list', group: 'Customers', run: () => setFiltering(true) },
+    ...(me.isReader ? [] : [{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]),
+  ]);
   return (
     <>
       <PageHead
@@ -76,7 +85,7 @@ export function CustomersPage() {
           value={filters.search ?? ''}
           onChange={(search) => change({ search: search || undefined })}
         />
-        <CustomerFilterMenu filters={filters} onChange={change} />
+        <CustomerFilterMenu filters={filters} onChange={change} onConditions={() => setFiltering(true)} />
         {!isNarrow && (
           <ColumnChooser
             columns={all}
@@ -85,7 +94,7 @@ export function CustomersPage() {
             onChange={(columns) => change({ columns })}
           />
         )}
-        <CsvLink path="/api/customers.csv" filters={kept} />
+        <CsvLink path="/api/customers.csv" filters={toQuery(kept)} />
         <ForChanges>
           <Button leftSection={<IconPlus size={15} />} onClick={openDialog}>
             New customer
@@ -102,8 +111,26 @@ export function CustomersPage() {
           { name: 'Recently changed', search: { sort: 'updated', dir: 'desc' } },
         ]}
       />
+      {filters.where !== undefined && (
+        <ConditionBar
+          where={filters.where}
+          outdated={outdated}
+          onChange={(where) => change({ where })}
+          onEdit={() => setFiltering(true)}
+        />
+      )}
       {isPending && <Waiting lines={12} />}
-      {error && <ErrorNotice title="The customers could not be loaded" error={error} onRetry={refetch} />}
+      {error && isOutdated(error) && (
+        <OutdatedNotice
+          page="customers"
+          outdated={outdated}
+          search={{ ...filters, columns: chosen }}
+          onChange={change}
+        />
+      )}
+      {error && !isOutdated(error) && (
+        <ErrorNotice title="The customers could not be loaded" error={error} onRetry={refetch} />
+      )}
       {data && rows.length === 0 && (
         <NoCustomers
           isFiltered={Object.values(filters).some(Boolean)}
@@ -129,6 +156,13 @@ export function CustomersPage() {
       )}
       {(selection.all || selection.keys.size > 0) && (
         <CustomersBar selection={selection} filters={filters} rows={rows} total={total} hasMore={hasNextPage} />
+      )}
+      {isFiltering && (
+        <ConditionsDialog
+          where={typeof filters.where === 'string' ? undefined : filters.where}
+          onChange={(where) => change({ where })}
+          onClose={() => setFiltering(false)}
+        />
       )}
       {create && !me.isReader && <NewCustomer onClose={() => change({ create: undefined })} />}
     </>

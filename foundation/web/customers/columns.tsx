@@ -1,5 +1,5 @@
 import { showAddress } from '@aether/platform/noaddress';
-import { formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { formatAgo, formatDay, formatMoment, formatNumber, formatSums } from '@aether/ui/formats.ts';
 import type { Column } from '@aether/ui/RecordTable.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { toneOf } from '@aether/ui/tiers.ts';
@@ -88,6 +88,27 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
     render: ({ preferred_language }) => <span>{preferred_language}</span>,
   },
   {
+    key: 'last_activity',
+    label: 'Last activity',
+    track: '130px',
+    sort: 'last_activity',
+    render: ({ last_activity_at: at }) => (
+      <span title={at ? formatMoment(at) : undefined}>{at ? formatAgo(at) : ''}</span>
+    ),
+  },
+  {
+    key: 'open_deals',
+    label: 'Open deals',
+    track: 'minmax(120px, 1fr)',
+    sort: 'open_deals',
+    align: 'end',
+    render: ({ open_deals, open_deals_value }) => (
+      <span title={open_deals === 1 ? '1 open deal' : `${formatNumber(open_deals)} open deals`}>
+        {open_deals > 0 ? formatSums(open_deals_value, { short: true }) : ''}
+      </span>
+    ),
+  },
+  {
     key: 'created',
     label: 'Created',
     track: '120px',
@@ -111,6 +132,7 @@ export function listColumns(fields: CustomField[]): Column<ListedCustomer, Custo
       key: `custom.${field.key}`,
       label: field.label,
       track: 'minmax(120px, 1fr)',
+      sort: `custom.${field.key}` as const,
       render: ({ custom }: ListedCustomer) => <span>{showCustomValue(field.type, custom[field.key])}</span>,
     })),
   ];

@@ -1,5 +1,6 @@
-import type { CustomerFilters } from '../api/customers.ts';
+import type { CustomerFilters, CustomerSort } from '../api/customers.ts';
 import { readFlag, readNumber, readOneOf, readText } from '../inputs/urlvalues.ts';
+import { readWhere } from './where.ts';
 
 export type CustomerSearch = CustomerFilters & {
   /** Keys of the shown columns, separated by commas. */
@@ -8,7 +9,21 @@ export type CustomerSearch = CustomerFilters & {
   create?: true;
 };
 
-const customerSorts = ['name', 'email', 'company', 'tier', 'created', 'updated'] as const;
+const customerSorts = [
+  'name',
+  'email',
+  'company',
+  'tier',
+  'created',
+  'updated',
+  'last_activity',
+  'open_deals',
+] as const;
+
+/** An order by a custom field may name one that is gone: the server says so. */
+const readSort = (value: unknown): CustomerSort | undefined =>
+  readOneOf(value, customerSorts) ??
+  (typeof value === 'string' && /^custom\.[a-z][a-z0-9_]{0,39}$/.test(value) ? (value as CustomerSort) : undefined);
 
 /** The search of the customers' URL; unknown values are left out. */
 export function readCustomerSearch(given: Record<string, unknown>): CustomerSearch {
@@ -23,7 +38,8 @@ export function readCustomerSearch(given: Record<string, unknown>): CustomerSear
     created_before: readText(given.created_before),
     no_manager: readFlag(given.no_manager),
     tag: readNumber(given.tag),
-    sort: readOneOf(given.sort, customerSorts),
+    where: readWhere(given.where),
+    sort: readSort(given.sort),
     dir: readOneOf(given.dir, ['asc', 'desc']),
     columns: readText(given.columns),
     create: readFlag(given.create),

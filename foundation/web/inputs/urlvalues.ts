@@ -17,9 +17,24 @@ export function readOneOf<Word extends string>(value: unknown, words: readonly W
   return words.find((word) => word === value);
 }
 
+/** The search of a saved view as a page has it: an object is one again. */
+export const readSavedSearch = (query: string): Record<string, unknown> =>
+  Object.fromEntries(
+    [...new URLSearchParams(query)].map(([name, value]) => {
+      if (!value.startsWith('{')) return [name, value];
+      try {
+        return [name, JSON.parse(value)];
+      } catch {
+        return [name, value];
+      }
+    }),
+  );
+
 /** The search without unset values, so that two searches with the same meaning have the same URL. */
 export function writeSearch(search: Record<string, unknown>): string {
   const entries = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
   entries.sort(([one], [other]) => (one < other ? -1 : 1));
-  return new URLSearchParams(entries.map(([name, value]) => [name, String(value)])).toString();
+  return new URLSearchParams(
+    entries.map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]),
+  ).toString();
 }

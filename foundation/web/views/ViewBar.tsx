@@ -8,7 +8,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { View, ViewPage } from '../api/records.ts';
 import { changeView, deleteView, viewsQuery } from '../api/settings.ts';
-import { writeSearch } from '../inputs/urlvalues.ts';
+import { readSavedSearch, writeSearch } from '../inputs/urlvalues.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './ViewBar.module.css';
 
@@ -67,7 +67,7 @@ function ViewLink({ page, name, query, isShared = false }: ViewLinkProps) {
     <Link
       to={`/${page}`}
       // The page's reader of its search checks the content of a view, as it checks every URL.
-      search={Object.fromEntries(new URLSearchParams(query)) as never}
+      search={readSavedSearch(query) as never}
       className={classes.view}
       activeOptions={{ exact: true, includeSearch: true }}
     >
