@@ -1,6 +1,8 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
 import { intercept, type OwnPage, openBrowser, undoLast } from './testing.browser.ts';
+import { measure, narrow, settled, wide } from './testing.measure.ts';
 import { choose, follow, type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -122,6 +124,76 @@ describe('customers', () => {
     await seen(maya.getByRole('heading', { name: /Kenji Watanabe/ }));
     await maya.reload(); // its place in the list is still known
     await seen(maya.getByText('1 of 1', { exact: true }));
+  });
+
+  test('are filtered by conditions, by keyboard: in the address, in a view, and said when a field is gone', async () => {
+    const made = await api('POST', '/api/custom-fields', {
+      record: 'customer',
+      key: 'seats',
+      label: 'Seats',
+      type: 'number',
+      choices: [],
+    });
+    const few = await newCustomer('Filter Few');
+    const many = await newCustomer('Filter Many');
+    await api('PATCH', `/api/customers/${few.id}`, { custom: { seats: 3 } });
+    await api('PATCH', `/api/customers/${many.id}`, { custom: { seats: 300 } });
+    const row = (name: string) => maya.getByRole('link', { name, exact: true });
+    const faults: string[] = [];
+    await open('/customers?columns=name,last_activity,open_deals,custom.seats');
+    await maya.reload(); // the fields that a page knows are a minute old
+    await seen(row('Filter Few'));
+    await maya.keyboard.press('f');
+    const dialog = maya.getByRole('dialog', { name: 'Which customers to show' });
+    await dialog.getByLabel('Condition 1: field').pressSequentially('seats');
+    await maya.keyboard.press('Enter');
+    await dialog.getByLabel('Condition 1: number').fill('100');
+    await dialog.getByRole('button', { name: 'Add a group' }).click();
+    await dialog.getByLabel('Group 2, condition 1: field').pressSequentially('last act');
+    await maya.keyboard.press('Enter');
+    await dialog.getByLabel('Group 2, condition 1: how').pressSequentially('never');
+    await maya.keyboard.press('Enter');
+    await dialog.getByRole('button', { name: 'Add to the group' }).click();
+    await dialog.getByRole('button', { name: 'Show customers' }).click();
+    await seen(dialog.getByText('Choose a field.'));
+    await dialog.getByLabel('Group 2, condition 2: field').pressSequentially('tag');
+    await maya.keyboard.press('Enter');
+    await dialog.getByLabel('Group 2, condition 2: how').pressSequentially('not empty');
+    await maya.keyboard.press('Enter');
+    faults.push(...(await look('conditions-dialog')));
+    await dialog.getByRole('button', { name: 'Show customers' }).click();
+    await seen(maya.getByText('Never an activity or Tag is not empty'));
+    await row('Filter Few').waitFor({ state: 'detached' });
+    await seen(row('Filter Many'));
+    faults.push(...(await look('conditions-list')));
+
+    // The list stays live: the first activity takes the customer out of it.
+    await api('POST', `/api/customers/${many.id}/activities`, { type: 'note', description: 'Spoken' });
+    await seen(maya.getByText('No customer is like that'));
+    await maya.getByRole('button', { name: 'Take away: Never an activity or Tag is not empty' }).click();
+    await seen(row('Filter Many'));
+
+    await maya.getByRole('button', { name: 'Save this view' }).click();
+    await maya.getByRole('dialog').getByLabel('Name').fill('Large');
+    await maya.keyboard.press('Enter');
+    const view = maya.getByRole('link', { name: 'Large', exact: true });
+    await seen(view);
+    await open('/customers');
+    await seen(row('Filter Few'));
+    await view.click();
+    await row('Filter Few').waitFor({ state: 'detached' });
+    await maya.reload();
+    await seen(row('Filter Many'));
+    await api('DELETE', `/api/custom-fields/${made.body.id}`);
+    await maya.reload();
+    await seen(maya.getByText('The view “Large” names what was removed'));
+    await seen(maya.getByText('Filtered by the custom field “seats”'));
+    faults.push(...(await look('conditions-outdated')));
+    await maya.getByRole('button', { name: 'Keep the view without it' }).click();
+    await seen(row('Filter Few'));
+    await view.click();
+    await seen(row('Filter Few'));
+    expect(faults).toEqual([]);
   });
 
   test('changed by two people at once are shown field by field, and the second chooses', async () => {
@@ -475,4 +547,22 @@ async function expectEventually(fact: () => Promise<unknown>): Promise<void> {
       if (tries === 0) throw error;
     }
   }
+}
+
+/** What keeps people out, and what does not fit at two widths. Takes pictures if AETHER_LOOK is set. */
+async function look(name: string): Promise<string[]> {
+  const before = maya.viewportSize() ?? wide;
+  const folder = process.env.AETHER_LOOK;
+  for (const colorScheme of folder ? (['light', 'dark'] as const) : [])
+    for (const viewport of [wide, narrow]) {
+      await maya.emulateMedia({ colorScheme });
+      await maya.setViewportSize(viewport);
+      await maya.evaluate(settled);
+      await maya.screenshot({ path: `${folder}/${name}-${colorScheme}-${viewport.width}.png` });
+    }
+  if (folder) await maya.emulateMedia({ colorScheme: 'light' });
+  await maya.setViewportSize(before);
+  const found = [...(await findBarriers(maya)), ...(await measure(maya, [before.width, narrow.width]))];
+  await maya.setViewportSize(before);
+  return found.map((fault) => `${name}: ${fault}`);
 }

@@ -40,6 +40,7 @@ export const sections: Section[] = [
       'docs/tasks',
       'docs/reports',
       'docs/inbox',
+      'docs/filters',
       'docs/selecting',
       'docs/teams',
       'docs/changes',
