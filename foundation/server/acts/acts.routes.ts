@@ -50,6 +50,11 @@ const isOneOf = ({ chosen, matching }: { chosen?: unknown; matching?: unknown })
   (chosen === undefined) !== (matching === undefined);
 const oneOf = { error: 'must be given, or `matching`, and not both', path: ['chosen'] };
 
+const actId = () =>
+  uuid().optional().openapi({
+    description:
+      'A new UUID of the caller, by which a person undoes the act also if no answer came: the server may have done a part of it.',
+  });
 const account_manager_id = z.string().min(1).max(255).nullable();
 const ChangeSchema = z
   .union(
@@ -99,7 +104,7 @@ const change = createStaffRoute({
     'Each customer is changed as by itself, with its events. Many are changed in several transactions: the answer says which were changed. A customer that cannot be changed is left as it is, and the others are changed.',
   request: {
     body: jsonBody(
-      object({ ...ChosenSchema, change: ChangeSchema })
+      object({ ...ChosenSchema, change: ChangeSchema, id: actId() })
         .refine(isOneOf, oneOf)
         .openapi('CustomersAct'),
     ),
@@ -123,6 +128,7 @@ const addTasks = createStaffRoute({
           due_at: time().optional(),
           assigned_to: z.string().min(1).max(255).optional().openapi({ description: 'Id of a user.' }),
         }),
+        id: actId(),
         client_id: clientId().openapi({ description: 'A retry with the same client_id adds no second task.' }),
       })
         .refine(isOneOf, oneOf)
@@ -164,16 +170,16 @@ export function addActRoutes(app: App, db: PlatformDb) {
 
   return app
     .openapi(change, async (c) => {
-      const { change, ...body } = c.req.valid('json');
+      const { change, id, ...body } = c.req.valid('json');
       return c.json(
-        await actOnCustomers(db, toAct(change), await toChosen(body, c.get('caller')), c.get('actor')?.id),
+        await actOnCustomers(db, toAct(change), await toChosen(body, c.get('caller')), c.get('actor')?.id, id),
         200,
       );
     })
     .openapi(addTasks, async (c) => {
-      const { task, client_id, ...body } = c.req.valid('json');
+      const { task, client_id, id, ...body } = c.req.valid('json');
       const act = { kind: 'task', task, clientId: client_id } as const;
-      return c.json(await actOnCustomers(db, act, await toChosen(body, c.get('caller')), c.get('actor')?.id), 200);
+      return c.json(await actOnCustomers(db, act, await toChosen(body, c.get('caller')), c.get('actor')?.id, id), 200);
     })
     .openapi(undo, async (c) => {
       const actor = c.get('actor');

@@ -332,3 +332,17 @@ describe('tags of customers', () => {
     expect(rows).toEqual([{ tags: 0, acts: 0 }]);
   });
 });
+
+describe('an act that its caller names', () => {
+  test('is undone by that id although no answer came, once, and no other act gets the id', async () => {
+    const { ids } = await makeCustomers(2);
+    const id = crypto.randomUUID();
+    const chosen = await versionsOf(ids);
+    const done = await app.call('POST', '/api/customers/acts', { chosen, change: { account_tier: 'premium' }, id });
+    expect(done.body).toMatchObject({ id, changed: 2 });
+    const again = await app.call('POST', '/api/customers/acts', { chosen, change: { account_tier: null }, id });
+    expect(again).toMatchObject({ status: 422, body: { errors: [{ field: 'id' }] } });
+    expect((await undo(id, jonas)).status).toBe(404);
+    expect((await undo(id)).body).toMatchObject({ changed: 2 });
+  });
+});

@@ -52,12 +52,16 @@ export type Outcome = {
   refused: Refused[];
 };
 
-/** @throws InvalidField, ReferenceNotFound, Problem of the first chunk: nothing is changed then */
+/**
+ * @param named the id of the act, if the caller gives one: by it they can undo what was done although no answer came.
+ * @throws InvalidField, ReferenceNotFound, Problem of the first chunk: nothing is changed then
+ */
 export async function actOnCustomers(
   db: PlatformDb,
   act: Act,
   chosen: Chosen,
   actor: string | undefined,
+  named?: string,
 ): Promise<Outcome> {
   const asked = await readChosen(db, chosen);
   let id: string | null = null;
@@ -66,7 +70,7 @@ export async function actOnCustomers(
       db.transaction({ actor }, async (tx) => {
         if (asked.length > toldMax) await tellNobody(tx);
         if (isFirst) await requireGiven(tx, act);
-        const actId = id ?? (await beginAct(tx, act));
+        const actId = id ?? (await beginAct(tx, act, named));
         return { actId, rows: await judgeAndChange(tx, act, actId, chunk) };
       }),
     );
@@ -185,17 +189,18 @@ async function requireUser(tx: Transaction, id: string, field: string): Promise<
 }
 
 /** Acts are kept for a day; those that are older go when the next one begins. */
-async function beginAct(tx: Transaction, act: Act): Promise<string> {
+async function beginAct(tx: Transaction, act: Act, named: string | undefined): Promise<string> {
   await tx.query(
     `delete from crm.acts a using (
        select id from crm.acts where created_at < now() - interval '1 day' order by created_at limit 20 for update skip locked) old
      where a.id = old.id`,
   );
-  const [made] = await tx.query<{ id: string }>('insert into crm.acts (kind, given) values ($1, $2) returning id', [
-    act.kind,
-    act.kind === 'task' ? null : act.given,
-  ]);
-  return (made as { id: string }).id;
+  const [made] = await tx.query<{ id: string }>(
+    `insert into crm.acts (id, kind, given) values (coalesce($1, uuidv7()), $2, $3) on conflict do nothing returning id`,
+    [named, act.kind, act.kind === 'task' ? null : act.given],
+  );
+  if (!made) throw new InvalidField([{ field: 'id', message: 'names another act: take a new one' }]);
+  return made.id;
 }
 
 const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier', company: 'company_id' } as const;

@@ -21,8 +21,9 @@ export function matchingCustomers(
   return { matching: { ...toQuery(filters), ...(except.length > 0 && { except }) } };
 }
 
-export const changeCustomers = (chosen: ChosenCustomers, change: CustomersChange) =>
-  read(acts.acts.$post({ json: { ...chosen, change } }));
+/** @param id a new one, by which the act can be undone also if no answer comes */
+export const changeCustomers = (chosen: ChosenCustomers, change: CustomersChange, id: string) =>
+  read(acts.acts.$post({ json: { ...chosen, change, id } }));
 
 export const addTasks = (chosen: ChosenCustomers, task: NewTask, client_id: string) =>
   read(acts.acts.tasks.$post({ json: { ...chosen, task, client_id } }));

@@ -1,6 +1,7 @@
 import { Act } from '@aether/ui/Act.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
 import { ForChanges } from '@aether/ui/reading.tsx';
+import { Refusal } from '@aether/ui/refusal.ts';
 import { SelectionBar } from '@aether/ui/SelectionBar.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import type { Selection } from '@aether/ui/useSelection.ts';
@@ -11,6 +12,7 @@ import { useState } from 'react';
 import {
   type ActOutcome,
   type ChosenCustomers,
+  type CustomersChange,
   changeCustomers,
   chosenMax,
   exportCustomers,
@@ -23,7 +25,7 @@ import { TierInput } from '../inputs/TierInput.tsx';
 import { OutcomeDialog } from './OutcomeDialog.tsx';
 import { TagMenu } from './TagMenu.tsx';
 import { TasksDialog } from './TasksDialog.tsx';
-import { tellOutcome } from './tellOutcome.ts';
+import { tellLost, tellOutcome } from './tellOutcome.ts';
 
 type CustomersBarProps = {
   selection: Selection;
@@ -32,6 +34,8 @@ type CustomersBarProps = {
   total: number | undefined;
   hasMore: boolean;
 };
+
+type Acting = { done: string; change: CustomersChange };
 
 const inside = { withinPortal: false };
 
@@ -51,11 +55,14 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
     tellOutcome(done, outcome, { client, onRefused: setTold });
   };
   const acting = useMutation({
-    mutationFn: ({ change }: { done: string; change: Parameters<typeof changeCustomers>[1] }) =>
-      changeCustomers(chosen, change),
+    mutationFn: ({ change, id }: Acting & { id: string }) => changeCustomers(chosen, change, id),
     onSuccess: (outcome, { done }) => tell(done, outcome),
-    onError: (error) => showRefusal('Nothing was changed', error),
+    onError: (error, { id }) => {
+      if (error instanceof Refusal && error.isUncertain) tellLost(id, client);
+      else showRefusal('Nothing was changed', error);
+    },
   });
+  const act = (asked: Acting) => acting.mutate({ ...asked, id: crypto.randomUUID() });
   const exporting = useMutation({
     mutationFn: () => exportCustomers(chosen),
     onSuccess: (file) => saveFile(file, 'customers.csv'),
@@ -80,14 +87,14 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
                 value={null}
                 onChange={(account_manager_id) => {
                   close();
-                  acting.mutate({ done: 'have the new manager', change: { account_manager_id } });
+                  act({ done: 'have the new manager', change: { account_manager_id } });
                 }}
               />
               <Button
                 variant="default"
                 onClick={() => {
                   close();
-                  acting.mutate({ done: 'have no manager', change: { account_manager_id: null } });
+                  act({ done: 'have no manager', change: { account_manager_id: null } });
                 }}
               >
                 Take the manager away
@@ -105,14 +112,14 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
                 value={null}
                 onChange={(account_tier) => {
                   close();
-                  acting.mutate({ done: 'have the new tier', change: { account_tier } });
+                  act({ done: 'have the new tier', change: { account_tier } });
                 }}
               />
               <Button
                 variant="default"
                 onClick={() => {
                   close();
-                  acting.mutate({ done: 'have no tier', change: { account_tier: null } });
+                  act({ done: 'have no tier', change: { account_tier: null } });
                 }}
               >
                 Take the tier away
@@ -130,14 +137,14 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
                 value={null}
                 onChange={(company_id) => {
                   close();
-                  acting.mutate({ done: 'have the new company', change: { company_id } });
+                  act({ done: 'have the new company', change: { company_id } });
                 }}
               />
               <Button
                 variant="default"
                 onClick={() => {
                   close();
-                  acting.mutate({ done: 'have no company', change: { company_id: null } });
+                  act({ done: 'have no company', change: { company_id: null } });
                 }}
               >
                 Take the company away
@@ -150,7 +157,7 @@ export function CustomersBar({ selection, filters, rows, total, hasMore }: Custo
             <TagMenu
               onPick={(id, isAdded) => {
                 close();
-                acting.mutate(
+                act(
                   isAdded
                     ? { done: 'have the tag', change: { add_tag_id: id } }
                     : { done: 'have the tag no more', change: { remove_tag_id: id } },

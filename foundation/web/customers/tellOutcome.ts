@@ -48,3 +48,22 @@ export function tellOutcome(
     });
   offer(message);
 }
+
+/** Says that no answer came to an act, with an undo of what may have been done of it. */
+export function tellLost(id: string, client: QueryClient): void {
+  showUndo({
+    message: 'No answer came: it may be done, or a part of it.',
+    undo: async () => {
+      try {
+        const { changed } = await undoAct(id);
+        return `Undone for ${customers(changed)}.`;
+      } catch (error) {
+        if (error instanceof Refusal && error.status === 404) return 'Nothing had been changed.';
+        tellLost(id, client);
+        throw error;
+      } finally {
+        void client.invalidateQueries({ queryKey: ['customers'] });
+      }
+    },
+  });
+}

@@ -1,4 +1,4 @@
-import { type App, bigintId, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
+import { type App, bigintId, createStaffRoute, jsonBody, object, problems, time, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { actOnSessions } from './acts.ts';
 import { priorities } from './labels.ts';
@@ -8,10 +8,17 @@ import { requireReaderOf } from './readers.ts';
 const sessionsMax = 100;
 
 const priority = z.enum(priorities);
+const moment = z.string().openapi({ format: 'date-time' });
 const ActSchema = z
   .union(
     [
-      object({ kind: z.literal('assign'), agent_id: uuid().nullable() }),
+      object({
+        kind: z.literal('assign'),
+        agent_id: uuid().nullable(),
+        snoozed_until: time().optional().openapi({
+          description: 'Snoozed again until then, as they were before: an assignment wakes a conversation. For an undo.',
+        }),
+      }),
       object({ kind: z.literal('end'), resolved: z.boolean() }),
       object({ kind: z.enum(['tag', 'untag']), tag_id: bigintId() }),
       object({ kind: z.literal('priority'), priority }),
@@ -22,8 +29,8 @@ const ActSchema = z
 const OutcomeSchema = z
   .object({
     changed: z
-      .array(z.object({ id: z.string(), agent_id: z.string().nullable(), priority }))
-      .openapi({ description: 'Each with its agent and its priority before, for an undo.' }),
+      .array(z.object({ id: z.string(), agent_id: z.string().nullable(), priority, snoozed_until: moment.nullable() }))
+      .openapi({ description: 'Each with its agent, its priority and until when it was snoozed before, for an undo.' }),
     unchanged: z.int().openapi({ description: 'They were so already.' }),
     refused: z.array(
       z.object({

@@ -56,6 +56,21 @@ describe('one act on many conversations', () => {
     expect((await read(one)).session.agent.id).toBe(agents.tom);
   });
 
+  test('an undo of an assignment gives the snooze back that it ended, unless its time has passed', async () => {
+    const id = await ask();
+    const until = new Date(Date.now() + 86_400_000).toISOString();
+    await asTom('POST', `/api/sessions/${id}/snooze`, { until });
+    const done = await act([id], { kind: 'assign', agent_id: agents.priya });
+    expect(done.changed).toEqual([{ id, agent_id: agents.tom, priority: 'normal', snoozed_until: until }]);
+    expect((await read(id)).session.snoozed_until).toBe(null);
+    const back = { kind: 'assign', agent_id: agents.tom, snoozed_until: until };
+    expect((await act([id], back, { agent_id: agents.priya })).changed).toHaveLength(1);
+    expect((await read(id)).session).toMatchObject({ agent: { id: agents.tom }, snoozed_until: until });
+    await act([id], { kind: 'assign', agent_id: agents.priya });
+    await act([id], { ...back, snoozed_until: '2026-01-01T00:00:00Z' });
+    expect((await read(id)).session).toMatchObject({ agent: { id: agents.tom }, snoozed_until: null });
+  });
+
   test('ends those that this agent may end, with an activity each, and names one that is another agent’s', async () => {
     const [mine, theirs] = (await askMany(2)) as [string, string];
     await asTom('POST', `/api/sessions/${theirs}/claim`, {});

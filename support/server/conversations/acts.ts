@@ -1,6 +1,6 @@
 import { Problem } from '@aether/http';
 import { type PlatformDb, PlatformError, type Transaction } from '@aether/platform';
-import { assignSession, endSession } from './conversation.ts';
+import { assignSession, endSession, snoozeSession } from './conversation.ts';
 import { giveTag, type Priority, prioritise, takeTag } from './labels.ts';
 import { getSession, lockSession, type Session } from './sessions.ts';
 
@@ -13,7 +13,8 @@ import { getSession, lockSession, type Session } from './sessions.ts';
  */
 
 export type Act =
-  | { kind: 'assign'; agent_id: string | null }
+  /** `snoozed_until`: as it was before, for an undo. A time that has passed by now snoozes nothing. */
+  | { kind: 'assign'; agent_id: string | null; snoozed_until?: string | undefined }
   | { kind: 'end'; resolved: boolean }
   | { kind: 'tag' | 'untag'; tag_id: number }
   | { kind: 'priority'; priority: Priority };
@@ -22,8 +23,8 @@ export type Act =
 export type OnlyIf = { agent_id?: string | null | undefined; priority?: Priority | undefined };
 
 export type Outcome = {
-  /** What was changed, each with its agent and its priority before. */
-  changed: { id: string; agent_id: string | null; priority: Priority }[];
+  /** What was changed, each with its agent, its priority and until when it was snoozed before. */
+  changed: { id: string; agent_id: string | null; priority: Priority; snoozed_until: Date | null }[];
   unchanged: number;
   refused: { session: { id: string; name: string | null }; code: string; detail: string }[];
 };
@@ -51,7 +52,10 @@ export async function actOnSessions(
         return [held, await actOn(db, tx, act, id, by)];
       });
       if (isSame(act, was, now)) outcome.unchanged += 1;
-      else outcome.changed.push({ id, agent_id: was.agent?.id ?? null, priority: was.priority });
+      else {
+        const { agent, priority, snoozed_until } = was;
+        outcome.changed.push({ id, agent_id: agent?.id ?? null, priority, snoozed_until });
+      }
     } catch (error) {
       if (!(error instanceof PlatformError || error instanceof Problem)) throw error;
       const name = before ? (before.customer?.name ?? before.visitor_name) : null;
@@ -70,7 +74,12 @@ function actOn(
 ): Promise<Session> {
   switch (act.kind) {
     case 'assign':
-      return assignSession(tx, id, { agentId, toAgentId: act.agent_id });
+      return assignSession(tx, id, { agentId, toAgentId: act.agent_id }).then((assigned) => {
+        const until = act.snoozed_until;
+        // Only a conversation of an agent is snoozed.
+        const isAhead = until !== undefined && act.agent_id !== null && Date.parse(until) > Date.now();
+        return isAhead ? snoozeSession(tx, id, { agentId, until }) : assigned;
+      });
     case 'end':
       return endSession(db, id, { resolved: act.resolved, agentId, endsAnybodys: readsAll }, { tx }).then(
         ({ session }) => session,

@@ -66,11 +66,17 @@ export function oppositesOf(
     case 'untag':
       return [{ ids: changed.map(({ id }) => id), act: { ...act, kind: act.kind === 'tag' ? 'untag' : 'tag' } }];
     case 'assign':
-      return [...Map.groupBy(changed, ({ agent_id }) => agent_id)].map(([agent_id, some]) => ({
-        ids: some.map(({ id }) => id),
-        act: { kind: 'assign', agent_id },
-        onlyIf: { agent_id: act.agent_id },
-      }));
+      // The assignment has woken those that were snoozed.
+      return [
+        ...Map.groupBy(changed, ({ agent_id, snoozed_until }) => JSON.stringify([agent_id, snoozed_until])).values(),
+      ].map((some) => {
+        const [{ agent_id, snoozed_until }] = some as [(typeof some)[number]];
+        return {
+          ids: some.map(({ id }) => id),
+          act: { kind: 'assign', agent_id, ...(snoozed_until !== null && { snoozed_until }) },
+          onlyIf: { agent_id: act.agent_id },
+        };
+      });
     case 'priority':
       return [...Map.groupBy(changed, ({ priority }) => priority)].map(([priority, some]) => ({
         ids: some.map(({ id }) => id),
