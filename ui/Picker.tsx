@@ -49,9 +49,14 @@ export function Picker(props: PickerProps) {
   const [taken, setTaken] = useState<Choice | undefined>();
   /** Enter was pressed before the search had ended: its first hit is taken. */
   const [isAwaited, setAwaited] = useState(false);
+  /** What is typed, as soon as it is. */
+  const latest = useRef<string | undefined>(undefined);
   const store = useCombobox({
     defaultOpened: isOpenAtFirst,
-    onDropdownOpen: () => store.updateSelectedOptionIndex('active', { scrollIntoView: true }),
+    // The present value is marked a moment later, and would take the mark of the first hit from somebody who types quickly: Enter took nothing.
+    onDropdownOpen: () => {
+      if (!latest.current) store.updateSelectedOptionIndex('active', { scrollIntoView: true });
+    },
     onDropdownClose: () => store.resetSelectedOption(),
   });
 
@@ -68,6 +73,7 @@ export function Picker(props: PickerProps) {
   const hits = (onTyped ? offered : findHits(offered, typed)).slice(0, limit);
 
   const type = (next: string | undefined) => {
+    latest.current = next;
     setTyped(next);
     setAwaited(false);
     onTyped?.(next ?? '');

@@ -96,7 +96,7 @@ function ViewMenu({ view }: { view: View }) {
   return (
     <Menu>
       <Menu.Target>
-        <ActionIcon size="sm" aria-label={`Change the view ${view.name}`}>
+        <ActionIcon size={24} aria-label={`Change the view ${view.name}`}>
           <IconDots size={15} />
         </ActionIcon>
       </Menu.Target>
