@@ -47,7 +47,12 @@ export function Newcomers({ company }: { company: CompanyRecord['company'] }) {
       {!mayChange ? null : data.is_more ? (
         <span className={classes.detail}>They are too many for one act: choose some of them in the list.</span>
       ) : (
-        <Button size="compact-sm" variant="light" loading={taking.isPending} onClick={() => taking.mutate(crypto.randomUUID())}>
+        <Button
+          size="compact-sm"
+          variant="light"
+          loading={taking.isPending}
+          onClick={() => taking.mutate(crypto.randomUUID())}
+        >
           {data.count === 1 ? 'Take the customer in' : `Take all ${many} in`}
         </Button>
       )}

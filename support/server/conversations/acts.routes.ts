@@ -16,7 +16,8 @@ const ActSchema = z
         kind: z.literal('assign'),
         agent_id: uuid().nullable(),
         snoozed_until: time().optional().openapi({
-          description: 'Snoozed again until then, as they were before: an assignment wakes a conversation. For an undo.',
+          description:
+            'Snoozed again until then, as they were before: an assignment wakes a conversation. For an undo.',
         }),
       }),
       object({ kind: z.literal('end'), resolved: z.boolean() }),
