@@ -109,6 +109,44 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.count_activity(of_customer uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  happened timestamptz;
+  ahead timestamptz;
+  is_there boolean;
+begin
+  loop
+    perform from crm.customer_activity k where k.customer_id = of_customer for update;
+    is_there := found;
+    happened := null;
+    ahead := null;
+    if exists (select from platform.customers c where c.id = of_customer and c.erased_at is null) then
+      select a.occurred_at into happened from crm.activities a
+      where a.customer_id = of_customer and a.occurred_at <= now() order by a.occurred_at desc, a.id desc limit 1;
+      select a.occurred_at into ahead from crm.activities a
+      where a.customer_id = of_customer and a.occurred_at > now() order by a.occurred_at, a.id limit 1;
+    end if;
+    if not is_there then
+      if num_nonnulls(happened, ahead) = 0 then return; end if;
+      insert into crm.customer_activity (customer_id, last_at, next_at) values (of_customer, happened, ahead) on conflict do nothing;
+      if found then return; end if;
+    elsif num_nonnulls(happened, ahead) = 0 then
+      delete from crm.customer_activity k where k.customer_id = of_customer;
+      return;
+    else
+      update crm.customer_activity k set last_at = happened, next_at = ahead
+      where k.customer_id = of_customer and (k.last_at, k.next_at) is distinct from (happened, ahead);
+      return;
+    end if;
+  end loop;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.count_custom_value()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -156,6 +194,26 @@ begin
 end $function$;
 grant execute on function crm.fits_field(field crm.custom_fields, value jsonb) to foundation_role;
 grant execute on function crm.fits_field(field crm.custom_fields, value jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION crm.follow_primary()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  update platform.merge_moves v set released = 'moved'
+  from platform.merges m, platform.merge_references r
+  where m.undone_at is null and v.merge = m.id and v.reference = r.reference and v.released is null
+    and m.survivor_id in (select c.id from platform.customers c where old.customer_id in (c.id, c.merged_into))
+    and (r.relation = 'crm.deals' and v.key = new.id::text
+      or r.relation = 'crm.changes' and v.key = any (array(
+        select h.event_id::text from crm.changes h where h.deal_id = new.id and h.change not like 'contact\_%')));
+  update crm.changes h set customer_id = new.customer_id
+  where h.deal_id = new.id and h.change not like 'contact\_%' and h.customer_id is distinct from new.customer_id;
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION crm.give_tier()
  RETURNS trigger
@@ -248,6 +306,43 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.note_activity()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if tg_op <> 'INSERT' then perform crm.count_activity(old.customer_id); end if;
+  if tg_op = 'INSERT' or tg_op = 'UPDATE' and new.customer_id <> old.customer_id then perform crm.count_activity(new.customer_id); end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.note_moved_activities()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare of_customer uuid;
+begin
+  for of_customer in select o.customer_id from before o union select n.customer_id from present n order by 1 loop
+    perform crm.count_activity(of_customer);
+  end loop;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.note_primary()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  new.was_primary := exists (select from crm.deals d where d.id = new.deal_id and d.customer_id = new.customer_id);
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.order_customer()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -312,6 +407,28 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION crm.settle_activities()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  of_customer uuid;
+  settled integer := 0;
+begin
+  for of_customer in
+    select k.customer_id from crm.customer_activity k where k.next_at <= now() order by k.next_at, k.customer_id limit 1000
+    for update skip locked
+  loop
+    perform crm.count_activity(of_customer);
+    settled := settled + 1;
+  end loop;
+  return settled;
+end $function$;
+grant execute on function crm.settle_activities() to foundation_role;
 
 CREATE OR REPLACE FUNCTION crm.tell_of_closing()
  RETURNS trigger
@@ -442,7 +559,7 @@ grant update on crm.act_customers to erase_role;
 
 create table crm.activities (
   id uuid default uuidv7() not null,
-  customer_id uuid not null,
+  customer_id uuid,
   deal_id bigint,
   type text collate "C" not null,
   description text not null,
@@ -462,9 +579,11 @@ create table crm.activities (
   repeat_day date,
   time_zone text collate "C",
   repeated_from uuid,
+  company_id uuid,
   constraint activities_pkey PRIMARY KEY (id),
   constraint activities_created_by_app_idempotency_key_key UNIQUE (created_by_app, idempotency_key),
   constraint activities_assigned_to_fkey FOREIGN KEY (assigned_to) REFERENCES platform.users(id),
+  constraint activities_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint activities_created_by_fkey FOREIGN KEY (created_by) REFERENCES platform.users(id),
   constraint activities_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint activities_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
@@ -478,6 +597,8 @@ create table crm.activities (
   constraint activities_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint activities_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 16384))),
   constraint activities_occurred_at_time CHECK (platform.is_time(occurred_at)),
+  constraint activities_of_company CHECK (((company_id IS NULL) OR ((deal_id IS NULL) AND (type = ANY (ARRAY['note'::text, 'call'::text, 'email'::text, 'meeting'::text]))))),
+  constraint activities_of_one CHECK (((customer_id IS NULL) = (company_id IS NOT NULL))),
   constraint activities_of_tasks CHECK (((type = 'task'::text) OR (num_nonnulls(assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from) = 0))),
   constraint activities_remind_at_time CHECK (platform.is_time(remind_at)),
   constraint activities_repeat_day_day CHECK (platform.is_day(repeat_day)),
@@ -486,7 +607,9 @@ create table crm.activities (
   constraint activities_request_digest_check CHECK ((octet_length(request_digest) = 32)),
   constraint activities_request_digest_of_client CHECK (((request_digest IS NOT NULL) = COALESCE(starts_with(idempotency_key, 'client:'::text), false))),
   constraint activities_time_zone_name CHECK ((time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text)),
-  constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text))
+  constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text)),
+  constraint note_activity TRIGGER DEFERRABLE INITIALLY DEFERRED,
+  constraint note_changed_activity TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is the login that the server saw.';
 comment on column crm.activities.idempotency_key is 'Names the cause, so that retries make no second activity: session:<id>, closing:<id>, client:<id>.';
@@ -495,10 +618,12 @@ comment on column crm.activities.assigned_to is 'Who is to do the task; null: wh
 comment on column crm.activities.remind_at is 'When the person is reminded; null once the reminder was seen.';
 comment on column crm.activities.repeat_day is 'The day that the repetition counts from, in time_zone: the 31st is the last day of a shorter month, and the 31st again after it.';
 comment on column crm.activities.repeated_from is 'The task that was done before this one came. A task comes again once.';
+comment on column crm.activities.company_id is 'Of what was written on a company; then it has no customer.';
 CREATE INDEX activities_assigned_to_idx ON crm.activities USING btree (assigned_to) WHERE (assigned_to IS NOT NULL);
 CREATE INDEX activities_by_time ON crm.activities USING btree (occurred_at);
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_done ON crm.activities USING btree (done_at DESC, id DESC) WHERE ((type = 'task'::text) AND (done_at IS NOT NULL));
+CREATE INDEX activities_of_company ON crm.activities USING btree (company_id, occurred_at DESC, id DESC) WHERE (company_id IS NOT NULL);
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_reminders ON crm.activities USING btree (COALESCE(assigned_to, created_by), remind_at) WHERE ((type = 'task'::text) AND (remind_at IS NOT NULL) AND (done_at IS NULL));
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
@@ -507,7 +632,10 @@ CREATE INDEX activities_todo ON crm.activities USING btree (COALESCE(assigned_to
 CREATE INDEX activities_words ON crm.activities USING gin (platform.text_terms((description || COALESCE(('
 '::text || (metadata ->> 'summary'::text)), ''::text)), occurred_at)) WITH (fastupdate=off);
 CREATE UNIQUE INDEX activities_repeated_from_key ON crm.activities USING btree (repeated_from) WHERE (repeated_from IS NOT NULL);
+CREATE CONSTRAINT TRIGGER note_activity AFTER INSERT OR DELETE ON crm.activities DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.note_activity();
+CREATE CONSTRAINT TRIGGER note_changed_activity AFTER UPDATE OF customer_id, occurred_at ON crm.activities DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((CURRENT_USER <> 'merge_role'::name) AND ((new.customer_id IS DISTINCT FROM old.customer_id) OR (new.occurred_at IS DISTINCT FROM old.occurred_at)))) EXECUTE FUNCTION crm.note_activity();
 CREATE TRIGGER forget_notices AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.follow_record('activity');
+CREATE TRIGGER note_moved_activities AFTER UPDATE ON crm.activities REFERENCING OLD TABLE AS before NEW TABLE AS present FOR EACH STATEMENT WHEN ((CURRENT_USER = 'merge_role'::name)) EXECUTE FUNCTION crm.note_moved_activities();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER remove_files AFTER UPDATE OF metadata ON crm.activities FOR EACH ROW WHEN (((old.metadata ? 'files'::text) AND (NOT (new.metadata ? 'files'::text)))) EXECUTE FUNCTION platform.remove_files();
 CREATE TRIGGER remove_files_deleted AFTER DELETE ON crm.activities FOR EACH ROW WHEN ((old.metadata ? 'files'::text)) EXECUTE FUNCTION platform.remove_files();
@@ -540,7 +668,7 @@ create policy support_read on crm.activities for select to support_role using ((
 grant delete on crm.activities to erase_role;
 grant delete on crm.activities to foundation_role;
 grant delete on crm.activities to merge_role;
-grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest, assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from) on crm.activities to foundation_role;
+grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest, assigned_to, remind_at, repeats, repeat_day, time_zone, repeated_from, company_id) on crm.activities to foundation_role;
 grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;
 grant insert on crm.activities to merge_role;
 grant maintain on crm.activities to privacy_role;
@@ -571,14 +699,14 @@ alter table crm.acts enable row level security, force row level security;
 create policy foundation_all on crm.acts for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.acts for all to platform_owner using (true) with check (true);
 grant delete on crm.acts to foundation_role;
-grant insert (kind, given) on crm.acts to foundation_role;
+grant insert (id, kind, given) on crm.acts to foundation_role;
 grant select on crm.acts to foundation_role;
 grant update (undone_at) on crm.acts to foundation_role;
 
 create table crm.changes (
   event_id bigint not null,
   id uuid generated always as ((lpad(to_hex(event_id), 32, '0'::text))::uuid) stored not null,
-  customer_id uuid not null,
+  customer_id uuid,
   deal_id bigint,
   change text not null,
   app text collate "C" not null,
@@ -587,18 +715,25 @@ create table crm.changes (
   data jsonb not null,
   previous jsonb not null,
   names jsonb default '{}'::jsonb not null,
+  company_id uuid,
   constraint changes_pkey PRIMARY KEY (event_id),
+  constraint changes_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint changes_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint changes_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
-  constraint changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'edited'::text, 'moved'::text, 'won'::text, 'lost'::text, 'reopened'::text]))),
+  constraint changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'edited'::text, 'moved'::text, 'won'::text, 'lost'::text, 'reopened'::text, 'contact_added'::text, 'contact_changed'::text, 'contact_removed'::text]))),
   constraint changes_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
   constraint changes_names_check CHECK ((jsonb_typeof(names) = 'object'::text)),
   constraint changes_occurred_at_time CHECK (platform.is_time(occurred_at)),
+  constraint changes_of_company CHECK (((company_id IS NULL) OR (deal_id IS NULL))),
+  constraint changes_of_one CHECK (((customer_id IS NULL) = (company_id IS NOT NULL))),
   constraint changes_previous_check CHECK ((jsonb_typeof(previous) = 'object'::text))
 );
 comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
+comment on column crm.changes.change is 'What happened to the customer, the company or the deal. contact_…: to the customer as a contact of the deal, whosever the deal is.';
 comment on column crm.changes.actor is 'As the app said; no reference, so that the history outlives the user.';
 comment on column crm.changes.names is 'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
+comment on column crm.changes.company_id is 'Of a change of a company itself; then it has no customer.';
+CREATE INDEX changes_of_company ON crm.changes USING btree (company_id, occurred_at DESC, id DESC) WHERE (company_id IS NOT NULL);
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -609,7 +744,7 @@ create policy merge_all on crm.changes for all to merge_role using (true) with c
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
 grant delete on crm.changes to erase_role;
 grant delete on crm.changes to merge_role;
-grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names) on crm.changes to foundation_role;
+grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names, company_id) on crm.changes to foundation_role;
 grant insert on crm.changes to merge_role;
 grant maintain on crm.changes to privacy_role;
 grant select on crm.changes to erase_role;
@@ -679,6 +814,7 @@ create table crm.currencies (
   constraint currencies_decimals_check CHECK (((decimals >= 0) AND (decimals <= 4)))
 );
 comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, and no deal gets it. See check_money.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF decimals, is_withdrawn ON crm.currencies FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'currency', 'code', 'code', '', '', 'decimals is_withdrawn', '', '', '');
 alter table crm.currencies enable row level security, force row level security;
 create policy foundation_read on crm.currencies for select to foundation_role using (true);
 create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
@@ -701,6 +837,7 @@ create table crm.currency_rates (
 comment on column crm.currency_rates.rate is 'How much of `base` one unit of `currency` is worth.';
 comment on column crm.currency_rates.created_by is 'As the app said; no reference, so that the rate outlives the user.';
 CREATE INDEX currency_rates_currency_idx ON crm.currency_rates USING btree (currency);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF base, valid_from, rate ON crm.currency_rates FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'currency', 'currency', '', 'rate', 'valid_from', 'base valid_from rate', '', '', '');
 alter table crm.currency_rates enable row level security, force row level security;
 create policy foundation_all on crm.currency_rates for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.currency_rates for all to platform_owner using (true) with check (true);
@@ -735,6 +872,13 @@ comment on column crm.custom_field_values.field_label is 'As it was when the val
 CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX custom_values_by_number ON crm.custom_field_values USING btree (field_id, (
+CASE
+    WHEN (jsonb_typeof(value) = 'number'::text) THEN (value)::numeric
+    ELSE NULL::numeric
+END), customer_id) WHERE ((customer_id IS NOT NULL) AND (jsonb_typeof(value) = 'number'::text));
+CREATE INDEX custom_values_by_text ON crm.custom_field_values USING btree (field_id, lower(("left"((value #>> '{}'::text[]), 100) COLLATE platform.people)), customer_id) WHERE ((customer_id IS NOT NULL) AND (jsonb_typeof(value) <> 'number'::text));
+CREATE INDEX custom_values_words ON crm.custom_field_values USING gin (lower((value #>> ('{}'::text[] COLLATE pg_c_utf8))) ext.gin_trgm_ops) WHERE ((customer_id IS NOT NULL) AND (jsonb_typeof(value) = 'string'::text));
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.check_custom_value();
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION crm.count_custom_value();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -776,6 +920,7 @@ create table crm.custom_fields (
   constraint custom_fields_type_check CHECK ((type = ANY (ARRAY['text'::text, 'number'::text, 'date'::text, 'choice'::text, 'checkbox'::text])))
 );
 CREATE TRIGGER keep_used_choices BEFORE UPDATE OF choices ON crm.custom_fields FOR EACH ROW WHEN ((new.type = 'choice'::text)) EXECUTE FUNCTION crm.keep_used_choices();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF record, key, label, type, choices, is_required, "position" ON crm.custom_fields FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'custom_field', 'id', 'label', '', '', 'record key label type choices is_required position', '', '', '');
 alter table crm.custom_fields enable row level security, force row level security;
 create policy foundation_all on crm.custom_fields for all to foundation_role using (true) with check (true);
 create policy merge_read on crm.custom_fields for select to merge_role using (true);
@@ -785,6 +930,27 @@ grant insert (record, key, label, type, choices, is_required, "position") on crm
 grant select on crm.custom_fields to foundation_role;
 grant select on crm.custom_fields to merge_role;
 grant update (label, choices, is_required, "position") on crm.custom_fields to foundation_role;
+
+create table crm.customer_activity (
+  customer_id uuid not null,
+  last_at timestamp with time zone,
+  next_at timestamp with time zone,
+  constraint customer_activity_pkey PRIMARY KEY (customer_id),
+  constraint customer_activity_check CHECK ((num_nonnulls(last_at, next_at) > 0))
+);
+comment on column crm.customer_activity.last_at is 'The last activity that has happened, as crm.customer_context says it. Null: all that there are lie ahead.';
+comment on column crm.customer_activity.next_at is 'The first one that lay ahead when the row was written. Once it has come, crm.settle_activities writes the row again.';
+CREATE INDEX customer_activity_by_last ON crm.customer_activity USING btree (last_at, customer_id) WHERE (last_at IS NOT NULL);
+CREATE INDEX customer_activity_by_next ON crm.customer_activity USING btree (next_at, customer_id) WHERE (next_at IS NOT NULL);
+alter table crm.customer_activity enable row level security, force row level security;
+create policy erase_all on crm.customer_activity for all to erase_role using (true) with check (true);
+create policy foundation_read on crm.customer_activity for select to foundation_role using (true);
+create policy owner_all on crm.customer_activity for all to platform_owner using (true) with check (true);
+grant delete on crm.customer_activity to erase_role;
+grant maintain on crm.customer_activity to privacy_role;
+grant select on crm.customer_activity to erase_role;
+grant select on crm.customer_activity to foundation_role;
+grant update on crm.customer_activity to erase_role;
 
 create table crm.customer_order (
   customer_id uuid not null,
@@ -905,6 +1071,46 @@ grant select on crm.deal_closings to erase_role;
 grant select on crm.deal_closings to foundation_role;
 grant update on crm.deal_closings to erase_role;
 
+create table crm.deal_contacts (
+  id bigint generated always as identity not null,
+  deal_id bigint not null,
+  customer_id uuid not null,
+  role text,
+  was_primary boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  created_by text collate "C" default platform.current_actor(),
+  constraint deal_contacts_pkey PRIMARY KEY (id),
+  constraint deal_contacts_deal_id_customer_id_key UNIQUE (deal_id, customer_id),
+  constraint deal_contacts_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint deal_contacts_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
+  constraint deal_contacts_role_check CHECK (platform.is_line(role, 80))
+);
+comment on table crm.deal_contacts is 'Who has a part in a deal. A row counts as no change of the deal''s version: two people may add contacts at once.';
+comment on column crm.deal_contacts.role is 'What the person has to do with the deal, in a word or two: Decision maker. Null: nobody said.';
+comment on column crm.deal_contacts.was_primary is 'Whether the person was the primary contact when the row was made: nobody came then. A trigger writes it.';
+comment on column crm.deal_contacts.created_by is 'As the app said; no reference, so that the contact outlives the user.';
+CREATE INDEX deal_contacts_customer_id_idx ON crm.deal_contacts USING btree (customer_id);
+CREATE TRIGGER note_primary BEFORE INSERT ON crm.deal_contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION crm.note_primary();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deal_contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deal_contacts FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_deal_contacts();
+alter table crm.deal_contacts enable row level security, force row level security;
+create policy erase_all on crm.deal_contacts for all to erase_role using (true) with check (true);
+create policy foundation_all on crm.deal_contacts for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.deal_contacts for all to merge_role using (true) with check (true);
+create policy owner_all on crm.deal_contacts for all to platform_owner using (true) with check (true);
+grant delete on crm.deal_contacts to erase_role;
+grant delete on crm.deal_contacts to foundation_role;
+grant delete on crm.deal_contacts to merge_role;
+grant insert (deal_id, customer_id, role) on crm.deal_contacts to foundation_role;
+grant insert on crm.deal_contacts to merge_role;
+grant maintain on crm.deal_contacts to privacy_role;
+grant select on crm.deal_contacts to erase_role;
+grant select on crm.deal_contacts to foundation_role;
+grant select on crm.deal_contacts to merge_role;
+grant update (role) on crm.deal_contacts to foundation_role;
+grant update on crm.deal_contacts to erase_role;
+grant update on crm.deal_contacts to merge_role;
+
 create table crm.deals (
   id bigint generated always as identity not null,
   customer_id uuid not null,
@@ -954,6 +1160,8 @@ CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (c
 CREATE INDEX deals_currency_idx ON crm.deals USING btree (currency);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
 CREATE INDEX deals_folded ON crm.deals USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
+CREATE INDEX deals_open ON crm.deals USING btree (customer_id) INCLUDE (stage_id, amount, currency) WHERE (status = 'open'::text);
+CREATE INDEX deals_open_in_stage ON crm.deals USING btree (stage_id, customer_id) WHERE (status = 'open'::text);
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
@@ -962,6 +1170,7 @@ CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERR
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER follow_primary AFTER UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN (((new.customer_id <> old.customer_id) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION crm.follow_primary();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
@@ -983,7 +1192,7 @@ grant maintain on crm.deals to privacy_role;
 grant select on crm.deals to erase_role;
 grant select on crm.deals to foundation_role;
 grant select on crm.deals to merge_role;
-grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on) on crm.deals to foundation_role;
+grant update (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on) on crm.deals to foundation_role;
 grant update on crm.deals to erase_role;
 grant update on crm.deals to merge_role;
 
@@ -1041,6 +1250,7 @@ create table crm.loss_reasons (
 );
 comment on column crm.loss_reasons.is_retired is 'It is offered no more; deals that were lost for it keep it.';
 CREATE UNIQUE INDEX loss_reasons_name_key ON crm.loss_reasons USING btree (lower((name COLLATE pg_c_utf8)));
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, "position", is_retired ON crm.loss_reasons FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'loss_reason', 'id', 'name', '', '', 'name position is_retired', '', '', '');
 alter table crm.loss_reasons enable row level security, force row level security;
 create policy foundation_all on crm.loss_reasons for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.loss_reasons for all to platform_owner using (true) with check (true);
@@ -1070,6 +1280,7 @@ CREATE UNIQUE INDEX pipeline_stages_one_won ON crm.pipeline_stages USING btree (
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION crm.count_stage_change();
 CREATE TRIGGER keep_former_stage AFTER DELETE ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION crm.keep_former_stage();
 CREATE TRIGGER keep_outcome BEFORE UPDATE OF outcome ON crm.pipeline_stages FOR EACH ROW WHEN ((new.outcome <> old.outcome)) EXECUTE FUNCTION crm.keep_outcome();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, "position", outcome, probability_percent ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'pipeline', 'pipeline_id', '', 'stage', 'name', 'name position outcome probability_percent', '', '', '');
 alter table crm.pipeline_stages enable row level security, force row level security;
 create policy foundation_all on crm.pipeline_stages for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipeline_stages for all to platform_owner using (true) with check (true);
@@ -1091,6 +1302,7 @@ create table crm.pipelines (
 );
 CREATE UNIQUE INDEX pipelines_one_default ON crm.pipelines USING btree (is_default) WHERE is_default;
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.pipelines FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, is_default ON crm.pipelines FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'pipeline', 'id', 'name', '', '', 'name is_default', '', '', '');
 alter table crm.pipelines enable row level security, force row level security;
 create policy foundation_all on crm.pipelines for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipelines for all to platform_owner using (true) with check (true);
@@ -1110,6 +1322,7 @@ create table crm.report_settings (
 );
 CREATE INDEX report_settings_currency_idx ON crm.report_settings USING btree (currency);
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.report_settings FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF currency ON crm.report_settings FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'report_settings', 'only_one', '', '', '', 'currency', '', '', '');
 alter table crm.report_settings enable row level security, force row level security;
 create policy foundation_all on crm.report_settings for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.report_settings for all to platform_owner using (true) with check (true);
@@ -1129,10 +1342,11 @@ create table crm.saved_views (
   constraint saved_views_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
   constraint saved_views_name_check CHECK (platform.is_line(name, 80)),
   constraint saved_views_page_check CHECK ((page = ANY (ARRAY['customers'::text, 'companies'::text, 'deals'::text]))),
-  constraint saved_views_query_check CHECK ((octet_length(query) <= 2000))
+  constraint saved_views_query_check CHECK ((octet_length(query) <= 12000))
 );
 comment on column crm.saved_views.query is 'The query string of the page’s address, without the "?".';
 CREATE INDEX saved_views_page_idx ON crm.saved_views USING btree (page) WHERE is_shared;
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF owner_id, page, name, query, is_shared ON crm.saved_views FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'view', 'id', 'name', '', '', 'owner_id page name query is_shared', 'query', 'owner_id=user', 'is_shared');
 alter table crm.saved_views enable row level security, force row level security;
 create policy foundation_all on crm.saved_views for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.saved_views for all to platform_owner using (true) with check (true);
@@ -1154,6 +1368,7 @@ create table crm.tags (
 comment on table crm.tags is 'Words that staff puts on customers, to find them together.';
 comment on column crm.tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
 CREATE UNIQUE INDEX tags_name_key ON crm.tags USING btree (lower((name COLLATE pg_c_utf8)));
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, colour ON crm.tags FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'tag', 'id', 'name', '', '', 'name colour', '', '', '');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.tags FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_crm_tags();
 alter table crm.tags enable row level security, force row level security;
 create policy foundation_all on crm.tags for all to foundation_role using (true) with check (true);
@@ -1188,7 +1403,11 @@ create view crm.customer_context as
     COALESCE(deals.open_deals_value, '{}'::jsonb) AS open_deals_value,
     last.type AS last_activity_type,
     last.occurred_at AS last_activity_at,
-    last.created_by_app AS last_activity_app
+    last.created_by_app AS last_activity_app,
+    ( SELECT (count(*))::integer AS count
+           FROM (crm.deal_contacts k
+             JOIN crm.deals d ON ((d.id = k.deal_id)))
+          WHERE ((k.customer_id = c.id) AND (d.customer_id <> c.id) AND (d.status = 'open'::text))) AS deals_of_others
    FROM (((platform.customers c
      LEFT JOIN platform.users manager ON ((manager.id = c.account_manager_id)))
      LEFT JOIN LATERAL ( SELECT (sum(per_currency.deals))::integer AS open_deals,
@@ -4027,17 +4246,20 @@ declare
     select m.record_id from platform.moves m where m.to_id = any (people)
     union select m.record_id from platform.moves m where m.from_id = any (people));
 begin
-  if not were_merged and cardinality(moved) = 0 then return '{}'; end if;
   return array(
+    select 'deal:' || d.id from crm.deals d where d.customer_id = any (people)
+    union all
     select s.id::text from support.sessions s where s.customer_id = any (people) and (were_merged or s.id = any (moved))
     union all
     select c.id::text from support.calls c where c.customer_id = any (people) and (were_merged or c.id = any (moved))
     union all
     select a.id::text from crm.activities a where a.customer_id = any (people) and (were_merged or a.id = any (moved))
     union all
-    select 'deal:' || d.id from crm.deals d where were_merged and d.customer_id = any (people)
-    union all
     select k.id::text from crm.contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'deal_contact:' || k.id from crm.deal_contacts k where were_merged and k.customer_id = any (people)
+    union all
+    select 'customer_tag:' || t.id from crm.customer_tags t where were_merged and t.customer_id = any (people)
     union all
     select 'custom_value:' || v.id from crm.custom_field_values v where were_merged and v.customer_id = any (people)
     union all
@@ -4136,6 +4358,27 @@ begin
 end $function$;
 grant execute on function platform.name_in_job(of_job uuid, places integer[], lines integer[], emails text[], phones text[], ids text[], OUT place integer, OUT refusal text) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.name_of_setting(of_kind text, of_key text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+begin
+  return case of_kind
+    when 'user' then (select u.name from platform.users u where u.id = of_key)
+    when 'agent' then (
+      select u.name from support.agents a join platform.users u on u.id = a.user_id where a.id = of_key::uuid)
+    when 'team' then (select t.name from support.teams t where t.id = of_key::uuid)
+    when 'widget' then (select w.name from support.widgets w where w.id = of_key::uuid)
+    when 'pipeline' then (select p.name from crm.pipelines p where p.id = of_key::bigint)
+    -- There is one of each.
+    when 'report_settings' then null
+    when 'privacy' then null
+    else of_key end;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.names_address(line text, emails text[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -4197,6 +4440,66 @@ grant execute on function platform.no_address(customer uuid) to app_role;
 grant execute on function platform.no_address(customer uuid) to bulk_role;
 grant execute on function platform.no_address(customer uuid) to erase_role;
 grant execute on function platform.no_address(customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.note_setting()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  old_row constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) else '{}' end;
+  new_row constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) else '{}' end;
+  present constant jsonb := case tg_op when 'DELETE' then old_row else new_row end;
+  refers constant jsonb := coalesce((
+    select jsonb_object_agg(split_part(r, '=', 1), split_part(r, '=', 2)) from unnest(string_to_array(tg_argv[8], ' ')) r), '{}');
+  secret constant text[] := string_to_array(tg_argv[7], ' ');
+  was jsonb := '{}';
+  becomes jsonb := '{}';
+  concealed text[] := '{}';
+  field text;
+  former jsonb;
+  latter jsonb;
+begin
+  if tg_argv[9] <> '' and 'true' not in (coalesce(old_row ->> tg_argv[9], ''), coalesce(new_row ->> tg_argv[9], '')) then
+    return null;
+  end if;
+  foreach field in array string_to_array(tg_argv[6], ' ') loop
+    former := nullif(old_row -> field, 'null');
+    latter := nullif(new_row -> field, 'null');
+    continue when former is not distinct from latter;
+    if field = any (secret) then
+      concealed := concealed || field;
+      continue;
+    end if;
+    if refers ? field then
+      former := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, former #>> '{}'), former #>> '{}'));
+      latter := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, latter #>> '{}'), latter #>> '{}'));
+    elsif field = 'url' then
+      -- The query of an address may hold a secret: see docs/webhooks.md.
+      if split_part(former #>> '{}', '?', 1) = split_part(latter #>> '{}', '?', 1) then
+        concealed := concealed || field;
+        continue;
+      end if;
+      former := to_jsonb(regexp_replace(former #>> '{}', '\?.*', '?…'));
+      latter := to_jsonb(regexp_replace(latter #>> '{}', '\?.*', '?…'));
+    elsif jsonb_typeof(former) = 'object' and jsonb_typeof(latter) = 'object' then
+      select jsonb_object_agg(k, former -> k) filter (where former ? k), jsonb_object_agg(k, latter -> k) filter (where latter ? k)
+      into former, latter from jsonb_object_keys(former || latter) k where former -> k is distinct from latter -> k;
+    end if;
+    was := was || case when former is null then '{}' else jsonb_build_object(field, former) end;
+    becomes := becomes || case when latter is null then '{}' else jsonb_build_object(field, latter) end;
+  end loop;
+  if tg_op = 'UPDATE' and was = '{}' and becomes = '{}' and concealed = '{}' then return null; end if;
+  insert into platform.setting_changes (home, kind, key, name, part, part_name, change, before, after, hidden)
+  values (tg_argv[0], tg_argv[1], present ->> tg_argv[2],
+    coalesce(present ->> tg_argv[3], platform.name_of_setting(tg_argv[1], present ->> tg_argv[2])), nullif(tg_argv[4], ''),
+    case when refers ? tg_argv[5]
+      then coalesce(platform.name_of_setting(refers ->> tg_argv[5], present ->> tg_argv[5]), present ->> tg_argv[5])
+      else present ->> tg_argv[5] end,
+    case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'changed' else 'removed' end, was, becomes, concealed);
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.open_held(person jsonb, of_relation text)
  RETURNS refcursor
@@ -4573,6 +4876,10 @@ begin
     return query select 'platform.sign_ins', count(*), min(o.at) from (
       select coalesce(s.ended_at, s.expires_at) as at from platform.sign_ins s where coalesce(s.ended_at, s.expires_at) < cutoff
       limit rows_max) o;
+    return;
+  elsif of_kind = 'setting_changes' then
+    return query select 'platform.setting_changes', count(*), min(o.changed_at) from (
+      select c.changed_at from platform.setting_changes c where c.changed_at < cutoff order by c.changed_at limit rows_max) o;
     return;
   elsif of_kind = 'log' then
     return query select 'sync.events', count(*) filter (where o.sequenced_at < cutoff),
@@ -5032,6 +5339,19 @@ BEGIN ATOMIC
    ORDER BY m.number;
 END;
 grant execute on function platform.read_shared_conversation(session uuid, after integer, rows_max integer) to foundation_role;
+
+CREATE OR REPLACE PROCEDURE platform.record_changes(IN of_table regclass, IN home text, IN kind text, IN key text, IN columns text, IN name text DEFAULT ''::text, IN part text DEFAULT ''::text, IN part_name text DEFAULT ''::text, IN secret text DEFAULT ''::text, IN refers text DEFAULT ''::text, IN only_if text DEFAULT ''::text)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  watched constant text := (
+    select string_agg(quote_ident(c), ', ') from unnest(string_to_array(nullif(columns, ''), ' ')) c);
+begin
+  execute format('create or replace trigger note_setting after insert or delete%s on %s for each row
+    execute function platform.note_setting(%L, %L, %L, %L, %L, %L, %L, %L, %L, %L)', ' or update of ' || watched, of_table,
+    home, kind, key, name, part, part_name, columns, secret, refers, only_if);
+end $procedure$;
 
 CREATE OR REPLACE FUNCTION platform.record_decision()
  RETURNS trigger
@@ -5815,8 +6135,13 @@ CREATE OR REPLACE FUNCTION platform.search_text(name text)
 AS $function$
 declare
   folded text := platform.fold(name);
-  joined text := translate(folded, '-‐‑‒–—―−﹣－·・･', '');
+  joined text;
 begin
+  if octet_length(folded) = char_length(folded) then
+    joined := replace(folded, '-', '');
+    return ' ' || replace(folded, '-', ' ') || case when joined <> folded then ' ' || joined else '' end;
+  end if;
+  joined := translate(folded, '-‐‑‒–—―−﹣－·・･', '');
   return regexp_replace(
     ' ' || translate(folded, '-‐‑‒–—―−﹣－·・･', '             ') || case when joined <> folded then ' ' || joined else '' end,
     '\s*([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff'
@@ -6092,6 +6417,11 @@ begin
       select o.id from platform.sign_ins o where coalesce(o.ended_at, o.expires_at) < cutoff limit rows_max);
     get diagnostics done = row_count;
     seen := done;
+  when 'setting_changes' then
+    delete from platform.setting_changes c where c.id in (
+      select o.id from platform.setting_changes o where o.changed_at < cutoff order by o.changed_at limit rows_max);
+    get diagnostics done = row_count;
+    seen := done;
   end case;
   has_ended := seen < rows_max;
   update platform.retention_rules r
@@ -6263,7 +6593,10 @@ begin
   if tg_op = 'UPDATE' then former := platform.mentions_in(old.description); end if;
   foreach told in array named loop
     if told <> all (former) then
-      perform platform.add_notice(told, 'mention', 'activity', new.id::text, new.customer_id, 'mention:' || new.id);
+      perform platform.add_notice(told, 'mention',
+        case when new.company_id is null then 'activity' else 'company' end,
+        coalesce(new.company_id, new.id)::text, new.customer_id, 'mention:' || new.id,
+        entry => case when new.company_id is not null then new.id end);
     end if;
   end loop;
   foreach told in array former loop
@@ -6925,7 +7258,7 @@ begin
     elsif r.relation = 'crm.changes' then
       -- The history is written after the event: of one from before the merge, perhaps after the merge.
       gone := gone + platform.let_follow(r.relation, m, root, path, '
-        t.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
+        t.change not like ''contact\_%'' and t.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
         or t.occurred_at <= (select m.merged_at from platform.merges m where m.id = $1) and t.event_id in (
           select e.id from sync.events e
           where e.customer = $2 or e.customer in (select c.id from platform.customers c where c.merged_into = $2))');
@@ -7373,6 +7706,7 @@ create table platform.app_clients (
 );
 comment on table platform.app_clients is 'The machines of an app, by the id that the identity provider gives them. A row is not deleted: its client would have the scopes of its token again.';
 CREATE INDEX app_clients_app_idx ON platform.app_clients USING btree (app);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF scopes ON platform.app_clients FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'app', 'app', '', 'machine', 'client', 'scopes', '', '', '');
 alter table platform.app_clients enable row level security, force row level security;
 create policy apps_read on platform.app_clients for select to app_role using (true);
 create policy owner_all on platform.app_clients for all to platform_owner using (true) with check (true);
@@ -7389,6 +7723,7 @@ create table platform.app_events (
 );
 comment on table platform.app_events is 'The events of other apps'' records that an app is told of from now on.';
 comment on column platform.app_events.with_amounts is 'They carry the amount and the currency of the deal.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF with_amounts ON platform.app_events FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'app', 'app', '', 'event', 'type', 'with_amounts', '', '', '');
 alter table platform.app_events enable row level security, force row level security;
 create policy apps_read on platform.app_events for select to app_role using (true);
 create policy owner_all on platform.app_events for all to platform_owner using (true) with check (true);
@@ -7404,7 +7739,7 @@ create table platform.apps (
   constraint apps_role_key UNIQUE (role),
   constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
   constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
-  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'phone'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text, 'tag'::text, 'customer_tag'::text, 'rating'::text]))),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'phone'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text, 'tag'::text, 'customer_tag'::text, 'rating'::text, 'deal_contact'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
 comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
@@ -7413,6 +7748,7 @@ comment on column platform.apps.audience is 'The app sees the events of this aud
 CREATE TRIGGER follow_apps AFTER INSERT OR UPDATE ON platform.apps FOR EACH STATEMENT EXECUTE FUNCTION platform.follow_apps();
 CREATE TRIGGER keep_app BEFORE DELETE ON platform.apps FOR EACH ROW EXECUTE FUNCTION platform.keep_app();
 CREATE TRIGGER keep_app_name BEFORE UPDATE OF name, audience ON platform.apps FOR EACH ROW WHEN (((new.name IS DISTINCT FROM old.name) OR (new.audience IS DISTINCT FROM old.audience))) EXECUTE FUNCTION platform.keep_app();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF role, audience ON platform.apps FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'app', 'name', 'name', '', '', 'role audience', '', '', '');
 alter table platform.apps enable row level security, force row level security;
 create policy apps_read on platform.apps for select to app_role using (true);
 create policy erase_read on platform.apps for select to erase_role using (true);
@@ -8401,7 +8737,7 @@ create table platform.notices (
 );
 comment on table platform.notices is 'What people of staff are told of. Triggers write it; a person sees, reads and puts away only their own.';
 comment on column platform.notices.record_id is 'No reference: the records are in the schemas of the apps. Triggers there keep it true.';
-comment on column platform.notices.entry_id is 'The note of the conversation that mentions the person.';
+comment on column platform.notices.entry_id is 'The note of the conversation that mentions the person, or what was written on a company.';
 comment on column platform.notices.actor is 'Who mentioned or assigned; null: nobody that the app named. No reference, so that the notice outlives the user.';
 comment on column platform.notices.cause is 'The same cause tells a person once, also if it is written again.';
 comment on column platform.notices.at is 'From when on it counts. That of a task is there before, so that nothing has to run when the task is due.';
@@ -8472,6 +8808,7 @@ create table platform.privacy_settings (
 );
 comment on column platform.privacy_settings.two_people is 'An erasure is asked for by one person and done by another.';
 comment on column platform.privacy_settings.backups_kept_days is 'A backup is gone after so many days; null: nobody has said. Receipts quote it.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF two_people, backups_kept_days ON platform.privacy_settings FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'privacy', 'only_one', '', '', '', 'two_people backups_kept_days', '', '', '');
 alter table platform.privacy_settings enable row level security, force row level security;
 create policy erase_all on platform.privacy_settings for all to erase_role using (true) with check (true);
 create policy owner_all on platform.privacy_settings for all to platform_owner using (true) with check (true);
@@ -8617,6 +8954,7 @@ comment on table platform.retention_rules is 'What the worker removes by its age
 comment on column platform.retention_rules.days is 'Null: kept until somebody is erased.';
 comment on column platform.retention_rules.days_max is 'Of sign-ins thirty days, because the next sign-in of the person removes older ones.';
 comment on column platform.retention_rules.place_at is 'How far the present round is, in the order of the kind; the next round begins a day after it has ended.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF days ON platform.retention_rules FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'retention', 'kind', 'kind', '', '', 'days', '', '', '');
 alter table platform.retention_rules enable row level security, force row level security;
 create policy erase_all on platform.retention_rules for all to erase_role using (true) with check (true);
 create policy owner_all on platform.retention_rules for all to platform_owner using (true) with check (true);
@@ -8720,6 +9058,51 @@ grant maintain on platform.review_decisions to privacy_role;
 grant select on platform.review_decisions to console_role;
 grant select on platform.review_decisions to erase_role;
 grant update on platform.review_decisions to erase_role;
+
+create table platform.setting_changes (
+  id uuid default uuidv7() not null,
+  changed_at timestamp with time zone default now() not null,
+  transaction xid8 default pg_current_xact_id() not null,
+  home text collate "C" not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  name text,
+  part text collate "C",
+  part_name text,
+  change text collate "C" not null,
+  before jsonb default '{}'::jsonb not null,
+  after jsonb default '{}'::jsonb not null,
+  hidden text[] collate "C" default '{}'::text[] not null,
+  actor text collate "C" default platform.current_actor(),
+  app text collate "C" default platform.current_app() not null,
+  login name default SESSION_USER not null,
+  trace text collate "C" default NULLIF("left"(current_setting('aether.trace'::text, true), 255), ''::text),
+  constraint setting_changes_pkey PRIMARY KEY (id),
+  constraint setting_changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'changed'::text, 'removed'::text]))),
+  constraint setting_changes_changed_at_check CHECK (platform.is_time(changed_at)),
+  constraint setting_changes_check CHECK (((part IS NULL) <= (part_name IS NULL))),
+  constraint setting_changes_home_check CHECK (platform.is_app(home))
+);
+comment on table platform.setting_changes is 'What people and logins changed in settings.';
+comment on column platform.setting_changes.home is 'The app in which the setting is changed. Only its login reads the row.';
+comment on column platform.setting_changes.kind is 'What the setting is, such as widget.';
+comment on column platform.setting_changes.key is 'Its key, as text.';
+comment on column platform.setting_changes.name is 'What it was called then, after the change.';
+comment on column platform.setting_changes.part is 'The part of it that changed and has rows of its own, such as the stage of a pipeline.';
+comment on column platform.setting_changes.before is 'The fields that differ. Of a field that is an object, what differs in it. A reference is the name of what it led to.';
+comment on column platform.setting_changes.hidden is 'Fields that changed and may hold a secret: their values are not recorded.';
+comment on column platform.setting_changes.actor is 'As the app said; no reference, so that the row outlives the user.';
+CREATE INDEX setting_changes_by_age ON platform.setting_changes USING btree (changed_at);
+CREATE INDEX setting_changes_of_home ON platform.setting_changes USING btree (home, changed_at, transaction);
+CREATE INDEX setting_changes_of_person ON platform.setting_changes USING btree (home, actor, changed_at, transaction) WHERE (actor IS NOT NULL);
+CREATE INDEX setting_changes_of_setting ON platform.setting_changes USING btree (home, kind, key, changed_at);
+alter table platform.setting_changes enable row level security, force row level security;
+create policy apps_read on platform.setting_changes for select to app_role using ((home = platform.current_app()));
+create policy erase_all on platform.setting_changes for all to erase_role using (true) with check (true);
+create policy owner_all on platform.setting_changes for all to platform_owner using (true) with check (true);
+grant delete on platform.setting_changes to erase_role;
+grant select on platform.setting_changes to app_role;
+grant select on platform.setting_changes to erase_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -8843,6 +9226,7 @@ comment on column platform.tiers.is_retired is 'It is offered no more, and no cu
 CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.keep_used_tier();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF key, label, colour, "position", is_retired ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'tier', 'id', 'label', '', '', 'key label colour position is_retired', '', '', '');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);
@@ -8892,6 +9276,7 @@ comment on column platform.users.left_at is 'Since when the person works here no
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER let_go AFTER UPDATE OF left_at ON platform.users FOR EACH ROW WHEN (((old.left_at IS NULL) <> (new.left_at IS NULL))) EXECUTE FUNCTION platform.let_go();
 CREATE TRIGGER let_read AFTER UPDATE OF role ON platform.users FOR EACH ROW WHEN (((new.role = 'reader'::text) AND (old.role <> 'reader'::text))) EXECUTE FUNCTION platform.let_read();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF role, left_at ON platform.users FOR EACH ROW EXECUTE FUNCTION platform.note_setting('foundation', 'user', 'id', 'name', '', '', 'role left_at', '', '', '');
 CREATE TRIGGER refuse_former BEFORE UPDATE OF last_signed_in ON platform.users FOR EACH ROW WHEN (((old.left_at IS NOT NULL) AND (new.left_at IS NOT NULL) AND (new.last_signed_in IS DISTINCT FROM old.last_signed_in))) EXECUTE FUNCTION platform.refuse_former();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER !~ '^(merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
@@ -9305,6 +9690,7 @@ create table support.agents (
 );
 comment on column support.agents.last_seen_at is 'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
 comment on column support.agents.was_let_go is 'An agent until they left: one again if they return.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF is_active ON support.agents FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'agent', 'id', '', '', '', 'is_active', '', '', '');
 CREATE TRIGGER require_staff BEFORE INSERT ON support.agents FOR EACH ROW WHEN (new.is_active) EXECUTE FUNCTION platform.require_staff('user_id', 'reads');
 CREATE TRIGGER require_staff_then BEFORE UPDATE OF is_active ON support.agents FOR EACH ROW WHEN ((new.is_active AND (NOT old.is_active))) EXECUTE FUNCTION platform.require_staff('user_id', 'reads');
 CREATE TRIGGER require_there BEFORE INSERT ON support.agents FOR EACH ROW WHEN ((new.availability <> 'offline'::text)) EXECUTE FUNCTION platform.require_staff('user_id');
@@ -9380,6 +9766,7 @@ create table support.canned_answers (
   constraint canned_answers_shortcut_check CHECK ((shortcut ~ '^[a-z0-9][a-z0-9_-]{0,39}$'::text)),
   constraint canned_answers_title_check CHECK (platform.is_line(title, 80))
 );
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF shortcut, title, body ON support.canned_answers FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'canned_answer', 'id', 'title', '', '', 'shortcut title body', '', '', '');
 alter table support.canned_answers enable row level security, force row level security;
 create policy owner_all on support.canned_answers for all to platform_owner using (true) with check (true);
 create policy support_all on support.canned_answers for all to support_role using (true) with check (true);
@@ -9400,11 +9787,12 @@ create table support.chatbots (
   constraint chatbots_pkey PRIMARY KEY (id),
   constraint chatbots_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
   constraint chatbots_name_check CHECK (platform.is_line(name, 80)),
-  constraint chatbots_rules_check CHECK (((jsonb_typeof(rules) = 'object'::text) AND (octet_length((rules)::text) <= 65536)))
+  constraint chatbots_rules_check CHECK (((jsonb_typeof(rules) = 'object'::text) AND (octet_length((rules)::text) <= 131072)))
 );
 CREATE INDEX chatbots_widget_id_idx ON support.chatbots USING btree (widget_id);
 CREATE UNIQUE INDEX chatbots_live ON support.chatbots USING btree (widget_id) WHERE is_live;
 CREATE TRIGGER count_version BEFORE UPDATE ON support.chatbots FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF widget_id, name, rules, is_live ON support.chatbots FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'chatbot', 'id', 'name', '', '', 'widget_id name rules is_live', '', 'widget_id=widget', '');
 alter table support.chatbots enable row level security, force row level security;
 create policy owner_all on support.chatbots for all to platform_owner using (true) with check (true);
 create policy support_all on support.chatbots for all to support_role using (true) with check (true);
@@ -9523,6 +9911,7 @@ create table support.saved_views (
 );
 comment on column support.saved_views.query is 'The query string of the inbox’s address, without the "?".';
 CREATE INDEX saved_views_id_idx ON support.saved_views USING btree (id) WHERE is_shared;
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF owner_id, name, query, is_shared ON support.saved_views FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'view', 'id', 'name', '', '', 'owner_id name query is_shared', 'query', 'owner_id=user', 'is_shared');
 alter table support.saved_views enable row level security, force row level security;
 create policy owner_all on support.saved_views for all to platform_owner using (true) with check (true);
 create policy support_all on support.saved_views for all to support_role using (true) with check (true);
@@ -9630,6 +10019,7 @@ create table support.sessions (
   warned_at timestamp with time zone,
   clocked_at timestamp with time zone,
   first_waited_at timestamp with time zone,
+  widget_language text collate "C",
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -9662,10 +10052,12 @@ create table support.sessions (
   constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0)),
   constraint sessions_waiting_since_time CHECK (platform.is_time(waiting_since)),
   constraint sessions_warn_at_time CHECK (platform.is_time(warn_at)),
-  constraint sessions_warned_at_time CHECK (platform.is_time(warned_at))
+  constraint sessions_warned_at_time CHECK (platform.is_time(warned_at)),
+  constraint sessions_widget_language_check CHECK ((widget_language ~ '^[a-z]{2,3}$'::text))
 );
 comment on column support.sessions.identity is 'claimed: a visitor typed an address, which proves nothing. verified: the host page signed it.';
 comment on column support.sessions.visitor_name is 'As the visitor typed it; it never overwrites the customer''s name.';
+comment on column support.sessions.language is 'The language that the visitor reads: what the host page says, otherwise the browser. Whoever answers is chosen by it.';
 comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was only opened; agents do not see such a session.';
 comment on column support.sessions.waiting_since is 'The time of the oldest message of the visitor that no agent has answered.';
 comment on column support.sessions.is_new_to_agent is 'A colleague assigned it to its agent, who has not opened it since.';
@@ -9675,6 +10067,7 @@ comment on column support.sessions.due_at is 'The next of first_due_at and resol
 comment on column support.sessions.warn_at is 'When the agent is told that due_at comes.';
 comment on column support.sessions.clocked_at is 'When the four times were computed. Null, or before clocks_at of the widget or its team: again.';
 comment on column support.sessions.first_waited_at is 'When the visitor first waited for a person: the first message, or the moment at which a bot handed over. Null: never.';
+comment on column support.sessions.widget_language is 'The language of the widget in this session. Null: the widget''s own.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (asked_at IS NOT NULL);
 CREATE INDEX sessions_clocked ON support.sessions USING btree (widget_id, clocked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NOT NULL));
@@ -9707,7 +10100,7 @@ create policy owner_all on support.sessions for all to platform_owner using (tru
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
 grant delete on support.sessions to erase_role;
 grant delete on support.sessions to merge_role;
-grant insert (id, widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
+grant insert (id, widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline, widget_language) on support.sessions to support_role;
 grant insert on support.sessions to merge_role;
 grant maintain on support.sessions to privacy_role;
 grant select on support.sessions to erase_role;
@@ -9728,6 +10121,7 @@ create table support.sharing (
 );
 comment on column support.sharing.readers is 'Who of the CRM reads it: nobody, the manager of the customer and administrators, or everybody who may see the customer.';
 CREATE TRIGGER count_version BEFORE UPDATE ON support.sharing FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF readers ON support.sharing FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'sharing', 'what', 'what', '', '', 'readers', '', '', '');
 alter table support.sharing enable row level security, force row level security;
 create policy owner_all on support.sharing for all to platform_owner using (true) with check (true);
 create policy support_all on support.sharing for all to support_role using (true) with check (true);
@@ -9747,6 +10141,7 @@ create table support.tags (
 comment on table support.tags is 'Words that agents put on conversations, to find them together.';
 comment on column support.tags.created_by is 'As the app said; no reference, so that the tag outlives the user.';
 CREATE UNIQUE INDEX conversation_tags_name_key ON support.tags USING btree (lower((name COLLATE pg_c_utf8)));
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, colour ON support.tags FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'tag', 'id', 'name', '', '', 'name colour', '', '', '');
 alter table support.tags enable row level security, force row level security;
 create policy owner_all on support.tags for all to platform_owner using (true) with check (true);
 create policy support_all on support.tags for all to support_role using (true) with check (true);
@@ -9769,6 +10164,7 @@ create table support.team_members (
 comment on column support.team_members.languages is 'Languages that the agent answers in, such as de. Visitors who have one of them go to this agent first.';
 comment on column support.team_members.assigned_at is 'When the rule last gave the agent a conversation. The turn goes to whoever waits longest.';
 CREATE INDEX team_members_agent_id_idx ON support.team_members USING btree (agent_id);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF languages ON support.team_members FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'team', 'team_id', '', 'member', 'agent_id', 'languages', '', 'agent_id=agent', '');
 alter table support.team_members enable row level security, force row level security;
 create policy owner_all on support.team_members for all to platform_owner using (true) with check (true);
 create policy support_all on support.team_members for all to support_role using (true) with check (true);
@@ -9805,6 +10201,7 @@ comment on column support.teams.members_at is 'When its members last changed: so
 comment on column support.teams.clocks_at is 'When its hours or targets last changed: the times of conversations that were computed before are computed again.';
 CREATE UNIQUE INDEX teams_name_key ON support.teams USING btree (lower((name COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON support.teams FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF name, assigning, open_max, hours, targets ON support.teams FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'team', 'id', 'name', '', '', 'name assigning open_max hours targets', '', '', '');
 alter table support.teams enable row level security, force row level security;
 create policy owner_all on support.teams for all to platform_owner using (true) with check (true);
 create policy support_all on support.teams for all to support_role using (true) with check (true);
@@ -9822,6 +10219,7 @@ create table support.widget_agents (
 );
 comment on table support.widget_agents is 'The team of a widget. A widget without a team belongs to every agent.';
 CREATE INDEX widget_agents_agent_id_idx ON support.widget_agents USING btree (agent_id);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE ON support.widget_agents FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'widget', 'widget_id', '', 'agent', 'agent_id', '', '', 'agent_id=agent', '');
 alter table support.widget_agents enable row level security, force row level security;
 create policy owner_all on support.widget_agents for all to platform_owner using (true) with check (true);
 create policy support_all on support.widget_agents for all to support_role using (true) with check (true);
@@ -9842,6 +10240,7 @@ create table support.widget_secrets (
 );
 comment on column support.widget_secrets.secret is 'In clear, not hashed: the server computes signatures with it to check those of the host page.';
 CREATE INDEX widget_secrets_widget_id_idx ON support.widget_secrets USING btree (widget_id);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF secret, retires_at ON support.widget_secrets FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'widget', 'widget_id', '', 'secret', 'id', 'secret retires_at', 'secret', '', '');
 alter table support.widget_secrets enable row level security, force row level security;
 create policy owner_all on support.widget_secrets for all to platform_owner using (true) with check (true);
 create policy support_all on support.widget_secrets for all to support_role using (true) with check (true);
@@ -9872,7 +10271,7 @@ create table support.widgets (
   constraint widgets_key_check CHECK ((key ~ '^[a-z0-9_-]{8,64}$'::text)),
   constraint widgets_name_check CHECK (platform.is_line(name, 80)),
   constraint widgets_reopens_days_check CHECK (((reopens_days >= 0) AND (reopens_days <= 365))),
-  constraint widgets_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 16384)))
+  constraint widgets_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 65536)))
 );
 comment on column support.widgets.key is 'Public: it is in the host page. It names the widget and proves nothing.';
 comment on column support.widgets.team_id is 'The team whose hours, rule and targets hold for its conversations.';
@@ -9881,6 +10280,7 @@ comment on column support.widgets.reopens_days is 'So long after its end a conve
 comment on column support.widgets.clocks_at is 'When it last got another team, as support.teams.clocks_at.';
 CREATE INDEX widgets_team_id_idx ON support.widgets USING btree (team_id) WHERE (team_id IS NOT NULL);
 CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF key, name, allowed_origins, settings, is_active, team_id, ends_after_hours, reopens_days ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.note_setting('support', 'widget', 'id', 'name', '', '', 'key name allowed_origins settings is_active team_id ends_after_hours reopens_days', '', 'team_id=team', '');
 alter table support.widgets enable row level security, force row level security;
 create policy owner_all on support.widgets for all to platform_owner using (true) with check (true);
 create policy support_all on support.widgets for all to support_role using (true) with check (true);
@@ -10896,7 +11296,8 @@ begin
     end if;
     if new.repeat_day is distinct from old.repeat_day
        or new.time_zone is distinct from old.time_zone
-       or new.repeated_from is distinct from old.repeated_from then
+       or new.repeated_from is distinct from old.repeated_from
+       or new.company_id is distinct from old.company_id then
       if new.repeat_day is distinct from old.repeat_day then
         data := data || jsonb_build_object('repeat_day', new.repeat_day);
         previous := previous || jsonb_build_object('repeat_day', old.repeat_day);
@@ -10909,13 +11310,17 @@ begin
         data := data || jsonb_build_object('repeated_from', new.repeated_from);
         previous := previous || jsonb_build_object('repeated_from', old.repeated_from);
       end if;
+      if new.company_id is distinct from old.company_id then
+        data := data || jsonb_build_object('company_id', new.company_id);
+        previous := previous || jsonb_build_object('company_id', old.company_id);
+      end if;
     end if;
     if data = '{}' then return null; end if;
-    data := jsonb_build_object('customer_id', r.customer_id, 'type', r.type) || data;
+    data := jsonb_build_object('customer_id', r.customer_id, 'company_id', r.company_id, 'type', r.type) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from);
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from, 'company_id', r.company_id);
   else
-    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from);
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key, 'assigned_to', r.assigned_to, 'remind_at', r.remind_at, 'repeats', r.repeats, 'repeat_day', r.repeat_day, 'time_zone', r.time_zone, 'repeated_from', r.repeated_from, 'company_id', r.company_id);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
@@ -11137,6 +11542,72 @@ begin
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('customer_tag.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('customer_tag:' || r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_deal_contacts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r crm.deal_contacts;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id
+       or new.deal_id is distinct from old.deal_id
+       or new.customer_id is distinct from old.customer_id
+       or new.role is distinct from old.role
+       or new.was_primary is distinct from old.was_primary then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.deal_id is distinct from old.deal_id then
+        data := data || jsonb_build_object('deal_id', new.deal_id);
+        previous := previous || jsonb_build_object('deal_id', old.deal_id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.role is distinct from old.role then
+        data := data || jsonb_build_object('role', new.role);
+        previous := previous || jsonb_build_object('role', old.role);
+      end if;
+      if new.was_primary is distinct from old.was_primary then
+        data := data || jsonb_build_object('was_primary', new.was_primary);
+        previous := previous || jsonb_build_object('was_primary', old.was_primary);
+      end if;
+    end if;
+    if new.created_at is distinct from old.created_at
+       or new.created_by is distinct from old.created_by then
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.created_by is distinct from old.created_by then
+        data := data || jsonb_build_object('created_by', new.created_by);
+        previous := previous || jsonb_build_object('created_by', old.created_by);
+      end if;
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('deal_id', r.deal_id, 'customer_id', r.customer_id, 'role', r.role) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'deal_id', r.deal_id, 'customer_id', r.customer_id, 'role', r.role, 'was_primary', r.was_primary, 'created_at', r.created_at, 'created_by', r.created_by);
+  else
+    previous := jsonb_build_object('id', r.id, 'deal_id', r.deal_id, 'customer_id', r.customer_id, 'role', r.role, 'was_primary', r.was_primary, 'created_at', r.created_at, 'created_by', r.created_by);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('deal_contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('deal_contact:' || r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
@@ -12282,12 +12753,18 @@ begin
         previous := previous || jsonb_build_object('first_waited_at', old.first_waited_at);
       end if;
     end if;
+    if new.widget_language is distinct from old.widget_language then
+      if new.widget_language is distinct from old.widget_language then
+        data := data || jsonb_build_object('widget_language', new.widget_language);
+        previous := previous || jsonb_build_object('widget_language', old.widget_language);
+      end if;
+    end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at, 'widget_language', r.widget_language);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at, 'priority', r.priority, 'first_answered_at', r.first_answered_at, 'first_due_at', r.first_due_at, 'resolve_due_at', r.resolve_due_at, 'first_waited_at', r.first_waited_at, 'widget_language', r.widget_language);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
@@ -19633,6 +20110,7 @@ create table sync.health_limits (
   constraint health_limits_pkey PRIMARY KEY (name),
   constraint health_limits_value_check CHECK (((value > (0)::double precision) AND (value < ('1000000000000000'::numeric)::double precision)))
 );
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF value ON sync.health_limits FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'limit', 'name', 'name', '', '', 'value', '', '', '');
 alter table sync.health_limits enable row level security, force row level security;
 create policy looks_read on sync.health_limits for select to console_role, sync_role using (true);
 create policy owner_all on sync.health_limits for all to platform_owner using (true) with check (true);
@@ -20636,6 +21114,7 @@ create table sync.webhook_secrets (
   constraint webhook_secrets_secret_check CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$'::text))
 );
 comment on table sync.webhook_secrets is 'While one is replaced, a message has two signatures. Only the worker reads them.';
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF secret, ends_at ON sync.webhook_secrets FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'webhook', 'webhook', '', 'secret', '', 'secret ends_at', 'secret', '', '');
 alter table sync.webhook_secrets enable row level security, force row level security;
 create policy console_counts on sync.webhook_secrets for select to console_role using (true);
 create policy owner_all on sync.webhook_secrets for all to platform_owner using (true) with check (true);
@@ -20673,6 +21152,7 @@ comment on column sync.webhooks.failure is 'Why the last delivery failed: a code
 comment on column sync.webhooks.is_given_up is 'The worker has disabled it, because it failed for too long or is gone.';
 comment on column sync.webhooks.test_asked_at is 'Somebody asks to try the receiver. A worker clears it and sends; after ten minutes none.';
 CREATE INDEX webhooks_app_idx ON sync.webhooks USING btree (app);
+CREATE TRIGGER note_setting AFTER INSERT OR DELETE OR UPDATE OF app, url, types, disabled_reason, is_given_up ON sync.webhooks FOR EACH ROW EXECUTE FUNCTION platform.note_setting('console', 'webhook', 'name', 'name', '', '', 'app url types disabled_reason is_given_up', '', '', '');
 alter table sync.webhooks enable row level security, force row level security;
 create policy looks_read on sync.webhooks for select to console_role, sync_role using (true);
 create policy owner_all on sync.webhooks for all to platform_owner using (true) with check (true);
