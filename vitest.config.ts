@@ -16,8 +16,8 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-// Three workers on two cores: one has the tests with a browser, and the others' tests wait for limits and answers a third of the time. Each
-// test file has a database of its own, on the one server that the global set-up starts.
+// Four workers on two cores: one has the tests with a browser, and the others' tests wait for limits and answers a third of the time. With two of
+// these, they ended a minute after the tests with a browser. Each test file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts', ...(isWhole ? ['e2e/testing.onestack.ts'] : [])],
@@ -28,7 +28,7 @@ export default defineConfig({
     isolate: false,
     // Node runs every module here as it is, and keeps what it compiled: Vite's own runner would first transform each, for each worker.
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    maxWorkers: isWhole ? 3 : 2,
+    maxWorkers: isWhole ? 4 : 2,
     sequence: { sequencer: SlowFirst },
     // Limits end what hangs. They are far above what a test takes: beside other work on a slow machine a page takes ten times as long.
     expect: { poll: { timeout: 20_000 } },

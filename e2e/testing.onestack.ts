@@ -5,7 +5,7 @@ import { endBrowser } from './testing.browser.ts';
 import { endStack } from './testing.stack.ts';
 
 // A run of everything takes this file instead of those that it names, so that one worker has them all, on one stack and in one browser. Both cost
-// fifteen seconds of a core, and two files that drive a browser at once slow each other down: the other worker has what waits more.
+// fifteen seconds of a core, and two files that drive a browser at once slow each other down: the other workers have what waits more.
 const files = {
   // The screens first: they show what the demo has, and the other files add to it.
   screens: () => import('./screens.test.ts'),
