@@ -266,8 +266,8 @@ test('an app is added in one command, which never overwrites the only copy of a 
     call platform.require_present_customer('${name}.orders'); call platform.move_in_merges('${name}.orders');
     call platform.protect_table('${name}.orders'); create policy own on ${name}.orders to ${name}_role using (true) with check (true);
     grant select, insert (id, tags) on ${name}.orders to ${name}_role;
-    call platform.classify('${name}.orders', 'r.customer_id = any ($1)', 'keep', 'A test.', content => 'amount tags', stays => 'amount tags',
-      technical => 'id customer_id')`);
+    call platform.classify('${name}.orders', 'r.customer_id = any ($1)', 'keep', 'A test.',
+      content => 'amount tags', stays => 'amount tags', technical => 'id customer_id')`);
   expect(await run(['check', '--url', owner])).toEqual({ code: 0, output: expect.anything() });
   const printed = await app(['types', name], { PLATFORM_DB_URL: url });
   expect(printed.output).toContain(`export interface Orders {

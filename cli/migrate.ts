@@ -167,7 +167,8 @@ export async function completeRestore(url: string): Promise<'repeats' | 'roleles
   const roleless = await listRoleless(driverOf(url));
   for (const { app, role } of roleless)
     console.error(
-      `The role ${role} of the app ${app} is not on this server, so that its policies and grants were not restored: restore into a new database after \`create role ${role} nologin\` as the administrator, then \`aether app add ${app}\`.`,
+      `The role ${role} of the app ${app} is not on this server, so that its policies and grants were not restored: ` +
+        `restore into a new database after \`create role ${role} nologin\` as the administrator, then \`aether app add ${app}\`.`,
     );
   console.log('Erase again whom the backup still has, before an app starts: aether privacy repeat (docs/backup.md).');
   if (behind.length > 0) return 'repeats';

@@ -9,8 +9,8 @@ import { createTestDatabase } from './testing.ts';
 
 const unrecorded: Record<string, string> = {
   'are records of customers and of work with them, which have their own history': `
-    crm.activities crm.act_customers crm.acts crm.changes crm.contacts crm.custom_field_values crm.customer_order crm.customer_tags
-    crm.deal_closings crm.deals crm.handovers platform.companies platform.customer_emails platform.customer_external_ids
+    crm.activities crm.act_customers crm.acts crm.changes crm.contacts crm.custom_field_values crm.customer_order crm.customer_activity crm.customer_tags
+    crm.deal_closings crm.deal_contacts crm.deals crm.handovers platform.companies platform.customer_emails platform.customer_external_ids
     platform.customer_phones platform.customers platform.files platform.file_chunks platform.notices support.calls support.messages
     support.ratings support.session_entries support.session_tags support.sessions`,
   'follow other tables': 'crm.former_stages platform.blob_removals',
