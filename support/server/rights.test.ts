@@ -13,4 +13,5 @@ testRights('support', supportScopes, () => app, [
   'GET /readyz',
   'GET /api/widgets/{key}/config',
   'POST /api/widgets/{key}/sessions',
+  'GET /api/mail-files/{token}/{file}', // the token of a mail is its proof
 ]);

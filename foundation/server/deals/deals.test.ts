@@ -42,6 +42,7 @@ describe('a new deal', () => {
       ...listed,
       custom: {},
       closing: null,
+      contacts: [],
     });
     const list = await app.call('GET', `/api/deals?customer_id=${customer.id}&status=open`);
     expect(list.body).toEqual({ deals: [listed], next_cursor: null });
