@@ -345,4 +345,39 @@ describe('an act that its caller names', () => {
     expect((await undo(id, jonas)).status).toBe(404);
     expect((await undo(id)).body).toMatchObject({ changed: 2 });
   });
+
+  test('that is undone while it goes on goes on no further: of those whose caller got no answer, nobody keeps what was undone', async () => {
+    const { ids, company } = await makeCustomers(1_100);
+    const id = crypto.randomUUID();
+    // A customer of the third chunk is held until the undo of the first two is there.
+    await superuser.query('begin');
+    await superuser.query('select from platform.customers where id = $1 for update', [ids[700]]);
+    const acting = app.call('POST', '/api/customers/acts', {
+      matching: { company },
+      change: { account_tier: 'premium' },
+      id,
+    });
+    const watcher = await app.database.connect('postgres');
+    const until = async (fact: string) => {
+      while ((await watcher.query(`select where ${fact}`)).rows.length === 0);
+    };
+    await until(`(select count(*) from crm.act_customers where act = '${id}') = 500`);
+    const undoing = undo(id);
+    await until(`(select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') = 2
+      or exists (select from crm.acts where id = '${id}' and undone_at is not null)`);
+    await superuser.query('commit');
+    const [done, undone] = await Promise.all([acting, undoing]);
+    expect(undone.body).toMatchObject({ changed: done.body.changed, refused_count: 0 });
+    expect(done.body.refused[0]).toMatchObject({ code: 'not-done', detail: 'It was undone before it came to it.' });
+    expect(new Set(await readColumn('account_tier', ids))).toEqual(new Set([null]));
+  });
+
+  test('does not begin any more once it was undone, however late it comes', async () => {
+    const { ids } = await makeCustomers(1);
+    const id = crypto.randomUUID();
+    expect((await undo(id)).status).toBe(404);
+    const late = { chosen: await versionsOf(ids), change: { account_tier: 'premium' }, id };
+    expect((await app.call('POST', '/api/customers/acts', late)).status).toBe(422);
+    expect(await readColumn('account_tier', ids)).toEqual([null]);
+  });
 });

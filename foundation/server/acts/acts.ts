@@ -71,7 +71,8 @@ export async function actOnCustomers(
         if (asked.length > toldMax) await tellNobody(tx);
         if (isFirst) await requireGiven(tx, act);
         const actId = id ?? (await beginAct(tx, act, named));
-        return { actId, rows: await judgeAndChange(tx, act, actId, chunk) };
+        const isWanted = isFirst || (await holdAct(tx, actId));
+        return { actId, rows: isWanted ? await judgeAndChange(tx, act, actId, chunk) : chunk.map(notWanted) };
       }),
     );
     id = kept.actId;
@@ -82,18 +83,26 @@ export async function actOnCustomers(
 }
 
 /**
- * Takes an act of this person back. One that fails, or that ended with its server, can be tried again: it goes on where it was.
+ * Takes an act of this person back. One that fails, or that ended with its server, can be tried again: it goes on where it was. An act that
+ * still goes on stops; one that has not begun yet, because its caller gave it up soon, takes its id as used and does not begin.
  *
  * @throws NotFound for one of somebody else, of another day, or that was undone
  */
 export async function undoAct(db: PlatformDb, id: string, actor: string): Promise<Outcome> {
-  const [act] = await db.query<{ kind: Act['kind']; given: string | null }>(
-    `update crm.acts a set undone_at = now()
-     where a.id = $1 and a.actor = $2 and a.created_at > now() - interval '1 day' and (a.undone_at is null
-       or a.undone_at < now() - interval '1 minute' and exists (select from crm.act_customers k where k.act = a.id))
-     returning a.kind, a.given`,
-    [id, actor],
-  );
+  const act = await db.transaction({ actor }, async (tx) => {
+    const instead = await tx.query(
+      `insert into crm.acts (id, kind) values ($1, 'task') on conflict do nothing returning id`,
+      [id],
+    );
+    const [begun] = await tx.query<{ kind: Act['kind']; given: string | null }>(
+      `update crm.acts a set undone_at = now()
+       where a.id = $1 and a.actor = $2 and a.created_at > now() - interval '1 day' and (a.undone_at is null
+         or a.undone_at < now() - interval '1 minute' and exists (select from crm.act_customers k where k.act = a.id))
+       returning a.kind, a.given`,
+      [id, actor],
+    );
+    return instead.length > 0 ? undefined : begun;
+  });
   if (!act) throw new NotFound('act of yours that can be undone');
   const letGo = () => db.query('update crm.acts set undone_at = null where id = $1', [id]);
   try {
@@ -202,6 +211,19 @@ async function beginAct(tx: Transaction, act: Act, named: string | undefined): P
   if (!made) throw new InvalidField([{ field: 'id', message: 'names another act: take a new one' }]);
   return made.id;
 }
+
+/** Holds an act until the transaction ends: an undo waits for it. @returns whether it is still wanted */
+async function holdAct(tx: Transaction, id: string): Promise<boolean> {
+  const wanted = await tx.query('select from crm.acts where id = $1 and undone_at is null for share', [id]);
+  return wanted.length > 0;
+}
+
+const notWanted = ({ id }: Asked): Judged => ({
+  id,
+  name: null,
+  state: 'failed',
+  detail: 'It was undone before it came to it.',
+});
 
 const fieldColumns = { owner: 'account_manager_id', tier: 'account_tier', company: 'company_id' } as const;
 /** What makes a value of the column from the text that an act keeps. */
