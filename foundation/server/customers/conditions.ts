@@ -89,7 +89,7 @@ conditions, and no group within a group. The fields and their operators: \`custo
   .map((type) => `${type}: ${Object.keys(operators[type]).join(', ')}`)
   .join('; ')}); ${fixedKinds.map((kind) => `\`${kind}\`: ${Object.keys(operators[kind]).join(', ')}`).join('; ')}. \
 A filter that names what was removed since is refused with \`filter-outdated\`, and each such condition is named by its path, as \
-\`where.1\` or \`where.1.0\`.`;
+\`where.1\` or \`where.1.0\`, and of one on several values each such value, as \`where.1.value.0\`.`;
 
 /**
  * Reads a filter.
@@ -236,17 +236,22 @@ async function findGone(on: Queryable, all: Condition[]): Promise<{ field: strin
   const gone: { field: string; message: string }[] = [];
   for (const { path, kind, op, value, custom } of all) {
     if (!Array.isArray(value)) continue;
+    const name = (isThere: (each: unknown) => boolean, say: (each: unknown) => string) =>
+      gone.push(
+        ...value.flatMap((each, at) => (isThere(each) ? [] : [{ field: `${path}.value.${at}`, message: say(each) }])),
+      );
     if (kind === 'choice') {
-      const missing = value.filter((each) => !custom?.choices.includes(each));
-      gone.push(...missing.map((each) => ({ field: path, message: `the choice “${each}” of ${custom?.label}` })));
+      name(
+        (each) => custom?.choices.includes(String(each)) === true,
+        (each) => `the choice “${each}” of ${custom?.label}`,
+      );
       continue;
     }
     const look = kind === 'open_deal' && op === 'stage' ? looks.stage : looks[kind as keyof typeof looks];
     if (!look) continue;
     const values = kind === 'company' ? value.filter((each) => uuidPattern.test(each)) : value;
     const known = new Set((await on.query<{ id: string }>(look.sql, [values])).map(({ id }) => id));
-    const missing = value.filter((each) => !known.has(String(each).toLowerCase()) && !known.has(String(each)));
-    gone.push(...missing.map((each) => ({ field: path, message: look.say(each) })));
+    name((each) => known.has(String(each).toLowerCase()) || known.has(String(each)), look.say);
   }
   return gone;
 }

@@ -80,3 +80,16 @@ test('conditions that are outdated are taken away by their paths, and a group wi
   expect(without(where, ['where.1.0'])).toEqual({ match: 'all', conditions: [a, { match: 'any', conditions: [c] }] });
   expect(without(where, ['where.0', 'where.1.0', 'where.1.1'])).toBe(undefined);
 });
+
+test('of a condition on several values only those are taken away that are outdated, and the condition with its last one', () => {
+  const area = { field: 'custom.area', op: 'any_of', value: ['A', 'B', 'C'] };
+  const where = { match: 'all' as const, conditions: [area, { match: 'any' as const, conditions: [area] }] };
+  expect(without(where, ['where.0.value.0', 'where.0.value.2', 'where.1.0.value.1'])).toEqual({
+    match: 'all',
+    conditions: [
+      { ...area, value: ['B'] },
+      { match: 'any', conditions: [{ ...area, value: ['A', 'C'] }] },
+    ],
+  });
+  expect(without(where, ['where.1', ...[0, 1, 2].map((at) => `where.0.value.${at}`)])).toBe(undefined);
+});

@@ -62,17 +62,24 @@ export function writeWhere(where: Where | string | undefined): string | undefine
 }
 
 /**
- * The filter without some of its conditions.
+ * The filter without some of its conditions, or without some values of a condition. One that has none left is taken away.
  *
- * @param paths as the server names them: `where.1`, or `where.1.0` in a group
+ * @param paths as the server names them: `where.1`, or `where.1.0` in a group, or `where.1.value.0` for one of several values
  */
 export function without(where: Where | string, paths: string[]): Where | undefined {
   if (typeof where === 'string') return undefined;
   const gone = new Set(paths);
+  const keep = (one: Condition, path: string): Condition[] => {
+    if (gone.has(path)) return [];
+    if (!Array.isArray(one.value)) return [one];
+    const value = one.value.filter((_, at) => !gone.has(`${path}.value.${at}`));
+    return value.length > 0 ? [{ ...one, value }] : [];
+  };
   const conditions = where.conditions.flatMap((each, at): (Condition | Group)[] => {
-    if (gone.has(`where.${at}`)) return [];
-    if (!isGroup(each)) return [each];
-    const kept = each.conditions.filter((_, inner) => !gone.has(`where.${at}.${inner}`));
+    const path = `where.${at}`;
+    if (!isGroup(each)) return keep(each, path);
+    if (gone.has(path)) return [];
+    const kept = each.conditions.flatMap((one, inner) => keep(one, `${path}.${inner}`));
     return kept.length > 0 ? [{ ...each, conditions: kept }] : [];
   });
   return conditions.length > 0 ? { match: where.match, conditions } : undefined;
