@@ -140,6 +140,10 @@ describe('customers', () => {
     await api('PATCH', `/api/customers/${many.id}`, { custom: { seats: 300 } });
     const row = (name: string) => maya.getByRole('link', { name, exact: true });
     const faults: string[] = [];
+    // What the list says of the demo's customers is what the page of each says.
+    for (const { id, last_activity_at } of (await api('GET', '/api/customers?sort=last_activity&limit=5')).body
+      .customers)
+      expect((await api('GET', `/api/customers/${id}`)).body.crm.last_activity.occurred_at).toBe(last_activity_at);
     await open('/customers?columns=name,last_activity,open_deals,custom.seats');
     await maya.reload(); // the fields that a page knows are a minute old
     await seen(row('Filter Few'));

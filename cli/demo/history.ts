@@ -276,6 +276,11 @@ export async function backdate(url: string, world: World): Promise<void> {
       rows(world.chats),
     );
     for (const table of tables) await client.query(`alter table ${table} enable trigger user`);
+    await client.query(`
+      update crm.customer_activity k set last_at = a.last_at, next_at = a.next_at
+      from (select customer_id, max(occurred_at) filter (where occurred_at <= now()) as last_at,
+          min(occurred_at) filter (where occurred_at > now()) as next_at from crm.activities group by customer_id) a
+      where a.customer_id = k.customer_id`);
     // The customers came before anybody was there to be told, and a task that was due last week was seen last week.
     await client.query(`
       delete from platform.notices where kind = 'assignment' and record = 'customer';
