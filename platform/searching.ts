@@ -41,7 +41,7 @@ export function matchName(
   { also, byIndex }: { also?: string; byIndex?: ByIndex | undefined } = {},
 ): string {
   // A word without letters and digits is sought as it was typed: no index leads to it, and folding every name for it takes seconds.
-  const forms = /[\p{L}\p{N}]/u.test(word) ? formsOf(word) : [];
+  const forms = /[\p{L}\p{N}]/u.test(word) || hasUnspaced(word) ? formsOf(word) : [];
   const patternOf = (text: string) =>
     byIndex ? `(select ${parameter(likePattern(text), 'text')})` : parameter(likePattern(text));
   const folded = forms.map((form) => `platform.search_text(${name}) like ${patternOf(form)}`);
