@@ -67,7 +67,7 @@ export async function closeDeal(
     }
     if (customer.is_erased && tier !== undefined) throw new CustomerErased();
     const why = reason?.id === undefined ? undefined : await requireReason(tx, reason.id);
-    const [closing] = await tx.query<Closing>(
+    const [closing] = await tx.query<Omit<Closing, 'customer_id'>>(
       `insert into crm.deal_closings (deal_id, outcome, given_tier, reason_id, reason_note) values ($1, $2, $3, $4, $5)
        returning id, given_tier, previous_tier, reason_id, reason_note`,
       [id, outcome, tier, reason?.id, reason?.note],
@@ -120,10 +120,10 @@ export async function reopenDeal(
     const deal = await lockDeal(tx, id, expectedVersion);
     requireSameCustomer(deal, customer);
     if (deal.status === 'open') throw new DealIsOpen();
-    const { id: closingId, given_tier, previous_tier } = await readClosing(tx, id);
+    const { id: closingId, given_tier, previous_tier, customer_id: raised } = await readClosing(tx, id);
     await tx.query(`update crm.deals set status = 'open', stage_id = $2 where id = $1`, [id, stageId]);
     const tierStays =
-      restoreTier && given_tier !== null ? await restoreTo(db, tx, { customer, given_tier, previous_tier }) : null;
+      restoreTier && given_tier !== null ? await restoreTo(db, tx, { customer, raised, given_tier, previous_tier }) : null;
     const isRestored = restoreTier && given_tier !== null && tierStays === null;
     if (!customer.is_erased)
       await addActivity(tx, {
@@ -149,10 +149,20 @@ export async function reopenDeal(
 async function restoreTo(
   db: PlatformDb,
   tx: Transaction,
-  { customer, given_tier, previous_tier }: { customer: HeldCustomer } & Pick<Closing, 'given_tier' | 'previous_tier'>,
+  {
+    customer,
+    raised,
+    given_tier,
+    previous_tier,
+  }: { customer: HeldCustomer; raised: string } & Pick<Closing, 'given_tier' | 'previous_tier'>,
 ): Promise<TierStays | null> {
   if (customer.is_erased)
     return { reason: 'erased', detail: 'The customer’s data was erased, so the tier stays as it is.' };
+  if (customer.id !== raised)
+    return {
+      reason: 'changed',
+      detail: 'The closing set the tier of another customer, who was the primary contact, so all tiers stay as they are.',
+    };
   if (customer.account_tier !== given_tier)
     return { reason: 'changed', detail: 'Somebody has changed the customer’s tier since, so it stays as it is.' };
   try {
@@ -215,6 +225,8 @@ type Closing = {
   previous_tier: string | null;
   reason_id: number | null;
   reason_note: string | null;
+  /** Whose tier it set; the customer who goes on. */
+  customer_id: string;
 };
 
 const isOther = <Value>(asked: Value | undefined, held: Value): boolean => asked !== undefined && asked !== held;
@@ -232,8 +244,9 @@ async function requireReason(tx: Transaction, id: number): Promise<string> {
 /** The closing that is in force: every closed deal has one. */
 async function readClosing(tx: Transaction, dealId: number): Promise<Closing> {
   const [closing] = await tx.query<Closing>(
-    `select id, given_tier, previous_tier, reason_id, reason_note from crm.deal_closings
-     where deal_id = $1 and reopened_at is null`,
+    `select k.id, k.given_tier, k.previous_tier, k.reason_id, k.reason_note, coalesce(c.merged_into, k.customer_id) as customer_id
+     from crm.deal_closings k left join platform.customers c on c.id = k.customer_id
+     where k.deal_id = $1 and k.reopened_at is null`,
     [dealId],
   );
   return closing as Closing;

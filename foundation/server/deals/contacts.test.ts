@@ -1,4 +1,4 @@
-import { atEnd } from '@aether/database/testing';
+import { atEnd, untilSomebodyWaits } from '@aether/database/testing';
 import type { Customer } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import type pg from 'pg';
@@ -10,17 +10,19 @@ type Entry = { kind: string; type?: string; change?: string; contact?: { name: s
 let app: TestFoundation;
 let steward: pg.Client;
 let unique = 0;
+const startWorker = () => startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
+let worker: Awaited<ReturnType<typeof startWorker>>;
 beforeAll(async () => {
   app = await startTestFoundation();
-  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
+  worker = await startWorker();
   atEnd(() => worker.close());
   await app.foundation.updateUser('maya', { role: 'admin' });
   steward = await app.database.connect('sync_app');
   await steward.query(`select set_config('aether.actor', 'maya', false)`);
 });
 
-const newCustomer = (name: string): Promise<Customer> =>
-  app.foundation.createCustomer({ name, email: `contact${++unique}@example.com` });
+const newCustomer = (name: string, more: { account_tier?: string } = {}): Promise<Customer> =>
+  app.foundation.createCustomer({ name, email: `contact${++unique}@example.com`, ...more });
 const newDeal = async ({ id }: Customer, name = 'Roof') =>
   (await app.call('POST', '/api/deals', { customer_id: id, name, amount: 10 })).body;
 const put = (deal: number, { id }: Customer, body: Record<string, unknown> = {}) =>
@@ -123,6 +125,51 @@ describe('the contacts of a deal', () => {
       [deal.id],
     );
     expect(rows).toEqual([{ customer_id: bea.id }]);
+  });
+
+  test('have another primary one when theirs was erased, who is no contact any more', async () => {
+    const [ada, bea] = [await newCustomer('Ada'), await newCustomer('Bea')];
+    const deal = await newDeal(ada);
+    await put(deal.id, bea, { role: 'Pays' });
+    const privacy = await app.database.connect('privacy_app');
+    await privacy.query(`set aether.actor = 'maya'`);
+    await privacy.query(`select platform.erase_customer($1, 'request 1')`, [ada.id]);
+    expect(await makePrimary(deal.id, bea)).toMatchObject({ status: 200, body: { customer: { id: bea.id } } });
+    expect(await contacts(deal.id)).toEqual([['Bea', 'Pays', true]]);
+  });
+
+  test('keep their tiers when a deal is opened again that was closed with another primary one', async () => {
+    const ada = await newCustomer('Ada', { account_tier: 'standard' });
+    const bea = await newCustomer('Bea', { account_tier: 'premium' });
+    const deal = await newDeal(ada);
+    await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
+    await makePrimary(deal.id, bea);
+    const reopening = { stage_id: deal.stage_id, restore_tier: true };
+    expect(await app.call('POST', `/api/deals/${deal.id}/reopen`, reopening)).toMatchObject({
+      status: 200,
+      body: { account_tier: 'premium', tier_stays: { reason: 'changed' } },
+    });
+    for (const { id } of [ada, bea])
+      expect(await app.foundation.getCustomerById(id)).toMatchObject({ account_tier: 'premium' });
+  });
+
+  test('hand over a change that is written down only while another one becomes primary', async () => {
+    const [ada, bea] = [await newCustomer('Ada'), await newCustomer('Bea')];
+    const deal = await newDeal(ada);
+    await put(deal.id, bea);
+    await expect.poll(async () => said(await timeline(bea))).toEqual(['contact_added Bea', 'created']);
+    await worker.close();
+    await app.call('PATCH', `/api/deals/${deal.id}`, { name: 'Renamed' });
+    const rival = await app.database.connect('foundation_app');
+    await rival.query('begin');
+    await rival.query('select from crm.deals where id = $1 for update', [deal.id]);
+    await rival.query('insert into crm.deal_contacts (deal_id, customer_id) values ($1, $2)', [deal.id, ada.id]);
+    await rival.query('update crm.deals set customer_id = $2 where id = $1', [deal.id, bea.id]);
+    worker = await startWorker();
+    await untilSomebodyWaits(rival);
+    await rival.query('commit');
+    await expect.poll(async () => said(await timeline(ada))).toEqual(['edited', 'edited', 'created']);
+    expect(said(await timeline(bea))).toEqual(['edited', 'edited', 'contact_added Bea', 'created']);
   });
 
   test('have the changes of the deal in their timelines while they are in it, and each that they came and went', async () => {

@@ -83,7 +83,7 @@ export async function removeDealContact(tx: Transaction, dealId: number, custome
 
 /**
  * Makes a customer the primary contact of a deal: it is their deal from then on, with its history (the trigger follow_primary). The former one
- * stays a contact. Everything else of the deal, such as its company, stays.
+ * stays a contact, unless they were erased. Everything else of the deal, such as its company, stays.
  *
  * @throws NotFound, VersionConflict, InvalidField when the deal has too many contacts
  */
@@ -96,10 +96,12 @@ export async function makePrimary(
   const deal = await lockDeal(tx, dealId, expectedVersion);
   if (deal.customer_id !== customerId) {
     await putDealContact(tx, dealId, customerId, undefined);
-    await tx.query('insert into crm.deal_contacts (deal_id, customer_id) values ($1, $2) on conflict do nothing', [
-      dealId,
-      deal.customer_id,
-    ]);
+    // Nobody adds an erased person again.
+    await tx.query(
+      `insert into crm.deal_contacts (deal_id, customer_id)
+       select $1, c.id from platform.customers c where c.id = $2 and c.erased_at is null on conflict do nothing`,
+      [dealId, deal.customer_id],
+    );
     await tx.query('update crm.deals set customer_id = $2 where id = $1', [dealId, customerId]);
   }
   return getDealRecord(tx, dealId);

@@ -63,6 +63,10 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
     async (events, { tx }) => {
       const rows = events.map(toRow).filter((row) => row !== undefined);
       if (rows.length === 0) return;
+      const deals = [...new Set(rows.map((row) => row.deal_id).filter((id) => id !== null))];
+      // Somebody who gives a deal another primary contact hands over the history that is there: this reads whose it is after that.
+      if (deals.length > 0)
+        await tx.query('select from crm.deals where id = any ($1) order by id for key share', [deals]);
       // A value that was given when its record was made is part of the creation: both have the time of that transaction.
       await tx.query(
         `insert into crm.changes

@@ -80,6 +80,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
       return [
         ...[['board'], ['deals'], ['deal', Number(row_id)], ['deal-contacts', Number(row_id)]],
         ...[['customer', customer], ['companies'], ['reports']],
+        // Of one that got another primary contact, the sums of the former one, too.
+        ...(previous.customer_id ? [['customer', previous.customer_id]] : []),
         // An event names the company only if the deal has another one now.
         ...[['deal-sums'], ['company']],
         // The list shows what the open deals of each are worth, and may be filtered and sorted by it.
