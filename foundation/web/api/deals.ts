@@ -71,7 +71,8 @@ export const dealContactsQuery = (id: number) =>
 
 const contactOf = (id: number, customer: string) => ({ param: { id: String(id), customer } });
 
-export const putDealContact = (id: number, customer: string, role: string | null) =>
+/** Without a role, the part of somebody who is a contact already stays. */
+export const putDealContact = (id: number, customer: string, role: string | null | undefined) =>
   read(dealContacts[':id'].contacts[':customer'].$put({ ...contactOf(id, customer), json: { role } }));
 
 export const removeDealContact = (id: number, customer: string) =>

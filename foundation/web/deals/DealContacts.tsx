@@ -139,7 +139,7 @@ function ContactDialog({ deal, contact, onSaved, onClose }: ContactDialogProps) 
       verb={contact ? 'Save' : 'Add'}
       draft={draft}
       faults={findMissing(values, { customer_id: 'Choose a customer.' })}
-      save={() => putDealContact(deal.id, values.customer_id ?? '', role)}
+      save={() => putDealContact(deal.id, values.customer_id ?? '', contact ? role : (role ?? undefined))}
       onSaved={() => {
         void onSaved();
         if (contact && contact.role !== role)
