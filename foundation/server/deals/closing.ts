@@ -123,7 +123,9 @@ export async function reopenDeal(
     const { id: closingId, given_tier, previous_tier, customer_id: raised } = await readClosing(tx, id);
     await tx.query(`update crm.deals set status = 'open', stage_id = $2 where id = $1`, [id, stageId]);
     const tierStays =
-      restoreTier && given_tier !== null ? await restoreTo(db, tx, { customer, raised, given_tier, previous_tier }) : null;
+      restoreTier && given_tier !== null
+        ? await restoreTo(db, tx, { customer, raised, given_tier, previous_tier })
+        : null;
     const isRestored = restoreTier && given_tier !== null && tierStays === null;
     if (!customer.is_erased)
       await addActivity(tx, {
@@ -161,7 +163,7 @@ async function restoreTo(
   if (customer.id !== raised)
     return {
       reason: 'changed',
-      detail: 'The closing set the tier of another customer, who was the primary contact, so all tiers stay as they are.',
+      detail: 'The closing set the tier of the primary contact before this one, so all tiers stay as they are.',
     };
   if (customer.account_tier !== given_tier)
     return { reason: 'changed', detail: 'Somebody has changed the customer’s tier since, so it stays as it is.' };
