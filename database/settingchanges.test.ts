@@ -162,13 +162,14 @@ test('a change by plain SQL is recorded with the login, and an update that chang
   ]);
 });
 
-test('of a secret, and of a query in an address, it is recorded that they changed, and no value', async () => {
+test('of a secret, and of an address beyond its host, it is recorded that they changed, and no value', async () => {
   await superuser.query(`
     insert into support.widgets (key, name) values ('widget-1', 'Shop');
     insert into support.widget_secrets (widget_id, secret) select id, repeat('s', 43) from support.widgets;
     insert into sync.webhooks (name, app, url, types) values
-      ('support.w', 'support', 'https://example.com/a?token=hunter2', '{customer.created}');
-    update sync.webhooks set url = 'https://example.com/a?token=other';
+      ('support.w', 'support', 'https://u:hunter1@example.com/services/T0/hunter2?token=hunter3#hunter4', '{customer.created}');
+    update sync.webhooks set url = 'https://example.com/services/T0/hunter5';
+    update sync.webhooks set url = 'https://example.org:8443/services/T0/hunter5';
     insert into sync.webhook_secrets (webhook, secret) values ('support.w', 'whsec_' || repeat('s', 40));
     insert into crm.saved_views (owner_id, page, name, query, is_shared) values
       ('maya', 'customers', 'Ada', 'search=ada@example.com', true), ('maya', 'customers', 'Mine', 'search=bob', false)`);
@@ -178,10 +179,12 @@ test('of a secret, and of a query in an address, it is recorded that they change
     ['widget', ['secret']],
     ['webhook', []],
     ['webhook', ['url']],
+    ['webhook', []],
     ['webhook', ['secret']],
     ['view', ['query']],
   ]);
-  expect(JSON.stringify(found)).not.toMatch(/sss|hunter2|token=|ada@/);
+  expect(JSON.stringify(found)).not.toMatch(/sss|hunter|token=|ada@/);
+  expect(found[4]).toMatchObject({ before: { url: 'https://example.com/…' }, after: { url: 'https://example.org:8443/…' } });
   await superuser.query('delete from sync.webhooks; delete from support.widget_secrets; delete from crm.saved_views');
 });
 
@@ -210,6 +213,37 @@ test('references are recorded as names, parts with what they belong to, and of a
       part_name: 'Jon Reyes',
       after: { languages: ['de'] },
     }),
+  ]);
+});
+
+test('what a view was called while nobody else saw it is not recorded, neither before it was shared nor after', async () => {
+  await superuser.query(`
+    insert into crm.saved_views (owner_id, page, name, query, is_shared) values ('maya', 'customers', 'Ada', 'search=ada', false);
+    update crm.saved_views set name = 'Big ones', is_shared = true;
+    update crm.saved_views set name = 'Large ones';
+    update crm.saved_views set name = 'Ada again', is_shared = false;
+    update crm.saved_views set name = 'Ada once more';
+    delete from crm.saved_views`);
+  const found = await changes();
+  expect(found).toEqual([
+    expect.objectContaining({ change: 'created', name: 'Big ones', before: {}, hidden: ['query'] }),
+    expect.objectContaining({ change: 'changed', before: { name: 'Big ones' }, after: { name: 'Large ones' } }),
+    expect.objectContaining({ change: 'removed', name: 'Large ones', after: {}, hidden: ['query'] }),
+  ]);
+  expect(JSON.stringify(found)).not.toContain('Ada');
+});
+
+test('what goes with a setting is recorded with the name that the setting had', async () => {
+  await superuser.query(`
+    insert into support.agents (user_id) values ('maya');
+    insert into support.teams (name) values ('Night');
+    insert into support.team_members (team_id, agent_id) select t.id, a.id from support.teams t, support.agents a
+    where t.name = 'Night' and a.user_id = 'maya';
+    delete from platform.setting_changes where change = 'created' and part is not null;
+    delete from support.teams where name = 'Night'`);
+  expect((await changes()).filter(({ change }) => change === 'removed')).toEqual([
+    expect.objectContaining({ kind: 'team', name: 'Night', part: null }),
+    expect.objectContaining({ kind: 'team', name: 'Night', part: 'member', part_name: 'Maya Okafor' }),
   ]);
 });
 

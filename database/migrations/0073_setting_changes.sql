@@ -43,15 +43,17 @@ call platform.protect_table('platform.setting_changes');
 create policy apps_read on platform.setting_changes for select to app_role using (home = platform.current_app());
 -- Writes are absent: the trigger writes, and the retention deletes.
 grant select on platform.setting_changes to app_role;
+-- What staff call a shared view may be what somebody looked for, as in the views themselves.
 call platform.classify('platform.setting_changes', null, 'keep',
   'What staff changed in settings: no row is a customer''s. It goes with the retention of its kind.',
-  technical => 'id changed_at transaction home kind key name part part_name change before after hidden actor app login trace');
+  content => 'name before after', stays => 'name before after',
+  technical => 'id changed_at transaction home kind key part part_name change hidden actor app login trace');
 
--- What a setting or a person is called; null if there is none.
+-- What a setting or a person is called; null if there is none. What has parts goes before them: then it is called by its last name.
 create function platform.name_of_setting(of_kind text, of_key text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin
-  return case of_kind
+  return coalesce(case of_kind
     when 'user' then (select u.name from platform.users u where u.id = of_key)
     when 'agent' then (
       select u.name from support.agents a join platform.users u on u.id = a.user_id where a.id = of_key::uuid)
@@ -61,20 +63,27 @@ begin
     -- There is one of each.
     when 'report_settings' then null
     when 'privacy' then null
-    else of_key end;
+    else of_key end, (
+    select c.name from platform.setting_changes c
+    where c.home = case of_kind when 'pipeline' then 'foundation' else 'support' end and c.kind = of_kind and c.key = of_key
+      and c.part is null and of_kind in ('team', 'widget', 'pipeline')
+    order by c.changed_at desc, c.id desc limit 1));
 end $$;
 
 -- Records a change of a row. Its arguments, of which lists have blanks between them:
 --   0 the app in which the setting is changed   1 its kind   2 the column of its key   3 that of its name, or nothing
 --   4 the part that the row is, or nothing      5 the column that the part is called by
 --   6 the recorded columns                      7 those that may hold a secret
---   8 references, such as team_id=team          9 the column without which nothing is recorded, such as is_shared
+--   8 references, such as team_id=team          9 the column without which there is no setting, such as is_shared
 create function platform.note_setting() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  old_row constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) else '{}' end;
-  new_row constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) else '{}' end;
-  present constant jsonb := case tg_op when 'DELETE' then old_row else new_row end;
+  -- A row that is nobody else's business is as none: what becomes one's own again is removed, and what it is then is not recorded.
+  old_row constant jsonb := case when tg_op <> 'INSERT' and (tg_argv[9] = '' or to_jsonb(old) ->> tg_argv[9] = 'true')
+    then to_jsonb(old) else '{}' end;
+  new_row constant jsonb := case when tg_op <> 'DELETE' and (tg_argv[9] = '' or to_jsonb(new) ->> tg_argv[9] = 'true')
+    then to_jsonb(new) else '{}' end;
+  present constant jsonb := case when new_row = '{}' then old_row else new_row end;
   refers constant jsonb := coalesce((
     select jsonb_object_agg(split_part(r, '=', 1), split_part(r, '=', 2)) from unnest(string_to_array(tg_argv[8], ' ')) r), '{}');
   secret constant text[] := string_to_array(tg_argv[7], ' ');
@@ -85,9 +94,7 @@ declare
   former jsonb;
   latter jsonb;
 begin
-  if tg_argv[9] <> '' and 'true' not in (coalesce(old_row ->> tg_argv[9], ''), coalesce(new_row ->> tg_argv[9], '')) then
-    return null;
-  end if;
+  if present = '{}' then return null; end if;
   foreach field in array string_to_array(tg_argv[6], ' ') loop
     former := nullif(old_row -> field, 'null');
     latter := nullif(new_row -> field, 'null');
@@ -100,13 +107,13 @@ begin
       former := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, former #>> '{}'), former #>> '{}'));
       latter := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, latter #>> '{}'), latter #>> '{}'));
     elsif field = 'url' then
-      -- The query of an address may hold a secret: see docs/webhooks.md.
-      if split_part(former #>> '{}', '?', 1) = split_part(latter #>> '{}', '?', 1) then
+      -- Whoever knows the path or the query of a webhook's address may be all that its receiver asks for: the host is recorded.
+      former := to_jsonb(regexp_replace(former #>> '{}', '^(https?://)([^/?#]*@)?([^/?#]*)(.*)$', '\1\3/…'));
+      latter := to_jsonb(regexp_replace(latter #>> '{}', '^(https?://)([^/?#]*@)?([^/?#]*)(.*)$', '\1\3/…'));
+      if former = latter then
         concealed := concealed || field;
         continue;
       end if;
-      former := to_jsonb(regexp_replace(former #>> '{}', '\?.*', '?…'));
-      latter := to_jsonb(regexp_replace(latter #>> '{}', '\?.*', '?…'));
     elsif jsonb_typeof(former) = 'object' and jsonb_typeof(latter) = 'object' then
       select jsonb_object_agg(k, former -> k) filter (where former ? k), jsonb_object_agg(k, latter -> k) filter (where latter ? k)
       into former, latter from jsonb_object_keys(former || latter) k where former -> k is distinct from latter -> k;
@@ -121,7 +128,7 @@ begin
     case when refers ? tg_argv[5]
       then coalesce(platform.name_of_setting(refers ->> tg_argv[5], present ->> tg_argv[5]), present ->> tg_argv[5])
       else present ->> tg_argv[5] end,
-    case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'changed' else 'removed' end, was, becomes, concealed);
+    case when old_row = '{}' then 'created' when new_row = '{}' then 'removed' else 'changed' end, was, becomes, concealed);
   return null;
 end $$;
 
