@@ -43,6 +43,25 @@ test('an act of several rows is one entry, with its person, its trace, and each 
   ]);
 });
 
+test('an act has what was changed of the stages and nothing else, also when one gets the former name of another', async () => {
+  const { body: made } = await app.call('POST', '/api/pipelines', { name: 'Renewals' });
+  const save = (stages: object[]) => app.call('PUT', `/api/pipelines/${made.id}/stages`, { stages });
+  const [first, second, ...others] = made.stages;
+  await save([{ ...first, probability_percent: 17 }, second, ...others]);
+  await save([first, { ...second, name: 'Warm' }, { name: second.name, outcome: 'open', probability_percent: 30 }, ...others]);
+  const { acts } = await read(`?kind=pipeline&key=${made.id}`);
+  expect(acts[1].changes).toEqual([
+    expect.objectContaining({
+      part_name: first.name,
+      fields: [expect.objectContaining({ field: 'probability_percent', after: 17 })],
+    }),
+  ]);
+  expect(JSON.stringify(acts[0].changes)).toContain(`"after":"Warm"`);
+  expect(await save([{ ...first, name: second.name }, { ...second, name: first.name }, ...others])).toMatchObject({
+    status: 200,
+  });
+});
+
 test('a change by SQL is there without a person; filters by person, kind and day leave it out, and pages meet without a gap', async () => {
   await superuser.query(`insert into crm.loss_reasons (name) values ('By SQL')`);
   for (const name of ['Red', 'Green', 'Blue']) await app.call('POST', '/api/tags', { name });

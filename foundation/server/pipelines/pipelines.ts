@@ -131,8 +131,13 @@ export async function replaceStages(
     if (target) await tx.query('update crm.deals set stage_id = $2 where stage_id = $1', [stage.id, target.id]);
     await tx.query('delete from crm.pipeline_stages where id = $1', [stage.id]);
   }
-  // Two stages may swap their names, so all names are freed first.
-  await tx.query(`update crm.pipeline_stages set name = '#' || id where pipeline_id = $1`, [id]);
+  // Two stages may swap their names, so a name that another stage gets is freed first. Only those: each change of a name is recorded.
+  await tx.query(
+    `update crm.pipeline_stages s set name = '#' || s.id
+     from unnest($2::bigint[], $3::text[]) as given (id, name)
+     where s.pipeline_id = $1 and s.name = given.name and s.id is distinct from given.id`,
+    [id, stages.map((stage) => stage.id ?? null), stages.map(({ name }) => name)],
+  );
   await writeStages(tx, id, stages);
   return getPipeline(tx, id);
 }
