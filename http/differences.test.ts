@@ -32,6 +32,28 @@ test('a list of words is one value, long texts are cut, and a hidden field has n
   ]);
 });
 
+test('another order of a list is a difference of the list, and a part that is new or gone is none of the order', () => {
+  const [a, b, c] = ['A', 'B', 'C'].map((label) => ({ id: label.toLowerCase(), label }));
+  expect(findDifferences({ questions: [a, b, c] }, { questions: [c, a, b] })).toEqual([
+    { field: 'questions', before: 'A, B, C', after: 'C, A, B', is_hidden: false },
+  ]);
+  expect(findDifferences({ questions: [a, b] }, { questions: [c, b] }).map(({ field }) => field)).toEqual([
+    ...['questions.A.id', 'questions.A.label', 'questions.C.id', 'questions.C.label'],
+  ]);
+});
+
+test('of long texts the place where they differ is shown', () => {
+  const same = 'x'.repeat(400);
+  expect(findDifferences({ body: `${same} within a day` }, { body: `${same} within a week` })).toEqual([
+    {
+      field: 'body',
+      before: `…${'x'.repeat(50)} within a day`,
+      after: `…${'x'.repeat(50)} within a week`,
+      is_hidden: false,
+    },
+  ]);
+});
+
 test('what is empty on both sides is no difference', () => {
   expect(findDifferences({}, { origins: [], texts: {}, name: '' })).toEqual([]);
   expect(findDifferences({ origins: ['a'] }, { origins: [] })).toEqual([

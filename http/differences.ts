@@ -4,10 +4,12 @@ export type Shown = string | number | boolean | null;
 export type Difference = { field: string; before?: Shown; after?: Shown; is_hidden: boolean };
 
 const charactersMax = 300;
+/** So much is shown before the place where long texts differ. */
+const charactersBefore = 60;
 
 /**
  * The fields in which two versions of a setting differ, each down to its smallest part. Parts of a list that have ids are compared by them and
- * named by their labels, so that a new question does not show as a change of all that follow. Pure.
+ * named by their labels, so that a new question does not show as a change of all that follow; their order is the list's own. Pure.
  *
  * @param hidden fields that changed and whose values are not recorded
  */
@@ -25,7 +27,7 @@ export function findDifferences(
 function compare(field: string, before: unknown, after: unknown, found: Difference[]): void {
   const [was, is] = [partsOf(before), partsOf(after)];
   if ((was ?? is) === undefined || (was === undefined && isValue(before)) || (is === undefined && isValue(after))) {
-    const [former, latter] = [show(before), show(after)];
+    const [former, latter] = showBoth(before, after);
     const isSame = former === latter && JSON.stringify(before) === JSON.stringify(after);
     if (isSame || (former === undefined && latter === undefined)) return;
     found.push({
@@ -35,6 +37,12 @@ function compare(field: string, before: unknown, after: unknown, found: Differen
       is_hidden: false,
     });
     return;
+  }
+  if (was && is && Array.isArray(before)) {
+    const [former, latter] = [listCommon(was, is), listCommon(is, was)];
+    const names = (keys: string[]) => cut(keys.map((key) => is.get(key)?.name).join(', '));
+    if (former.join() !== latter.join())
+      found.push({ field, before: names(former), after: names(latter), is_hidden: false });
   }
   for (const key of new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])) {
     const [former, latter] = [was?.get(key), is?.get(key)];
@@ -61,6 +69,10 @@ function partsOf(value: unknown): Map<string, Part> | undefined {
   );
 }
 
+/** The keys of the parts that both lists have, in the order of one. */
+const listCommon = (parts: Map<string, Part>, others: Map<string, Part>) =>
+  [...parts.keys()].filter((key) => others.has(key));
+
 /** Empty texts, lists and objects say as little as none. */
 const isEmpty = (value: unknown) =>
   value === undefined ||
@@ -68,12 +80,27 @@ const isEmpty = (value: unknown) =>
   value === '' ||
   (typeof value === 'object' && Object.keys(value).length === 0);
 
-function show(value: unknown): Shown | undefined {
+/** Two versions of a value. Of long texts that begin alike, the place where they differ. */
+function showBoth(before: unknown, after: unknown): [Shown | undefined, Shown | undefined] {
+  const [former, latter] = [sayValue(before), sayValue(after)];
+  if (typeof former !== 'string' || typeof latter !== 'string') return [show(former), show(latter)];
+  let alike = 0;
+  while (alike < former.length && former[alike] === latter[alike]) alike++;
+  const from = alike > charactersMax - charactersBefore ? alike - charactersBefore : 0;
+  return [cut(former, from), cut(latter, from)];
+}
+
+const show = (value: Shown | undefined) => (typeof value === 'string' ? cut(value) : value);
+
+function sayValue(value: unknown): Shown | undefined {
   if (isEmpty(value)) return undefined;
   if (typeof value === 'number' || typeof value === 'boolean') return value;
-  const words =
-    typeof value === 'string' ? value : Array.isArray(value) ? value.map(sayItem).join(', ') : sayItem(value);
-  return words.length > charactersMax ? `${words.slice(0, charactersMax).toWellFormed()}…` : words;
+  return typeof value === 'string' ? value : Array.isArray(value) ? value.map(sayItem).join(', ') : sayItem(value);
+}
+
+function cut(words: string, from = 0): string {
+  const shown = words.slice(from, from + charactersMax).toWellFormed();
+  return `${from > 0 ? '…' : ''}${shown}${words.length > from + charactersMax ? '…' : ''}`;
 }
 
 const sayItem = (item: unknown) => (typeof item === 'string' ? item : JSON.stringify(item));

@@ -39,8 +39,9 @@ export function ActRow({ act, placeOf }: ActRowProps) {
             </span>
             {change.fields.length > 0 && (
               <ul className={classes.fields}>
-                {change.fields.map((field) => (
-                  <li key={field.field}>
+                {change.fields.map((field, place) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: two questions may have the same words
+                  <li key={place}>
                     <Difference field={field} change={change.change} />
                   </li>
                 ))}

@@ -49,3 +49,7 @@ test('it understands the keywords of both languages, and of another one only its
 test('in a language without a translation, and in none, it says what is written', () => {
   for (const language of ['fr', null]) expect(inLanguage(rules, language)).toBe(rules);
 });
+
+test('a chatbot that waits for the visitor waits in every language, also where a greeting was written once', () => {
+  expect(greet(inLanguage({ ...rules, greeting: null }, 'de'))).toEqual(greet({ ...rules, greeting: null }));
+});

@@ -23,7 +23,7 @@ import { LanguageSwitch, languages, languagesOf } from './LanguageSwitch.tsx';
 import { SaveBar } from './SaveBar.tsx';
 import classes from './settings.module.css';
 import { WidgetPreview } from './WidgetPreview.tsx';
-import { findChange, pickValues, setLanguage, type WidgetValues } from './widgetvalues.ts';
+import { completeValues, findChange, pickValues, setLanguage, type WidgetValues } from './widgetvalues.ts';
 
 /** What is edited, and the widget as it was when that began. */
 const begin = (widget: Widget) => ({ begun: widget, values: pickValues(widget) });
@@ -48,8 +48,9 @@ const inputs = [
 export function WidgetForm({ widget, children }: { widget: Widget; children: ReactNode }) {
   const client = useQueryClient();
   const draft = useDraft(`widget:${widget.id}`, begin(widget), isUnchanged);
-  const { begun, values } = draft.value;
-  const stored = pickValues(begun);
+  const { begun } = draft.value;
+  const values = completeValues(draft.value.values);
+  const stored = completeValues(pickValues(begun));
   const restart = (from: Widget) => draft.set(begin(from));
   const { theme } = values.settings;
   const spoken = languagesOf(values.settings);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chooseInk, findChange, setLanguage, type WidgetValues } from './widgetvalues.ts';
+import { chooseInk, completeValues, findChange, setLanguage, type WidgetValues } from './widgetvalues.ts';
 
 const stored: WidgetValues = {
   name: 'Shop',
@@ -60,4 +60,12 @@ test('when a widget’s own language becomes one that it speaks already, their t
     translations: { en: { title: 'Hello' } },
   });
   expect(setLanguage(stored.settings, 'tr')).toEqual({ ...stored.settings, language: 'tr' });
+});
+
+test('a draft from before there were languages can go on, and keeps the languages of one that has them', () => {
+  const { languages: _, choice: __, translations: ___, ...former } = stored.settings;
+  const kept = { ...stored, settings: former as WidgetValues['settings'] };
+  expect(completeValues(kept)).toEqual(stored);
+  const polyglot = { ...stored, settings: { ...stored.settings, languages: ['de' as const] } };
+  expect(completeValues(polyglot)).toEqual(polyglot);
 });

@@ -21,6 +21,12 @@ export const pickValues = ({
   reopens_days,
 });
 
+/** Values of a draft that an earlier version kept on the device: what has come since is as it is without a choice. Pure. */
+export const completeValues = (kept: WidgetValues): WidgetValues => ({
+  ...kept,
+  settings: { ...{ languages: [], choice: 'fixed' as const, translations: {} }, ...kept.settings },
+});
+
 /** Only the changes: so that two people who change different settings do not undo each other's. */
 export function findChange(stored: WidgetValues, values: WidgetValues): WidgetChange {
   const fields = Object.keys(values) as (keyof WidgetValues)[];
