@@ -184,7 +184,10 @@ test('of a secret, and of an address beyond its host, it is recorded that they c
     ['view', ['query']],
   ]);
   expect(JSON.stringify(found)).not.toMatch(/sss|hunter|token=|ada@/);
-  expect(found[4]).toMatchObject({ before: { url: 'https://example.com/…' }, after: { url: 'https://example.org:8443/…' } });
+  expect(found[4]).toMatchObject({
+    before: { url: 'https://example.com/…' },
+    after: { url: 'https://example.org:8443/…' },
+  });
   await superuser.query('delete from sync.webhooks; delete from support.widget_secrets; delete from crm.saved_views');
 });
 

@@ -254,6 +254,9 @@ test('the widget speaks the language of the visitor’s browser, or the one that
   await expect
     .poll(async () => (await conversationOf(stack, email))?.session, { timeout: 25_000 })
     .toMatchObject({ language: 'fr-CA', widget_language: 'fr' });
+  await page.addInitScript(`Object.defineProperty(navigator, 'languages', { value: undefined })`);
+  await page.goto(`${site}/${key}`);
+  await page.getByRole('button', { name: 'Open chat' }).waitFor();
   await context.close();
 });
 

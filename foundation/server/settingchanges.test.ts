@@ -48,7 +48,12 @@ test('an act has what was changed of the stages and nothing else, also when one 
   const save = (stages: object[]) => app.call('PUT', `/api/pipelines/${made.id}/stages`, { stages });
   const [first, second, ...others] = made.stages;
   await save([{ ...first, probability_percent: 17 }, second, ...others]);
-  await save([first, { ...second, name: 'Warm' }, { name: second.name, outcome: 'open', probability_percent: 30 }, ...others]);
+  await save([
+    first,
+    { ...second, name: 'Warm' },
+    { name: second.name, outcome: 'open', probability_percent: 30 },
+    ...others,
+  ]);
   const { acts } = await read(`?kind=pipeline&key=${made.id}`);
   expect(acts[1].changes).toEqual([
     expect.objectContaining({

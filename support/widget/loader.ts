@@ -24,8 +24,10 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   });
   const { language } = script.dataset;
   const reads = new URLSearchParams({
-    ...(language && { language: language.slice(0, 35) }),
-    browser: navigator.languages.slice(0, 5).join().slice(0, 200),
+    // What a page says may be no language at all.
+    ...(language && /^[\w-]{1,35}$/.test(language) && { language }),
+    // A page or an extension may have taken them away.
+    browser: `${navigator.languages?.slice(0, 5) ?? ''}`.slice(0, 200),
   });
   const answer = await fetch(`${base}/api/widgets/${key}/config?${reads}`, { credentials: 'omit' });
   if (!answer.ok) return; // no such widget, or not for this page

@@ -50,6 +50,36 @@ describe('a visitor who meets a chatbot', () => {
     ]);
   });
 
+  test('hears the language of their widget to the end, also when the widget speaks it no more, and one who says none hears its own', async () => {
+    const translations = {
+      de: { greeting: 'Hallo!', questions: { delivery: { label: 'Mein Paket?', answer: 'Kommt.' } } },
+    };
+    await goLive(await create({ rules: { ...rules, translations } }));
+    const speak = async (languages: string[]) => {
+      const { body } = await asAdmin('GET', `/api/widgets/${widgetId}`);
+      const settings = { ...body.settings, languages, choice: 'browser' };
+      const saved = await asAdmin('PATCH', `/api/widgets/${widgetId}`, { settings, expected_version: body.version });
+      expect(saved.status).toBe(200);
+    };
+    await speak(['de']);
+    const german = await visit(app, { widget_language: 'de', language: 'de-AT' });
+    const config = (query: string) => app.callAnonymously('GET', `/api/widgets/${widgetKey}/config${query}`);
+    expect((await config('?browser=nb,de-AT')).body).toMatchObject({ language: 'de', bot: { greeting: 'Hallo!' } });
+    for (const hostile of [
+      '',
+      '?language=&browser=,,',
+      '?language=%3Cscript%3E',
+      '?language=ar&browser=constructor',
+    ])
+      expect((await config(hostile)).body, hostile).toMatchObject({ language: 'en', bot: { greeting: 'Hello!' } });
+    await speak([]);
+    expect((await config('?browser=de')).body).toMatchObject({ language: 'en' });
+    await german.call('POST', 'messages', { client_id: 'a', question_id: 'delivery', body: 'Mein Paket?' });
+    expect(await bodiesOf(german)).toEqual(['bot: Hallo!', 'visitor: Mein Paket?', 'bot: Kommt.']);
+    for (const given of [{}, { widget_language: 'de' }, { widget_language: 'xx' }])
+      expect((await bodiesOf(await visit(app, given)))[0]).toBe('bot: Hello!');
+  });
+
   test('who sends a message twice gets one answer', async () => {
     await goLive(await create());
     const visitor = await visit(app);

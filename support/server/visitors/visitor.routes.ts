@@ -63,7 +63,7 @@ const config = createRoute({
           schema: z
             .object({
               name: z.string(),
-              ...WidgetSettingsSchema.omit({ languages: true, choice: true, translations: true }).shape,
+              ...WidgetSettingsSchema.omit({ choice: true, translations: true }).shape,
               is_online: z.boolean(),
               bot: z
                 .object({

@@ -8,7 +8,7 @@ import { chooseLanguage, type Reads, textsIn } from './widgetlanguage.ts';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 /** The public settings of a widget, in one language. */
-export type PublicConfig = { name: string } & Omit<WidgetSettings, 'languages' | 'choice' | 'translations'> & {
+export type PublicConfig = { name: string } & Omit<WidgetSettings, 'choice' | 'translations'> & {
     /** Whether a person answers at present. */
     is_online: boolean;
     bot: { name: string; greeting: string | null; questions: { id: string; label: string }[] } | null;
@@ -33,7 +33,7 @@ export async function readPublicConfig(on: Queryable, widget: VisitedWidget, rea
   const at = new Date();
   const isOpen = hours === null || isOpenAt(hours, at);
   const settings = readSettings(widget.settings);
-  const { languages: _, choice: __, translations: ___, ...shown } = settings;
+  const { choice: _, translations: __, ...shown } = settings;
   const language = chooseLanguage(settings, reads);
   const rules = bot && inLanguage(bot.rules, language);
   return {

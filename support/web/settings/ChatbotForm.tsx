@@ -47,7 +47,10 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
   const settings = useQuery(widgetsQuery).data?.widgets.find(({ id }) => id === chatbot.widget.id)?.settings;
   const spoken = settings ? languagesOf(settings) : [];
   const [wanted, setWanted] = useState<WidgetLanguage>();
-  const language = wanted && wanted !== settings?.language && spoken.includes(wanted) ? wanted : undefined;
+  // The widget's own language was another one when this was written: it has a translation, and that is what visitors read.
+  const isOwnTranslated = settings !== undefined && begun.rules.translations?.[settings.language] !== undefined;
+  const isOther = wanted !== settings?.language || isOwnTranslated;
+  const language = wanted && isOther && spoken.includes(wanted) ? wanted : undefined;
   const faults = name.trim() === '' ? ['Write a name.'] : findFaults(rules);
   const save = async (change: { name: string; rules: Rules }, version: number) => {
     const saved = await changeChatbot(chatbot.id, change, version);
@@ -109,7 +112,8 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
           <LanguageSwitch
             label="Language of what it says"
             spoken={spoken}
-            shown={language ?? settings?.language ?? 'en'}
+            shown={language}
+            hasFirst={isOwnTranslated}
             onShow={setWanted}
           />
           {language && (

@@ -24,24 +24,30 @@ export const languagesOf = ({
 type LanguageSwitchProps = {
   label: string;
   spoken: WidgetLanguage[];
-  shown: WidgetLanguage;
-  onShow: (language: WidgetLanguage) => void;
+  /** Undefined: as written first. */
+  shown: WidgetLanguage | undefined;
+  /** What was written first is in none of the languages and has a place of its own. */
+  hasFirst?: boolean;
+  onShow: (language: WidgetLanguage | undefined) => void;
 };
 
+const first = 'first';
+
 /** Chooses in which language texts are edited. Nothing for a widget that speaks one. */
-export function LanguageSwitch({ label, spoken, shown, onShow }: LanguageSwitchProps) {
-  if (spoken.length < 2) return null;
+export function LanguageSwitch({ label, spoken, shown, hasFirst = false, onShow }: LanguageSwitchProps) {
+  const choices = [
+    ...(hasFirst ? [{ value: first, label: 'Written first' }] : []),
+    ...spoken.map((value) => ({ value, label: languages.find((each) => each.value === value)?.label ?? value })),
+  ];
+  if (choices.length < 2) return null;
   return (
     <Input.Wrapper label={label} labelElement="div">
       <SegmentedControl
         fullWidth
         aria-label={label}
-        data={spoken.map((value) => ({
-          value,
-          label: languages.find((each) => each.value === value)?.label ?? value,
-        }))}
-        value={shown}
-        onChange={(language) => onShow(language as WidgetLanguage)}
+        data={choices}
+        value={shown ?? choices[0]?.value ?? first}
+        onChange={(language) => onShow(spoken.find((each) => each === language))}
       />
     </Input.Wrapper>
   );

@@ -228,7 +228,8 @@ export function openChat({ base, key, config, identity, language }: Parts) {
       ...(token ? { identity_token: token } : visitor),
       ...(isOffline(config) && { is_offline: true }),
       ...describePage(language),
-      widget_language: config.language,
+      // A server of an earlier version refuses what it does not know, and a widget of one language need not say it.
+      ...(config.languages?.length && { widget_language: config.language }),
     };
     const { attempt, body } = await server.open(opening);
     if (attempt.kind === 'taken' && body) {

@@ -7,6 +7,8 @@ import type { Message, SentFile } from './thread.ts';
 export type Config = {
   name: string;
   language: string;
+  /** Those that it speaks besides its own; a server of an earlier version says nothing of them. */
+  languages?: string[];
   theme: { color: string; mode: 'auto' | 'light' | 'dark'; position: 'left' | 'right' };
   texts: Record<string, string>;
   ask: 'before' | 'never';
