@@ -53,6 +53,8 @@ export type Answer = {
   said: string;
   /** It did not come from the address that was written to, or the record has another one by now. */
   isOther: boolean;
+  /** It names no mail of ours, so nothing says that whoever wrote it reads the mailbox of its sender. */
+  isUnproven: boolean;
   attachments: number;
   /** What came of its attachments. */
   files: TakenFiles;
@@ -492,7 +494,7 @@ export function openMail(
       return 'bounce';
     }
     if (kind === 'held') return 'held';
-    const answer = toAnswer(id, came, isOther);
+    const answer = toAnswer(id, came, { isOther });
     const record =
       kind === 'automatic' ? await keeper.takeAutomatic(tx, mail, answer) : await keeper.take(tx, mail, answer);
     await nameRecord(tx, id, record);
@@ -512,7 +514,11 @@ export function openMail(
     await nameRecord(
       tx,
       id,
-      await keeper.take(tx, { record_id: recordId, last_number: null }, toAnswer(id, came, isOther)),
+      await keeper.take(
+        tx,
+        { record_id: recordId, last_number: null },
+        toAnswer(id, came, { isOther, isUnproven: true }),
+      ),
     );
     return 'taken';
   }
@@ -531,16 +537,22 @@ export function openMail(
     const id = await insert(tx, came, { parentId: recordId, kind: 'new' });
     if (!id) return 'known';
     const name = fromName ?? from.split('@')[0] ?? from;
-    await nameRecord(tx, id, await open.make(tx, recordId, { ...toAnswer(id, came, false), from, fromName: name }));
+    const answer = toAnswer(id, came, { isOther: false, isUnproven: true });
+    await nameRecord(tx, id, await open.make(tx, recordId, { ...answer, from, fromName: name }));
     return 'opened';
   }
 
-  const toAnswer = (id: string, { read, files }: Came, isOther: boolean): Answer => ({
+  const toAnswer = (
+    id: string,
+    { read, files }: Came,
+    { isOther, isUnproven = false }: { isOther: boolean; isUnproven?: boolean },
+  ): Answer => ({
     id,
     from: read.from,
     subject: read.subject,
     said: read.said,
     isOther,
+    isUnproven,
     attachments: read.attachmentCount,
     files,
     vouched: read.vouched,

@@ -151,22 +151,29 @@ function isWanted(header: (name: string) => string[], from: string): boolean {
   return !['x-spam-flag', 'x-spam-status'].some((name) => header(name).some((value) => /^\s*yes\b/i.test(value)));
 }
 
+const resultMax = 8_192;
+
 /** Only the topmost result counts, and only if our own server wrote it: whoever sent the mail may have written the others. */
 function readVouched(
   result: string | undefined,
   from: string | undefined,
   authserv: string | undefined,
 ): Read['vouched'] {
-  if (!result || !from || !authserv) return undefined;
+  if (!result || result.length > resultMax || !from || !authserv) return undefined;
   const [server = '', ...found] = result
+    // What it quotes or explains may be the sender's words.
+    .replace(/"(?:[^"\\]|\\.)*"/gs, ' ')
     .replace(/\([^()]*\)/g, ' ')
     .split(';')
     .map((part) => part.trim());
   if (server.split(/\s/)[0]?.toLowerCase() !== authserv.toLowerCase()) return undefined;
-  const [, verdict] = found.map((part) => /^dmarc\s*=\s*([a-z]+)/i.exec(part)).find(Boolean) ?? [];
-  const of = /\bheader\.from\s*=\s*([^\s;]+)/i.exec(found.find((part) => /^dmarc\b/i.test(part)) ?? '')?.[1];
-  if (of && of.toLowerCase() !== from.split('@')[1]?.toLowerCase()) return undefined;
-  return verdict?.toLowerCase() === 'pass' ? 'pass' : verdict?.toLowerCase() === 'fail' ? 'fail' : undefined;
+  const [verdict, another] = found.filter((part) => /^dmarc\s*=/i.test(part));
+  // Of two, one is not our server's. It names the domain that it looked at, and programs differ in which From they take.
+  if (!verdict || another) return undefined;
+  const of = /\bheader\.from\s*=\s*([^\s;]+)/i.exec(verdict)?.[1];
+  if (of?.toLowerCase() !== from.split('@')[1]?.toLowerCase()) return undefined;
+  const [, said] = /^dmarc\s*=\s*(pass|fail)\b/i.exec(verdict) ?? [];
+  return said?.toLowerCase() as Read['vouched'];
 }
 
 const unique = (tokens: string[]): string[] => [...new Set(tokens)];
@@ -185,6 +192,8 @@ function tokensIn(addresses: string[], replyTo: string | undefined): string[] {
 
 /** Whether a program wrote it: it is kept, and nothing is answered. */
 function isAutomatic(header: (name: string) => string[]): boolean {
+  // Also a receipt of a reader's program, and a complaint.
+  if (header('content-type').some((value) => /^\s*multipart\/report\b/i.test(value))) return true;
   const [submitted] = header('auto-submitted');
   if (submitted && !/^\s*no\b/i.test(submitted)) return true;
   if (header('precedence').some((value) => /^\s*(bulk|junk|list|auto[-_]reply)\b/i.test(value))) return true;
@@ -226,12 +235,15 @@ function addressOf(from: Address | undefined): string | undefined {
   return address && address.length <= addressMax ? oneLine(address, addressMax) : undefined;
 }
 
+/** A line as `line` of @aether/http takes it: something of it can be seen, and nothing turns the direction of the text after it. */
 function oneLine(text: string | undefined, max: number): string | undefined {
   const line = (text ?? '')
     .toWellFormed()
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/[\u202a-\u202e\u2066-\u2069]+/g, '')
     .trim();
-  return [...line].slice(0, max).join('').trim() || undefined;
+  const cut = [...line].slice(0, max).join('').trim();
+  return /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u.test(cut) ? cut : undefined;
 }
 
 /**

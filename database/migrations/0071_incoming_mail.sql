@@ -51,10 +51,11 @@ begin
     select h.id
     from platform.mail_apps a join platform.received_mails h on h.app = a.app
       left join platform.mails m on m.id = h.mail_id
-      left join support.sessions s on s.id = m.record_id
+      left join support.sessions s on s.id = coalesce(m.record_id, h.parent_id)
       left join crm.activities c on c.id = m.record_id
     where a.app = platform.current_app() and h.kind = 'held' and h.received_at < clock_timestamp() - make_interval(days => a.held_days)
-      and platform.hold_of(coalesce(s.customer_id, c.customer_id)) is null
+      and case when num_nonnulls(s.customer_id, c.customer_id) > 0 then platform.hold_of(coalesce(s.customer_id, c.customer_id)) is null
+        else coalesce(lower(coalesce(s.visitor_email, h.from_address)) <> all ((select platform.held_addresses())::text[]), true) end
     order by h.received_at limit 200);
   get diagnostics done = row_count;
   return done;
@@ -65,8 +66,9 @@ grant execute on function platform.remove_held_mails() to app_role;
 alter table support.messages drop constraint messages_mail_object,
   add constraint messages_mail_object check (jsonb_typeof(mail) = 'object' and octet_length(mail::text) <= 8192);
 comment on column support.messages.mail is
-  'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_new, subject, refused, left_out}; is_other: not from the address
-that the visitor had left. is_new: it answered no mail of ours. refused: files that were not taken, each with its name and why.';
+  'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out}; is_other:
+not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation. refused: files
+that were not taken, each with its name and why.';
 
 -- As before (0061_mail.sql), and the mails that name the conversation itself.
 create or replace function platform.remove_mails() returns trigger

@@ -12,7 +12,9 @@ export type MailMark = {
   is_automatic?: boolean;
   is_cut?: boolean;
   attachments?: number;
-  /** It answered no mail of ours, and opened the conversation. */
+  /** It answered no mail of ours. */
+  is_unproven?: boolean;
+  /** It opened the conversation. */
   is_new?: boolean;
   subject?: string;
   /** What our own mail server found of its sender's domain. */
@@ -64,10 +66,10 @@ function LeftOut({ count }: { count: number }) {
   return <span className={classes.left}>{words} in the whole mail only.</span>;
 }
 
-function sayOrigin({ is_automatic, is_other, is_new, vouched }: MailMark): string {
+function sayOrigin({ is_automatic, is_other, is_unproven, vouched }: MailMark): string {
   if (is_automatic) return 'An automatic answer by e-mail';
   if (vouched === 'fail') return 'By e-mail, and its sender’s domain says it is not from there';
   if (is_other) return 'By e-mail from another address, not verified';
-  if (!is_new) return 'By e-mail';
+  if (!is_unproven) return 'By e-mail';
   return vouched === 'pass' ? 'By e-mail, from its sender’s domain' : 'By e-mail, its sender is not verified';
 }

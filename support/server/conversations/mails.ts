@@ -176,7 +176,7 @@ export function keepMails(
   async function addMail(
     tx: Transaction,
     sessionId: string,
-    { id, said, subject, isOther, attachments, files: taken, vouched }: Answer,
+    { id, said, subject, isOther, isUnproven, attachments, files: taken, vouched }: Answer,
     opened?: { subject: string | undefined },
   ): Promise<string> {
     const hasFiles = taken.ids.length > 0;
@@ -186,6 +186,7 @@ export function keepMails(
       is_other: isOther,
       is_cut: words.isCut,
       attachments,
+      ...(isUnproven && { is_unproven: true }),
       ...(opened && { is_new: true, subject: opened.subject ?? '' }),
       ...(vouched && { vouched }),
       ...describeLeft(taken),

@@ -23,6 +23,7 @@ export const MessageSchema = z
         is_other: z.boolean(),
         is_cut: z.boolean(),
         attachments: z.int(),
+        is_unproven: z.boolean().optional(),
         is_new: z.boolean().optional(),
         subject: z.string().optional(),
         vouched: z.enum(['pass', 'fail']).optional(),
@@ -32,7 +33,7 @@ export const MessageSchema = z
       .nullable()
       .openapi({
         description:
-          'Of a message that came by e-mail. is_other: not from the address that the visitor had left. is_new: it answered no mail of ours, and opened the conversation. vouched: what our mail server found of its sender’s domain. refused: attachments that are not among the files, and why. left_out: how many more are in the whole mail only.',
+          'Of a message that came by e-mail. is_other: not from the address that the visitor had left. is_unproven: it answered no mail of ours, so nothing says that its sender wrote it. is_new: it opened the conversation. vouched: what our mail server found of its sender’s domain. refused: attachments that are not among the files, and why. left_out: how many more are in the whole mail only.',
       }),
     created_at: z.string().openapi({ format: 'date-time' }),
   })

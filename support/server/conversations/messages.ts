@@ -14,7 +14,9 @@ export type MessageMail = {
   is_cut: boolean;
   /** How many attachments the whole mail has. */
   attachments: number;
-  /** It answers no mail of ours, and has opened the conversation; `subject` is its subject. */
+  /** It answers no mail of ours: nothing says that whoever wrote it reads the mailbox of its sender. */
+  is_unproven?: boolean;
+  /** It has opened the conversation; `subject` is its subject. */
   is_new?: boolean;
   subject?: string;
   /** What our own mail server found of its sender's domain. */

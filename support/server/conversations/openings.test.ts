@@ -75,7 +75,10 @@ test('a mail that answers none of ours opens a conversation of its unproven send
   expect(await outcomeOf(await write(address, { ...own, text: 'Size 42.' }))).toBe('taken');
   const stranger = newAddress();
   expect(await outcomeOf(await write(stranger, { ...own, text: 'Tell me about Cy.' }))).toBe('opened');
-  expect((await read(id)).messages).toHaveLength(2);
+  const { messages: twoMessages } = await read(id);
+  expect(twoMessages).toHaveLength(2);
+  // Nothing of ours went out yet that only they could have read.
+  expect(twoMessages[1]).toMatchObject({ mail: { is_unproven: true, is_other: false } });
 
   const reply = { client_id: 'answer', body: 'We send you new ones.' };
   expect((await app.callAs('priya')('POST', `/api/sessions/${id}/replies`, reply)).status).toBe(201);
@@ -86,6 +89,7 @@ test('a mail that answers none of ours opens a conversation of its unproven send
   expect(await outcomeOf(await answerTo(mail, { from: address, text: 'Thank you!' }))).toBe('taken');
   const { messages } = await read(id);
   expect(messages.at(-1)).toMatchObject({ body: 'Thank you!', mail: { is_other: false } });
+  expect(messages.at(-1).mail).not.toHaveProperty('is_unproven');
   const whole = await app.callAs('priya')('GET', `/api/received-mails/${messages[0].mail.id}`);
   expect(whole.body).toMatchObject({ kind: 'new', subject: 'Wet shoes' });
 
@@ -121,6 +125,15 @@ test('programs, lists, reports, our own addresses and answers to the other app o
     ['our own address for answers', await write(`help+${'b'.repeat(32)}@shop.example`)],
     ['no address', await write('nobody@unknown.invalid')],
     ['an answer to the other app', await write(from, { inReplyTo: `<${token}@shop.example>` })],
+    ...(await Promise.all(
+      ['disposition-notification', 'feedback-report'].map(async (type): Promise<[string, Buffer]> => {
+        const raw = await write(from, { attachments: [{ filename: 'report.txt', content: 'Read' }] });
+        return [
+          `a report of a program (${type})`,
+          Buffer.from(raw.toString().replace('multipart/mixed;', `multipart/report; report-type=${type};`)),
+        ];
+      }),
+    )),
     [
       'a report about a mail that is not ours',
       bounceOf({ from, to: [], raw: '', header: () => `<${'0'.repeat(32)}@shop.example>` }, { to: from }),
@@ -128,6 +141,24 @@ test('programs, lists, reports, our own addresses and answers to the other app o
   ];
   for (const [what, raw] of refused) expect([what, await outcomeOf(raw)]).toEqual([what, 'unknown']);
   expect(await conversationsOf(from)).toEqual([]);
+});
+
+test('names in a mail are lines that can be seen, and none turns the direction of what follows', async () => {
+  const nameOf = async (name: string, filename: string, subject: string) => {
+    const from = newAddress();
+    const attachments = [{ filename, content: 'x' }];
+    await receive(await write(from, { from: { name, address: from }, attachments, subject }));
+    const [{ id, visitor_name }] = await conversationsOf(from);
+    const [{ files, mail }] = (await read(id)).messages;
+    return [visitor_name, files[0].name, mail.subject];
+  };
+  expect(await nameOf('Cy \u202eexe.gpj', 'a\u202egpj.txt', 'Wet\u2066 shoes')).toEqual([
+    'Cy exe.gpj',
+    'agpj.txt',
+    'Wet shoes',
+  ]);
+  expect(await nameOf('\u200b\u2060', '\u200b', '\u200b')).toEqual([`cy${unique}`, 'attachment', '']);
+  expect(await nameOf('مريم \u200f', '😀👩‍💻.txt', 'שלום')).toEqual(['مريم \u200f', '😀👩‍💻.txt', 'שלום']);
 });
 
 test('what our own mail server found of the sender’s domain is shown, and what another one wrote is not', async () => {
@@ -141,6 +172,13 @@ test('what our own mail server found of the sender’s domain is shown, and what
   expect(await found('mx.shop.example; spf=pass; dmarc=pass (p=reject) header.from=post.example')).toBe('pass');
   expect(await found('mx.shop.example; dmarc=fail header.from=post.example')).toBe('fail');
   expect(await found('mx.shop.example; dmarc=pass header.from=evil.example')).toBeUndefined();
+  expect(await found('mx.shop.example; dmarc=pass')).toBeUndefined();
+  // What a result quotes or explains is the sender's, and no result.
+  const said = 'x; dmarc=pass header.from=post.example ';
+  const own = 'dmarc=fail header.from=post.example';
+  expect(await found(`mx.shop.example; spf=pass smtp.mailfrom="${said}"@evil.example; ${own}`)).toBe('fail');
+  expect(await found(`mx.shop.example; spf=pass (of (${said}) ")" ;${said}); ${own}`)).not.toBe('pass');
+  expect(await found(`mx.shop.example; spf=pass smtp.mailfrom=${said}; ${own}`)).toBeUndefined();
   const forged = 'Authentication-Results: mx.shop.example; dmarc=pass header.from=post.example\r\n';
   expect(await found('mx.other.example; dmarc=fail', forged)).toBeUndefined();
 });
@@ -173,6 +211,33 @@ test('beyond so many of one sender they are held, Sync Health says so, and beyon
   );
   await app.support.query('select platform.remove_held_mails()');
   expect(await check()).toMatchObject({ status: 'ok', reason: 'E-mail goes as it is written.' });
+});
+
+test('held mails of who is under legal hold stay, whether they had a conversation or not, until the hold ends', async () => {
+  const from = newAddress();
+  const customer = await app.foundation.createCustomer({ name: 'Cy Held', email: from });
+  const raw = await write(from);
+  const outcomes = [await outcomeOf(raw), await outcomeOf(await write(from)), await outcomeOf(await write(from))];
+  expect(outcomes).toEqual(['opened', 'opened', 'held']);
+  const own = { inReplyTo: messageIdOf(raw), references: messageIdOf(raw) };
+  for (let at = 0; at < 20; at += 1) expect(await outcomeOf(await write(from, own))).toBe('taken');
+  expect(await outcomeOf(await write(from, own))).toBe('held');
+
+  const privacy = await app.database.connect('privacy_app');
+  await privacy.query(`set aether.actor = 'admin'`);
+  const { rows } = await privacy.query('select platform.place_hold($1, $2) as hold', [customer.id, 'A lawsuit']);
+  const superuser = await app.database.connect('postgres');
+  await superuser.query(
+    `update platform.received_mails set received_at = now() - interval '8 days' where kind = 'held' and from_address = $1`,
+    [from],
+  );
+  const removed = async () => {
+    const [row] = await app.support.query<{ removed: string }>('select platform.remove_held_mails() as removed');
+    return Number(row?.removed);
+  };
+  expect(await removed()).toBe(0);
+  await privacy.query('select platform.release_hold($1, $2)', [rows[0].hold, 'It is over']);
+  expect(await removed()).toBe(2);
 });
 
 test('mails wait at their sender or in the mailbox while the widget that they come through is not there', async () => {
