@@ -6,7 +6,7 @@ export const filesCodes: ProblemCodes = {
   413: ['file-too-large'],
   415: ['file-type-refused'],
   422: ['image-too-large', 'image-unreadable'],
-  503: ['files-full'],
+  503: ['files-away', 'files-full'],
 };
 
 export const refuseType = (detail: string) => new Problem({ status: 415, code: 'file-type-refused', detail });
@@ -38,4 +38,12 @@ export const refuseFull = () =>
     code: 'files-full',
     detail: 'There is no room for files at present. The text can be sent without them.',
     headers: { 'Retry-After': '600' },
+  });
+
+export const refuseAway = () =>
+  new Problem({
+    status: 503,
+    code: 'files-away',
+    detail: 'The place where files are kept does not answer at present. Try it again later.',
+    headers: { 'Retry-After': '60' },
   });

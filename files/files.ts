@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Problem, refuseFields, type ServerContext } from '@aether/http';
-import { ClientIdReused, NotFound, type PlatformDb, requireSameContent, type Transaction } from '@aether/platform';
+import {
+  ClientIdReused,
+  NotFound,
+  type PlatformDb,
+  PlatformError,
+  requireSameContent,
+  type Transaction,
+} from '@aether/platform';
 import { openBlobs } from './blobs.ts';
-import { refuseFull, refuseIncomplete, refuseSize, refuseUnreadable } from './codes.ts';
+import { refuseAway, refuseFull, refuseIncomplete, refuseSize, refuseUnreadable } from './codes.ts';
 import { type ImageHead, NotAnImage, readImage } from './images/heads.ts';
 import { openThumbnails } from './images/thumbnails.ts';
 import { readFileSettings } from './settings.ts';
@@ -197,8 +204,8 @@ export function openFiles(
       );
       // Nothing would remove the blob of a row that is gone.
       if (held.length === 0) return refind(row.id);
-      await store.keep(row.id, 'whole', image ? only(image.bytes) : readParts(row));
-      if (thumbnail) await store.keep(row.id, 'thumbnail', only(thumbnail));
+      await store.keep(row.id, 'whole', image ? only(image.bytes) : readParts(row)).catch(tellAway);
+      if (thumbnail) await store.keep(row.id, 'thumbnail', only(thumbnail)).catch(tellAway);
     }
     const isOnSide = image !== undefined && image.orientation >= 5;
     // In one transaction with the state: of a process that dies before it, what arrived is there to be completed again.
@@ -231,6 +238,13 @@ export function openFiles(
     // It was cancelled, or its person was erased, meanwhile.
     await store.remove(row.id);
     throw new NotFound('upload');
+  }
+
+  /** Of the account, and not of the file: whoever sends it tries again. */
+  function tellAway(error: unknown): never {
+    if (error instanceof Problem || error instanceof PlatformError) throw error;
+    log.warn({ err: error }, 'a file could not be kept in Azure');
+    throw refuseAway();
   }
 
   /** As another request has left it. @throws NotFound if it was cancelled, or its person was erased */
@@ -275,7 +289,7 @@ export function openFiles(
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Problem && error.code !== 'file-incomplete') await forget(id);
+      if (error instanceof Problem && !['file-incomplete', 'files-away'].includes(error.code)) await forget(id);
       throw error;
     }
   }
@@ -393,7 +407,7 @@ export function openFiles(
       if (former.state === 'uploading' && !former.isSame) throw new ClientIdReused();
     },
 
-    /** @throws NotFound, Problem 409, 415, 422 */
+    /** @throws NotFound, Problem 409, 415, 422, 503 */
     async complete(owner: Owner, id: string): Promise<SentFile> {
       const row = await requireUpload(owner, id);
       if (row.state === 'stored') return toSentFile(row);

@@ -59,7 +59,11 @@ export async function takeGiven(
           taken.leftOut += 1;
         } else taken.ids.push(id);
       } catch (error) {
-        if (!(error instanceof Problem) || !refusals.includes(error.code)) throw error;
+        if (!(error instanceof Problem) || !refusals.includes(error.code)) {
+          // It comes again, with all of them.
+          for (const id of taken.ids) await files.cancel(owner, id).catch(() => {});
+          throw error;
+        }
         taken.refused.push({ name, why: firstSentence(error.message) });
       }
     }
@@ -76,9 +80,15 @@ async function upload(
   // New for each attempt: two processes that take the same mail at once do not take each other's uploads away.
   const begun = { client_id: randomUUID(), name, size: bytes.length };
   const { id, missing } = await files.begin(owner, begun, hold);
-  for (const place of missing)
-    await files.addPart(owner, id, place, bytes.subarray(place * chunkBytes, (place + 1) * chunkBytes));
-  await files.complete(owner, id);
+  try {
+    for (const place of missing)
+      await files.addPart(owner, id, place, bytes.subarray(place * chunkBytes, (place + 1) * chunkBytes));
+    await files.complete(owner, id);
+  } catch (error) {
+    // Nobody goes on with it; what cannot be removed now goes within a day.
+    await files.cancel(owner, id).catch(() => {});
+    throw error;
+  }
   return id;
 }
 

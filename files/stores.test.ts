@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createTestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openBlobs } from './blobs.ts';
 import { openFiles } from './files.ts';
+import { takeGiven } from './incoming.ts';
 import { openDatabaseStore, type Store } from './store.ts';
 import { type Emulator, emulatorFile, startEmulator } from './testing.emulator.ts';
 import { makeImage, makePhoto } from './testing.ts';
@@ -244,6 +247,38 @@ test('a part that has arrived is never replaced, so that what is kept is what wa
   await expect(files.addPart(owner, id, 0, Buffer.from('other'))).rejects.toMatchObject({ code: 'client-id-reused' });
   await files.complete(owner, id);
   expect((await readAll(openDatabaseStore(db), id)).toString()).toBe('words');
+});
+
+test('a file that the account does not take is no fault of the file: it waits with its parts, and is complete as soon as the account takes it', async () => {
+  let takes = false;
+  const account = createServer((request, answer) => {
+    request.resume().on('end', () => answer.writeHead(takes ? 201 : 403).end());
+  });
+  await new Promise<void>((resolve) => account.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => account.closeAllConnections());
+  onTestFinished(() => void account.close());
+  const { port } = account.address() as AddressInfo;
+  const key = Buffer.from('key').toString('base64');
+  const connection = `DefaultEndpointsProtocol=http;AccountName=shop;AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/shop;`;
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort());
+  const variables = { FILES_AZURE_CONNECTION_STRING: connection };
+  const files = openFiles(db, { variables, closing: closing.signal, log: { warn: () => {} } } as never);
+  const given = [{ name: 'a.txt', bytes: Buffer.from('words'), isInText: false }];
+  // As a mail has it: nothing is named as refused, and whoever brings the mail tries again.
+  await expect(takeGiven(files, owner, given, async () => {})).rejects.toMatchObject({
+    status: 503,
+    code: 'files-away',
+  });
+  const { rows: left } = await superuser.query(
+    `select from platform.files where name = 'a.txt' and state = 'uploading'`,
+  );
+  expect(left).toEqual([]);
+  const { id } = await files.begin(owner, { client_id: `away-${++unique}`, name: 'a.txt', size: 5 }, async () => {});
+  await files.addPart(owner, id, 0, Buffer.from('words'));
+  await expect(files.complete(owner, id)).rejects.toMatchObject({ code: 'files-away' });
+  takes = true;
+  expect(await files.complete(owner, id)).toMatchObject({ name: 'a.txt', size: 5 });
 });
 
 test('the library of Azure is loaded only where a setting names an account', async () => {
