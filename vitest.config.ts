@@ -22,7 +22,7 @@ export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts', ...(isWhole ? ['e2e/testing.onestack.ts'] : [])],
     exclude: ['**/node_modules/**', '.aether/**', ...(isWhole ? ['e2e/*.test.ts'] : [])],
-    globalSetup: ['./database/testing.setup.ts', './cli/testing.setup.ts'],
+    globalSetup: ['./cli/testing.setup.ts', './database/testing.setup.ts'],
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,

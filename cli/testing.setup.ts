@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { newTestFolder } from '@aether/database/testing.folder';
 import type { TestProject } from 'vitest/node';
+import { requireTemplate } from './testing.start.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,17 +16,30 @@ const processSuffix = '.process';
 const endsWithinMs = 20_000;
 
 /** Several test files use this command, so that none of them can end it: the end of the run does. */
-export const writeSharedCommand = (folder: string, pid: number): Promise<void> =>
-  writeFile(join(folder, `${pid}${processSuffix}`), '');
+export const writeSharedCommand = (folder: string, pid: number): Promise<void> => writeFile(fileOf(folder, pid), '');
 
+const fileOf = (folder: string, pid: number) => join(folder, `${pid}${processSuffix}`);
+
+/** The home that the tests with a browser copy is made while the next set-up makes the tests' database: those tests take longest. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await newTestFolder('homes');
   project.provide('aetherHomes', folder);
+  const isWhole = project.config.include.some((pattern) => pattern.includes('onestack'));
+  if (isWhole) makeTemplate(folder).catch(() => {}); // whoever waits for it is told why it failed
   return async () => {
     const shared = (await readdir(folder)).filter((name) => name.endsWith(processSuffix));
     await Promise.all(shared.map((name) => end(Number.parseInt(name, 10))));
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+async function makeTemplate(folder: string): Promise<void> {
+  const pids: number[] = [];
+  await requireTemplate(folder, async (pid) => {
+    pids.push(pid);
+    await writeSharedCommand(folder, pid);
+  });
+  for (const pid of pids) await rm(fileOf(folder, pid)); // another process may get its number
 }
 
 async function end(pid: number): Promise<void> {

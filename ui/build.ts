@@ -13,10 +13,8 @@ const houseFolder = join(uiFolder, '..');
  * @throws Error of Vite, with file and line, if a source does not compile.
  */
 export async function buildWeb(root: string): Promise<boolean> {
-  const mark = join(root, 'dist', 'sources.sha256');
-  const fingerprint = await fingerprintSources([root, uiFolder]);
-  const built = await readFile(mark, 'utf8').catch(() => undefined);
-  if (built === fingerprint) return false;
+  const { isBuilt, fingerprint } = await lookAt(root);
+  if (isBuilt) return false;
   // Loaded only here: most starts build nothing, and loading Vite takes most of a second.
   const [{ build }, { describeWeb }] = await Promise.all([import('vite'), import('./vite.ts')]);
   process.env.NODE_ENV = 'production'; // otherwise a build under a test runner gets React's own checks, and twice its size
@@ -28,6 +26,15 @@ export async function buildWeb(root: string): Promise<boolean> {
   await rm(join(root, 'dist'), { recursive: true, force: true });
   await rename(aside, join(root, 'dist')).catch(() => rm(aside, { recursive: true, force: true }));
   return true;
+}
+
+/** Whether the build in `root` was made from the present sources. */
+export const isWebBuilt = async (root: string): Promise<boolean> => (await lookAt(root)).isBuilt;
+
+async function lookAt(root: string): Promise<{ isBuilt: boolean; fingerprint: string }> {
+  const fingerprint = await fingerprintSources([root, uiFolder]);
+  const built = await readFile(join(root, 'dist', 'sources.sha256'), 'utf8').catch(() => undefined);
+  return { isBuilt: built === fingerprint, fingerprint };
 }
 
 /** The fingerprint of every file that the build reads: the source folders, and the lock file with the versions of the libraries. */

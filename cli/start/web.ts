@@ -3,15 +3,20 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { isWidgetBuilt } from '@aether/support/widget';
+import { isWebBuilt } from '@aether/ui/build.ts';
 
 /**
  * Builds the web apps in `folders`, and the widget, if their sources have changed. The build runs in a separate
- * process, because a builder keeps hundreds of megabytes that the servers do not need.
+ * process, because a builder keeps hundreds of megabytes that the servers do not need. Whether there is anything to
+ * build is found out here: most starts build nothing, and that process alone costs as much as the servers' start.
  *
  * @param signal aborts the build.
  * @returns the result in a word or two. @throws if a source does not compile
  */
 export async function prepareWeb(folders: string[], signal: AbortSignal): Promise<string> {
+  // What cannot be read says so in the build.
+  if (await areBuilt(folders).catch(() => false)) return 'up to date';
   const { isGood, output, said } = await build(folders, signal);
   if (isGood) return output.trim();
   if (/EACCES|EPERM|EROFS|permission denied/i.test(said)) {
@@ -23,6 +28,12 @@ export async function prepareWeb(folders: string[], signal: AbortSignal): Promis
     );
   }
   throw new Error(`The web apps cannot be built.\n\n${said.trim()}`);
+}
+
+async function areBuilt(folders: string[]): Promise<boolean> {
+  if (!(await isWidgetBuilt())) return false;
+  for (const folder of folders) if (!(await isWebBuilt(folder))) return false;
+  return true;
 }
 
 async function build(

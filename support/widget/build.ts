@@ -14,8 +14,7 @@ const house = join(folder, '..', '..');
  */
 export async function buildWidget(): Promise<boolean> {
   const fingerprint = await fingerprintSources();
-  const mark = join(folder, 'dist', 'sources.sha256');
-  if ((await readFile(mark, 'utf8').catch(() => undefined)) === fingerprint) return false;
+  if ((await readBuilt()) === fingerprint) return false;
   process.env.NODE_ENV = 'production';
   const aside = join(folder, `.dist-${process.pid}`); // moved into place when it is complete: a server may be reading
   const panel = await buildOne(join(folder, 'panel.tsx'), {
@@ -34,6 +33,13 @@ export async function buildWidget(): Promise<boolean> {
   await rename(aside, join(folder, 'dist')).catch(() => rm(aside, { recursive: true, force: true }));
   return true;
 }
+
+/** Whether the widget was built from its present sources. */
+export const isWidgetBuilt = async (): Promise<boolean> => (await readBuilt()) === (await fingerprintSources());
+
+/** The fingerprint of the sources of what is built. */
+const readBuilt = (): Promise<string | undefined> =>
+  readFile(join(folder, 'dist', 'sources.sha256'), 'utf8').catch(() => undefined);
 
 /** @returns the name of the built file. */
 async function buildOne(
