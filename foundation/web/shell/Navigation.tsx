@@ -34,7 +34,7 @@ export const places = [
   { to: '/settings/tags', label: 'Tags', keys: 'g k', icon: IconTag, isForAdmins: true },
   { to: '/settings/tiers', label: 'Tiers', keys: 'g r', icon: IconStars, isForAdmins: true },
   { to: '/settings/users', label: 'Users', keys: 'g u', icon: IconUserCog, isForAdmins: true },
-  { to: '/settings/changes', label: 'Changes', keys: 'g h', icon: IconHistory, isForAdmins: true },
+  { to: '/settings/changes', label: 'Changes', keys: 'g v', icon: IconHistory, isForAdmins: true },
 ] as const;
 
 export function Navigation({ isAdmin }: { isAdmin: boolean }) {
