@@ -4366,7 +4366,7 @@ CREATE OR REPLACE FUNCTION platform.name_of_setting(of_kind text, of_key text)
  SET enable_seqscan TO 'off'
 AS $function$
 begin
-  return case of_kind
+  return coalesce(case of_kind
     when 'user' then (select u.name from platform.users u where u.id = of_key)
     when 'agent' then (
       select u.name from support.agents a join platform.users u on u.id = a.user_id where a.id = of_key::uuid)
@@ -4376,7 +4376,11 @@ begin
     -- There is one of each.
     when 'report_settings' then null
     when 'privacy' then null
-    else of_key end;
+    else of_key end, (
+    select c.name from platform.setting_changes c
+    where c.home = case of_kind when 'pipeline' then 'foundation' else 'support' end and c.kind = of_kind and c.key = of_key
+      and c.part is null and of_kind in ('team', 'widget', 'pipeline')
+    order by c.changed_at desc, c.id desc limit 1));
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.names_address(line text, emails text[])
@@ -4448,9 +4452,12 @@ CREATE OR REPLACE FUNCTION platform.note_setting()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  old_row constant jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) else '{}' end;
-  new_row constant jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) else '{}' end;
-  present constant jsonb := case tg_op when 'DELETE' then old_row else new_row end;
+  -- A row that is nobody else's business is as none: what becomes one's own again is removed, and what it is then is not recorded.
+  old_row constant jsonb := case when tg_op <> 'INSERT' and (tg_argv[9] = '' or to_jsonb(old) ->> tg_argv[9] = 'true')
+    then to_jsonb(old) else '{}' end;
+  new_row constant jsonb := case when tg_op <> 'DELETE' and (tg_argv[9] = '' or to_jsonb(new) ->> tg_argv[9] = 'true')
+    then to_jsonb(new) else '{}' end;
+  present constant jsonb := case when new_row = '{}' then old_row else new_row end;
   refers constant jsonb := coalesce((
     select jsonb_object_agg(split_part(r, '=', 1), split_part(r, '=', 2)) from unnest(string_to_array(tg_argv[8], ' ')) r), '{}');
   secret constant text[] := string_to_array(tg_argv[7], ' ');
@@ -4461,9 +4468,7 @@ declare
   former jsonb;
   latter jsonb;
 begin
-  if tg_argv[9] <> '' and 'true' not in (coalesce(old_row ->> tg_argv[9], ''), coalesce(new_row ->> tg_argv[9], '')) then
-    return null;
-  end if;
+  if present = '{}' then return null; end if;
   foreach field in array string_to_array(tg_argv[6], ' ') loop
     former := nullif(old_row -> field, 'null');
     latter := nullif(new_row -> field, 'null');
@@ -4476,13 +4481,13 @@ begin
       former := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, former #>> '{}'), former #>> '{}'));
       latter := to_jsonb(coalesce(platform.name_of_setting(refers ->> field, latter #>> '{}'), latter #>> '{}'));
     elsif field = 'url' then
-      -- The query of an address may hold a secret: see docs/webhooks.md.
-      if split_part(former #>> '{}', '?', 1) = split_part(latter #>> '{}', '?', 1) then
+      -- Whoever knows the path or the query of a webhook's address may be all that its receiver asks for: the host is recorded.
+      former := to_jsonb(regexp_replace(former #>> '{}', '^(https?://)([^/?#]*@)?([^/?#]*)(.*)$', '\1\3/…'));
+      latter := to_jsonb(regexp_replace(latter #>> '{}', '^(https?://)([^/?#]*@)?([^/?#]*)(.*)$', '\1\3/…'));
+      if former = latter then
         concealed := concealed || field;
         continue;
       end if;
-      former := to_jsonb(regexp_replace(former #>> '{}', '\?.*', '?…'));
-      latter := to_jsonb(regexp_replace(latter #>> '{}', '\?.*', '?…'));
     elsif jsonb_typeof(former) = 'object' and jsonb_typeof(latter) = 'object' then
       select jsonb_object_agg(k, former -> k) filter (where former ? k), jsonb_object_agg(k, latter -> k) filter (where latter ? k)
       into former, latter from jsonb_object_keys(former || latter) k where former -> k is distinct from latter -> k;
@@ -4497,7 +4502,7 @@ begin
     case when refers ? tg_argv[5]
       then coalesce(platform.name_of_setting(refers ->> tg_argv[5], present ->> tg_argv[5]), present ->> tg_argv[5])
       else present ->> tg_argv[5] end,
-    case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'changed' else 'removed' end, was, becomes, concealed);
+    case when old_row = '{}' then 'created' when new_row = '{}' then 'removed' else 'changed' end, was, becomes, concealed);
   return null;
 end $function$;
 
@@ -5738,10 +5743,11 @@ begin
     select h.id
     from platform.mail_apps a join platform.received_mails h on h.app = a.app
       left join platform.mails m on m.id = h.mail_id
-      left join support.sessions s on s.id = m.record_id
+      left join support.sessions s on s.id = coalesce(m.record_id, h.parent_id)
       left join crm.activities c on c.id = m.record_id
     where a.app = platform.current_app() and h.kind = 'held' and h.received_at < clock_timestamp() - make_interval(days => a.held_days)
-      and platform.hold_of(coalesce(s.customer_id, c.customer_id)) is null
+      and case when num_nonnulls(s.customer_id, c.customer_id) > 0 then platform.hold_of(coalesce(s.customer_id, c.customer_id)) is null
+        else coalesce(lower(coalesce(s.visitor_email, h.from_address)) <> all ((select platform.held_addresses())::text[]), true) end
     order by h.received_at limit 200);
   get diagnostics done = row_count;
   return done;
@@ -9850,8 +9856,9 @@ comment on column support.messages.number is 'Dense within the session, in the o
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 comment on column support.messages.files is 'What its reader sees of its files: [{id, name, type, size, width, height, has_thumbnail}].';
-comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_new, subject, refused, left_out}; is_other: not from the address
-that the visitor had left. is_new: it answered no mail of ours. refused: files that were not taken, each with its name and why.';
+comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out}; is_other:
+not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation. refused: files
+that were not taken, each with its name and why.';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off);
 CREATE TRIGGER queue_mail AFTER INSERT ON support.messages FOR EACH ROW WHEN ((new.author = 'agent'::text)) EXECUTE FUNCTION support.queue_mail();
