@@ -37,7 +37,10 @@ describe('a new deal', () => {
       status: 201,
       body: { stage_name: 'Qualified', status: 'open', amount: 6_400.5, currency: 'EUR', version: 1 },
     });
-    const listed = { ...made.body, customer: { id: customer.id, name: customer.name }, company: null, owner: null };
+    const listed = {
+      ...made.body,
+      ...{ customer: { id: customer.id, name: customer.name }, company: null, owner: null, contacts: [] },
+    };
     expect((await app.call('GET', `/api/deals/${made.body.id}`)).body).toEqual({
       ...listed,
       custom: {},
