@@ -66,9 +66,9 @@ grant execute on function platform.remove_held_mails() to app_role;
 alter table support.messages drop constraint messages_mail_object,
   add constraint messages_mail_object check (jsonb_typeof(mail) = 'object' and octet_length(mail::text) <= 8192);
 comment on column support.messages.mail is
-  'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out}; is_other:
-not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation. refused: files
-that were not taken, each with its name and why.';
+  'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out};
+is_other: not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation.
+refused: files that were not taken, each with its name and why.';
 
 -- As before (0061_mail.sql), and the mails that name the conversation itself.
 create or replace function platform.remove_mails() returns trigger
