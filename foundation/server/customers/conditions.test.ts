@@ -193,6 +193,19 @@ describe('customers are sorted by', () => {
   });
 });
 
+test('a page behind a place among texts is refused by its cursor once the field is one of numbers', async () => {
+  const field = { record: 'customer', key: 'level', label: 'Level', choices: [] };
+  const made = await app.call('POST', '/api/custom-fields', { ...field, type: 'text' });
+  await app.call('PATCH', `/api/customers/${(await ask(all())).body.customers[0].id}`, { custom: { level: 'high' } });
+  const first = await app.call('GET', '/api/customers?sort=custom.level&limit=1');
+  const behind = `/api/customers?sort=custom.level&limit=1&cursor=${first.body.next_cursor}`;
+  expect((await app.call('GET', behind)).status).toBe(200);
+  await app.call('DELETE', `/api/custom-fields/${made.body.id}`);
+  const again = await app.call('POST', '/api/custom-fields', { ...field, type: 'number' });
+  expect((await app.call('GET', behind)).body).toMatchObject({ code: 'invalid-field', errors: [{ field: 'cursor' }] });
+  await app.call('DELETE', `/api/custom-fields/${again.body.id}`);
+});
+
 describe('a filter is refused', () => {
   test.each([
     ['{', 'where'],

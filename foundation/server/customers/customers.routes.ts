@@ -341,7 +341,9 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const shown = await readFilters(db, filters, c.get('caller'));
       const order = await readOrder(db.reads, sort);
       const direction = dir ?? (downwards.includes(sort) ? 'desc' : 'asc');
-      const name = `customers ${sort} ${direction}`;
+      // A field may have been made again with values of another type: the places of before lead nowhere.
+      const by = order.beside ? `${sort} ${order.beside.type}` : sort;
+      const name = `customers ${by} ${direction}`;
       const after = await cursors.open(name, cursor);
       const found = await listCustomers(db.reads, { filters: shown, ...order, direction, after, limit: limit + 1 });
       const { page: customers, next_cursor } = await cursors.cut(name, found.customers, limit);
