@@ -190,6 +190,9 @@ describe('customers', () => {
     await maya.reload();
     await seen(row('Filter Many'));
     await api('DELETE', `/api/custom-fields/${made.body.id}`);
+    await api('POST', `/api/customers/${few.id}/activities`, { type: 'note', description: 'Asked for anew by this' });
+    await seen(maya.getByText('The view “Large” names what was removed'));
+    expect(await row('Filter Many').count()).toBe(0);
     await maya.reload();
     await seen(maya.getByText('The view “Large” names what was removed'));
     await seen(maya.getByText('Filtered by the custom field “seats”'));

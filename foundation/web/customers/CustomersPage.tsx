@@ -131,13 +131,13 @@ export function CustomersPage() {
       {error && !isOutdated(error) && (
         <ErrorNotice title="The customers could not be loaded" error={error} onRetry={refetch} />
       )}
-      {data && rows.length === 0 && (
+      {data && rows.length === 0 && !isOutdated(error) && (
         <NoCustomers
           isFiltered={Object.values(filters).some(Boolean)}
           onCreate={me.isReader ? undefined : openDialog}
         />
       )}
-      {rows.length > 0 && (
+      {rows.length > 0 && !isOutdated(error) && (
         <RecordTable
           label="Customers"
           columns={all.filter(({ key }) => shown.includes(key))}
@@ -154,7 +154,7 @@ export function CustomersPage() {
           place={place}
         />
       )}
-      {(selection.all || selection.keys.size > 0) && (
+      {(selection.all || selection.keys.size > 0) && !isOutdated(error) && (
         <CustomersBar selection={selection} filters={filters} rows={rows} total={total} hasMore={hasNextPage} />
       )}
       {isFiltering && (
