@@ -322,7 +322,19 @@ test('an agent who is made a reader sees the same conversation without what can 
   await answer.waitFor();
   await follow(crm, `${stack.foundation}/settings/users`);
   await crm.getByRole('combobox', { name: 'Role of Priya Nair' }).click();
+  // The page shows the new role before the change has ended there: the undo is of the role before.
+  const letGo = Promise.withResolvers<void>();
+  const own = /\/signin\/me$/;
+  await intercept(crm, own, async (route) => {
+    await letGo.promise;
+    await route.continue().catch(() => {});
+  });
+  const listed = crm.waitForResponse((response) => response.url().includes('/api/users?'));
   await crm.getByRole('option', { name: 'Reader' }).click();
+  await (await listed).finished();
+  await crm.evaluate(settled);
+  letGo.resolve();
+  await crm.unroute(own);
   await crm.getByText('Priya Nair is a reader now.').first().waitFor();
   await note.waitFor();
   await answer.waitFor({ state: 'detached' });

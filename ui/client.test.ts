@@ -1,4 +1,4 @@
-import { onlineManager, QueryObserver } from '@tanstack/react-query';
+import { MutationObserver, onlineManager, QueryObserver } from '@tanstack/react-query';
 import { afterEach, expect, test } from 'vitest';
 import { LiveQueryClient } from './client.ts';
 
@@ -78,4 +78,19 @@ test('nobody waits for a first load that has not begun because there is no netwo
   list.asked[0]?.resolve('as it is');
   await expect.poll(list.shown).toBe('as it is');
   expect(list.asked).toHaveLength(1);
+});
+
+test('what is done after a change has the values that were on the screen when it was begun, and the next change the present ones', async () => {
+  const saved = Promise.withResolvers<void>();
+  const undone: string[] = [];
+  const showing = (role: string) => ({ mutationFn: () => saved.promise, onSuccess: () => void undone.push(role) });
+  const row = new MutationObserver(client, showing('staff'));
+  ends.push(row.subscribe(() => {}));
+  const saving = row.mutate();
+  row.setOptions(showing('reader')); // the row is drawn with the new role before the change has ended
+  saved.resolve();
+  await saving;
+  expect(undone).toEqual(['staff']);
+  await row.mutate();
+  expect(undone).toEqual(['staff', 'reader']);
 });

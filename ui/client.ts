@@ -1,8 +1,13 @@
 import {
   type InvalidateOptions,
   type InvalidateQueryFilters,
+  type Mutation,
+  MutationCache,
+  type MutationOptions,
+  type MutationState,
   type Query,
   QueryClient,
+  type QueryClientConfig,
   type QueryKey,
 } from '@tanstack/react-query';
 import { Refusal } from './refusal.ts';
@@ -15,12 +20,32 @@ export async function whenLoaded(query: Query | undefined): Promise<void> {
 }
 
 /**
- * A client for data that change while they are being read. What becomes stale during its first load may have been read before the change, and
+ * Changes end as they were begun: what follows one, such as its undo, has the values that were on the screen when a person made it. TanStack Query 5.x
+ * gives a change under way what the screen was drawn with last, which may be the outcome of that change: its undo then undid nothing.
+ */
+class BegunChanges extends MutationCache {
+  override build<Data, Failure, Variables, Result>(
+    client: QueryClient,
+    options: MutationOptions<Data, Failure, Variables, Result>,
+    state?: MutationState<Data, Failure, Variables, Result>,
+  ): Mutation<Data, Failure, Variables, Result> {
+    const change = super.build(client, options, state);
+    change.setOptions = () => {};
+    return change;
+  }
+}
+
+/**
+ * A client for data that change while they are being read, and changes that end as they were begun. What becomes stale during its first load may have been read before the change, and
  * nobody would ask again: TanStack Query 5.x lets the load go on, and takes its answer for fresh. So such a query is loaded once more, however
  * often it became stale. One that waits for the network has asked nothing yet.
  */
 export class LiveQueryClient extends QueryClient {
   readonly #again = new WeakMap<Query, Promise<void>>();
+
+  constructor(config: QueryClientConfig = {}) {
+    super({ mutationCache: new BegunChanges(), ...config });
+  }
 
   override async invalidateQueries<Key extends QueryKey = QueryKey>(
     filters?: InvalidateQueryFilters<Key>,
