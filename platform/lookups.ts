@@ -74,7 +74,10 @@ export function coalesceReads<Key, Value>(
   );
   return async (key) => {
     const reader = reads.admit();
-    if (!reader) return onPrimary(key);
+    if (!reader) {
+      await reads.settled();
+      return onPrimary(key);
+    }
     readers.push(reader);
     const found = await onReplica(key);
     // A replica may not know yet what somebody has just made: that there is none, only the primary says.

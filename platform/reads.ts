@@ -13,13 +13,24 @@ export type Reads = Queryable & {
   for(readers: readonly Reader[]): Queryable;
   /** The reader of the surrounding `readAs`, if the replica may answer it. Otherwise the read belongs to the primary. */
   admit(): Reader | undefined;
+  /** Settles when the primary shows what a replica has shown to the reader of the surrounding `readAs`; at once without one. */
+  settled(): Promise<void>;
 };
 
 /** @param replica undefined: there is none, and everything comes from the primary. */
 export function readsOf(primary: Queryable, replica: Replica | undefined): Reads {
+  const settled = async () => {
+    const { reader } = readCause();
+    if (reader && !reader.isOver) await replica?.settled(reader);
+  };
+  const onceSettled: Queryable = {
+    query: (text, values, limit) => settled().then(() => primary.query(text, values, limit)),
+    run: (statement, values) => settled().then(() => primary.run(statement, values)),
+  };
   const on = () => {
     const { reader } = readCause();
-    return reader && replica && !reader.isOver && !reader.isPinned ? replica.for([reader]) : primary;
+    if (!reader || !replica || reader.isOver) return primary;
+    return reader.isPinned ? onceSettled : replica.for([reader]);
   };
   return {
     primary,
@@ -36,6 +47,7 @@ export function readsOf(primary: Queryable, replica: Replica | undefined): Reads
       const { reader } = readCause();
       return reader && replica?.admit(reader) ? reader : undefined;
     },
+    settled,
   };
 }
 

@@ -225,6 +225,36 @@ describe('a caller', () => {
     expect([hers.result?.name, his.result?.name]).toEqual(['Shared', 'Shared']);
   });
 
+  test('who was shown a change by the replica before the primary shows it is shown nothing older by the primary', async () => {
+    // A commit that waits for a standby: on the disk and at the replica, and not yet there for others on the primary.
+    const setStandbys = async (names: string) => {
+      await replica.askPrimary('postgres', `alter system set synchronous_standby_names = '${names}'`);
+      await replica.askPrimary('postgres', 'select pg_reload_conf()');
+      await expect
+        .poll(() => replica.askPrimary('postgres', 'show synchronous_standby_names'))
+        .toEqual([{ synchronous_standby_names: names }]);
+    };
+    const waiting = `from pg_stat_activity where wait_event = 'SyncRep'`;
+    const endWait = () => replica.askPrimary('postgres', `select pg_cancel_backend(pid) ${waiting}`);
+    await setStandbys('nobody');
+    try {
+      for (const seen of ['FFFFFFF/0', 'now']) {
+        const name = `Committed before ${seen}`;
+        const writing = db.updateCustomer(ada.id, { name });
+        await expect.poll(() => replica.askPrimary('postgres', `select ${waiting}`)).toHaveLength(1);
+        await expect.poll(async () => (await caller().read(read)).result?.name).toBe(name);
+        expect((await read())?.name).not.toBe(name);
+        const asked = db.readAs(seen, () => Promise.all([read(), listed()]));
+        await endWait();
+        expect((await asked).result).toMatchObject([{ name }, [{ name, here: false }]]);
+        await writing;
+      }
+    } finally {
+      await setStandbys('');
+      await endWait();
+    }
+  });
+
   test('outside of `readAs` reads from the primary', async () => {
     await replica.pause();
     await db.updateCustomer(ada.id, { name: 'Present' });

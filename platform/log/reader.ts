@@ -13,6 +13,8 @@ export type Reader = {
   ageMs: number | undefined;
   /** What was begun for them has ended: what goes on after it reads from the primary. */
   isOver: boolean;
+  /** Once something was read, or is to be read, from the primary: settles when it shows what the replica has shown. */
+  settled?: Promise<void>;
 };
 
 const written = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;

@@ -23,6 +23,10 @@ import { isRefusedAlone, translateRefusal } from './refusals.ts';
  * Whatever fails at the replica is read from the primary instead, within the same call. If the connection that watches the replica is cut, does not
  * answer, or finds another server than before, no read goes there (and those under way are given up) until a new connection has found it
  * well. From then on a read needs what the primary had after that moment, so that nobody is shown less than the server has shown before.
+ *
+ * A replica may show a change before the primary does: PostgreSQL sends a commit as soon as it is on the disk, and shows it after that (and, with
+ * synchronous replication, after a standby has it). So whoever goes from the replica to the primary waits for the transactions that are under way
+ * there, as one of them may have been shown. One that takes longer than half a second is no commit, and is not waited for again.
  */
 
 /**
@@ -57,6 +61,8 @@ export type Replica = {
   start(): Promise<string | undefined>;
   /** Whether its reads may go there at present. If not, that is counted as a read from the primary. */
   admit(reader: Reader): boolean;
+  /** Settles when the primary shows what the replica has shown: for a reader, before their first read there. */
+  settled(reader: Reader): Promise<void>;
   /** For a statement whose answer is for all of these readers. */
   for(readers: readonly Reader[]): Queryable;
   state(): ReplicaState;
@@ -71,6 +77,10 @@ const goodbyeMs = 1_000;
 const rememberedMs = 120_000;
 /** A connection that has said longer ago how far it is, is asked again: its answers would seem older than they are. */
 const freshMs = 200;
+/** What a replica has shown longer ago, the primary shows as well. */
+const unsettledMs = 1_000;
+const settleMaxMs = 500;
+const settleEveryMs = 2;
 /** So many reads in a row that failed for another reason than themselves close the door until the replica is found well again. */
 const failuresMax = 3;
 
@@ -85,6 +95,10 @@ const askReplica = `select ${identity}, pg_catalog.pg_last_wal_replay_lsn()::tex
   (select upper(lpad(to_hex(timeline_id), 8, '0')) from pg_catalog.pg_control_checkpoint()) as timeline,
   pg_catalog.pg_is_in_recovery() as is_standby, pg_catalog.pg_backend_pid() as process`;
 const askPlace = { name: 'replayed', text: 'select pg_catalog.pg_last_wal_replay_lsn()::text as place' };
+
+/** The transactions that have written something and not ended. Everybody may see their numbers. */
+const askUnderWay = `select a.backend_xid::text as transaction from pg_catalog.pg_stat_get_activity(null) a
+  where a.backend_xid is not null and a.datid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`;
 
 type Identity = { system: string; database: string; login: string; timeline: string };
 type PrimarySays = Identity & { place: string };
@@ -110,6 +124,10 @@ export function openReplica(
   let failures = 0;
   let answered = 0;
   const fellBack = Object.fromEntries(fallbackReasons.map((reason) => [reason, 0])) as Record<FallbackReason, number>;
+  let answeredAt = -Infinity;
+  const slow = new Set<string>();
+  let lastSettling: Promise<void> = Promise.resolve();
+  let nextSettling: Promise<void> | undefined;
   const underWay = new Set<(error: Error) => void>();
   let watcher: Client | undefined;
   let watching: net.Socket | undefined;
@@ -245,12 +263,47 @@ export function openReplica(
     for (const reader of readers) reader.hasReadPrimary = reader.isPinned = true;
   }
 
+  const transactionsUnderWay = async () =>
+    (await primary.query<{ transaction: string }>(askUnderWay, [], { timeoutMs: lookAnswerMs, isShort: true })).map(
+      ({ transaction }) => transaction,
+    );
+
+  async function settle(): Promise<void> {
+    const endsAt = performance.now() + settleMaxMs;
+    let open = await transactionsUnderWay();
+    for (const each of slow) if (!open.includes(each)) slow.delete(each);
+    open = open.filter((each) => !slow.has(each));
+    while (open.length > 0 && performance.now() < endsAt) {
+      await new Promise((go) => setTimeout(go, settleEveryMs));
+      const still = new Set(await transactionsUnderWay());
+      open = open.filter((each) => still.has(each));
+    }
+    for (const each of open) slow.add(each);
+  }
+
+  /** Those who ask while others wait share the next round: one under way may have begun before what they were shown. */
+  function settled(reader: Reader): Promise<void> {
+    if (performance.now() - answeredAt > unsettledMs) return Promise.resolve();
+    nextSettling ??= lastSettling.then(() => {
+      nextSettling = undefined;
+      lastSettling = settle().catch(() => {}); // the read itself says what is wrong with the primary
+      return lastSettling;
+    });
+    reader.settled ??= nextSettling;
+    return reader.settled;
+  }
+
+  async function askSettled<Rows>(readers: readonly Reader[], ask: (on: Queryable) => Promise<Rows>): Promise<Rows> {
+    await Promise.all(readers.map(settled));
+    return ask(primary);
+  }
+
   async function read<Rows>(readers: readonly Reader[], ask: (on: Queryable) => Promise<Rows>): Promise<Rows> {
     const need = needOf(readers);
     const elsewhere = typeof need === 'string' ? need : isFull() ? 'busy' : undefined;
     if (elsewhere) {
       fallBack(elsewhere, readers);
-      return ask(primary);
+      return askSettled(readers, ask);
     }
     let age = Infinity;
     let withheld: FallbackReason = 'unseen';
@@ -276,6 +329,7 @@ export function openReplica(
       const rows = await Promise.race([answer, lost.promise]);
       failures = 0;
       answered += 1;
+      answeredAt = performance.now();
       for (const reader of readers) reader.ageMs = Math.max(reader.ageMs ?? 0, age);
       return rows;
     } catch (error) {
@@ -283,7 +337,7 @@ export function openReplica(
       if (reason === 'failed' && trouble === undefined && !isOwnFault(error) && ++failures >= failuresMax)
         shut(new Trouble('failing', `reads fail there (${codeOf(error)})`));
       fallBack(reason, readers);
-      return ask(primary);
+      return askSettled(readers, ask);
     } finally {
       underWay.delete(lost.reject);
     }
@@ -313,6 +367,7 @@ export function openReplica(
       fallBack('down', [reader]);
       return false;
     },
+    settled,
     for: (readers) => ({
       query: (text, values, limit) => read(readers, (on) => on.query(text, values, limit)),
       run: (statement, values) => read(readers, (on) => on.run(statement, values)),
