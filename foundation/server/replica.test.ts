@@ -241,7 +241,10 @@ describe('a caller', () => {
       for (const seen of ['FFFFFFF/0', 'now']) {
         const name = `Committed before ${seen}`;
         // Of another login: its number is all that an app may see of its transaction.
-        const writing = replica.askPrimary('platform', `update platform.customers set name = '${name}' where id = '${ada.id}'`);
+        const writing = replica.askPrimary(
+          'platform',
+          `update platform.customers set name = '${name}' where id = '${ada.id}'`,
+        );
         await expect.poll(() => replica.askPrimary('postgres', `select ${waiting}`)).toHaveLength(1);
         await expect.poll(async () => (await caller().read(read)).result?.name).toBe(name);
         expect((await read())?.name).not.toBe(name);
