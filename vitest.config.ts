@@ -5,12 +5,27 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const isWhole = process.argv.slice(2).every((each) => each === 'run' || each.startsWith('--'));
 
 /**
- * What takes longest begins first: else one worker ends alone. The tests with a browser fill one worker. They make the home that the tests of
- * `npm start` copy, and the second file needs none: else its worker would wait for that home.
+ * What takes longest begins first: else one worker ends alone. The tests with a browser fill one worker. The second file needs no home that was
+ * started before: else its worker would wait for it. Those that mostly wait for a bus are apart from each other: at once they leave a core idle.
  */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const first = ['/e2e/', '/sync/chaos.test.ts', '/cli/', '/sync/', '/servicebus/', ''];
+    const first = [
+      '/e2e/',
+      '/servicebus/conformance.test.ts',
+      '/cli/start/start.test.ts',
+      '/sync/alerts/chaos.test.ts',
+      '/cli/',
+      '/sync/health/checks.test.ts',
+      '/servicebus/relay/orders.test.ts',
+      '/sync/',
+      '/servicebus/relay/relay.test.ts',
+      '/servicebus/',
+      '/foundation/server/replica.test.ts',
+      '/platform/merging.test.ts',
+      '/database/embedded/',
+      '',
+    ];
     const rank = ({ moduleId }: TestSpecification) => first.findIndex((part) => moduleId.includes(part));
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
   }
@@ -23,7 +38,7 @@ export default defineConfig({
     include: ['*.test.ts', '*/**/*.test.ts', ...(isWhole ? ['e2e/testing.onestack.ts'] : [])],
     exclude: ['**/node_modules/**', '.aether/**', ...(isWhole ? ['e2e/*.test.ts'] : [])],
     globalSetup: ['./cli/testing.setup.ts', './database/testing.setup.ts'],
-    setupFiles: ['./database/testing.endings.ts'],
+    setupFiles: ['./database/testing.endings.ts', ...(isWhole ? ['./e2e/testing.priority.ts'] : [])],
     pool: 'forks',
     isolate: false,
     // Node runs every module here as it is, and keeps what it compiled: Vite's own runner would first transform each, for each worker.

@@ -43,6 +43,7 @@ describe('a new deal', () => {
     };
     expect((await app.call('GET', `/api/deals/${made.body.id}`)).body).toEqual({
       ...listed,
+      contacts: [],
       custom: {},
       closing: null,
       contacts: [],
