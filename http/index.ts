@@ -4,7 +4,7 @@ export { type Authenticate, allows, type Caller } from './caller.ts';
 export { houseCodes, joinCodes, type ProblemCodes } from './codes.ts';
 export { answerCsv, type CsvColumns, csvHeaders, csvResponse, pagesOf, toCsv, toCsvLine } from './csv.ts';
 export { cursor, cursorsOf } from './cursors.ts';
-export { type BodyLimits, bodyLimits, jsonBody } from './input/body.ts';
+export { type BodyLimits, bodyLimits, jsonBody, limitBody } from './input/body.ts';
 export { byteBody, bytesOf, readByteBody } from './input/bytes.ts';
 export {
   bigintId,

@@ -16,6 +16,15 @@ export type BodyLimits = {
 
 export const bodyLimits: BodyLimits = { bodyBytesMax: 64 * 1024, depthMax: 8, entriesMax: 1_000 };
 
+const ownLimits = new WeakMap<object, Partial<BodyLimits>>();
+
+/** Middleware of a route whose JSON body has limits of its own. They hold before it is known who calls. */
+export function limitBody(limits: Partial<BodyLimits>): MiddlewareHandler {
+  const mark: MiddlewareHandler = (_c, next) => next();
+  ownLimits.set(mark, limits);
+  return mark;
+}
+
 /**
  * The `body` of a route that takes JSON. It is always required: if an optional one is missing, the handler gets
  * unchecked input.
@@ -29,9 +38,11 @@ export function jsonBody<Schema extends ZodType>(schema: Schema) {
  * application/json` even for an empty object: a browser then sends a CORS preflight first, so a foreign web page cannot
  * post here. Refuses with 400, 413, 415 or 422.
  */
-export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
+export function readJsonBody(usual: BodyLimits): MiddlewareHandler {
   return async (c, next) => {
-    if (takesBody(c)) {
+    const routes = findTakers(c);
+    if (routes.length > 0) {
+      const limits = Object.assign({}, usual, ...routes.map(({ handler }) => ownLimits.get(handler)));
       requireJson(c.req.raw.headers);
       const text = decodeUtf8(await readBytes(c.req.raw, limits.bodyBytesMax));
       inspectJson(text, limits);
@@ -48,13 +59,14 @@ export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
   };
 }
 
-function takesBody(c: Context): boolean {
+/** The routes that take the JSON body of the request; none if it has none to be read. */
+function findTakers(c: Context) {
   const { method, raw } = c.req;
-  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false;
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return [];
   const routes = matchedRoutes(c).filter((route) => route.method !== 'ALL');
-  if (routes.length === 0 || routes.some(({ handler }) => isByteTaker(handler))) return false;
+  if (routes.some(({ handler }) => isByteTaker(handler))) return [];
   const isEmpty = (raw.headers.get('content-length') ?? '0') === '0' && !raw.headers.has('transfer-encoding');
-  return !(method === 'DELETE' && isEmpty);
+  return method === 'DELETE' && isEmpty ? [] : routes;
 }
 
 function requireJson(headers: Headers): void {

@@ -1,4 +1,16 @@
-import { type App, createStaffRoute, jsonBody, line, object, problems, text, time, uuid, z } from '@aether/http';
+import {
+  type App,
+  createStaffRoute,
+  jsonBody,
+  limitBody,
+  line,
+  object,
+  problems,
+  text,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { ChoicesSchema } from '../conversations/messages.schemas.ts';
 import { languages } from '../widgets/widgetsettings.ts';
@@ -20,6 +32,9 @@ const chatbotKey = object({ id: uuid() });
 const name = () => line({ charactersMax: 80 });
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: ChatbotSchema } } });
 
+/** Rules in five languages. As the database keeps them they are a little longer, and fit. */
+const rulesLimit = limitBody({ bodyBytesMax: 120 * 1024, entriesMax: 3_000 });
+
 const list = createStaffRoute({
   method: 'get',
   path: '/api/chatbots',
@@ -36,6 +51,7 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/chatbots',
+  middleware: rulesLimit,
   right: 'administrator',
   summary: 'Add a chatbot; it answers visitors once it is live',
   request: {
@@ -49,6 +65,7 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/chatbots/{id}',
+  middleware: rulesLimit,
   right: 'administrator',
   summary: 'Change a chatbot, or make it live in place of the widget’s other one',
   request: {
@@ -78,6 +95,7 @@ const saidMax = 200;
 const preview = createStaffRoute({
   method: 'post',
   path: '/api/chatbots/preview',
+  middleware: rulesLimit,
   right: 'person',
   readers: 'changes nothing',
   summary: 'What a chatbot with these rules would say; nothing is stored',

@@ -65,12 +65,7 @@ describe('a visitor who meets a chatbot', () => {
     const german = await visit(app, { widget_language: 'de', language: 'de-AT' });
     const config = (query: string) => app.callAnonymously('GET', `/api/widgets/${widgetKey}/config${query}`);
     expect((await config('?browser=nb,de-AT')).body).toMatchObject({ language: 'de', bot: { greeting: 'Hallo!' } });
-    for (const hostile of [
-      '',
-      '?language=&browser=,,',
-      '?language=%3Cscript%3E',
-      '?language=ar&browser=constructor',
-    ])
+    for (const hostile of ['', '?language=&browser=,,', '?language=%3Cscript%3E', '?language=ar&browser=constructor'])
       expect((await config(hostile)).body, hostile).toMatchObject({ language: 'en', bot: { greeting: 'Hello!' } });
     await speak([]);
     expect((await config('?browser=de')).body).toMatchObject({ language: 'en' });
@@ -164,5 +159,26 @@ describe('an administrator', () => {
       status: 403,
       body: { code: 'admin-only' },
     });
+  });
+});
+
+test('rules for many questions in five languages can be saved and tried, and longer ones are refused with the limit', async () => {
+  const questions = Array.from({ length: 40 }, (_, n) => ({
+    ...{ id: `question-${n}`, label: `Question ${n}`, answer: 'word '.repeat(60), hand_over: false },
+    keywords: ['one', 'two', 'three', 'four', 'five'],
+  }));
+  const translated = Object.fromEntries(
+    questions.map(({ id, label, answer, keywords }) => [id, { label, answer, keywords }]),
+  );
+  const translations = Object.fromEntries(['de', 'fr', 'es', 'tr'].map((each) => [each, { questions: translated }]));
+  const polyglot = { ...rules, questions, translations };
+  const made = await create({ rules: polyglot });
+  expect(Object.keys(made.rules.translations.tr.questions)).toHaveLength(40);
+  const preview = await asAdmin('POST', '/api/chatbots/preview', { rules: polyglot, conversation: [], language: 'tr' });
+  expect(preview.status).toBe(200);
+  const long = { ...polyglot, questions: questions.map((each) => ({ ...each, answer: 'word '.repeat(400) })) };
+  expect(await asAdmin('POST', '/api/chatbots', { widget_id: widgetId, name: 'Long', rules: long })).toMatchObject({
+    status: 413,
+    body: { detail: 'Send at most 122880 bytes in one request.' },
   });
 });
