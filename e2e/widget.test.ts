@@ -238,6 +238,10 @@ test('the widget speaks the language of the visitor’s browser, or the one that
   });
   const context = await visitorBrowser(browser, { locale: 'de-AT' });
   const page = await context.newPage();
+  const bare = await context.newPage();
+  await bare.addInitScript(`Object.defineProperty(navigator, 'languages', { value: undefined })`);
+  await bare.goto(`${site}/${key}`);
+  await bare.getByRole('button', { name: 'Open the chat' }).waitFor();
   await page.goto(`${site}/${key}?language=nb`);
   await page.getByRole('button', { name: 'Chat öffnen' }).click();
   const panel = page.getByRole('dialog', { name: 'Chatten Sie mit uns' });
@@ -254,9 +258,6 @@ test('the widget speaks the language of the visitor’s browser, or the one that
   await expect
     .poll(async () => (await conversationOf(stack, email))?.session, { timeout: 25_000 })
     .toMatchObject({ language: 'fr-CA', widget_language: 'fr' });
-  await page.addInitScript(`Object.defineProperty(navigator, 'languages', { value: undefined })`);
-  await page.goto(`${site}/${key}`);
-  await page.getByRole('button', { name: 'Open chat' }).waitFor();
   await context.close();
 });
 
