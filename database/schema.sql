@@ -9856,9 +9856,9 @@ comment on column support.messages.number is 'Dense within the session, in the o
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 comment on column support.messages.files is 'What its reader sees of its files: [{id, name, type, size, width, height, has_thumbnail}].';
-comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out}; is_other:
-not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation. refused: files
-that were not taken, each with its name and why.';
+comment on column support.messages.mail is 'Of a message that came by e-mail: {id, is_other, is_cut, attachments, is_unproven, is_new, subject, vouched, refused, left_out};
+is_other: not from the address that the visitor had left. is_unproven: it answered no mail of ours. is_new: it opened the conversation.
+refused: files that were not taken, each with its name and why.';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX messages_words ON support.messages USING gin (platform.text_terms(body, created_at)) WITH (fastupdate=off);
 CREATE TRIGGER queue_mail AFTER INSERT ON support.messages FOR EACH ROW WHEN ((new.author = 'agent'::text)) EXECUTE FUNCTION support.queue_mail();
