@@ -135,7 +135,8 @@ const dealWords: Record<DealEntry['change'], [word: string, tone: Tone]> = {
 };
 
 function DealItem({ entry }: { entry: DealEntry }) {
-  const [word, tone] = dealWords[entry.change];
+  // The server may be newer than this page, and tell of changes that it has no word for.
+  const [word, tone] = dealWords[entry.change] ?? dealWords.edited;
   const isHanded = entry.change === 'edited' && entry.changes.every(({ field }) => field === 'customer');
   const [only] = entry.changes;
   const part = entry.change === 'contact_added' && !isNothing(only?.new) ? showChanged(only?.new) : undefined;

@@ -23,7 +23,7 @@ import { ViewBar } from '../views/ViewBar.tsx';
 import { CustomerFilterMenu } from './CustomerFilterMenu.tsx';
 import { defaultColumns, listColumns } from './columns.tsx';
 import { isOutdated, outdatedIn } from './outdated.ts';
-import type { CustomerSearch } from './search.ts';
+import { type CustomerSearch, sortingOf } from './search.ts';
 
 /** Loaded when something is chosen. */
 const CustomersBar = lazyPage(() => import('./CustomersBar.tsx'), 'CustomersBar', 'panel');
@@ -146,7 +146,7 @@ export function CustomersPage() {
           nameOf={({ name }) => name}
           selection={selection}
           total={total}
-          sorting={{ sort: filters.sort ?? 'created', dir: filters.dir ?? (filters.sort ? 'asc' : 'desc') }}
+          sorting={sortingOf(filters)}
           onSort={change}
           hasMore={hasNextPage && !isPlaceholderData}
           onMore={fetchNextPage}

@@ -25,6 +25,14 @@ const readSort = (value: unknown): CustomerSort | undefined =>
   readOneOf(value, customerSorts) ??
   (typeof value === 'string' && /^custom\.[a-z][a-z0-9_]{0,39}$/.test(value) ? (value as CustomerSort) : undefined);
 
+/** The orders that begin with the newest or largest, as on the server. */
+const downwards: readonly string[] = ['created', 'updated', 'last_activity', 'open_deals'];
+
+/** The order that the list has, also if its address does not say which way. */
+export function sortingOf({ sort = 'created', dir }: CustomerSearch) {
+  return { sort, dir: dir ?? (downwards.includes(sort) ? ('desc' as const) : ('asc' as const)) };
+}
+
 /** The search of the customers' URL; unknown values are left out. */
 export function readCustomerSearch(given: Record<string, unknown>): CustomerSearch {
   return {
