@@ -271,7 +271,7 @@ test('a colleague who is mentioned by keyboard finds it in the inbox of the othe
   found.push(...(await look(crm, 'inbox')));
   await crm.keyboard.press('j');
   await crm.keyboard.press('Enter');
-  await crm.getByRole('heading', { name: 'Inga’s lamps' }).waitFor();
+  await crm.getByRole('heading', { name: 'Inga’s lamps', level: 1 }).waitFor();
   await follow(crm, `${stack.foundation}/inbox?kind=handover`);
   await crm.getByText('Nothing of this kind').waitFor();
   found.push(...(await look(crm, 'inbox-empty')));

@@ -122,6 +122,7 @@ describe('a widget', () => {
       name: 'Shop',
       asks_rating: true,
       language: 'en',
+      languages: [],
       theme: { color: '#2456d6', mode: 'auto', position: 'right' },
       texts: {},
       ask: 'before',

@@ -134,7 +134,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
   test('7. finds no secrets, teams, ids or rules in the widget’s settings', async () => {
     const { body } = await app.callAnonymously('GET', `/api/widgets/${shopKey}/config`);
     expect(Object.keys(body).sort()).toEqual([
-      ...['ask', 'asks_rating', 'bot', 'is_online', 'language', 'name', 'opens_at', 'texts', 'theme'],
+      ...['ask', 'asks_rating', 'bot', 'is_online', 'language', 'languages', 'name', 'opens_at', 'texts', 'theme'],
     ]);
     expect(JSON.stringify(body)).not.toContain(secret);
   });
