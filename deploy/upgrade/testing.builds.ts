@@ -45,6 +45,8 @@ call platform.classify_columns('crm.saved_views', content => 'title');
 const contract = (expanding: number) => `-- aether: breaks-apps-below ${expanding}
 drop trigger keep_view_title on crm.saved_views;
 drop function crm.keep_view_title();
+call platform.record_changes('crm.saved_views', 'foundation', 'view', 'id', 'owner_id page title query is_shared', name => 'title',
+  secret => 'query', refers => 'owner_id=user', only_if => 'is_shared');
 delete from platform.inventory where relation = 'crm.saved_views' and column_name = 'name';
 alter table crm.saved_views drop column name;
 `;
