@@ -258,7 +258,9 @@ async function* rowsOf(path: string) {
 }
 
 /** The script may have been left out. */
-const beside = (each: number, script: number): string => (script === 0 ? '' : `${(each / script).toFixed(2)}×`);
+function beside(each: number, script: number): string {
+  return script === 0 ? '' : `${(each / script).toFixed(2)}×`;
+}
 
 function report(): void {
   const sum = (of: Map<string, number>, beginning: string) =>
