@@ -13728,10 +13728,14 @@ begin
       select array_agg(distinct n.id) into all_ids
       from (select unnest(ids) as id union all
             select q.subject_id from sync.quality_findings q where q.other_id = any (ids::uuid[]) and q.subject = 'customer') n;
+      -- A repair may have written activities in this transaction, whose rows are otherwise written at its end.
+      set constraints crm.note_activity, crm.note_changed_activity immediate;
+      set constraints crm.note_activity, crm.note_changed_activity deferred;
       -- An event that is not numbered yet is in no log: while the outbox is behind, nothing is said about it.
       if sync.outbox_age() > interval '30 seconds' then without := '{drift.event,drift.history}'; end if;
       select coalesce(jsonb_agg(f), '[]') into now_found
-      from (select sync.find_in_customers(all_ids::uuid[]) union all select sync.find_children(all_ids::uuid[])) n (f);
+      from (select sync.find_in_customers(all_ids::uuid[]) union all select sync.find_children(all_ids::uuid[])
+        union all select sync.find_stale_activity(all_ids::uuid[])) n (f);
     when 'company' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_companies(ids::uuid[]) f;
     when 'deal' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_deals(ids::bigint[]) f;
     when 'session' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_sessions(ids::uuid[]) f;
@@ -15594,6 +15598,36 @@ BEGIN ATOMIC
   LIMIT 1;
 END;
 
+CREATE OR REPLACE FUNCTION sync.find_stale_activity(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+ SET enable_seqscan TO 'off'
+BEGIN ATOMIC
+ SELECT jsonb_build_object('finding', 'drift.activity', 'subject', 'customer', 'subject_id', c.id, 'part', '', 'customer_id', c.id, 'detail', jsonb_build_object('because',
+         CASE
+             WHEN (k.customer_id IS NULL) THEN 'missing'::text
+             WHEN ((c.erased_at IS NOT NULL) OR (NOT (EXISTS ( SELECT
+                FROM crm.activities a
+               WHERE (a.customer_id = c.id))))) THEN 'left'::text
+             ELSE 'other'::text
+         END)) AS jsonb_build_object
+    FROM ((platform.customers c
+      LEFT JOIN crm.customer_activity k ON ((k.customer_id = c.id)))
+      LEFT JOIN LATERAL ( SELECT a.occurred_at AS last_at
+            FROM crm.activities a
+           WHERE ((a.customer_id = c.id) AND (a.occurred_at < COALESCE(k.next_at, 'infinity'::timestamp with time zone)))
+           ORDER BY a.occurred_at DESC, a.id DESC
+          LIMIT 1) t ON (true))
+   WHERE ((c.id = ANY (find_stale_activity.ids)) AND
+         CASE
+             WHEN (c.erased_at IS NOT NULL) THEN (k.customer_id IS NOT NULL)
+             ELSE ((t.last_at IS DISTINCT FROM k.last_at) OR (k.last_at > clock_timestamp()) OR ((k.next_at IS NOT NULL) AND (NOT (EXISTS ( SELECT
+                FROM crm.activities a
+               WHERE ((a.customer_id = c.id) AND (a.occurred_at = k.next_at)))))))
+         END);
+END;
+
 CREATE OR REPLACE FUNCTION sync.find_webhook(of_name text, holds boolean)
  RETURNS sync.webhooks
  LANGUAGE plpgsql
@@ -16964,6 +16998,8 @@ begin
         insert into crm.customer_order (customer_id, account_tier, updated_at) values (c.id, coalesce(c.account_tier, '~'), c.updated_at)
         on conflict (customer_id) do update set account_tier = excluded.account_tier, updated_at = excluded.updated_at;
       end if;
+    when 'drift.activity' then
+      perform crm.count_activity(c.id);
     when 'drift.event' then
       -- A new version has an event of its own: every reader that missed one reads the customer again.
       perform platform.count_change(c.id);

@@ -109,6 +109,58 @@ insert into crm.customer_activity (customer_id, last_at, next_at)
 select a.customer_id, max(a.occurred_at) filter (where a.occurred_at <= now()), min(a.occurred_at) filter (where a.occurred_at > now())
 from crm.activities a join platform.customers c on c.id = a.customer_id and c.erased_at is null group by a.customer_id;
 
+-- Whether the row is that of the timeline. It was written at some moment before now: the last entry before the one that lay ahead then is
+-- the last activity. So a row that waits for crm.settle_activities is right. One statement sees of a writer both the activity and the
+-- row, or neither; the time is that of the look, since a writer may have begun after the caller's transaction.
+create function sync.find_stale_activity(ids uuid[]) returns setof jsonb
+language sql stable set enable_seqscan = off
+begin atomic
+  select jsonb_build_object('finding', 'drift.activity', 'subject', 'customer', 'subject_id', c.id, 'part', '', 'customer_id', c.id,
+    'detail', jsonb_build_object('because', case when k.customer_id is null then 'missing'
+      when c.erased_at is not null or not exists (select from crm.activities a where a.customer_id = c.id) then 'left' else 'other' end))
+  from platform.customers c left join crm.customer_activity k on k.customer_id = c.id
+    left join lateral (
+      select a.occurred_at as last_at from crm.activities a
+      where a.customer_id = c.id and a.occurred_at < coalesce(k.next_at, 'infinity')
+      order by a.occurred_at desc, a.id desc limit 1) t on true
+  where c.id = any (find_stale_activity.ids) and case when c.erased_at is not null then k.customer_id is not null
+    else t.last_at is distinct from k.last_at or k.last_at > clock_timestamp()
+      or k.next_at is not null
+        and not exists (select from crm.activities a where a.customer_id = c.id and a.occurred_at = k.next_at) end;
+end;
+
+insert into sync.quality_numbers (finding, scan, is_repaired) values ('drift.activity', 'customers', true);
+do $$
+declare
+  change record;
+  known text;
+begin
+  for change in select * from (values
+    ('sync.check_subjects(text, text[])',
+     '      -- An event that is not numbered yet',
+     '      -- A repair may have written activities in this transaction, whose rows are otherwise written at its end.
+      set constraints crm.note_activity, crm.note_changed_activity immediate;
+      set constraints crm.note_activity, crm.note_changed_activity deferred;
+      -- An event that is not numbered yet'),
+    ('sync.check_subjects(text, text[])',
+     'union all select sync.find_children(all_ids::uuid[])) n (f);',
+     'union all select sync.find_children(all_ids::uuid[])
+        union all select sync.find_stale_activity(all_ids::uuid[])) n (f);'),
+    ('sync.mend(sync.quality_findings)',
+     $c$    when 'drift.event' then
+$c$,
+     $c$    when 'drift.activity' then
+      perform crm.count_activity(c.id);
+    when 'drift.event' then
+$c$)) as c (function, was, becomes) loop
+    known := pg_get_functiondef(change.function::regprocedure);
+    if length(known) - length(replace(known, change.was, '')) <> length(change.was) then
+      raise exception '% does not say once: %', change.function, change.was;
+    end if;
+    execute replace(known, change.was, change.becomes);
+  end loop;
+end $$;
+
 -- The values of one custom field in their order: numbers by size; dates, choices, marks and the beginnings of texts as people sort words.
 -- The expressions are those of foundation/server/customers/conditionmatch.ts.
 create index custom_values_by_text on crm.custom_field_values

@@ -155,6 +155,14 @@ export const findingKinds: FindingKind[] = [
     action: 'Repair',
   },
   {
+    finding: 'drift.activity',
+    group: 'drift',
+    title: 'Last activity',
+    why: 'The list of customers filters and sorts by a last activity that the timeline of the customer does not have.',
+    fix: 'repair',
+    action: 'Repair',
+  },
+  {
     finding: 'drift.event',
     group: 'drift',
     title: 'Version and newest event',
@@ -214,6 +222,13 @@ export const unreachableReasons: Record<string, string> = {
   misspelt: 'its domain ends in a misspelt word',
 };
 
+/** How the last activity that is kept differs from the timeline, in words: what sync.find_stale_activity answers. */
+const staleActivities: Record<string, string> = {
+  missing: 'the timeline has entries, and no last activity is kept',
+  left: 'a last activity is kept, and there is nothing left that it could be',
+  other: 'another last activity is kept than that of the timeline',
+};
+
 type Described = {
   finding: string;
   subject: string;
@@ -243,6 +258,8 @@ export function describeFound({ finding, subject, subject_id, part, detail, addr
       return `activity ${subject_id} of type ${detail.type} names a ${detail.source} that does not exist`;
     case 'orphan.session':
       return `conversation ${subject_id}`;
+    case 'drift.activity':
+      return staleActivities[String(detail.because)] ?? String(detail.because);
     case 'drift.event':
       return `version ${detail.version}, and the newest event says ${detail.logged}`;
     case 'drift.number':

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import { connectPlatform, type PlatformDb, type Queryable } from '@aether/platform';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { findingKinds } from './findings.ts';
+import { describeFound, findingKinds } from './findings.ts';
 import { readQualityBoard } from './quality.ts';
 
 let database: TestDatabase;
@@ -287,6 +287,126 @@ describe('drift is proven and repaired', () => {
     expect(await repair(found[0].id)).toEqual([{ id: found[0].id, outcome: 'mended' }]);
     const { rows } = await superuser.query('select version from sync.outbox where key = $1', [id]);
     expect(rows).toEqual([{ version: '5' }]);
+  });
+});
+
+describe('the last activity of a customer', () => {
+  const spoke = (id: string, ...ago: string[]) =>
+    foundation.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at)
+       select $1, 'note', 'A', now() - n::interval from unnest($2::text[]) n`,
+      [id, ago],
+    );
+  /** With the place of the row, which every write changes. */
+  const kept = async (id: string) =>
+    (
+      await superuser.query(
+        `select k.ctid::text as place, k.last_at, k.next_at, (
+           select max(a.occurred_at) from crm.activities a where a.customer_id = $1 and a.occurred_at <= now()) as spoke_at
+         from crm.customer_activity k where k.customer_id = $1`,
+        [id],
+      )
+    ).rows[0];
+
+  test.each([
+    ['missing', 'delete from crm.customer_activity where customer_id = $1'],
+    ['other', `update crm.customer_activity set last_at = last_at - interval '1 hour' where customer_id = $1`],
+    ['other', `update crm.customer_activity set last_at = now() + interval '1 hour' where customer_id = $1`],
+    ['other', 'update crm.customer_activity set next_at = null where customer_id = $1'],
+    ['other', `update crm.customer_activity set next_at = next_at + interval '1 hour' where customer_id = $1`],
+    [
+      'other',
+      `insert into crm.activities (customer_id, type, description, created_by_app) values ($1, 'note', 'A', 'foundation')`,
+    ],
+    ['other', `delete from crm.activities where customer_id = $1 and occurred_at < now()`],
+    ['other', `delete from crm.activities where customer_id = $1 and occurred_at > now()`],
+    ['left', 'delete from crm.activities where customer_id = $1'],
+    ['left', 'update platform.customers set erased_at = now() where id = $1'],
+  ])('that is wrong (%s) is found and repaired after: %s', async (because, sql) => {
+    const [id, right] = [await person(), await person()];
+    for (const each of [id, right]) await spoke(each, '2 days', '1 day', '-7 days');
+    const before = await kept(right);
+    await check('customer', id, right);
+    expect([await findingsOf(id), await findingsOf(right)]).toEqual([[], []]);
+    await breakQuietly(sql, [id]);
+    await check('customer', id, right);
+    const found = (await findingsOf(id)).find((row) => row.finding === 'drift.activity');
+    expect(found?.detail).toEqual({ because });
+    expect(describeFound({ ...found, subject: 'customer', subject_id: id, address: null })).toMatch(
+      /last activity is kept/,
+    );
+    expect(await repair(found.id)).toEqual([{ id: found.id, outcome: 'mended' }]);
+    expect(await namesOf(id)).not.toContain('drift.activity');
+    const { spoke_at, last_at } = (await kept(id)) ?? {};
+    expect(last_at).toEqual(spoke_at);
+    expect(await repair(found.id)).toEqual([{ id: found.id, outcome: 'gone' }]);
+    expect([await findingsOf(right), await kept(right)]).toEqual([[], before]);
+  });
+
+  test('that is right already when its repair comes is not written again', async () => {
+    const id = await person();
+    await spoke(id, '1 day');
+    await breakQuietly(`update crm.customer_activity set last_at = now() where customer_id = $1`, [id]);
+    await check('customer', id);
+    const [found] = await findingsOf(id);
+    await spoke(id, '1 hour'); // its trigger has written the row
+    const before = await kept(id);
+    expect(await repair(found.id)).toEqual([{ id: found.id, outcome: 'gone' }]);
+    expect(await kept(id)).toEqual(before);
+  });
+
+  test('that waits for what lay ahead and has come is no finding', async () => {
+    const id = await person();
+    await spoke(id, '1 day');
+    await breakQuietly(
+      `insert into crm.activities (customer_id, type, description, created_by_app, occurred_at)
+       values ($1, 'note', 'A', 'foundation', now() - interval '1 hour')`,
+      [id],
+    );
+    await breakQuietly(
+      `update crm.customer_activity set next_at = (select max(occurred_at) from crm.activities where customer_id = $1)
+       where customer_id = $1`,
+      [id],
+    );
+    await check('customer', id);
+    expect(await findingsOf(id)).toEqual([]);
+  });
+
+  test('that somebody is writing is no finding, neither before the commit nor in a look that began before the writer', async () => {
+    const [id, moved, target] = [await person(), await person(), await person()];
+    await spoke(id, '2 days');
+    await spoke(moved, '2 days');
+    const [looking, writing] = [await database.connect('postgres'), await database.connect('postgres')];
+    await looking.query('begin');
+    const look = async () => {
+      await looking.query('select sync.check_subjects($1, $2)', ['customer', [id, moved, target]]);
+      return (await looking.query(`select finding from sync.quality_findings where finding = 'drift.activity'`)).rows;
+    };
+    expect(await look()).toEqual([]);
+    await writing.query('begin');
+    await writing.query(
+      `insert into crm.activities (customer_id, type, description, created_by_app) values ($1, 'note', 'A', 'foundation')`,
+      [id],
+    );
+    await writing.query('update crm.activities set customer_id = $2 where customer_id = $1', [moved, target]);
+    expect(await look()).toEqual([]);
+    await writing.query('commit');
+    expect(await look()).toEqual([]);
+    await looking.query('commit');
+    expect([await kept(moved), (await kept(target)).last_at]).toEqual([undefined, (await kept(target)).spoke_at]);
+  });
+
+  test('that a repair of something else has moved is no finding of it', async () => {
+    const [survivor, loser] = [await person(), await person()];
+    await spoke(survivor, '2 days');
+    await spoke(loser, '1 day');
+    await superuser.query('update platform.customers set merged_into = $1 where id = $2', [survivor, loser]);
+    await check('customer', survivor, loser);
+    const child = (await findingsOf(loser)).find((row) => row.part === 'crm.activities');
+    expect(await repair(child.id)).toEqual([{ id: child.id, outcome: 'mended' }]);
+    await check('customer', survivor);
+    expect([...(await namesOf(survivor)), ...(await namesOf(loser))]).not.toContain('drift.activity');
+    expect([await kept(loser), (await kept(survivor)).last_at]).toEqual([undefined, (await kept(survivor)).spoke_at]);
   });
 });
 

@@ -46,11 +46,14 @@ describe('the board of data quality', () => {
     expect((await app.call('GET', '/api/quality/findings/no.such')).status).toBe(422);
   });
 
-  test('a repair has the person and the reason in its record', async () => {
-    const id = await person('order@acme.org');
-    await superuser.query('delete from crm.customer_order where customer_id = $1', [id]);
+  test.each([
+    ['drift.order', 'delete from crm.customer_order where customer_id = $1'],
+    ['drift.activity', 'insert into crm.customer_activity (customer_id, last_at) values ($1, now())'],
+  ])('a repair of %s has the person and the reason in its record', async (finding, breakIt) => {
+    const id = await person(`${finding}@acme.org`);
+    await superuser.query(breakIt, [id]);
     await check(id);
-    const { body } = await app.call('GET', '/api/quality/findings/drift.order');
+    const { body } = await app.call('GET', `/api/quality/findings/${finding}`);
     const done = await app.callAs('boss')('POST', '/api/quality/repairs', {
       ids: [body.rows[0].id],
       reason: 'after the restore',
@@ -65,7 +68,7 @@ describe('the board of data quality', () => {
       reason: 'after the restore',
       outcome: { mended: 1 },
     });
-    expect(await countOf('drift.order')).toBe(0);
+    expect(await countOf(finding)).toBe(0);
   });
 
   test('a correction takes the key that the platform makes, and is undone by its record once', async () => {
