@@ -181,7 +181,7 @@ async function fetchOne(server: LocalServer, sql: string): Promise<unknown> {
   return rows[0].found;
 }
 
-/** The times of several tries, sorted; of the second page none if there is none. */
+/** The sorted times of several tries. A list that has one page only has no times for a second one. */
 async function measure(
   db: PlatformDb,
   {

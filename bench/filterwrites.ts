@@ -144,9 +144,10 @@ try {
     }
     const of = (pick: (turn: { off: Turn; on: Turn }) => number) => median(turns.map(pick));
     const ratios = turns.map(({ on, off }) => on.ms / off.ms).toSorted((a, b) => a - b);
-    console.log(
-      `| ${kind.name} | ${of((t) => t.off.ms).toFixed(2)} | ${of((t) => t.on.ms).toFixed(2)} | ${median(ratios).toFixed(2)} (${ratios[0]?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)}) | ${Math.round(of((t) => t.off.walBytes))} → ${Math.round(of((t) => t.on.walBytes))} |`,
-    );
+    const [off, on] = [of((t) => t.off.ms), of((t) => t.on.ms)].map((ms) => ms.toFixed(2));
+    const range = `${median(ratios).toFixed(2)} (${ratios[0]?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)})`;
+    const bytes = `${Math.round(of((t) => t.off.walBytes))} → ${Math.round(of((t) => t.on.walBytes))}`;
+    console.log(`| ${kind.name} | ${off} | ${on} | ${range} | ${bytes} |`);
   }
   await app.end();
   await superuser.end();

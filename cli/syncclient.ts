@@ -86,7 +86,10 @@ async function findUrl(options: Common, login: 'sync_app' | 'privacy_app' = 'syn
   return url;
 }
 
-/** The settings that the command has in common with the servers: those of its environment, and beneath them those of what `npm start` runs, if that is where it goes. */
+/**
+ * The settings that the command shares with the servers. Its environment comes first. If neither an option nor the environment names a
+ * database, the settings of what `npm start` runs fill in what the environment leaves out.
+ */
 export function settingsOf({ url }: Common): Variables {
   return { ...(url || readOfLogin('sync_app', 'URL') ? {} : readRunning()), ...process.env };
 }

@@ -25,7 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = await newTestFolder('homes');
   project.provide('aetherHomes', folder);
   const isWhole = project.config.include.some((pattern) => pattern.includes('onestack'));
-  if (isWhole) makeTemplate(folder).catch(() => {}); // whoever waits for it is told why it failed
+  if (isWhole) makeTemplate(folder).catch(() => {}); // a failure is told to the test that waits for the home
   return async () => {
     const shared = (await readdir(folder)).filter((name) => name.endsWith(processSuffix));
     await Promise.all(shared.map((name) => end(Number.parseInt(name, 10))));

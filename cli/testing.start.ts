@@ -88,8 +88,8 @@ async function buildWeb(): Promise<void> {
 }
 
 /**
- * The home that the tests of one run copy, in which everything was started once, with the demo data. The first who asks makes it: in a run of
- * everything that is the set-up, while it makes the tests' database.
+ * Makes the home that the tests of one run copy: everything was started in it once, so it has the demo data. It is made at the first call. In a
+ * run of the whole suite the set-up calls first, while it makes the database of the tests.
  *
  * @param folder of the homes of this run
  * @param onStarted is told of the process before it is awaited

@@ -49,7 +49,8 @@ call platform.classify('platform.setting_changes', null, 'keep',
   content => 'name before after', stays => 'name before after',
   technical => 'id changed_at transaction home kind key part part_name change hidden actor app login trace');
 
--- What a setting or a person is called; null if there is none. What has parts goes before them: then it is called by its last name.
+-- The name of a setting or of a person; null if there is none. A setting that is deleted goes before its parts: for those it has the
+-- name that its last recorded change says.
 create function platform.name_of_setting(of_kind text, of_key text) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 begin

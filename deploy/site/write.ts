@@ -40,7 +40,7 @@ if (options.serve) {
   server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${options.port}`));
 }
 
-/** The file at an address of the site. @throws if there is none, or the address cannot be read */
+/** Reads the file that an address of the site stands for. @throws if the site has no such file, or the address cannot be decoded */
 async function readAt(address: string): Promise<{ bytes: Buffer; kind: string | undefined }> {
   const { pathname } = new URL(address, 'http://localhost');
   const path = normalize(decodeURIComponent(pathname)).replace(/\/$/, '/index.html');
