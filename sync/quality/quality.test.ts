@@ -404,6 +404,7 @@ describe('the last activity of a customer', () => {
     await check('customer', survivor, loser);
     const child = (await findingsOf(loser)).find((row) => row.part === 'crm.activities');
     expect(await repair(child.id)).toEqual([{ id: child.id, outcome: 'mended' }]);
+    expect([...(await namesOf(survivor)), ...(await namesOf(loser))]).not.toContain('drift.activity');
     await check('customer', survivor);
     expect([...(await namesOf(survivor)), ...(await namesOf(loser))]).not.toContain('drift.activity');
     expect([await kept(loser), (await kept(survivor)).last_at]).toEqual([undefined, (await kept(survivor)).spoke_at]);
