@@ -87,12 +87,30 @@ async function searchStretch(
   filter: EventFilter,
   { direction, after, limit, stretch = stretchMax }: Place,
 ): Promise<FoundEvents> {
+  const { low, high, goesOnAt } = await findStretch(client, filter, { direction, after, stretch });
+  // The bounds are values of a statement of their own: PostgreSQL then opens only the partitions of the stretch.
+  const { values, parameter } = collectValues();
+  const conditions = [`e.position between ${parameter(low, 'bigint')} and ${parameter(high, 'bigint')}`];
+  const events = await rowsOf<LoggedEvent>(
+    client,
+    `select ${loggedColumns} from sync.events e where ${[...conditions, ...restOf(filter, parameter)].join(' and ')}
+     order by e.position ${direction} limit ${parameter(limit)}`,
+    values,
+  );
+  return found(events, limit, goesOnAt);
+}
+
+/** The first and the last position that this search reads, and where the next one goes on. */
+async function findStretch(
+  client: Sql,
+  filter: EventFilter,
+  { direction, after, stretch }: { direction: 'asc' | 'desc'; after: number | undefined; stretch: number },
+): Promise<{ low: number; high: number; goesOnAt: number | undefined }> {
   const { values, parameter } = collectValues();
   const isUp = direction === 'asc';
   const [above, below] = isUp ? [after, undefined] : [undefined, after];
-  // The first and the last position that may fit, and of them those that this search reads.
   const lows = [
-    '(select e.position from sync.events e order by e.position limit 1)',
+    'coalesce(sync.oldest(), sync.head() + 1)',
     ...(above === undefined ? [] : [`${parameter(above, 'bigint')} + 1`]),
     ...(filter.since ? [`sync.position_at(${parameter(filter.since, 'timestamptz')})`] : []),
   ];
@@ -101,26 +119,15 @@ async function searchStretch(
     ...(below === undefined ? [] : [`${parameter(below, 'bigint')} - 1`]),
     ...(filter.until ? [`sync.position_at(${parameter(filter.until, 'timestamptz')}) - 1`] : []),
   ];
-  const conditions = ['e.position >= (select low from stretch)', 'e.position <= (select high from stretch)'];
-  const rows = await rowsOf<LoggedEvent & { goes_on_at: number | null }>(
+  const [wanted] = await rowsOf<{ low: number; high: number }>(
     client,
-    `with wanted as (select greatest(${lows.join(', ')}) as low, least(${highs.join(', ')}) as high),
-     stretch as materialized (
-       select ${isUp ? 'w.low' : `greatest(w.low, w.high - ${stretch - 1})`} as low,
-         ${isUp ? `least(w.high, w.low + ${stretch - 1})` : 'w.high'} as high,
-         case when w.high - w.low >= ${stretch} then ${isUp ? `w.low + ${stretch - 1}` : `w.high - ${stretch - 1}`} end as goes_on_at
-       from wanted w)
-     select ${loggedColumns}, s.goes_on_at::float8 as goes_on_at
-     from stretch s left join lateral (
-       select e.* from sync.events e where ${[...conditions, ...restOf(filter, parameter)].join(' and ')}
-       order by e.position ${direction} limit ${parameter(limit)}) e on true
-     order by e.position ${direction}`,
+    `select greatest(${lows.join(', ')})::float8 as low, least(${highs.join(', ')})::float8 as high`,
     values,
   );
-  const events = rows
-    .filter(({ position }) => position !== null)
-    .map(({ goes_on_at: _, ...event }) => event as LoggedEvent);
-  return found(events, limit, rows[0]?.goes_on_at ?? undefined);
+  const { low, high } = wanted as { low: number; high: number };
+  if (high - low < stretch) return { low, high, goesOnAt: undefined };
+  const end = isUp ? low + stretch - 1 : high - stretch + 1;
+  return isUp ? { low, high: end, goesOnAt: end } : { low: end, high, goesOnAt: end };
 }
 
 function found(events: LoggedEvent[], limit: number, goesOnAt: number | undefined): FoundEvents {

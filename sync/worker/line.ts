@@ -22,8 +22,8 @@ export type Line = {
   /** @throws when no answer comes in time, and the database's own errors */
   open(settings: string): Promise<void>;
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** Several statements in one message: the server runs all of them even if the line goes silent meanwhile. */
-  send(text: string): Promise<pg.QueryResult[]>;
+  /** A statement that comes again and again: the server reads and plans it once for the line. */
+  run<Row extends pg.QueryResultRow>(statement: { name: string; text: string }, values: unknown[]): Promise<Row[]>;
   isLost(): boolean;
   /** Of a line that is open. */
   certificate(): Certificate;
@@ -64,7 +64,7 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
   client.on('end', lose);
   client.on('notification', ({ channel }) => onNotified(channel));
 
-  async function ask(query: { text: string; values?: unknown[] }): Promise<pg.QueryResult> {
+  async function ask(query: { text: string; values?: unknown[]; name?: string }): Promise<pg.QueryResult> {
     if (isLost) throw new Error('Connection terminated: the line to the database is gone.');
     try {
       return await client.query(query);
@@ -86,7 +86,8 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
     },
     query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
       (await ask({ text, values })).rows as Row[],
-    send: async (text) => (await ask({ text })) as unknown as pg.QueryResult[],
+    run: async <Row extends pg.QueryResultRow>(statement: { name: string; text: string }, values: unknown[]) =>
+      (await ask({ ...statement, values })).rows as Row[],
     isLost: () => isLost,
     certificate: () => readCertificate(client),
     cut,

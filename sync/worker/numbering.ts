@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import type { Floor } from './floor.ts';
 import type { Lease } from './lease.ts';
 import type { Line } from './line.ts';
@@ -7,6 +6,11 @@ import type { Line } from './line.ts';
 const backlogFactor = 4;
 /** After how many events the worker asks again for partitions that could not be made. */
 const partitionRetryEvents = 1_000;
+
+const numberBatch = {
+  name: 'number',
+  text: 'select moved, head::float8 as head from sync.sequence($1, $2, $3, $4)',
+};
 
 /** isFull: more events may wait. */
 export type Batch = { moved: number; head: number; isFull: boolean };
@@ -45,14 +49,9 @@ export function createNumbering(
     /** Numbers one batch and thereby renews the lease. @throws TermOver when another worker leads: then nothing was numbered */
     async number(): Promise<Batch> {
       const sentAt = performance.now();
-      // One message of four statements: the numbering statement takes its snapshot after the lock, and a line that goes silent meanwhile
-      // leaves
-      // no open transaction behind.
-      const results = await line.send(
-        `begin; select from sync.sequencer for update;
-         select moved, head::float8 as head from sync.sequence(${size}, ${floor.id()}, ${lease.term() ?? 0}, ${lease.leaseMs}); commit`,
-      );
-      const batch = (results[2] as pg.QueryResult<{ moved: number | null; head: number }>).rows[0];
+      // One statement: a line that goes silent meanwhile leaves no open transaction behind.
+      const values = [size, floor.id(), lease.term() ?? 0, lease.leaseMs];
+      const [batch] = await line.run<{ moved: number | null; head: number }>(numberBatch, values);
       lease.note(sentAt, batch?.moved != null);
       const moved = batch?.moved ?? 0;
       head = batch?.head ?? head;
