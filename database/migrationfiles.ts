@@ -72,13 +72,17 @@ function readHeader(file: string, number: number, sql: string): Header {
 
 /**
  * Throws unless the statement can run twice: a migrator that is killed after it, before the entry in the history,
- * repeats it.
+ * repeats it. A block, such as one that commits after each partition of a table, can make no index concurrently.
  */
 function requireRepeatable(file: string, sql: string): void {
-  if (/\bcreate\s+(unique\s+)?index\b(?!\s+concurrently\s+if\s+not\s+exists\b)/i.test(sql))
+  const isBlock = /^(\s*--.*\n|\s)*do\b/i.test(sql);
+  const concurrently = isBlock ? '' : 'concurrently ';
+  const bare = (verb: string, repeatable: string) =>
+    new RegExp(`\\b${verb}\\s+index\\b(?!\\s+${(concurrently + repeatable).replaceAll(' ', '\\s+')}\\b)`, 'i');
+  if (bare('create(\\s+unique)?', 'if not exists').test(sql))
     throw new MigrationHistoryError(
-      `${file}: outside of a transaction write create index concurrently if not exists …`,
+      `${file}: outside of a transaction write create index ${concurrently}if not exists …`,
     );
-  if (/\bdrop\s+index\b(?!\s+concurrently\s+if\s+exists\b)/i.test(sql))
-    throw new MigrationHistoryError(`${file}: outside of a transaction write drop index concurrently if exists …`);
+  if (bare('drop', 'if exists').test(sql))
+    throw new MigrationHistoryError(`${file}: outside of a transaction write drop index ${concurrently}if exists …`);
 }

@@ -7267,7 +7267,7 @@ begin
         t.change not like ''contact\_%'' and t.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
         or t.occurred_at <= (select m.merged_at from platform.merges m where m.id = $1) and t.event_id in (
           select e.id from sync.events e
-          where e.customer = $2 or e.customer in (select c.id from platform.customers c where c.merged_into = $2))');
+          where e.position in (select sync.list_events_naming(array(select $2 union all select c.id from platform.customers c where c.merged_into = $2))))');
     elsif r.relation = 'platform.removed_emails' then
       gone := gone + platform.let_follow(r.relation, m, root, path, '
         t.id in (select (x.was ->> ''id'')::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
@@ -10396,22 +10396,24 @@ CREATE OR REPLACE FUNCTION sync.add_partitions(size bigint DEFAULT 1000000, OUT 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  head constant bigint := sync.head();
+  newest constant bigint := sync.head();
   partition name;
 begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
+  update sync.sequencer s set search_from = newest where s.only_one = (
+    select o.only_one from sync.sequencer o where o.search_from <> newest for update skip locked);
   select max(p.last) into last_position from sync.list_partitions() p;
-  if last_position >= head + size then return; end if;
+  if last_position >= newest + size then return; end if;
   -- As long as there is room, numbering does not wait for an analyze or a vacuum: the sequencer calls again.
   perform set_config('lock_timeout', '200ms', true);
   begin
     lock table sync.events in share update exclusive mode;
   exception when lock_not_available then
-    if last_position > head then return; end if;
+    if last_position > newest then return; end if;
     raise;
   end;
-  select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
-  while last_position < head + size loop
+  select coalesce(max(p.last), newest - 1) into last_position from sync.list_partitions() p;
+  while last_position < newest + size loop
     partition := 'events_p' || last_position + 1;
     -- Nothing in a partition is ever updated: its rows are frozen as it grows, so that no vacuum reads it once more when its transaction
     -- ids grow old. Vacuum cleans up after retention before a fifth of a million rows is dead.
@@ -13631,15 +13633,14 @@ BEGIN ATOMIC
              w.holders,
              ( SELECT (EXTRACT(epoch FROM (clock_timestamp() - e.sequenced_at)))::double precision AS "extract"
                     FROM sync.events e
-                   ORDER BY e."position"
-                  LIMIT 1) AS oldest_seconds,
+                   WHERE (e."position" = sync.oldest())) AS oldest_seconds,
              ( SELECT string_agg(s.name, ', '::text) AS string_agg
                     FROM sync.subscriptions s
                    WHERE ((jsonb_typeof(w.holders) = 'array'::text) AND (w.holders ? s.name))) AS held_by
             FROM w
          )
-  SELECT 'retention'::text,
-     'retention'::text,
+  SELECT 'retention'::text AS text,
+     'retention'::text AS text,
          CASE
              WHEN (n.live = 0) THEN 'unknown'::text
              WHEN (n.stays = 'held'::text) THEN 'warning'::text
@@ -13763,10 +13764,7 @@ BEGIN ATOMIC
             FROM sync.list_processes() list_processes(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
          ), head AS MATERIALIZED (
           SELECT sync.head() AS "position",
-             ( SELECT e."position"
-                    FROM sync.events e
-                   ORDER BY e."position"
-                  LIMIT 1) AS oldest,
+             sync.oldest() AS oldest,
              sync.health_limit('lag_seconds'::text) AS lag_limit
          ), readers AS MATERIALIZED (
           SELECT m.name AS subscription,
@@ -13863,7 +13861,7 @@ BEGIN ATOMIC
             FROM found f
          )
   SELECT ('subscription:'::text || j.name),
-     'subscription'::text,
+     'subscription'::text AS text,
      j.status,
      (((
          CASE j.status
@@ -14257,8 +14255,7 @@ BEGIN ATOMIC
           SELECT e."position",
              e.occurred_at
             FROM sync.events e
-           ORDER BY e."position"
-          LIMIT 1
+           WHERE (e."position" = sync.oldest())
          ), logged AS MATERIALIZED (
           SELECT e."position",
              e.id,
@@ -14283,7 +14280,7 @@ BEGIN ATOMIC
                               CROSS JOIN LATERAL unnest(i.ids) u(id))
                               CROSS JOIN LATERAL ( SELECT v_1."position"
                                     FROM sync.events v_1
-                                   WHERE (v_1.customer = u.id)
+                                   WHERE ((v_1.customer = u.id) AND (v_1.key IS DISTINCT FROM (v_1.customer)::text))
                                    ORDER BY v_1."position" DESC
                                   LIMIT customer_file.events_max) v)
                          UNION
@@ -14552,7 +14549,7 @@ begin
     raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
   end if;
   outcome := 'young';
-  select e.position, e.sequenced_at into first, oldest from sync.events e order by e.position limit 1;
+  select e.position, e.sequenced_at into first, oldest from sync.events e where e.position = sync.oldest();
   if not found or oldest > clock_timestamp() - keep then return; end if;
   -- Six hours before the day is over. Until then the partition may be dropped as a whole, or wait until nobody reads it.
   deadline := oldest + keep + interval '18 hours';
@@ -15936,19 +15933,35 @@ grant execute on function sync.give_webhook_up(of_name text, why text) to sync_r
 
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN COALESCE((SELECT (e.id = has_place.event_id) FROM sync.events e WHERE (e."position" = has_place.at_position)), (at_position = (COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" LIMIT 1), (sync.head() + 1)) - 1)));
+AS $function$
+declare
+  is_same constant boolean := (select e.id = event_id from sync.events e where e.position = at_position);
+begin
+  if is_same is not null then return is_same; end if;
+  return at_position = coalesce(sync.oldest(), sync.head() + 1) - 1;
+end $function$;
 grant execute on function sync.has_place(at_position bigint, event_id bigint) to app_role;
 grant execute on function sync.has_place(at_position bigint, event_id bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.head()
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN GREATEST((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (SELECT s.head FROM sync.sequencer s));
+AS $function$
+declare
+  removed bigint;
+  known bigint;
+  newest bigint;
+begin
+  select s.head, s.search_from into removed, known from sync.sequencer s;
+  select e.position into newest from sync.events e where e.position >= known order by e.position desc limit 1;
+  if not found then select e.position into newest from sync.events e order by e.position desc limit 1; end if;
+  return greatest(newest, removed);
+end $function$;
 grant execute on function sync.head() to app_role;
 grant execute on function sync.head() to sync_role;
 
@@ -16370,6 +16383,24 @@ BEGIN ATOMIC
     FROM sync.check_duplicates() d(slug, kind, status, reason, measures);
 END;
 
+CREATE OR REPLACE FUNCTION sync.list_events_naming(customers uuid[])
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT e."position"
+    FROM sync.events e
+   WHERE ((e.customer = ANY (list_events_naming.customers)) AND (e.key IS DISTINCT FROM (e.customer)::text))
+ UNION ALL
+  SELECT e."position"
+    FROM sync.events e
+   WHERE ((e.key = ANY ((list_events_naming.customers)::text[])) AND (e.key = (e.customer)::text));
+END;
+grant execute on function sync.list_events_naming(customers uuid[]) to console_role;
+grant execute on function sync.list_events_naming(customers uuid[]) to merge_role;
+grant execute on function sync.list_events_naming(customers uuid[]) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.list_events_of_customer(customer uuid)
  RETURNS SETOF bigint
  LANGUAGE sql
@@ -16383,8 +16414,15 @@ BEGIN ATOMIC
              e.key,
              starts_with(e.type, (e.app || '.'::text)) AS is_own
             FROM sync.events e
-           WHERE (e.customer = ANY (( SELECT m.ids
-                    FROM merged m)::uuid[]))
+           WHERE ((e.customer = ANY (( SELECT m.ids
+                    FROM merged m)::uuid[])) AND (e.key IS DISTINCT FROM (e.customer)::text))
+         UNION ALL
+          SELECT e."position",
+             e.key,
+             starts_with(e.type, (e.app || '.'::text)) AS starts_with
+            FROM sync.events e
+           WHERE ((e.key = ANY ((( SELECT m.ids
+                    FROM merged m))::text[])) AND (e.key = (e.customer)::text))
          )
   SELECT n."position"
     FROM named n
@@ -17234,6 +17272,23 @@ CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  IMMUTABLE
 RETURN CASE WHEN ((jsonb_typeof((report #> path)) = 'number'::text) AND ((((report #>> path))::numeric >= '-1000000000000000'::numeric) AND (((report #>> path))::numeric <= '1000000000000000'::numeric))) THEN (round(((report #>> path))::numeric, 9))::double precision ELSE NULL::double precision END;
 
+CREATE OR REPLACE FUNCTION sync.oldest()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  removed constant bigint := (select s.head from sync.sequencer s);
+  oldest bigint;
+begin
+  select e.position into oldest from sync.events e where e.position = removed + 1;
+  if not found then select e.position into oldest from sync.events e order by e.position limit 1; end if;
+  return oldest;
+end $function$;
+grant execute on function sync.oldest() to console_role;
+grant execute on function sync.oldest() to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.operations_kept()
  RETURNS interval
  LANGUAGE plpgsql
@@ -17613,7 +17668,7 @@ CREATE OR REPLACE FUNCTION sync.position_at(moment timestamp with time zone)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  low bigint := (select e.position from sync.events e order by e.position limit 1);
+  low bigint := sync.oldest();
   high bigint := sync.head() + 1;
   middle bigint;
 begin
@@ -18669,16 +18724,22 @@ CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, of_
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET work_mem TO '64MB'
 AS $function$
+declare
+  s sync.sequencer;
 begin
-  if of_term is not null and not exists (select from sync.sequencer s where s.term = of_term) then return; end if;
-  head := sync.head();
+  select * into strict s from sync.sequencer for update;
+  if of_term <> s.term then return; end if;
+  -- As sync.head, of which this spares the first statement.
+  select e.position into head from sync.events e where e.position >= s.search_from order by e.position desc limit 1;
+  if not found then head := sync.head(); end if;
   with taken as (
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
   insert into sync.events (
     position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
-  select head + row_number() over (order by id),
+  select sequence.head + row_number() over (order by id),
          id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
   from taken;
   get diagnostics moved = row_count;
@@ -20079,8 +20140,8 @@ comment on column sync.events."position" is 'Dense. A reader that has read up to
 comment on column sync.events.key is 'The row, or a row that it never leaves (the session of a message). All events of a row have the same key, for ever. Events of one key are handled in order.';
 comment on column sync.events.customer is 'The customer, if it was known when the event was written. It may have been merged since: see sync.list_merged.';
 comment on column sync.events.data is 'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
-CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
+CREATE INDEX events_of_customer ON ONLY sync.events USING btree (customer, "position") WHERE ((customer IS NOT NULL) AND (key IS DISTINCT FROM (customer)::text));
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy console_read on sync.events for select to console_role using (true);
@@ -20116,7 +20177,7 @@ create table sync.events_p… (
   constraint events_p…_pkey PRIMARY KEY ("position")
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_freeze_min_age=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 alter table sync.events_p… attach to sync.events;
-CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (customer, "position") WHERE (customer IS NOT NULL);
+CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (customer, "position") WHERE ((customer IS NOT NULL) AND (key IS DISTINCT FROM (customer)::text));
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
@@ -21006,12 +21067,14 @@ create table sync.sequencer (
   term bigint default 0 not null,
   leader text collate "C",
   leads_since timestamp with time zone,
+  search_from bigint default 0 not null,
   constraint sequencer_pkey PRIMARY KEY (only_one),
   constraint sequencer_only_one_check CHECK (only_one)
 );
 comment on column sync.sequencer.floor_id is 'No event up to this id is, or ever will be, in the outbox. A search for the oldest event starts here and skips deleted rows.';
 comment on column sync.sequencer.head is 'The newest position that retention has deleted. If the log is empty, numbering goes on from it. See sync.head.';
 comment on column sync.sequencer.term is 'Counts the leaderships. A batch of a past term numbers nothing. sync.lease_ends_ms holds the end of the leader''s lease.';
+comment on column sync.sequencer.search_from is 'The newest position when partitions were last asked for: sync.head looks behind it first. A hint, which may be wrong.';
 alter table sync.sequencer enable row level security, force row level security;
 create policy console_read on sync.sequencer for select to console_role using (true);
 create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
