@@ -85,5 +85,6 @@ const pageMax = 500;
 /** By the index of the customer or of the key if one is given, else along the log. */
 const readReplay = `select ${eventColumns}, e.audience from sync.events e
   where e.position > $1 and e.position <= $2 and e.audience = any ($3) and ($4::text[] is null or e.type = any ($4))
-    and ($5::uuid is null or e.position = any (array(select sync.list_events_naming(sync.list_merged($5))))) and ($6::text is null or e.key = $6)
+    and ($5::uuid is null or e.position = any (array(select sync.list_events_naming(sync.list_merged($5)))))
+    and ($6::text is null or e.key = $6)
   order by e.position limit ${pageMax}`;

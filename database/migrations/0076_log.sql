@@ -22,8 +22,8 @@ begin
   return greatest(newest, removed);
 end $$;
 
--- Returns the oldest position that the log still has; null if it is empty. Retention removes events from the beginning on and writes down how
--- far: what is right behind that is the oldest one.
+-- Returns the oldest position that the log still has; null if it is empty. Retention removes events from the beginning on and writes down
+-- how far: what is right behind that is the oldest one.
 create function sync.oldest() returns bigint
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare

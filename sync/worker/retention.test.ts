@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { migrationsFolder } from '@aether/database';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -55,7 +57,7 @@ async function log(events: number, { daysAgo = 10, type = 'customer.updated', au
   );
 }
 const number = (max: number) =>
-  sync.query(`begin; select from sync.sequencer for update; select sync.sequence(${max}, 0); commit`);
+  sync.query(`select sync.sequence(${max}, 0)`);
 const subscribe = (client: pg.Client, name: string, position: number, types: string[] | null = null) =>
   client.query('insert into sync.subscriptions (name, position, types) values ($1, $2, $3)', [name, position, types]);
 const park = (client: pg.Client, subscription: string, position: number, state: string) =>
@@ -391,6 +393,65 @@ describe('partitions', () => {
     } finally {
       await sequencer.stop();
     }
+  });
+
+  test('with the newest event are found although the note of where it is is wrong', async () => {
+    await log(250);
+    for (const wrong of [1_000_000, 0]) {
+      await superuser.query('update sync.sequencer set search_from = $1', [wrong]);
+      const { rows } = await foundation.query('select sync.head()::integer as head');
+      expect(rows).toEqual([{ head: 250 }]);
+    }
+    await log(10);
+    expect(await positions()).toHaveLength(260);
+  });
+
+  test('are opened for the newest and the oldest event no more than five, however many there are', async () => {
+    await log(950);
+    expect((await partitions()).length).toBeGreaterThan(9);
+    const ask = () => sync.query('select sync.head(), sync.oldest(), sync.has_place(7, 7)');
+    for (let time = 0; time < 10; time++) await ask(); // the plans that are kept
+    await sync.query('begin');
+    await ask();
+    const { rows } = await sync.query(
+      `select count(*)::integer as opened from pg_locks l join pg_class c on c.oid = l.relation
+       where l.pid = pg_backend_pid() and c.relkind = 'i' and starts_with(c.relname, 'events_p')`,
+    );
+    await sync.query('commit');
+    expect(rows[0].opened).toBeLessThanOrEqual(5);
+  });
+
+  test('get another index one by one, while events are numbered', async () => {
+    await log(150);
+    await superuser.query(`drop index sync.events_of_customer;
+      create index events_customer on sync.events (customer, position) where customer is not null`);
+    const migration = { text: await readFile(`${migrationsFolder}/0077_log_indexes.sql`, 'utf8'), queryMode: 'extended' };
+    const owner = await database.connect('platform_migrator');
+    await owner.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
+    const sequencer = startSequencer({ url: database.url('sync_app') });
+    try {
+      let isOver = false;
+      const writing = (async () => {
+        let changes = 0;
+        for (; !isOver; changes++)
+          await foundation.query('update platform.customers set name = $2 where id = $1', [customer, `Ada ${changes}.`]);
+        return changes;
+      })();
+      for (let time = 0; time < 2; time++) await owner.query(migration);
+      isOver = true;
+      const changes = await writing;
+      await until(async () => (await positions()).length === 150 + changes);
+    } finally {
+      await sequencer.stop();
+    }
+    const { rows } = await superuser.query(
+      `select distinct pg_get_expr(x.indpred, x.indrelid) as condition, x.indisvalid as is_valid from pg_index x
+       where (x.indrelid = 'sync.events'::regclass
+         or x.indrelid in (select inhrelid from pg_inherits where inhparent = 'sync.events'::regclass)) and x.indpred is not null`,
+    );
+    expect(rows).toEqual([
+      { condition: '((customer IS NOT NULL) AND (key IS DISTINCT FROM (customer)::text))', is_valid: true },
+    ]);
   });
 });
 
