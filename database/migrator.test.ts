@@ -395,7 +395,11 @@ describe('outside of a transaction', () => {
     ['an index that cannot be repeated', 'create index concurrently x on platform.first (n)', /if not exists/],
     ['an index that stops writers', 'create index if not exists x on platform.first (n)', /concurrently/],
     ['a removal that cannot be repeated', 'drop index concurrently x', /if exists/],
-    ['an index of a block that cannot be repeated', 'do $$ begin create index x on platform.first (n); end $$', /if not exists/],
+    [
+      'an index of a block that cannot be repeated',
+      'do $$ begin create index x on platform.first (n); end $$',
+      /if not exists/,
+    ],
   ])('%s is refused, and the history stays', async (_, sql, message) => {
     await write('0002_bad.sql', `${alone}${sql}`);
     await expect(run()).rejects.toThrow(message);

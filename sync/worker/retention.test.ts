@@ -56,8 +56,7 @@ async function log(events: number, { daysAgo = 10, type = 'customer.updated', au
     [daysAgo],
   );
 }
-const number = (max: number) =>
-  sync.query(`select sync.sequence(${max}, 0)`);
+const number = (max: number) => sync.query(`select sync.sequence(${max}, 0)`);
 const subscribe = (client: pg.Client, name: string, position: number, types: string[] | null = null) =>
   client.query('insert into sync.subscriptions (name, position, types) values ($1, $2, $3)', [name, position, types]);
 const park = (client: pg.Client, subscription: string, position: number, state: string) =>
@@ -425,7 +424,10 @@ describe('partitions', () => {
     await log(150);
     await superuser.query(`drop index sync.events_of_customer;
       create index events_customer on sync.events (customer, position) where customer is not null`);
-    const migration = { text: await readFile(`${migrationsFolder}/0077_log_indexes.sql`, 'utf8'), queryMode: 'extended' };
+    const migration = {
+      text: await readFile(`${migrationsFolder}/0077_log_indexes.sql`, 'utf8'),
+      queryMode: 'extended',
+    };
     const owner = await database.connect('platform_migrator');
     await owner.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
     const sequencer = startSequencer({ url: database.url('sync_app') });
@@ -434,7 +436,10 @@ describe('partitions', () => {
       const writing = (async () => {
         let changes = 0;
         for (; !isOver; changes++)
-          await foundation.query('update platform.customers set name = $2 where id = $1', [customer, `Ada ${changes}.`]);
+          await foundation.query('update platform.customers set name = $2 where id = $1', [
+            customer,
+            `Ada ${changes}.`,
+          ]);
         return changes;
       })();
       for (let time = 0; time < 2; time++) await owner.query(migration);
