@@ -1,4 +1,4 @@
-import { type Customer, customerColumns } from './customers.ts';
+import { type Customer, customerColumns, readCustomer } from './customers.ts';
 import type { App } from './environment.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
@@ -24,22 +24,24 @@ export type CustomerContext = {
   crm: CrmContext;
 };
 
-type ContextRow = Customer & {
-  asked: string;
-  company_name: string | null;
-  company_domain: string | null;
-  account_manager_name: string | null;
-  open_deals: number;
-  open_deals_value: Record<string, number>;
-  deals_of_others: number;
-  last_activity_type: string | null;
-  last_activity_at: Date;
-  last_activity_app: App;
-};
+/** The key that was asked for, and the values of `contextColumns`. */
+type ContextRow = [asked: string, ...unknown[]];
+type CrmValues = [
+  companyName: string | null,
+  companyDomain: string | null,
+  accountManagerName: string | null,
+  openDeals: number,
+  openDealsValue: Record<string, unknown>,
+  lastType: string | null,
+  lastAt: Date,
+  lastApp: App,
+  dealsOfOthers: number,
+];
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
   c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app,
   c.deals_of_others`;
+const crmFrom = 1 + customerColumns.split(',').length;
 /** The customer with the id `customerId`, taken from the view, so that its row is read only once. */
 const joinContext = (customerId: string) => `join crm.customer_context c on c.id = ${customerId}
    left join platform.companies o on o.id = c.company_id`;
@@ -50,6 +52,7 @@ const contextByEmail = prepareLookup(
   `select e.email_key as asked, ${contextColumns}
    from platform.customer_emails e ${joinContext('e.customer_id')}
    where e.email_key`,
+  { rowMode: 'array' },
 );
 const contextById = prepareLookup(
   'customer-context-by-id',
@@ -57,9 +60,11 @@ const contextById = prepareLookup(
   `select asked.id as asked, ${contextColumns}
    from platform.customers asked ${joinContext('coalesce(asked.merged_into, asked.id)')}
    where asked.id`,
+  { rowMode: 'array' },
 );
 const contextByNumber: Statement = {
   name: 'customer-context-by-number',
+  rowMode: 'array',
   text: `select n.external_id as asked, ${contextColumns}
     from platform.customer_external_ids n
     join platform.customers asked on asked.id = n.customer_id ${joinContext('coalesce(asked.merged_into, asked.id)')}
@@ -71,7 +76,7 @@ export type ContextCalls = ReturnType<typeof contextCalls>;
 /** The calls of platformDb that return a customer with its CRM context: company, open deals, manager, last activity. Each is one query. */
 export function contextCalls(connection: Connection, reads: Reads) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
-    new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row.asked, toContext(row)]));
+    new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row[0], toContext(row)]));
   const lookUp = (lookup: Lookup) =>
     coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
   const [coalescedByEmail, coalescedById] = [lookUp(contextByEmail), lookUp(contextById)];
@@ -107,37 +112,25 @@ export function contextCalls(connection: Connection, reads: Reads) {
 }
 
 function toContext(row: ContextRow): CustomerContext {
-  const {
-    asked: _,
-    company_name,
-    company_domain,
-    account_manager_name,
-    open_deals,
-    open_deals_value,
-    deals_of_others,
-    last_activity_type,
-    last_activity_at,
-    last_activity_app,
-    ...customer
-  } = row;
+  const customer = readCustomer(row, 1);
+  const [companyName, domain, managerName, openDeals, openDealsValue, lastType, lastAt, lastApp, dealsOfOthers] =
+    row.slice(crmFrom) as CrmValues;
   return {
     customer,
-    company:
-      customer.company_id && company_name
-        ? { id: customer.company_id, name: company_name, domain: company_domain }
-        : null,
+    company: customer.company_id && companyName ? { id: customer.company_id, name: companyName, domain } : null,
     crm: {
-      account_manager_name,
-      open_deals,
-      open_deals_value: toNumbers(open_deals_value),
-      deals_of_others,
-      last_activity: last_activity_type
-        ? { type: last_activity_type, occurred_at: last_activity_at, app: last_activity_app }
-        : null,
+      account_manager_name: managerName,
+      open_deals: openDeals,
+      open_deals_value: toNumbers(openDealsValue),
+      deals_of_others: dealsOfOthers,
+      last_activity: lastType ? { type: lastType, occurred_at: lastAt, app: lastApp } : null,
     },
   };
 }
 
 /** Sums as numbers: one with more digits than a number holds arrives as JSON.rawJSON, and is rounded here. */
-const toNumbers = (sums: Record<string, unknown>): Record<string, number> =>
-  Object.fromEntries(Object.entries(sums).map(([currency, sum]) => [currency, Number(JSON.stringify(sum))]));
+function toNumbers(sums: Record<string, unknown>): Record<string, number> {
+  for (const currency in sums)
+    if (typeof sums[currency] !== 'number') sums[currency] = Number(JSON.stringify(sums[currency]));
+  return sums as Record<string, number>;
+}

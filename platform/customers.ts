@@ -5,7 +5,7 @@ import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
-import { coalesceReads, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+import { coalesceReads, type Lookup, prepareLookup, recordReader, runLookup } from './lookups.ts';
 import { phoneColumns } from './phone.ts';
 import type { Reads } from './reads.ts';
 
@@ -67,12 +67,18 @@ const writableColumns = [...sharedColumns, ...Object.keys(customerOwners)];
 export const customerColumns = `c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
   c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
 
+/** Makes a Customer of the values of `customerColumns`, the first of which is at this place of a row. */
+export const readCustomer = recordReader<Customer>(customerColumns);
+
+/** The key that was asked for, and the values of `customerColumns`. */
+type AskedRow = [asked: string, ...unknown[]];
 const byEmail = prepareLookup(
   'customer-by-email',
   'text',
   `select e.email_key as asked, ${customerColumns}
    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
    where e.email_key`,
+  { rowMode: 'array' },
 );
 const byId = prepareLookup(
   'customer-by-id',
@@ -80,6 +86,7 @@ const byId = prepareLookup(
   `select asked.id as asked, ${customerColumns}
    from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
    where asked.id`,
+  { rowMode: 'array' },
 );
 const byNumber: Statement = {
   name: 'customer-by-number',
@@ -121,8 +128,8 @@ export function customerCalls(
   { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
-    const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
-    return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));
+    const rows = await runLookup<AskedRow>(on, lookup, keys);
+    return new Map(rows.map((row) => [row[0], readCustomer(row, 1)]));
   };
   const lookUp = (lookup: Lookup) =>
     coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
@@ -291,9 +298,9 @@ export function customerCalls(
  * @throws NotFound, CustomerErased, VersionConflict
  */
 export async function refuseChange(tx: Queryable, id: string, expectedVersion?: number): Promise<Customer> {
-  const [current] = await runLookup<Customer & { asked: string }>(tx, byId, [id.toLowerCase()]);
+  const [current] = await runLookup<AskedRow>(tx, byId, [id.toLowerCase()]);
   if (!current) throw new NotFound('customer');
-  const { asked: _, ...customer } = current;
+  const customer = readCustomer(current, 1);
   if (customer.erased_at) throw new CustomerErased();
   if (expectedVersion !== undefined && expectedVersion !== customer.version)
     throw new VersionConflict('customer', expectedVersion, customer.version);

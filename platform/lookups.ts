@@ -1,4 +1,3 @@
-import DataLoader from 'dataloader';
 import type { LookupCounts } from './log/connection.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { Reader } from './log/reader.ts';
@@ -16,16 +15,38 @@ export type Lookup = { one: Statement; many: Statement };
  * The array of keys is inside a subselect. Otherwise PostgreSQL estimates each array by its length, finds that a plan for a short array
  * beats the general plan, and plans small batches again every time (measured: a quarter of the throughput).
  */
-export function prepareLookup(name: string, keyType: 'text' | 'uuid', select: string): Lookup {
+export function prepareLookup(
+  name: string,
+  keyType: 'text' | 'uuid',
+  select: string,
+  how: Pick<Statement, 'rowMode'> = {},
+): Lookup {
+  const many = `${select} = any ((select $1::${keyType}[])::${keyType}[])`;
   return {
-    one: { name, text: `${select} = $1`, isShort: true },
-    many: { name: `${name}-many`, text: `${select} = any ((select $1::${keyType}[])::${keyType}[])`, isShort: true },
+    one: { name, text: `${select} = $1`, isShort: true, ...how },
+    many: { name: `${name}-many`, text: many, isShort: true, ...how },
   };
 }
 
 /** @returns the rows of all the keys, in no order. */
 export function runLookup<Row extends object>(on: Queryable, { one, many }: Lookup, keys: string[]): Promise<Row[]> {
   return keys.length === 1 ? on.run<Row>(one, keys) : on.run<Row>(many, [keys]);
+}
+
+/**
+ * @param columns names, each with or without a table before it, and with commas between them.
+ * @returns makes a record of their values. The first is at the place `from` of the row.
+ */
+export function recordReader<Record extends object>(
+  columns: string,
+): (row: readonly unknown[], from: number) => Record {
+  const names = columns.split(',').map((column) => column.trim().replace(/^\w+\./, ''));
+  const empty: { [name: string]: unknown } = Object.fromEntries(names.map((name) => [name, null]));
+  return (row, from) => {
+    const record = { ...empty };
+    for (let n = 0; n < names.length; n++) record[names[n] as string] = row[from + n];
+    return record as Record;
+  };
 }
 
 /**
@@ -72,15 +93,16 @@ export function coalesceReads<Key, Value>(
     (keys: Key[], asked) => fetch(reads.for([...new Set(readers.splice(0, asked))]), keys),
     counts,
   );
-  return async (key) => {
-    const reader = reads.admit();
-    if (!reader) {
-      await reads.settled();
-      return onPrimary(key);
-    }
+  const askReplica = async (reader: Reader, key: Key) => {
     readers.push(reader);
     const found = await onReplica(key);
     // A replica may not know yet what somebody has just made: that there is none, only the primary says.
     return found ?? (reader.isPinned ? null : fromPrimary(() => onPrimary(key)));
+  };
+  return (key) => {
+    const reader = reads.admit();
+    if (reader) return askReplica(reader, key);
+    const settling = reads.settled();
+    return settling ? settling.then(() => onPrimary(key)) : onPrimary(key);
   };
 }

@@ -13,19 +13,25 @@ export type Reads = Queryable & {
   for(readers: readonly Reader[]): Queryable;
   /** The reader of the surrounding `readAs`, if the replica may answer it. Otherwise the read belongs to the primary. */
   admit(): Reader | undefined;
-  /** Settles when the primary shows what a replica has shown to the reader of the surrounding `readAs`; at once without one. */
-  settled(): Promise<void>;
+  /** Settles when the primary shows what a replica has shown to the reader of the surrounding `readAs`; undefined: it does. */
+  settled(): Promise<void> | undefined;
 };
 
 /** @param replica undefined: there is none, and everything comes from the primary. */
 export function readsOf(primary: Queryable, replica: Replica | undefined): Reads {
-  const settled = async () => {
+  const settled = () => {
     const { reader } = readCause();
-    if (reader && !reader.isOver) await replica?.settled(reader);
+    return reader && !reader.isOver ? replica?.settled(reader) : undefined;
   };
   const onceSettled: Queryable = {
-    query: (text, values, limit) => settled().then(() => primary.query(text, values, limit)),
-    run: (statement, values) => settled().then(() => primary.run(statement, values)),
+    async query(text, values, limit) {
+      await settled();
+      return primary.query(text, values, limit);
+    },
+    async run(statement, values) {
+      await settled();
+      return primary.run(statement, values);
+    },
   };
   const on = () => {
     const { reader } = readCause();

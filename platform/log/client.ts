@@ -2,6 +2,7 @@ import pg from 'pg';
 import { readAddress } from './address.ts';
 import type { Passwords } from './passwords.ts';
 import { readPoolerRefusal } from './poolerrefusals.ts';
+import { readRowsBeside } from './rows.ts';
 
 export type ClientOptions = Omit<pg.ClientConfig, 'connectionString' | 'host' | 'password' | 'ssl'> & {
   /** The address: see address.ts. */
@@ -21,6 +22,7 @@ export class Client extends pg.Client {
     super({ ...config, ...driver, ...(passwords && { password: () => passwords.next() }) });
     this.#passwords = passwords;
     this.#fault = fault;
+    readRowsBeside(this);
   }
 
   override connect(): Promise<pg.Client>;

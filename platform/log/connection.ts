@@ -131,9 +131,9 @@ export function openConnection<App extends string>(app: App, options: Connection
     stopwatch.time(() =>
       pooled || mayWrite(query.text)
         ? queryCleanly(client, query, settingsFor(readCause()))
-        : query.name !== undefined && query.rowMode === undefined
-          ? queryNamed(client, query)
-          : client.query(query),
+        : query.name === undefined
+          ? client.query(query)
+          : queryNamed(client, query),
     );
   const ask = async (client: pg.PoolClient, query: DriverQuery, guard?: Guard): Promise<pg.QueryResult> => {
     const verdict = guard?.(client);

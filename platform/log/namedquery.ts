@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { type Submitted, submit } from './driverquery.ts';
 import type { DriverQuery } from './pool.ts';
+import { type Parser, type RowReader, readValues } from './rows.ts';
 
 /*
  * A named statement of which a connection already knows the columns. The driver asks for their description at every run, which the server
@@ -10,12 +11,18 @@ import type { DriverQuery } from './pool.ts';
  */
 
 /** The columns of a statement as the driver's result has them. */
-type Columns = { fields: unknown[]; _parsers: unknown[] | undefined; _prebuiltEmptyResultObject: object | null };
+type Columns = {
+  fields: { name: string }[];
+  _parsers: Parser[] | undefined;
+  _prebuiltEmptyResultObject: object | null;
+};
 
 /** What the driver's query and connection do beyond what the types declare. */
 interface Wire {
   parsedStatements: Record<string, string>;
   describe(message: object): void;
+  sync(): void;
+  _send(message: Buffer): void;
 }
 interface DriverInternals {
   name: string | undefined;
@@ -23,22 +30,42 @@ interface DriverInternals {
   values: unknown[] | undefined;
   callback: Submitted['callback'];
   query_timeout?: number;
-  _result: Columns;
-  _accumulateRows: boolean;
+  _result: Columns & { rowAsArray: boolean; addRow(row: unknown): void };
+  _canceledDueToError: unknown;
   prepare(wire: Wire): void;
   handleRowDescription(message: object): void;
 }
-const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
+const DriverQueryClass = pg.Query as unknown as new (query: {
+  text: string;
+  rowMode?: 'array' | undefined;
+}) => pg.Submittable & DriverInternals;
 
-/** A connection of which the same messages go out, but for the request for a description; and the columns that are known. */
+/** A connection of which the same messages go out, but for the request for a description and as one; and the columns that are known. */
 type Known = { wire: Wire; columns: Map<string, Columns> };
 const knownOf = new WeakMap<Wire, Known>();
 
-class NamedQuery extends DriverQueryClass {
+function know(wire: Wire): Known {
+  let messages: Buffer[] = [];
+  const brief: Pick<Wire, 'describe' | 'sync' | '_send'> = {
+    describe() {},
+    _send: (message) => void messages.push(message),
+    sync() {
+      wire.sync.call(brief); // the last one
+      const all = Buffer.concat(messages);
+      messages = [];
+      wire._send(all);
+    },
+  };
+  const known = { wire: Object.assign(Object.create(wire), brief), columns: new Map() };
+  knownOf.set(wire, known);
+  return known;
+}
+
+class NamedQuery extends DriverQueryClass implements RowReader {
   #known: Known | undefined;
 
-  constructor({ text, values, name, query_timeout }: DriverQuery) {
-    super(text);
+  constructor({ text, values, name, query_timeout, rowMode }: DriverQuery) {
+    super({ text, rowMode });
     this.name = name;
     this.values = values;
     if (query_timeout !== undefined) this.query_timeout = query_timeout;
@@ -46,11 +73,7 @@ class NamedQuery extends DriverQueryClass {
 
   override prepare(wire: Wire): void {
     const name = this.name as string;
-    let known = knownOf.get(wire);
-    if (!known) {
-      known = { wire: Object.create(wire, { describe: { value: () => {} } }), columns: new Map() };
-      knownOf.set(wire, known);
-    }
+    const known = knownOf.get(wire) ?? know(wire);
     this.#known = known;
     const columns = wire.parsedStatements[name] === this.text ? known.columns.get(name) : undefined;
     if (!columns) {
@@ -58,7 +81,6 @@ class NamedQuery extends DriverQueryClass {
       return;
     }
     Object.assign(this._result, columns);
-    this._accumulateRows = true;
     super.prepare(known.wire);
   }
 
@@ -67,9 +89,26 @@ class NamedQuery extends DriverQueryClass {
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
     this.#known?.columns.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
   }
+
+  readRow(bytes: Buffer, start: number, end: number): void {
+    if (this._canceledDueToError) return;
+    const { fields, _parsers = [], _prebuiltEmptyResultObject, rowAsArray } = this._result;
+    try {
+      const values = readValues(bytes, start, end, _parsers);
+      this._result.addRow(rowAsArray ? values : toRecord(fields, values, _prebuiltEmptyResultObject));
+    } catch (error) {
+      this._canceledDueToError = error; // as the driver does: it ends the query with it
+    }
+  }
 }
 
-/** Runs one named statement. @param query with a name, and without `rowMode` */
+function toRecord(fields: { name: string }[], values: unknown[], empty: object | null): object {
+  const record: Record<string, unknown> = { ...empty };
+  for (let n = 0; n < fields.length; n++) record[(fields[n] as { name: string }).name] = values[n];
+  return record;
+}
+
+/** Runs one named statement. @param query with a name */
 export function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
   return submit(client, new NamedQuery(query));
 }

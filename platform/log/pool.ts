@@ -97,11 +97,32 @@ const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) 
 const ordinaryTimestamp = /^[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d$/;
 
 /**
- * Gives the driver's result in half the time: the dates of a row are a tenth of what a coalesced lookup costs the client. The driver
+ * Gives the driver's result in a fraction of the time: the dates of a row were a tenth of what a coalesced lookup costs the client. The driver
  * still parses other years (the engine takes 0099 for 1999), minutes in the offset, and infinity.
  */
 export function parseTimestamp(text: string): Date | number {
-  return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
+  if (!ordinaryTimestamp.test(text)) return parseAnyTimestamp(text);
+  const sign = text.length - 3;
+  const offset = text[sign] === '-' ? -digitsAt(text, sign + 1) : digitsAt(text, sign + 1);
+  let ms = 0; // what is behind them is cut off
+  for (let at = 20; at < 23; at++) ms = ms * 10 + (at < sign ? text.charCodeAt(at) - 48 : 0);
+  const year = digitsAt(text, 0) * 100 + digitsAt(text, 2);
+  return new Date(
+    Date.UTC(
+      year,
+      digitsAt(text, 5) - 1,
+      digitsAt(text, 8),
+      digitsAt(text, 11) - offset,
+      digitsAt(text, 14),
+      digitsAt(text, 17),
+      ms,
+    ),
+  );
+}
+
+/** A number of two digits. */
+function digitsAt(text: string, at: number): number {
+  return text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
 }
 
 export type PoolOptions = Settings & { searchPath: string; refuseConstraint?: RefuseConstraint };

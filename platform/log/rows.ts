@@ -1,0 +1,118 @@
+import type { Duplex } from 'node:stream';
+import type pg from 'pg';
+
+/*
+ * The rows of named statements, read beside the driver. The driver decodes each value of a row on its own, puts a message around them, and
+ * gives that on from event to event: of a coalesced lookup, that was a quarter of what it costs the client. Here the values of a row are
+ * parts of one text. All other messages go to the driver as they came, and in their order.
+ */
+
+/** A query that reads its rows itself. */
+export interface RowReader {
+  /** @param start after the head of the message */
+  readRow(bytes: Buffer, start: number, end: number): void;
+}
+export type Parser = (text: string) => unknown;
+
+/** What the driver's client and connection do beyond what the types declare. */
+interface DriverClient {
+  connection: { attachListeners(stream: Duplex): void };
+  _getActiveQuery(): object | null;
+}
+
+/** A byte that says which message it is, and four with its length, in which they count themselves. */
+const headBytes = 5;
+const dataRow = 'D'.charCodeAt(0);
+const readyForQuery = 'Z'.charCodeAt(0);
+
+/** Gives the rows of queries that read them themselves to those. For a client that is not connected yet. */
+export function readRowsBeside(client: pg.Client): void {
+  const driver = client as unknown as DriverClient;
+  const { connection } = driver;
+  const { attachListeners } = connection;
+  const readerNow = () => {
+    const query = driver._getActiveQuery();
+    return query && 'readRow' in query ? (query as RowReader) : undefined;
+  };
+  connection.attachListeners = (stream) => {
+    const on = (event: string, listener: (bytes: Buffer) => void) =>
+      stream.on(event, event === 'data' ? divide(listener, readerNow) : listener);
+    attachListeners.call(connection, Object.create(stream, { on: { value: on } }));
+  };
+}
+
+/** @returns a listener that gives complete messages on. */
+function divide(toDriver: (bytes: Buffer) => void, readerNow: () => RowReader | undefined): (chunk: Buffer) => void {
+  let begun: Buffer[] = []; // of a message that is not complete
+  let missing = 0;
+  let reader: RowReader | undefined;
+  let isReaderKnown = false;
+
+  return (chunk) => {
+    if (chunk.length < missing) {
+      begun.push(chunk);
+      missing -= chunk.length;
+      return;
+    }
+    const bytes = begun.length > 0 ? Buffer.concat([...begun, chunk]) : chunk;
+    let given = 0;
+    let at = 0;
+    const giveUntil = (end: number) => {
+      if (given < end) toDriver(given === 0 && end === bytes.length ? bytes : bytes.subarray(given, end));
+      given = end;
+    };
+    let end = 0;
+    for (;;) {
+      end = at + headBytes;
+      if (end > bytes.length) break;
+      end = at + 1 + bytes.readUInt32BE(at + 1);
+      if (end > bytes.length) break;
+      const kind = bytes[at];
+      if (kind === dataRow) {
+        if (!isReaderKnown) {
+          giveUntil(at); // whose rows these are, the driver knows once it has what is before them
+          reader = readerNow();
+          isReaderKnown = true;
+        }
+        if (reader) {
+          giveUntil(at);
+          reader.readRow(bytes, at + headBytes, end);
+          given = end;
+        }
+      } else if (kind === readyForQuery) isReaderKnown = false; // the next query's answer follows
+      at = end;
+    }
+    giveUntil(at);
+    begun = at < bytes.length ? [bytes.subarray(at)] : [];
+    missing = at < bytes.length ? end - bytes.length : 0;
+  };
+}
+
+/**
+ * Bytes of text that is not ASCII. 0xff is none: UTF-8 does not have it, but a value that is null has it in the place of its length. A value that
+ * is longer than 127 bytes may be taken for such text, which costs only time.
+ */
+const beyondAscii = /[\x80-\xfe]/;
+/** The values of a longer row are decoded one by one, so that somebody who keeps one of them does not keep the text of the row. */
+const sharedTextMax = 2_048;
+
+/** The values of a row. */
+export function readValues(bytes: Buffer, start: number, end: number, parsers: readonly Parser[]): unknown[] {
+  const text = end - start > sharedTextMax ? undefined : bytes.toString('latin1', start, end);
+  const isShared = text !== undefined && !beyondAscii.test(text);
+  const values = new Array<unknown>(parsers.length);
+  let at = start + 2; // after the number of values
+  for (let n = 0; n < parsers.length; n++) {
+    const length = bytes.readInt32BE(at);
+    at += 4;
+    if (length < 0) values[n] = null;
+    else {
+      const parse = parsers[n] as Parser;
+      values[n] = parse(
+        isShared ? text.substring(at - start, at - start + length) : bytes.toString('utf8', at, at + length),
+      );
+      at += length;
+    }
+  }
+  return values;
+}
