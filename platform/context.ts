@@ -1,4 +1,4 @@
-import { type Customer, customerColumns, readCustomer } from './customers.ts';
+import { type Customer, type CustomerValues, customerColumns, toCustomer } from './customers.ts';
 import type { App } from './environment.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
@@ -24,8 +24,7 @@ export type CustomerContext = {
   crm: CrmContext;
 };
 
-/** The key that was asked for, and the values of `contextColumns`. */
-type ContextRow = [asked: string, ...unknown[]];
+/** What `contextColumns` has beyond the customer, and the key that was asked for. */
 type CrmValues = [
   companyName: string | null,
   companyDomain: string | null,
@@ -36,12 +35,14 @@ type CrmValues = [
   lastAt: Date,
   lastApp: App,
   dealsOfOthers: number,
+  asked: string,
 ];
+type ContextRow = [...CustomerValues, ...CrmValues];
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
   c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app,
   c.deals_of_others`;
-const crmFrom = 1 + customerColumns.split(',').length;
+const crmAt = customerColumns.split(',').length;
 /** The customer with the id `customerId`, taken from the view, so that its row is read only once. */
 const joinContext = (customerId: string) => `join crm.customer_context c on c.id = ${customerId}
    left join platform.companies o on o.id = c.company_id`;
@@ -49,7 +50,7 @@ const joinContext = (customerId: string) => `join crm.customer_context c on c.id
 const contextByEmail = prepareLookup(
   'customer-context-by-email',
   'text',
-  `select e.email_key as asked, ${contextColumns}
+  `select ${contextColumns}, e.email_key as asked
    from platform.customer_emails e ${joinContext('e.customer_id')}
    where e.email_key`,
   { rowMode: 'array' },
@@ -57,7 +58,7 @@ const contextByEmail = prepareLookup(
 const contextById = prepareLookup(
   'customer-context-by-id',
   'uuid',
-  `select asked.id as asked, ${contextColumns}
+  `select ${contextColumns}, asked.id as asked
    from platform.customers asked ${joinContext('coalesce(asked.merged_into, asked.id)')}
    where asked.id`,
   { rowMode: 'array' },
@@ -65,7 +66,7 @@ const contextById = prepareLookup(
 const contextByNumber: Statement = {
   name: 'customer-context-by-number',
   rowMode: 'array',
-  text: `select n.external_id as asked, ${contextColumns}
+  text: `select ${contextColumns}, n.external_id as asked
     from platform.customer_external_ids n
     join platform.customers asked on asked.id = n.customer_id ${joinContext('coalesce(asked.merged_into, asked.id)')}
     where n.app = $1 and n.external_id = $2`,
@@ -75,21 +76,24 @@ export type ContextCalls = ReturnType<typeof contextCalls>;
 
 /** The calls of platformDb that return a customer with its CRM context: company, open deals, manager, last activity. Each is one query. */
 export function contextCalls(connection: Connection, reads: Reads) {
-  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
-    new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row[0], toContext(row)]));
+  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) => {
+    const found = new Map<string, CustomerContext>();
+    for (const row of await runLookup<ContextRow>(on, lookup, keys)) found.set(row.at(-1) as string, toContext(row));
+    return found;
+  };
   const lookUp = (lookup: Lookup) =>
     coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
   const [coalescedByEmail, coalescedById] = [lookUp(contextByEmail), lookUp(contextById)];
 
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
-    return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : coalescedByEmail(key);
+    return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : await coalescedByEmail(key);
   }
 
   async function getCustomerContextById(id: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
-    return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : coalescedById(asked);
+    return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : await coalescedById(asked);
   }
 
   async function getCustomerContextByNumber(
@@ -112,9 +116,9 @@ export function contextCalls(connection: Connection, reads: Reads) {
 }
 
 function toContext(row: ContextRow): CustomerContext {
-  const customer = readCustomer(row, 1);
+  const customer = toCustomer(row);
   const [companyName, domain, managerName, openDeals, openDealsValue, lastType, lastAt, lastApp, dealsOfOthers] =
-    row.slice(crmFrom) as CrmValues;
+    row.slice(crmAt) as CrmValues;
   return {
     customer,
     company: customer.company_id && companyName ? { id: customer.company_id, name: companyName, domain } : null,

@@ -40,8 +40,8 @@ export function countedCustomerCalls(calls: CustomerCalls, app: string, reads: C
   };
   return {
     ...calls,
-    getCustomerByEmail: async (...asked) => seen(await calls.getCustomerByEmail(...asked)),
-    getCustomerById: async (...asked) => seen(await calls.getCustomerById(...asked)),
+    getCustomerByEmail: async (email, options) => seen(await calls.getCustomerByEmail(email, options)),
+    getCustomerById: async (id, options) => seen(await calls.getCustomerById(id, options)),
     getCustomerByNumber: async (...asked) => seen(await calls.getCustomerByNumber(...asked)),
   };
 }
@@ -54,8 +54,8 @@ export function countedContextCalls(calls: ContextCalls, app: string, reads: Cro
     return context;
   };
   return {
-    getCustomerContext: async (...asked) => seen(await calls.getCustomerContext(...asked)),
-    getCustomerContextById: async (...asked) => seen(await calls.getCustomerContextById(...asked)),
+    getCustomerContext: async (email, options) => seen(await calls.getCustomerContext(email, options)),
+    getCustomerContextById: async (id, options) => seen(await calls.getCustomerContextById(id, options)),
     getCustomerContextByNumber: async (...asked) => seen(await calls.getCustomerContextByNumber(...asked)),
   };
 }

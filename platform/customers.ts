@@ -5,7 +5,7 @@ import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
-import { coalesceReads, type Lookup, prepareLookup, recordReader, runLookup } from './lookups.ts';
+import { coalesceReads, type Lookup, prepareLookup, runLookup, type ValuesOf } from './lookups.ts';
 import { phoneColumns } from './phone.ts';
 import type { Reads } from './reads.ts';
 
@@ -63,19 +63,69 @@ export const customerOwners: Record<string, App> = {
 const sharedColumns = ['email', 'email_key', 'name', 'phone', 'phone_key', 'phone_extension', 'company_id'];
 const writableColumns = [...sharedColumns, ...Object.keys(customerOwners)];
 
+const customerFields = [
+  ...(['id', 'email', 'name', 'phone', 'phone_key', 'phone_extension', 'company_id', 'version'] as const),
+  ...(['created_at', 'updated_at', 'created_by_app', 'crm_id', 'account_tier', 'account_manager_id'] as const),
+  ...(['support_id', 'preferred_language', 'timezone', 'merged_into', 'erased_at'] as const),
+] as const;
 /** The columns of Customer, from the table or composite called `c`. */
-export const customerColumns = `c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
-  c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
+export const customerColumns = customerFields.map((field) => `c.${field}`).join(', ');
+/** The values of `customerColumns`. */
+export type CustomerValues = ValuesOf<Customer, typeof customerFields>;
 
-/** Makes a Customer of the values of `customerColumns`, the first of which is at this place of a row. */
-export const readCustomer = recordReader<Customer>(customerColumns);
+/** Of an array with more values, the first ones. A literal takes a tenth of the time of an object that is filled by names. */
+export function toCustomer(values: readonly [...CustomerValues, ...unknown[]]): Customer {
+  const [
+    id,
+    email,
+    name,
+    phone,
+    phone_key,
+    phone_extension,
+    company_id,
+    version,
+    created_at,
+    updated_at,
+    created_by_app,
+    crm_id,
+    account_tier,
+    account_manager_id,
+    support_id,
+    preferred_language,
+    timezone,
+    merged_into,
+    erased_at,
+  ] = values;
+  return {
+    id,
+    email,
+    name,
+    phone,
+    phone_key,
+    phone_extension,
+    company_id,
+    version,
+    created_at,
+    updated_at,
+    created_by_app,
+    crm_id,
+    account_tier,
+    account_manager_id,
+    support_id,
+    preferred_language,
+    timezone,
+    merged_into,
+    erased_at,
+  };
+}
 
-/** The key that was asked for, and the values of `customerColumns`. */
-type AskedRow = [asked: string, ...unknown[]];
+/** The values of `customerColumns`, and the key that was asked for. */
+type AskedRow = [...CustomerValues, asked: string];
+const askedAt = customerFields.length;
 const byEmail = prepareLookup(
   'customer-by-email',
   'text',
-  `select e.email_key as asked, ${customerColumns}
+  `select ${customerColumns}, e.email_key as asked
    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
    where e.email_key`,
   { rowMode: 'array' },
@@ -83,7 +133,7 @@ const byEmail = prepareLookup(
 const byId = prepareLookup(
   'customer-by-id',
   'uuid',
-  `select asked.id as asked, ${customerColumns}
+  `select ${customerColumns}, asked.id as asked
    from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
    where asked.id`,
   { rowMode: 'array' },
@@ -128,8 +178,9 @@ export function customerCalls(
   { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
-    const rows = await runLookup<AskedRow>(on, lookup, keys);
-    return new Map(rows.map((row) => [row[0], readCustomer(row, 1)]));
+    const found = new Map<string, Customer>();
+    for (const row of await runLookup<AskedRow>(on, lookup, keys)) found.set(row[askedAt], toCustomer(row));
+    return found;
   };
   const lookUp = (lookup: Lookup) =>
     coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
@@ -137,14 +188,14 @@ export function customerCalls(
 
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     const { key } = requireEmail(email);
-    if (!tx) return coalescedByEmail(key);
+    if (!tx) return await coalescedByEmail(key);
     return (await fetchMany(tx, byEmail, [key])).get(key) ?? null;
   }
 
   async function getCustomerById(id: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
-    if (!tx) return coalescedById(asked);
+    if (!tx) return await coalescedById(asked);
     return (await fetchMany(tx, byId, [asked])).get(asked) ?? null;
   }
 
@@ -300,7 +351,7 @@ export function customerCalls(
 export async function refuseChange(tx: Queryable, id: string, expectedVersion?: number): Promise<Customer> {
   const [current] = await runLookup<AskedRow>(tx, byId, [id.toLowerCase()]);
   if (!current) throw new NotFound('customer');
-  const customer = readCustomer(current, 1);
+  const customer = toCustomer(current);
   if (customer.erased_at) throw new CustomerErased();
   if (expectedVersion !== undefined && expectedVersion !== customer.version)
     throw new VersionConflict('customer', expectedVersion, customer.version);

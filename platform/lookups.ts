@@ -5,6 +5,11 @@ import { fromPrimary, type Reads } from './reads.ts';
 
 /** The most keys in one query. More keys become several queries on several connections, so that the server's cores share the work. */
 const keysMax = 32;
+/**
+ * From twice as many keys on, those of a tick become two queries if none is under way: one is answered while the answer of the other is read and
+ * its callers ask again. With a single query, the server would wait for this process and this process for the server, in turns.
+ */
+const halfMin = 4;
 
 /** A select by key, prepared for one key and for many. */
 export type Lookup = { one: Statement; many: Statement };
@@ -33,49 +38,91 @@ export function runLookup<Row extends object>(on: Queryable, { one, many }: Look
   return keys.length === 1 ? on.run<Row>(one, keys) : on.run<Row>(many, [keys]);
 }
 
-/**
- * @param columns names, each with or without a table before it, and with commas between them.
- * @returns makes a record of their values. The first is at the place `from` of the row.
- */
-export function recordReader<Record extends object>(
-  columns: string,
-): (row: readonly unknown[], from: number) => Record {
-  const names = columns.split(',').map((column) => column.trim().replace(/^\w+\./, ''));
-  const empty: { [name: string]: unknown } = Object.fromEntries(names.map((name) => [name, null]));
-  return (row, from) => {
-    const record = { ...empty };
-    for (let n = 0; n < names.length; n++) record[names[n] as string] = row[from + n];
-    return record as Record;
-  };
-}
+/** The values of these fields of a record, in their order. */
+export type ValuesOf<Row, Fields extends readonly (keyof Row)[]> = { -readonly [At in keyof Fields]: Row[Fields[At]] };
 
 /**
  * Turns a query for many keys into a lookup of one: lookups made in the same tick share a query, and each distinct key is
  * asked once. Nothing is remembered between ticks, so an answer is never older than its question. Each caller gets a copy of its own.
  *
- * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw. `asked` is the number of
- *   lookups that the query answers.
+ * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw.
  * @param counts counts the lookups and their queries.
  */
 export function coalesce<Key, Value>(
-  fetch: (keys: Key[], asked: number) => Promise<Map<Key, Value>>,
+  fetch: (keys: Key[]) => Promise<Map<Key, Value>>,
   counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
-  const loader = new DataLoader<Key, Value | null>(
-    async (keys) => {
-      const distinct = new Set(keys);
-      if (counts) {
-        counts.asked += keys.length;
-        counts.queries += 1;
+  const lookUp = coalesceFor<Key, Value, undefined>(fetch, counts);
+  return (key) => lookUp(key, undefined);
+}
+
+type Ask<Key, Value, By> = {
+  key: Key;
+  by: By;
+  resolve(value: Value | null): void;
+  reject(error: unknown): void;
+  /** For the same key. */
+  others: Ask<Key, Value, By>[] | undefined;
+};
+
+/** `coalesce` for a query that must know by whom its lookups are made. */
+function coalesceFor<Key, Value, By>(
+  fetch: (keys: Key[], by: () => By[]) => Promise<Map<Key, Value>>,
+  counts?: LookupCounts,
+): (key: Key, by: By) => Promise<Value | null> {
+  let asked = 0;
+  let waiting = new Map<Key, Ask<Key, Value, By>>();
+  let underWay = 0;
+
+  function dispatch(): void {
+    const asks = [...waiting.values()];
+    const isHalved = underWay === 0 && asks.length >= 2 * halfMin;
+    const queries = Math.max(Math.ceil(asks.length / keysMax), isHalved ? 2 : 1);
+    if (counts) {
+      counts.asked += asked;
+      counts.queries += queries;
+    }
+    asked = 0;
+    waiting = new Map();
+    const upTo = (query: number) => Math.floor((query * asks.length) / queries);
+    for (let query = 0; query < queries; query++) answer(asks.slice(upTo(query), upTo(query + 1)));
+  }
+
+  async function answer(asks: Ask<Key, Value, By>[]): Promise<void> {
+    underWay += 1;
+    try {
+      const found = await fetch(
+        asks.map(({ key }) => key),
+        () => asks.flatMap(({ by, others = [] }) => [by, ...others.map((other) => other.by)]),
+      );
+      for (const { key, resolve, others } of asks) {
+        const value = found.get(key) ?? null;
+        for (const other of others ?? []) other.resolve(structuredClone(value));
+        resolve(value);
       }
-      const found = await fetch([...distinct], keys.length);
-      const answers = keys.map((key) => found.get(key) ?? null);
-      if (distinct.size === keys.length) return answers;
-      return answers.map((answer, index) => (distinct.delete(keys[index] as Key) ? answer : structuredClone(answer)));
-    },
-    { cache: false, maxBatchSize: keysMax },
-  );
-  return (key) => loader.load(key);
+    } catch (error) {
+      for (const { reject, others } of asks) for (const each of [{ reject }, ...(others ?? [])]) each.reject(error);
+    } finally {
+      underWay -= 1;
+    }
+  }
+
+  return (key, by) =>
+    new Promise((resolve, reject) => {
+      if (asked++ === 0) afterTick(dispatch);
+      const ask = { key, by, resolve, reject, others: undefined };
+      const first = waiting.get(key);
+      if (!first) waiting.set(key, ask);
+      else if (first.others) first.others.push(ask);
+      else first.others = [ask];
+    });
+}
+
+const resolved = Promise.resolve();
+
+/** When all that is resolved by now, and what follows from that, has run: callers who got their answers together ask together again. */
+function afterTick(work: () => void): void {
+  resolved.then(() => process.nextTick(work));
 }
 
 /**
@@ -87,15 +134,13 @@ export function coalesceReads<Key, Value>(
   reads: Reads,
   counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
-  const readers: Reader[] = []; // of the lookups that wait, in their order
   const onPrimary = coalesce((keys: Key[]) => fetch(reads.primary, keys), counts);
-  const onReplica = coalesce(
-    (keys: Key[], asked) => fetch(reads.for([...new Set(readers.splice(0, asked))]), keys),
+  const onReplica = coalesceFor<Key, Value, Reader>(
+    (keys, readers) => fetch(reads.for([...new Set(readers())]), keys),
     counts,
   );
   const askReplica = async (reader: Reader, key: Key) => {
-    readers.push(reader);
-    const found = await onReplica(key);
+    const found = await onReplica(key, reader);
     // A replica may not know yet what somebody has just made: that there is none, only the primary says.
     return found ?? (reader.isPinned ? null : fromPrimary(() => onPrimary(key)));
   };

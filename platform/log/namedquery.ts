@@ -30,15 +30,12 @@ interface DriverInternals {
   values: unknown[] | undefined;
   callback: Submitted['callback'];
   query_timeout?: number;
-  _result: Columns & { rowAsArray: boolean; addRow(row: unknown): void };
+  _result: Columns & { addRow(row: unknown): void };
   _canceledDueToError: unknown;
   prepare(wire: Wire): void;
   handleRowDescription(message: object): void;
 }
-const DriverQueryClass = pg.Query as unknown as new (query: {
-  text: string;
-  rowMode?: 'array' | undefined;
-}) => pg.Submittable & DriverInternals;
+const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
 
 /** A connection of which the same messages go out, but for the request for a description and as one; and the columns that are known. */
 type Known = { wire: Wire; columns: Map<string, Columns> };
@@ -63,9 +60,11 @@ function know(wire: Wire): Known {
 
 class NamedQuery extends DriverQueryClass implements RowReader {
   #known: Known | undefined;
+  readonly #isArray: boolean;
 
   constructor({ text, values, name, query_timeout, rowMode }: DriverQuery) {
-    super({ text, rowMode });
+    super(text);
+    this.#isArray = rowMode === 'array';
     this.name = name;
     this.values = values;
     if (query_timeout !== undefined) this.query_timeout = query_timeout;
@@ -92,10 +91,10 @@ class NamedQuery extends DriverQueryClass implements RowReader {
 
   readRow(bytes: Buffer, start: number, end: number): void {
     if (this._canceledDueToError) return;
-    const { fields, _parsers = [], _prebuiltEmptyResultObject, rowAsArray } = this._result;
+    const { fields, _parsers = [], _prebuiltEmptyResultObject } = this._result;
     try {
       const values = readValues(bytes, start, end, _parsers);
-      this._result.addRow(rowAsArray ? values : toRecord(fields, values, _prebuiltEmptyResultObject));
+      this._result.addRow(this.#isArray ? values : toRecord(fields, values, _prebuiltEmptyResultObject));
     } catch (error) {
       this._canceledDueToError = error; // as the driver does: it ends the query with it
     }
