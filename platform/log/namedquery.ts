@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { type Submitted, submit } from './driverquery.ts';
+import { limit } from './limits.ts';
 import type { DriverQuery } from './pool.ts';
 import { type Parser, type RowReader, readValues } from './rows.ts';
 
@@ -29,11 +30,14 @@ interface DriverInternals {
   text: string;
   values: unknown[] | undefined;
   callback: Submitted['callback'];
-  query_timeout?: number;
   _result: Columns & { addRow(row: unknown): void };
   _canceledDueToError: unknown;
   prepare(wire: Wire): void;
   handleRowDescription(message: object): void;
+}
+interface DriverClient {
+  connection: { stream: { destroy(): void } };
+  connectionParameters: { query_timeout: number | undefined };
 }
 const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
 
@@ -62,12 +66,11 @@ class NamedQuery extends DriverQueryClass implements RowReader {
   #known: Known | undefined;
   readonly #isArray: boolean;
 
-  constructor({ text, values, name, query_timeout, rowMode }: DriverQuery) {
+  constructor({ text, values, name, rowMode }: DriverQuery) {
     super(text);
     this.#isArray = rowMode === 'array';
     this.name = name;
     this.values = values;
-    if (query_timeout !== undefined) this.query_timeout = query_timeout;
   }
 
   override prepare(wire: Wire): void {
@@ -89,6 +92,13 @@ class NamedQuery extends DriverQueryClass implements RowReader {
     this.#known?.columns.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
+  giveUp(stream: { destroy(): void }): void {
+    const { callback } = this;
+    this.callback = () => {};
+    callback(new Error('Query read timeout'), undefined as never);
+    stream.destroy();
+  }
+
   readRow(bytes: Buffer, start: number, end: number): void {
     if (this._canceledDueToError) return;
     const { fields, _parsers = [], _prebuiltEmptyResultObject } = this._result;
@@ -107,7 +117,20 @@ function toRecord(fields: { name: string }[], values: unknown[], empty: object |
   return record;
 }
 
-/** Runs one named statement. @param query with a name */
-export function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
-  return submit(client, new NamedQuery(query));
+/** Runs one named statement. @param query with a name, for a connection in pipeline mode */
+export async function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
+  const { connection, connectionParameters } = client as unknown as DriverClient;
+  const { query_timeout: usualMs } = connectionParameters;
+  const named = new NamedQuery(query);
+  const limitMs = query.query_timeout ?? usualMs;
+  connectionParameters.query_timeout = 0; // the driver starts no timer
+  const answer = submit(client, named);
+  connectionParameters.query_timeout = usualMs;
+  if (!limitMs) return answer;
+  const limited = limit(limitMs, () => named.giveUp(connection.stream));
+  try {
+    return await answer;
+  } finally {
+    limited.end();
+  }
 }

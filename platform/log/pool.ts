@@ -191,13 +191,23 @@ export function openPool(
     const endsAt = performance.now() + connectTimeoutMs;
     for (let isAgain = false; ; isAgain = true) {
       try {
-        return await from.connect();
+        return await connectNow(from);
       } catch (error) {
         // A password that was replaced meanwhile is read again.
         if (!isAgain && isReread && isLoginRefused(error)) continue;
         if (isClosing || performance.now() > endsAt || isTimeout(error) || !makeDo(from)) throw refuse(error);
       }
     }
+  }
+
+  /** A call that need not wait starts no timer: see queryNamed. */
+  function connectNow(from: pg.Pool): Promise<pg.PoolClient> {
+    if (from.idleCount <= from.waitingCount) return from.connect();
+    const limited = from.options as { connectionTimeoutMillis: number };
+    limited.connectionTimeoutMillis = 0;
+    const client = from.connect();
+    limited.connectionTimeoutMillis = connectTimeoutMs;
+    return client;
   }
 
   let makingDo: NodeJS.Timeout | undefined;
