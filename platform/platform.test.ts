@@ -171,6 +171,31 @@ describe('coalescing', () => {
     expect(await Promise.all([1, 2, 1, -1].map(lookup))).toEqual(['value 1', 'value 2', 'value 1', null]);
     expect(asked).toEqual([[1, 2, -1]]);
   });
+  test('asks for eight keys of one tick in two queries, and in one while another is under way', async () => {
+    const asked: number[][] = [];
+    const answer = Promise.withResolvers<void>();
+    const lookup = coalesce(async (keys: number[]) => {
+      asked.push(keys);
+      await answer.promise;
+      return new Map(keys.map((key) => [key, -key]));
+    });
+    const ask = async (count: number) => {
+      const answers = Promise.all(Array.from({ length: count }, (_, key) => lookup(key)));
+      await new Promise(setImmediate);
+      return { answers };
+    };
+    const eight = await ask(8);
+    expect(asked.splice(0)).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    await ask(8);
+    expect(asked.splice(0)).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
+    await ask(65);
+    expect(asked.map(({ length }) => length)).toEqual([21, 22, 22]);
+    answer.resolve();
+    expect(await eight.answers).toEqual([-0, -1, -2, -3, -4, -5, -6, -7]);
+  });
   test('gives each of the callers who ask for the same key in one tick a copy of their own', async () => {
     const asked = Symbol('asked');
     let given: object = {};

@@ -157,6 +157,23 @@ describe('when the database misbehaves', () => {
     await expect(slow).rejects.toThrow(DatabaseBusy);
   });
 
+  test('a named statement that exceeds its time limit is reported as unanswered, and neither those beside it nor the next one', async () => {
+    const hurried = await connectPlatform({
+      app: 'foundation',
+      variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_QUERY_TIMEOUT_MS: '1000' },
+    });
+    const owner = await database.connect('platform_migrator');
+    await owner.query('set role platform_owner; begin; lock table platform.companies');
+    const companies = { name: 'all-companies', text: 'select o.id from platform.companies o' };
+    const users = { name: 'all-users', text: 'select u.id from platform.users u' };
+    const [locked, beside] = await Promise.allSettled([hurried.run(companies, []), hurried.run(users, [])]);
+    expect(locked).toMatchObject({ status: 'rejected', reason: expect.any(DatabaseUnavailable) });
+    expect(beside).toMatchObject({ status: 'fulfilled' });
+    await owner.query('rollback');
+    expect(await hurried.run(companies, [])).toEqual([]);
+    await hurried.close();
+  });
+
   test('a full disk and a server that takes no changes are not taken for one that is out of reach', async () => {
     const full = db.query(`do $$ begin raise exception using errcode = '53100'; end $$`);
     await expect(full).rejects.toMatchObject({ code: 'database-full', httpStatus: 503 });
@@ -383,6 +400,18 @@ test('a named statement gives the same rows again when a connection knows its co
   await expect(one.run(named, [[5], 5])).rejects.toThrow(/zero/);
   expect(await one.run(named, [[1, 2], 5])).toEqual(first);
   await one.close();
+});
+
+test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
+  const text = `select n, repeat(letter, n) as word, null::text as nothing, '' as empty, repeat(letter, n)::bytea as bytes,
+      array[letter, null] as list, timestamptz '1969-12-31 23:59:59.9996+00' + n * interval '1 day' as at
+    from unnest('{0,1,127,128,200,3000,400000}'::integer[]) n, unnest('{a,ä,€,😀,ÿ}'::text[]) letter`;
+  const rows = await db.query(text);
+  const named = { name: 'letters', text };
+  for (let round = 0; round < 2; round++) expect(await db.run(named, [])).toEqual(rows);
+  const inArrays = { name: 'letters-in-arrays', text, rowMode: 'array' as const };
+  for (let round = 0; round < 2; round++)
+    expect(await db.run<unknown[]>(inArrays, [])).toEqual(rows.map((row) => Object.values(row)));
 });
 
 test('a page of the feed ends when its events fill it, also those that are stored in a hundredth of their size', async () => {
