@@ -14,6 +14,7 @@ import { type Measurement, measure, median } from './measure.ts';
  *
  *   npm run bench:lookups                      100,000 and 2,000,000 customers
  *   npm run bench:lookups -- --customers 100000 --seconds 1
+ *   npm run bench:lookups -- --customers 100000 --customers 10000000 --rounds 3     a quarter of an hour, 20 GB of the disk
  *   npm run bench:lookups -- --cold            each address once, on a server that was just started
  *
  * Both sides, and databases of all sizes, take turns in short rounds, so that a noisy machine is noisy for all of them; ratios are
@@ -30,7 +31,8 @@ const { values: options } = parseArgs({
 const sizes = (options.customers ?? (options.cold ? ['150000'] : ['100000', '2000000'])).map(Number);
 const callersTried = [1, 8, 64, 256];
 const roundMs = Number(options.seconds) * 1000;
-const warmUpMs = 4_000;
+/** Each connection touches each page for the first time, which takes a tenth of a millisecond: see docs/benchmarks.md. */
+const warmUpMs = (customers: number) => 4_000 * Math.max(1, customers / 1_000_000);
 const rounds = Number(options.rounds);
 
 type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
@@ -47,7 +49,7 @@ try {
     // No background work of the database may begin during a measurement.
     settings: {
       fsync: 'off',
-      shared_buffers: '4GB',
+      shared_buffers: Math.max(...sizes) > 4_000_000 ? '8GB' : '4GB', // all that lookups read
       max_wal_size: '16GB',
       checkpoint_timeout: '1h',
       autovacuum: 'off',
@@ -60,7 +62,8 @@ try {
   const lines: Line[] = [];
   for (const call of options.cold ? [] : (Object.keys(rawStatements) as Call[])) {
     // Reads all rows of the lookups once, because the first touch of a page is the machine's cost, not the lookup's.
-    for (const subject of subjects) await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs });
+    for (const subject of subjects)
+      await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs(subject.customers) });
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }
   if (!options.cold) print(lines.sort((a, b) => a.customers - b.customers));
