@@ -14,6 +14,8 @@ export type Batch = {
   hasParked: boolean;
   /** Of some shares of a subscription: the first of their events that has to wait for one of another share. See sync.first_blocked. */
   blocked: number | null;
+  /** Of shares whose events were read ahead: so far it was looked for that. */
+  lookedUntil?: number;
 };
 
 /** Which events of a subscription with shares are read. */
@@ -98,13 +100,28 @@ const checkRead: Statement = {
   text: `select sync.head() as head, exists (select from sync.parked where subscription = $1) as has_parked,
       sync.id_at($2) = $3 as stands`,
 };
+/**
+ * Of a page that was read ahead, what ties shares together is looked for once, because that reads the log again. Before each batch it is
+ * looked for only while customers are merged, because a merge ties events that were read before.
+ */
 const checkReadOfShares: Statement = {
   name: 'subscription-check-shares',
-  text: `${checkRead.text}, sync.first_blocked($1, $5, $4, $2) as blocked`,
+  text: `select n.*, case when n.looked_until is not null then sync.first_blocked($1, $5, $4, n.looked_until) end as blocked
+    from (
+      ${checkRead.text}, case when $6::bigint is not null or sync.were_merged_lately() then
+        greatest($2, least($6, (select min(position) from sync.shares where subscription = $1) + ${aheadMax})) end as looked_until
+      offset 0) n`,
 };
 
 /** Events that were read before, as a batch of what the log has now. See `createReadAhead`. */
-export type Ahead = { after: number; rows: EventRow[] };
+export type Ahead = {
+  after: number;
+  rows: EventRow[];
+  /** The last position of the page that they are of. */
+  pageEnd: number;
+  /** It was found that none of them has to wait for one of another share. */
+  isUntied: boolean;
+};
 
 /**
  * For a transaction that holds the subscription. Undefined if the log has other events there now, or if that cannot be told: the last
@@ -113,15 +130,29 @@ export type Ahead = { after: number; rows: EventRow[] };
 export async function renewBatch(
   on: Queryable,
   name: string,
-  { after, rows }: Ahead,
+  { after, rows, pageEnd, isUntied }: Ahead,
   shares?: ReadShares | null,
 ): Promise<Batch | undefined> {
   const { position: until, id } = rows.at(-1) as EventRow;
-  type Now = { head: number; has_parked: boolean; stands: boolean | null; blocked?: number | null };
+  type Now = {
+    head: number;
+    has_parked: boolean;
+    stands: boolean | null;
+    blocked?: number | null;
+    looked_until?: number | null;
+  };
   const [now] = shares
-    ? await on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front])
+    ? await on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front, isUntied ? null : pageEnd])
     : await on.run<Now>(checkRead, [name, until, id]);
   if (!now?.stands) return undefined;
-  const { head, has_parked: hasParked, blocked = null } = now;
-  return { after, rows, until, head: Math.max(head, until), hasParked, blocked };
+  const { head, has_parked: hasParked, blocked = null, looked_until: lookedUntil } = now;
+  return {
+    after,
+    rows,
+    until,
+    head: Math.max(head, until),
+    hasParked,
+    blocked,
+    ...(lookedUntil != null && { lookedUntil }),
+  };
 }

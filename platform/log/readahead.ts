@@ -25,6 +25,8 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
   /** The condition of the shares that it reads, as SQL. */
   let wanted = '';
   let span = pageMax;
+  /** Up to here it is known that no event has to wait for one of another share. */
+  let untied = 0;
   let coming: Promise<string[]> | undefined;
   /** The page that is being read, also when nobody wants it any more. */
   let reading: Promise<string[]> | undefined;
@@ -44,6 +46,7 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
     held = [];
     used = 0;
     from = undefined;
+    untied = 0;
     coming = undefined;
   }
 
@@ -76,12 +79,24 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
           forget();
           return undefined;
         }
-        read(rowOf(last).position);
+        read(positionOf(last));
       }
       const rows = held.slice(used, used + limit).map(rowOf);
       used += rows.length;
-      from = rows.at(-1)?.position;
-      return { after, rows };
+      from = rows.at(-1)?.position as number;
+      return { after, rows, pageEnd: positionOf(held.at(-1) as string), isUntied: from <= untied };
+    },
+
+    /** The events that were taken last are handled up to a position only: those behind it are taken once more. */
+    giveBack(takenUntil: number, position: number): void {
+      if (from !== takenUntil) return forget();
+      while (used > 0 && positionOf(held[used - 1] as string) > position) used--;
+      from = position;
+    },
+
+    /** It was found that no event up to here has to wait for one of another share. */
+    noteUntied(until: number): void {
+      untied = until;
     },
 
     /** Settles when nothing is being read. */
@@ -91,6 +106,8 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
     },
   };
 }
+
+const positionOf = (line: string): number => Number(line.slice(0, line.indexOf('\t')));
 
 /** COPY takes no parameters, so that the values are written into it. */
 function pageAfter(after: number, span: number, types: string[] | undefined, condition: string): string {

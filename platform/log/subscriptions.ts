@@ -237,9 +237,11 @@ export function startSubscription<Type extends EventType>(
     const isExpected = read?.after === after && isSameReading(expecting?.shares ?? null, shares);
     if (!isExpected) ahead.forget(); // nobody else would drop its pages
     const whole = isExpected ? (read as Batch) : await readNext(tx, { after, limit, shares });
-    const last = Math.min(shares?.until ?? Infinity, (whole.blocked ?? Infinity) - 1);
-    if (last < whole.until) ahead.forget(); // it is behind what is left out
+    const untied = (whole.blocked ?? Infinity) - 1;
+    const last = Math.min(shares?.until ?? Infinity, untied);
+    if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied));
     const { rows, until, head, hasParked } = cutBatch(whole, last);
+    if (until < whole.until) ahead.giveBack(whole.until, until);
     if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, shares);
     if (rows.length > 0) {
       const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until));
