@@ -84,9 +84,12 @@ export function noting<App extends string>(connection: Connection<App>): Connect
       note();
       return connection.run(statement, values);
     },
-    copy(text) {
-      note();
-      return connection.copy(text);
+    copier() {
+      const copy = connection.copier();
+      return (text, into) => {
+        note();
+        return copy(text, into);
+      };
     },
     transaction(options, work) {
       note();

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { readCause } from './cause.ts';
 import type { Certificate } from './certificate.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
-import { copyLines } from './copying.ts';
+import { copyLines, type Lines } from './copying.ts';
 import { withCount } from './counted.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
@@ -46,6 +46,14 @@ export type Verdict = {
 /** The guard's refusal: the connection is intact, and the statement belongs elsewhere. */
 export class Withheld extends Error {}
 
+/**
+ * Runs COPY … TO STDOUT, which changes nothing and takes no parameters. Calls that overlap share a connection, and the server has the next one
+ * before it has answered the last. The connection is held until all of them are answered.
+ *
+ * @returns the lines, which it has added to `into`.
+ */
+export type Copier = (text: string, into: Lines) => Promise<Lines>;
+
 export interface Connection<App extends string = string> extends Queryable {
   /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
   readonly app: App;
@@ -59,12 +67,8 @@ export interface Connection<App extends string = string> extends Queryable {
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /**
-   * Runs COPY … TO STDOUT, which changes nothing. It takes no parameters.
-   *
-   * @returns its lines, for `readFields`.
-   */
-  copy(text: string): Promise<string[]>;
+  /** Runs COPY … TO STDOUT one after the other: see Copier. */
+  copier(): Copier;
   /** The same connections, each of which the guard examines before a statement. */
   guarded(guard: Guard): Queryable;
   /** The connections of this process: in use, idle, and calls that wait for one. */
@@ -260,6 +264,44 @@ export function openConnection<App extends string>(app: App, options: Connection
       }
     }, wish);
 
+  function copier(): Copier {
+    /** A connection that is held for the calls under way. */
+    type Held = { given: Promise<pg.PoolClient>; client?: pg.PoolClient; calls: number; release: (isBroken: boolean) => void };
+    let present: Held | undefined;
+
+    function takeClient(): Held {
+      const given = Promise.withResolvers<pg.PoolClient>();
+      const released = Promise.withResolvers<boolean>();
+      const taken: Held = { given: given.promise, calls: 0, release: released.resolve };
+      hold(async (client, discard) => {
+        taken.client = client;
+        given.resolve(client);
+        if (await released.promise) discard();
+      }).catch(given.reject);
+      return taken;
+    }
+    return async (text, into) => {
+      present ??= takeClient();
+      const mine = present;
+      mine.calls++;
+      try {
+        const client = mine.client ?? (await mine.given); // without waiting, so that it is sent at once
+        return await stopwatch.time(() => copyLines(client, text, into));
+      } catch (error) {
+        if (!isIntact(error)) {
+          if (present === mine) present = undefined;
+          mine.release(true);
+        }
+        throw refuse(error, text);
+      } finally {
+        if (--mine.calls === 0) {
+          if (present === mine) present = undefined;
+          mine.release(false);
+        }
+      }
+    };
+  }
+
   const queryable = (guard?: Guard): Queryable => ({
     query: (text, values, limit) =>
       hold(async (client, discard) => {
@@ -282,7 +324,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     transaction,
     ...queryable(),
     guarded: queryable,
-    copy: (text) => alone(text, (client) => stopwatch.time(() => copyLines(client, text))),
+    copier,
     poolState: pool.state,
     certificate: pool.certificate,
     watchQueries: stopwatch.watch,

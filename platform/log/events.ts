@@ -195,70 +195,109 @@ export const pageOf = (events: string, columns = valueColumns): string => `
 /** Whether the page ended because it was full: then the query has more events. */
 export const isFilled = (page: EventValues[]): boolean => (page.at(-1)?.[13] ?? 0) >= pageBytesMax;
 
-export const rowOf = (values: EventValues): EventRow => ({
-  position: values[0],
-  id: values[1],
-  type: values[2],
-  key: values[3],
-  customer: values[4],
-  row_id: values[5],
-  version: values[6],
-  app: values[7],
-  actor: values[8],
-  data: parseJson(values[9]) as RowChange,
-  previous: parseJson(values[10]) as RowChange,
-  trace: values[11],
-  occurred_ms: values[12],
-  characters: values[9].length + values[10].length,
-});
+/*
+ * Rows and events are made by constructors. The engine notices of an object literal that what it makes lives for long, as a batch does, and then
+ * puts all that it makes beside the young objects, from where every event kept what it refers to alive until the next large collection: this
+ * took two fifths of a process that drains a backlog.
+ */
+
+class ReadRow implements EventRow {
+  declare position: number;
+  declare id: number;
+  declare type: string;
+  declare key: string;
+  declare customer: string | null;
+  declare row_id: string;
+  declare version: number | null;
+  declare app: string;
+  declare actor: string | null;
+  declare data: RowChange;
+  declare previous: RowChange;
+  declare trace: string | null;
+  declare occurred_ms: number;
+  declare characters: number;
+
+  constructor([position, id, type, key, customer, rowId, version, app, actor, data, previous, trace, ms]: EventValues) {
+    this.position = position;
+    this.id = id;
+    this.type = type;
+    this.key = key;
+    this.customer = customer;
+    this.row_id = rowId;
+    this.version = version;
+    this.app = app;
+    this.actor = actor;
+    this.data = parseJson(data) as RowChange;
+    this.previous = parseJson(previous) as RowChange;
+    this.trace = trace;
+    this.occurred_ms = ms;
+    this.characters = data.length + previous.length;
+  }
+}
+
+export const rowOf = (values: EventValues): EventRow => new ReadRow(values);
 
 /** As COPY writes them, with nothing for null: no column of an event holds an empty text. */
 export const copiedColumns = `e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace,
-  floor(date_part('epoch', e.occurred_at) * 1000)::bigint`;
+  floor(date_part('epoch', e.occurred_at) * 1000)::bigint, e.bytes`;
 
-/** @param fields the values of `copiedColumns` as texts */
-export const rowOfFields = (fields: string[]): EventRow => ({
-  position: Number(fields[0]),
-  id: Number(fields[1]),
-  type: fields[2] as string,
-  key: fields[3] as string,
-  customer: fields[4] || null,
-  row_id: fields[5] as string,
-  version: fields[6] ? Number(fields[6]) : null,
-  app: fields[7] as string,
-  actor: fields[8] || null,
-  data: parseJson(fields[9] as string) as RowChange,
-  previous: parseJson(fields[10] as string) as RowChange,
-  trace: fields[11] || null,
-  occurred_ms: Number(fields[12]),
-});
+/** As `isFilled`, of the last line that was copied. */
+export const isFilledBy = (line: string): boolean => Number(line.slice(line.lastIndexOf('\t') + 1)) >= pageBytesMax;
+
+/** @param fields the values of `copiedColumns` as texts, which become those values */
+export function rowOfFields(fields: string[]): EventRow {
+  const values = fields as unknown[];
+  for (const n of [0, 1, 12]) values[n] = Number(values[n]);
+  for (const n of [4, 8, 11]) values[n] ||= null;
+  values[6] = values[6] ? Number(values[6]) : null;
+  return new ReadRow(values as EventValues);
+}
+
+class ReadEvent {
+  declare position: number;
+  declare id: number;
+  declare type: string;
+  declare key: string;
+  declare customer: string | null;
+  declare rowId: string;
+  declare version: number | null;
+  declare app: string;
+  declare actor: string | null;
+  declare occurredAt: Date;
+  declare data: RowChange;
+  declare previous: RowChange;
+  declare trace: string | null;
+  declare isReplay: boolean;
+
+  constructor(row: EventRow, isReplay: boolean) {
+    this.position = row.position;
+    this.id = row.id;
+    this.type = row.type;
+    this.key = row.key;
+    this.customer = row.customer;
+    this.rowId = row.row_id;
+    this.version = row.version;
+    this.app = row.app;
+    this.actor = row.actor;
+    this.occurredAt = new Date(row.occurred_ms);
+    this.data = row.data;
+    this.previous = row.previous;
+    this.trace = row.trace;
+    this.isReplay = isReplay;
+  }
+}
 
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
-  const { position, id, type, key, customer, version, app, actor, data, previous, trace } = row;
-  const occurredAt = new Date(row.occurred_ms);
+  const event = new ReadEvent(row, isReplay);
+  const { type, data, previous } = event;
   reviveTimes(type, data);
   reviveTimes(type, previous);
   if (type.startsWith('customer.')) {
-    data.customerId = key;
-    data.updatedBy = app;
-    data.timestamp = occurredAt;
+    data.customerId = event.key;
+    data.updatedBy = event.app;
+    data.timestamp = event.occurredAt;
   }
-  return {
-    position,
-    id,
-    type,
-    key,
-    customer,
-    rowId: row.row_id,
-    version,
-    app,
-    actor,
-    occurredAt,
-    data,
-    previous,
-    trace,
-    isReplay,
-  } as AppEvent;
+  return event as unknown as AppEvent;
 }
 
 /**

@@ -1,68 +1,108 @@
 import pg from 'pg';
 import { type Ahead, ofShares, type ReadShares, spanOf } from './batch.ts';
 import type { Connection } from './connection.ts';
-import { readFields } from './copying.ts';
-import { copiedColumns, type EventRow, pageOf, rowOfFields } from './events.ts';
+import { Lines, readFields } from './copying.ts';
+import { copiedColumns, type EventRow, isFilledBy, pageOf, rowOfFields } from './events.ts';
 
 /** How many positions a page looks at, and so the most events that it has; of some shares more positions, for as many events. */
 const pageMax = 2_000;
+/** How many pages are read, or wait, while another one is handed out. */
+const pagesMax = 2;
+
+/** What is read: the events of these shares, up to the newest position that is known. */
+export type AheadOf = { head: number; shares: ReadShares | null };
+
+/** The positions up to `until`, which follow those of the page before it. */
+type Page = { until: number; lines: Promise<Lines | undefined> };
 
 /**
  * Reads the backlog of a subscription page by page over a connection of its own, while the handler works: the server is never idle
- * because of the handler, nor the handler because of the server. A page is larger than most batches, which are cut from it. It holds two
- * pages at most: the one that is handed out and the next. It reads one page at a time.
+ * because of the handler, nor the handler because of the server. A page is larger than most batches, which are cut from it. Three pages are held
+ * at most: one that is handed out, and the next two, of which the server has the second one before it has answered the first.
  *
  * What it read may not be what the log has later: a crash may undo the newest positions. Therefore `renewBatch` checks the end of each
  * batch, and the caller forgets all pages when that check or a step fails. When other shares are wanted it begins again.
  * It never fails: a page that cannot be read leaves the reading to the caller.
  */
-export function createReadAhead(connection: Pick<Connection, 'copy'>, types: string[] | undefined) {
-  // As lines, because only what lives for a short time costs the garbage collector little.
-  let held: string[] = [];
+export function createReadAhead(connection: Pick<Connection, 'copier'>, types: string[] | undefined) {
+  const copy = connection.copier();
+  /** The page that is handed out, as lines: only what lives for a short time costs the garbage collector little. */
+  let held: Lines | undefined;
   let used = 0;
+  const pages: Page[] = [];
   /** The next event that is handed out follows this position; undefined while nothing is read. */
   let from: number | undefined;
   /** The condition of the shares that it reads, as SQL. */
   let wanted = '';
   let span = pageMax;
+  let head = 0;
+  /** The next page follows this position. */
+  let next = 0;
   /** Up to here it is known that no event has to wait for one of another share. */
   let untied = 0;
-  let coming: Promise<string[]> | undefined;
-  /** The page that is being read, also when nobody wants it any more. */
-  let reading: Promise<string[]> | undefined;
+  /** The pages that are being read, also those that nobody wants any more. */
+  const reading = new Set<Promise<unknown>>();
+  const spare: Lines[] = [];
 
-  function read(after: number): void {
-    const page = connection
-      .copy(pageAfter(after, span, types, wanted))
-      .catch(() => [])
-      .finally(() => {
-        reading = undefined;
-      });
-    coming = reading = page;
+  function read(until: number): void {
+    const lines = copy(pageOfPositions(next, until, types, wanted), spare.pop() ?? new Lines()).catch(() => undefined);
+    const done = lines.finally(() => reading.delete(done));
+    reading.add(done);
+    pages.push({ until, lines });
+    next = until;
+  }
+
+  /** Small pages, at the end of the log, are read only when there are no others: more will have come by then. */
+  function readOn(): void {
+    while (pages.length < pagesMax && (next + span <= head || (pages.length === 0 && next < head)))
+      read(Math.min(next + span, head));
+  }
+
+  function forget(): void {
+    keep(held);
+    held = undefined;
+    used = 0;
+    pages.length = 0;
+    from = undefined;
+    untied = 0;
+  }
+
+  /** For the next page. */
+  function keep(lines: Lines | undefined): void {
+    if (lines && spare.length <= pagesMax) spare.push(lines.clear());
+  }
+
+  /** The next page, if it has events. Pages that were asked for behind one that is full of large events begin too late. */
+  async function turn(): Promise<void> {
+    keep(held);
+    used = 0;
+    const page = pages.shift();
+    held = await page?.lines;
+    if (!page || !held?.length) return forget();
+    const last = held.at(held.length - 1);
+    if (isFilledBy(last)) {
+      pages.length = 0;
+      next = positionOf(last);
+    }
+    readOn();
   }
   const rowOf = (line: string): EventRow => rowOfFields(readFields(line));
 
-  function forget(): void {
-    held = [];
-    used = 0;
-    from = undefined;
-    untied = 0;
-    coming = undefined;
-  }
-
   return {
-    /** Begins to read after a position, unless it has read or reads there already, or still reads a page that it has forgotten. */
-    begin(after: number, shares?: ReadShares | null): void {
+    /** Begins to read after a position, or reads on, unless it still reads pages that it has forgotten. */
+    begin(after: number, { head: newest, shares }: AheadOf): void {
+      head = newest;
       const condition = shares
         ? ` and ${ofShares(pg.escapeLiteral(shares.layoutBy), String(shares.layout), `array[${shares.front}]`)}`
         : '';
-      if (from === after && condition === wanted) return;
-      forget();
-      if (reading) return;
-      from = after;
-      wanted = condition;
-      span = spanOf(pageMax, shares);
-      read(after);
+      if (from !== after || condition !== wanted) {
+        forget();
+        if (reading.size > 0) return;
+        from = next = after;
+        wanted = condition;
+        span = spanOf(pageMax, shares);
+      }
+      readOn();
     },
 
     /** Drops every page: the log may have changed, or the subscription is elsewhere. */
@@ -70,27 +110,20 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
 
     /** The next events after a position, at most so many. Undefined when none are read there. */
     async take(after: number, limit: number): Promise<Ahead | undefined> {
-      if (from !== after) return undefined;
-      if (used === held.length) {
-        held = (await coming) ?? [];
-        used = 0;
-        const last = held.at(-1);
-        if (!last) {
-          forget();
-          return undefined;
-        }
-        read(positionOf(last));
-      }
-      const rows = held.slice(used, used + limit).map(rowOf);
-      used += rows.length;
+      if (from !== after) forget();
+      if (from === undefined) return undefined;
+      if (!held || used === held.length) await turn();
+      if (!held) return undefined;
+      const rows: EventRow[] = [];
+      while (used < held.length && rows.length < limit) rows.push(rowOf(held.at(used++)));
       from = rows.at(-1)?.position as number;
-      return { after, rows, pageEnd: positionOf(held.at(-1) as string), isUntied: from <= untied };
+      return { after, rows, pageEnd: positionOf(held.at(held.length - 1)), isUntied: from <= untied };
     },
 
     /** The events that were taken last are handled up to a position only: those behind it are taken once more. */
     giveBack(takenUntil: number, position: number): void {
-      if (from !== takenUntil) return forget();
-      while (used > 0 && positionOf(held[used - 1] as string) > position) used--;
+      if (from !== takenUntil || !held) return forget();
+      while (used > 0 && positionOf(held.at(used - 1)) > position) used--;
       from = position;
     },
 
@@ -101,7 +134,7 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
 
     /** Settles when nothing is being read. */
     async stop(): Promise<void> {
-      await reading;
+      await Promise.all(reading);
       forget();
     },
   };
@@ -110,12 +143,12 @@ export function createReadAhead(connection: Pick<Connection, 'copy'>, types: str
 const positionOf = (line: string): number => Number(line.slice(0, line.indexOf('\t')));
 
 /** COPY takes no parameters, so that the values are written into it. */
-function pageAfter(after: number, span: number, types: string[] | undefined, condition: string): string {
+function pageOfPositions(after: number, until: number, types: string[] | undefined, condition: string): string {
   const ofTypes = types
     ? ` and type = any (array[${types.map((type) => pg.escapeLiteral(type)).join(', ')}]::text[])`
     : '';
   return `copy (${pageOf(
-    `select * from sync.events where position > ${after} and position <= ${after + span}${ofTypes}${condition} order by position`,
+    `select * from sync.events where position > ${after} and position <= ${until}${ofTypes}${condition} order by position`,
     copiedColumns,
   )}) to stdout with (null '')`;
 }

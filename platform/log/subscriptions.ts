@@ -242,7 +242,7 @@ export function startSubscription<Type extends EventType>(
     if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied));
     const { rows, until, head, hasParked } = cutBatch(whole, last);
     if (until < whole.until) ahead.giveBack(whole.until, until);
-    if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, shares);
+    if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, { head, shares });
     if (rows.length > 0) {
       const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until));
       await handleInOrder(tx, events, lease, hasParked);
