@@ -2,9 +2,9 @@
  * A process that subscribes as Support and reports handled events with their times to its parent: { handled: [key,
  * version, ns][] }. Its first message says that no change from then on is missed.
  */
-import { once } from 'node:events';
+import { on } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { connectPlatform } from '@aether/platform';
+import { connectPlatform, type Subscription } from '@aether/platform';
 
 const [mode = 'subscribe', name = 'support.bench', batchMax = '500', work = 'nothing', shares = '1'] =
   process.argv.slice(2);
@@ -22,12 +22,6 @@ function calibrate(): number {
 const times = work === 'computes' ? calibrate() : 0;
 
 const db = await connectPlatform({ app: 'support' });
-if (mode === 'drain') {
-  // Begins when the parent says so, connected.
-  await db.query('select 1');
-  process.send?.({ ready: true });
-  await once(process, 'message');
-}
 let handled: [string, number, string][] = [];
 let count = 0;
 const note = (events: { key: string; version: number | null }[]) => {
@@ -42,10 +36,27 @@ if (mode === 'follow') {
     for await (const event of following) note([event]);
   })();
   while (!following.place()) await wait(5);
-} else {
-  const subscription = db.events.subscribeBatch(
+} else if (mode === 'drain') {
+  // Connected, it drains one subscription after the other, each when the parent says so.
+  await db.query('select 1');
+  process.send?.({ ready: true });
+  let subscription: Subscription | undefined;
+  for await (const [of] of on(process, 'message')) {
+    await subscription?.stop();
+    subscription = subscribe(of);
+  }
+} else await subscribe(name).ready;
+process.send?.({ ready: true });
+setInterval(() => {
+  if (handled.length > 0) process.send?.({ handled });
+  else process.send?.({ count });
+  handled = [];
+}, 100);
+
+function subscribe(to: string): Subscription {
+  return db.events.subscribeBatch(
     {
-      name,
+      name: to,
       types: ['customer.updated'],
       batchMax: Number(batchMax),
       from: mode === 'drain' ? 'beginning' : 'now',
@@ -54,16 +65,8 @@ if (mode === 'follow') {
     },
     async (events, { tx }) => {
       if (mode !== 'drain') return note(events);
-      count += events.length;
       if (work === 'waits') for (const _ of events) await tx.query('select pg_sleep(0.001)');
       for (let n = 0; n < times; n++) for (const event of events) jsonOf(event);
     },
   );
-  await subscription.ready;
 }
-process.send?.({ ready: true });
-setInterval(() => {
-  if (handled.length > 0) process.send?.({ handled });
-  else process.send?.({ count });
-  handled = [];
-}, 100);

@@ -14,16 +14,13 @@ begin
   if not found then return null; end if;
   select min(h.position) into lowest from sync.shares h where h.subscription = of_name and h.share <> all (of_shares);
   if coalesce(lowest, until_position) >= until_position then return null; end if;
-  if not exists (
-      select from sync.events e
-      where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types))
-        and e.customer::text collate "C" <> e.key)
-    and (s.holds <> 'customer' or not exists (
-      select from (
-          select e.customer as id from sync.events e
-          where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types))
-          group by e.customer) w
-        cross join lateral (select from platform.customers k where k.id = w.id and k.merged_into is not null offset 0) c)) then
+  if not (
+    with w as materialized (
+      select e.customer as id, bool_or(e.customer::text collate "C" <> e.key) as is_linked from sync.events e
+      where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types)) group by e.customer)
+    select exists (select from w where w.is_linked) or s.holds = 'customer' and exists (
+      select from w cross join lateral (
+        select from platform.customers k where k.id = w.id and k.merged_into is not null offset 0) c)) then
     return null;
   end if;
   return (

@@ -82,7 +82,7 @@ describe('of a backlog', () => {
       const isLate = endsStep && numbersOf(events)[0] !== 3;
       if (!isCrashed && !isLate) {
         isCrashed = true;
-        await isReadAhead();
+        if (!endsStep) await isReadAhead(); // else this batch was read so
         // The fourth and the fifth, so that the next batches end where those ended that were read ahead.
         await platform.superuser.query(
           `update sync.events e set id = o.id, data = o.data from sync.events o

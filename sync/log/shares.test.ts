@@ -46,7 +46,7 @@ afterEach(async () => {
 
 const type = 'support.step' as EventType;
 
-type Options = { shares?: number; holds?: 'customer' | 'row'; onError?: (error: unknown) => void };
+type Options = { shares?: number; batchMax?: number; holds?: 'customer' | 'row'; onError?: (error: unknown) => void };
 async function run(process: 'one' | 'two', options: Options = {}): Promise<Subscription> {
   const subscription = processes[process].events.subscribeBatch(
     { shares: 2, from: 'beginning', pollMs: 50, attemptsMax: 1, onError: () => {}, ...options, name, types: [type] },
@@ -260,6 +260,31 @@ describe('the order holds between shares', () => {
     expect(await handled()).toEqual(['apart', 'of the merged one', 'of the other one']);
   });
 
+  test('when customers are merged whose events were read before that, as in a backlog', async () => {
+    const [merged, into] = [await customerOf(0), await customerOf(1)];
+    const key = await keyOf(1);
+    await Promise.all([run('one', { batchMax: 2 }), run('two', { batchMax: 2 })]);
+    await readers(2);
+    for (const label of ['of the merged one', '1', '5']) close(label);
+    await publish('of the merged one', 'a', merged.id);
+    await publish('1', key);
+    await until(() => begun.length === 2); // one event in each process
+    for (let n = 2; n <= 8; n++) await publish(String(n), key);
+    await publish('of the other one', 'c', into.id);
+    await until(async () => (await platform.superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
+    open('1');
+    await until(() => begun.some((label) => label.endsWith(labelled('5'))));
+    const found = await handled();
+    await platform.foundation.mergeCustomers(into.id, [merged.id]);
+    open('5');
+    await handles(found.length + 4);
+    await steps(begun.find((label) => label.endsWith(labelled('5')))?.startsWith('one') ? 'one' : 'two', 3);
+    expect(await handled()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
+    open('of the merged one');
+    await handles(10);
+    expect((await handled()).slice(8)).toEqual(['of the merged one', 'of the other one']);
+  });
+
   test('behind an event that failed, also for events of another share', async () => {
     const key = await keyOf(0);
     const customer = await customerOf(1);
@@ -414,7 +439,7 @@ test('what ties shares together is looked for in a long backlog by the plans of 
   await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
   for (let n = 0; n < 8; n++) expect(await blocked()).toBeNull();
   await platform.support.query(
-    `select sync.publish($1, gen_random_uuid()::text, '{"label": "long"}', 'platform', null) from generate_series(1, 12000)`,
+    `select sync.publish($1, gen_random_uuid()::text, '{"label": "long"}', 'platform', gen_random_uuid()) from generate_series(1, 12000)`,
     [type],
   );
   await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
