@@ -266,7 +266,12 @@ export function openConnection<App extends string>(app: App, options: Connection
 
   function copier(): Copier {
     /** A connection that is held for the calls under way. */
-    type Held = { given: Promise<pg.PoolClient>; client?: pg.PoolClient; calls: number; release: (isBroken: boolean) => void };
+    type Held = {
+      given: Promise<pg.PoolClient>;
+      client?: pg.PoolClient;
+      calls: number;
+      release: (isBroken: boolean) => void;
+    };
     let present: Held | undefined;
 
     function takeClient(): Held {

@@ -11,7 +11,9 @@ function openBacklog() {
   let isReading = 0;
   let readingMax = 0;
   const copier = () => async (text: string, into: Lines) => {
-    const [after = 0, until = 0] = [/position > (\d+)/, /position <= (\d+)/].map((each) => Number(each.exec(text)?.[1]));
+    const [after = 0, until = 0] = [/position > (\d+)/, /position <= (\d+)/].map((each) =>
+      Number(each.exec(text)?.[1]),
+    );
     readingMax = Math.max(readingMax, ++isReading);
     const { promise, resolve } = Promise.withResolvers<{ events: number[]; bytes: number }>();
     const all = Array.from({ length: until - after }, (_, n) => after + n + 1);
@@ -20,14 +22,17 @@ function openBacklog() {
     isReading--;
     for (const n of events)
       into.add(
-        Buffer.from(`${[n, n, 'support.read', 'key', '', 'row', '', 'support', '', '{}', '{}', '', 0, bytes].join('\t')}\n`),
+        Buffer.from(
+          `${[n, n, 'support.read', 'key', '', 'row', '', 'support', '', '{}', '{}', '', 0, bytes].join('\t')}\n`,
+        ),
       );
     return into;
   };
   return { copier, asked, readingMax: () => readingMax };
 }
 const rest = { shares: null };
-const positionsOf = (taken: { rows: { position: number }[] } | undefined) => taken?.rows.map(({ position }) => position);
+const positionsOf = (taken: { rows: { position: number }[] } | undefined) =>
+  taken?.rows.map(({ position }) => position);
 
 test('while a page is handed out the next two are read, and none from beyond the newest position', async () => {
   const { copier, asked } = openBacklog();

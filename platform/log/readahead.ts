@@ -122,7 +122,10 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
 
     /** The events that were taken last are handled up to a position only: those behind it are taken once more. */
     giveBack(takenUntil: number, position: number): void {
-      if (from !== takenUntil || !held) return forget();
+      if (from !== takenUntil || !held) {
+        forget();
+        return;
+      }
       while (used > 0 && positionOf(held.at(used - 1)) > position) used--;
       from = position;
     },

@@ -275,7 +275,7 @@ describe('the order holds between shares', () => {
     open('1');
     await until(() => begun.some((label) => label.endsWith(labelled('5'))));
     const found = await handled();
-    await platform.foundation.mergeCustomers(into.id, [merged.id]);
+    await platform.sync.query('select platform.merge_customers($1, array[$2]::uuid[])', [into.id, merged.id]);
     open('5');
     await handles(found.length + 4);
     await steps(begun.find((label) => label.endsWith(labelled('5')))?.startsWith('one') ? 'one' : 'two', 3);
@@ -438,9 +438,11 @@ test('what ties shares together is looked for in a long backlog by the plans of 
   for (const share of [0, 1]) await publish('short', await keyOf(share));
   await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
   for (let n = 0; n < 8; n++) expect(await blocked()).toBeNull();
+  const customers = [(await customerOf(0)).id, (await customerOf(1)).id];
   await platform.support.query(
-    `select sync.publish($1, gen_random_uuid()::text, '{"label": "long"}', 'platform', gen_random_uuid()) from generate_series(1, 12000)`,
-    [type],
+    `select sync.publish($1, gen_random_uuid()::text, '{"label": "long"}', 'platform', ($2::uuid[])[n % 2 + 1])
+     from generate_series(1, 12000) n`,
+    [type, customers],
   );
   await until(async () => (await superuser.query('select sync.outbox_age() is null as done')).rows[0].done);
   await superuser.query(`set statement_timeout = '5s'`);
