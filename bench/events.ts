@@ -47,6 +47,9 @@ const update = {
   text: 'update platform.customers set name = $2 where id = $1 returning version',
 };
 
+/** Whose processor time a write takes. */
+const usedBy = ['writers’ backends', 'rest of the server', 'worker', 'subscribers', 'bench'] as const;
+
 const goals: string[] = [];
 const goal = (words: string, isReached: boolean, figure: string) =>
   goals.push(`- ${isReached ? 'reached' : 'MISSED'}: ${words} (${figure})`);
@@ -169,39 +172,57 @@ async function measureLatency(server: LocalServer, writers: pg.Client[], ids: st
 
 async function measureWriters(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {
   const owner = new pg.Client({ connectionString: server.urlOf('platform_migrator') });
+  owner.on('error', () => {}); // as of the writers
   await owner.connect();
   await owner.query('set role platform_owner');
   const capture = (verb: 'enable' | 'disable') =>
     owner.query(`alter table platform.customers ${verb} trigger z_capture`);
-  const figures = { bare: [] as number[], captured: [] as number[], subscribed: [] as number[] };
+  const figures: Record<'bare' | 'captured' | 'subscribed', Written[]> = { bare: [], captured: [], subscribed: [] };
+  const measureWritten = (subscribers: ChildProcess[] = []) =>
+    measurePhase(owner, writers, subscribers, () => write(writers, ids, undefined, 2_000));
   for (let round = 0; round < Number(options.rounds); round++) {
     await capture('disable');
-    figures.bare.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    figures.bare.push(await measureWritten());
     await capture('enable');
-    figures.captured.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    figures.captured.push(await measureWritten());
     const subscribers = await Promise.all(
       ['one', 'two'].map((name) =>
         startChild(here('./subscriber.ts'), ['subscribe', `support.${name}`], server.urlOf('support_app')),
       ),
     );
-    await wait(500);
-    figures.subscribed.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    figures.subscribed.push(await measureWritten(subscribers));
     for (const subscriber of subscribers) subscriber.kill('SIGKILL');
   }
   await owner.end();
-  const ratio = (of: number[]) => median(of.map((each, round) => each / (figures.bare[round] as number)));
-  const line = (what: string, of: number[]) =>
-    console.log(`| ${what} | ${Math.round(median(of)).toLocaleString('en')} | ${Math.round(ratio(of) * 100)} % |`);
+  const perSecondOf = (of: Written[]) => median(of.map((each) => each.perSecond));
+  const ratio = (of: Written[]) =>
+    median(of.map((each, round) => each.perSecond / (figures.bare[round] as Written).perSecond));
+  const lines = [
+    ['bare: no capture', figures.bare],
+    ['with capture and sequencer', figures.captured],
+    ['with two live subscribers', figures.subscribed],
+  ] as const;
   console.log('\nWriters: 16 connections, one update a transaction\n\n| | writes/s | of bare |\n|---|--:|--:|');
-  line('bare: no capture', figures.bare);
-  line('with capture and sequencer', figures.captured);
-  line('with two live subscribers', figures.subscribed);
+  for (const [what, of] of lines)
+    console.log(
+      `| ${what} | ${Math.round(perSecondOf(of)).toLocaleString('en')} | ${Math.round(ratio(of) * 100)} % |`,
+    );
   const peers = await measurePeerWriters(
     await makePeersDatabase(server, 'peers_writers'),
     async (clients, rows) => (await write(clients, rows, undefined, 2_000)).perSecond,
   );
   for (const { name, perSecond, ofBare } of peers)
     console.log(`| ${name} | ${Math.round(perSecond).toLocaleString('en')} | ${Math.round(ofBare * 100)} % |`);
+  if (process.platform === 'linux') {
+    console.log(
+      `\nWhat one of these writes takes, µs of processor\n\n| | ${usedBy.join(' | ')} | log, bytes |\n|---${'|--:'.repeat(usedBy.length + 1)}|`,
+    );
+    for (const [what, of] of lines) {
+      const used = usedBy.map((who) => Math.round(median(of.map((each) => each.microseconds[who]))));
+      const bytes = Math.round(median(of.map((each) => each.walBytes)));
+      console.log(`| its work: ${what} | ${used.join(' | ')} | ${bytes.toLocaleString('en')} |`);
+    }
+  }
   goal(
     'writers with capture and two subscribers ≥ 70 % of bare',
     ratio(figures.subscribed) >= 0.7,
@@ -209,11 +230,79 @@ async function measureWriters(server: LocalServer, writers: pg.Client[], ids: st
   );
 }
 
-/** The processor time of a process in seconds; for the server, of all its processes. */
+type Written = { perSecond: number; microseconds: Record<(typeof usedBy)[number], number>; walBytes: number };
+
+/**
+ * Measures a phase of writing, with the processor time of all that took part. It begins when the worker is at rest: a new database has been
+ * looked through for duplicates by then, and the events of the phase before are handled.
+ */
+async function measurePhase(
+  owner: pg.Client,
+  writers: pg.Client[],
+  subscribers: ChildProcess[],
+  work: () => Promise<{ committed: Map<string, bigint>; perSecond: number }>,
+): Promise<Written> {
+  const worker = children[0] as ChildProcess;
+  const backends = writers.map((writer) => (writer as unknown as { processID: number }).processID);
+  const take = async () => {
+    const { rows } = await owner.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
+    const sum = (pids: (number | undefined)[]) => pids.reduce<number>((total, pid) => total + cpuSeconds(Number(pid)), 0);
+    const isLinux = process.platform === 'linux';
+    const used = {
+      'writers’ backends': isLinux ? sum(backends) : 0,
+      'rest of the server': isLinux ? sum(serverPids().filter((pid) => !backends.includes(pid))) : 0,
+      worker: isLinux ? sum([worker.pid]) : 0,
+      subscribers: isLinux ? sum(subscribers.map(({ pid }) => pid)) : 0,
+      bench: isLinux ? sum([process.pid]) : 0,
+    };
+    return { lsn: rows[0]?.lsn, used };
+  };
+  if (process.platform === 'linux')
+    for (let rests = 0; rests < 3; ) {
+      const before = cpuSeconds(worker.pid as number);
+      await wait(200);
+      rests = cpuSeconds(worker.pid as number) - before <= 0.02 ? rests + 1 : 0;
+    }
+  const before = await take();
+  const { committed, perSecond } = await work();
+  const after = await take();
+  const { rows } = await owner.query<{ bytes: string }>('select pg_wal_lsn_diff($1, $2) as bytes', [
+    after.lsn,
+    before.lsn,
+  ]);
+  const microseconds = Object.fromEntries(
+    usedBy.map((who) => [who, ((after.used[who] - before.used[who]) * 1e6) / committed.size]),
+  ) as Written['microseconds'];
+  return { perSecond, microseconds, walBytes: Number(rows[0]?.bytes) / committed.size };
+}
+
+/** The processor time of a process in seconds; none for one that has ended. */
 function cpuSeconds(pid: number): number {
-  const [, rest = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-  const fields = rest.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  try {
+    const [, rest = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    const fields = rest.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
+}
+
+/** The processes of the server. */
+function serverPids(): number[] {
+  const postmaster = Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return (
+          pid === postmaster ||
+          Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === postmaster
+        );
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function measureIdle(server: LocalServer, sequencer: ChildProcess): Promise<void> {
@@ -224,21 +313,6 @@ async function measureIdle(server: LocalServer, sequencer: ChildProcess): Promis
     ),
   );
   await wait(2_000);
-  const postmaster = Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
-  const serverPids = () =>
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => {
-        try {
-          return (
-            pid === postmaster ||
-            Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === postmaster
-          );
-        } catch {
-          return false;
-        }
-      });
   const take = () => ({
     sequencer: cpuSeconds(sequencer.pid as number),
     subscribers: subscribers.reduce((sum, child) => sum + cpuSeconds(child.pid as number), 0),
