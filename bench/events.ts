@@ -234,7 +234,7 @@ type Written = { perSecond: number; microseconds: Record<(typeof usedBy)[number]
 
 /**
  * Measures a phase of writing, with the processor time of all that took part. It begins when the worker is at rest: a new database has been
- * looked through for duplicates by then, and the events of the phase before are handled.
+ * looked through for duplicates by then. What the worker puts off counts, too: the processor's time is taken when it is at rest again.
  */
 async function measurePhase(
   owner: pg.Client,
@@ -242,29 +242,32 @@ async function measurePhase(
   subscribers: ChildProcess[],
   work: () => Promise<{ committed: Map<string, bigint>; perSecond: number }>,
 ): Promise<Written> {
-  const worker = children[0] as ChildProcess;
+  const isLinux = process.platform === 'linux';
+  const worker = Number(children[0]?.pid);
   const backends = writers.map((writer) => (writer as unknown as { processID: number }).processID);
+  const sum = (pids: (number | undefined)[]) => pids.reduce<number>((total, pid) => total + cpuSeconds(Number(pid)), 0);
   const take = async () => {
     const { rows } = await owner.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
-    const sum = (pids: (number | undefined)[]) => pids.reduce<number>((total, pid) => total + cpuSeconds(Number(pid)), 0);
-    const isLinux = process.platform === 'linux';
     const used = {
-      'writers’ backends': isLinux ? sum(backends) : 0,
+      'writers’ backends': sum(backends),
       'rest of the server': isLinux ? sum(serverPids().filter((pid) => !backends.includes(pid))) : 0,
-      worker: isLinux ? sum([worker.pid]) : 0,
-      subscribers: isLinux ? sum(subscribers.map(({ pid }) => pid)) : 0,
-      bench: isLinux ? sum([process.pid]) : 0,
+      worker: sum([worker]),
+      subscribers: sum(subscribers.map(({ pid }) => pid)),
+      bench: sum([process.pid]),
     };
     return { lsn: rows[0]?.lsn, used };
   };
-  if (process.platform === 'linux')
-    for (let rests = 0; rests < 3; ) {
-      const before = cpuSeconds(worker.pid as number);
+  const workerRests = async () => {
+    for (let rests = 0; isLinux && rests < 5; ) {
+      const before = cpuSeconds(worker);
       await wait(200);
-      rests = cpuSeconds(worker.pid as number) - before <= 0.02 ? rests + 1 : 0;
+      rests = cpuSeconds(worker) - before <= 0.01 ? rests + 1 : 0;
     }
+  };
+  await workerRests();
   const before = await take();
   const { committed, perSecond } = await work();
+  await workerRests();
   const after = await take();
   const { rows } = await owner.query<{ bytes: string }>('select pg_wal_lsn_diff($1, $2) as bytes', [
     after.lsn,

@@ -13,6 +13,11 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
    * batch and little for each event, and for which nobody waits. By default 0.
    */
   gatherMs?: number;
+  /**
+   * After a step that handled events it rests so many times as long as the step took, and leaves the database to others: for work that may
+   * be late. The busier the database, the longer each step takes and the rarer they are. By default 0.
+   */
+  restFactor?: number;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
   handlerTimeoutMs?: number;
   /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */

@@ -107,7 +107,7 @@ export function startSubscription<Type extends EventType>(
   const handle = handleTyped as unknown as BatchHandler<EventType>;
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
-  const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, gatherMs = 0 } = options;
+  const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, gatherMs = 0, restFactor = 0 } = options;
   const { handlerTimeoutMs = 25_000, onError } = options;
   const reader = createReader(connection, name);
   // Whether the next step takes shares. One that is to have a single share may still have several: see sync.cut_shares.
@@ -387,6 +387,7 @@ export function startSubscription<Type extends EventType>(
         const signs = wakeups.signs();
         const startedAt = performance.now();
         const outlook = await step();
+        const tookMs = performance.now() - startedAt;
         failures = 0;
         Object.assign(progress, { turns: progress.turns + 1, failures: 0, error: undefined });
         if (isSplit && !hasFailed) fail({ kind: 'subscription.failed', subscription: name, error: batchError });
@@ -396,13 +397,14 @@ export function startSubscription<Type extends EventType>(
             kind: 'events.handled',
             subscription: name,
             events: handled,
-            ms: performance.now() - startedAt,
+            ms: tookMs,
           });
         if (carefulSteps > 0 && --carefulSteps === 0) lost.clear();
         if (!outlook.hasMore) {
           await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
           restMs = gatherMs;
         }
+        if (handled > 0) restMs = Math.max(restMs, restFactor * tookMs);
       } catch (error) {
         ahead.forget(); // the failure may be the database's crash
         if (error instanceof BatchFailed) {

@@ -263,6 +263,28 @@ describe('a subscriber', () => {
     expect(batches).toEqual([[2, 3, 4]]);
   });
 
+  test('that is to rest leaves the database to others after each step, and misses nothing', async () => {
+    const customer = await newCustomer();
+    const steps: { version: number | null; from: number; to: number }[] = [];
+    const subscription = started(
+      platform.support.events.subscribeBatch(
+        { name: newName(), types: ['customer.updated'], batchMax: 1, restFactor: 2 },
+        async ([event], { tx }) => {
+          if (event?.key !== customer.id) return;
+          const from = performance.now();
+          await tx.query('select pg_sleep(0.2)');
+          steps.push({ version: event.version, from, to: performance.now() });
+        },
+      ),
+    );
+    await subscription.ready;
+    for (const _ of [1, 2, 3]) await change(customer);
+    await until(() => steps.length === 3);
+    expect(steps.map(({ version }) => version)).toEqual([2, 3, 4]);
+    const rests = steps.slice(1).map(({ from }, at) => from - (steps[at]?.to ?? 0));
+    expect(Math.min(...rests)).toBeGreaterThanOrEqual(400);
+  });
+
   test('in two processes handles each event once, and continues in the other when one is gone', async () => {
     const name = newName();
     const customer = await newCustomer();
