@@ -204,9 +204,7 @@ async function measureWriters(server: LocalServer, writers: pg.Client[], ids: st
   ] as const;
   console.log('\nWriters: 16 connections, one update a transaction\n\n| | writes/s | of bare |\n|---|--:|--:|');
   for (const [what, of] of lines)
-    console.log(
-      `| ${what} | ${Math.round(perSecondOf(of)).toLocaleString('en')} | ${Math.round(ratio(of) * 100)} % |`,
-    );
+    console.log(`| ${what} | ${Math.round(perSecondOf(of)).toLocaleString('en')} | ${Math.round(ratio(of) * 100)} % |`);
   const peers = await measurePeerWriters(
     await makePeersDatabase(server, 'peers_writers'),
     async (clients, rows) => (await write(clients, rows, undefined, 2_000)).perSecond,
