@@ -24,7 +24,8 @@ export async function launch(script, args) {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     await install(() => existsSync(resolve(root, script)) && nodePath() !== undefined);
-    await run(findNode(), [...flagsFor(script, args), resolve(root, script), ...args]);
+    const { flags, variables } = thriftOf(script, args);
+    await run(findNode(), [...flags, resolve(root, script), ...args], variables);
   } catch (error) {
     console.error(`\n${error.message}`);
     // What the command itself ends with: exitcodes.ts.
@@ -34,10 +35,12 @@ export async function launch(script, args) {
 
 /**
  * Small spaces for new objects keep 20 MB of the one process that runs every server, and cost it no time: the collections come more
- * often, and each touches few pages.
+ * often, and each touches few pages. One arena of the C library instead of one for each thread keeps 7 MB that are free in the others.
  */
-function flagsFor(script, [command]) {
-  return script === 'cli/main.ts' && command === 'start' ? ['--max-semi-space-size=2'] : [];
+function thriftOf(script, [command]) {
+  return script === 'cli/main.ts' && command === 'start'
+    ? { flags: ['--max-semi-space-size=2'], variables: { MALLOC_ARENA_MAX: process.env.MALLOC_ARENA_MAX ?? '1' } }
+    : { flags: [], variables: {} };
 }
 
 /** A Node that is new enough: this one, or the one that the project pins. */
@@ -60,11 +63,14 @@ function findNode() {
   );
 }
 
-async function run(node, args) {
+async function run(node, args, variables) {
   const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
   // Node keeps the compiled modules there, which halves the time until a command begins.
   const cache = process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'node');
-  const child = spawn(node, args, { stdio: 'inherit', env: { ...process.env, PATH: path, NODE_COMPILE_CACHE: cache } });
+  const child = spawn(node, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...variables, PATH: path, NODE_COMPILE_CACHE: cache },
+  });
   // A terminal sends Ctrl-C to the child as well. If it were passed on, the child would count it twice.
   listenForSignals((signal) => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

@@ -1,6 +1,6 @@
 import type { RouteConfig } from '@hono/zod-openapi';
-import { z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
+import { z } from './input/zod.ts';
 import { problems } from './problem.ts';
 import { heedIdempotencyKey, idempotencyKeyParameter, replayedHeader } from './repeats.ts';
 import type { Right } from './rights.ts';

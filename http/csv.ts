@@ -1,7 +1,7 @@
 import type { ListPlace, Placed } from '@aether/platform';
 import { toCell } from '@aether/platform/spreadsheet';
-import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { z } from './input/zod.ts';
 
 /** The columns of a file: the heading of each, and its value for a row. */
 export type CsvColumns<Row> = Record<string, (row: Row) => unknown>;

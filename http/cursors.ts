@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { ListPlace, Paging, Placed, Queryable } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
+import { z } from './input/zod.ts';
 import { refuseFields } from './problem.ts';
 
 /*

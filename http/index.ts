@@ -1,4 +1,3 @@
-export { z } from '@hono/zod-openapi';
 export { refuseReader, refuseStranger } from './actor.ts';
 export { type Authenticate, allows, type Caller } from './caller.ts';
 export { houseCodes, joinCodes, type ProblemCodes } from './codes.ts';
@@ -18,6 +17,7 @@ export {
   time,
   uuid,
 } from './input/fields.ts';
+export { z } from './input/zod.ts';
 export { isLoopbackHost } from './loopback.ts';
 export { type Metrics, openMetrics } from './metrics/metrics.ts';
 export { addMetricsRoute } from './metrics/route.ts';
@@ -44,6 +44,7 @@ export type { Checks } from './serving/health.ts';
 export { type Listening, readListening, readPlace, readProxyHops } from './serving/listening.ts';
 export { createLog, type Log } from './serving/log.ts';
 export { answerEvents, type LongAnswer } from './serving/longanswer.ts';
+export { giveBackMemory } from './serving/memory.ts';
 export { escapeHtml, makePage } from './serving/page.ts';
 export { countSeats } from './serving/seats.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';

@@ -1,8 +1,8 @@
 import type { MovedKind, PlatformDb } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { jsonBody } from './input/body.ts';
 import { line, object, uuid } from './input/fields.ts';
+import { z } from './input/zod.ts';
 import { problems } from './problem.ts';
 import type { App, AppEnv } from './serving/app.ts';
 import { createStaffRoute } from './staff.ts';

@@ -14,12 +14,12 @@ import {
   unmarkRead,
   withMentions,
 } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Caller } from './caller.ts';
 import { cursor, cursorsOf } from './cursors.ts';
 import { jsonBody } from './input/body.ts';
 import { object, pageSize, time, uuid } from './input/fields.ts';
+import { z } from './input/zod.ts';
 import { problems } from './problem.ts';
 import type { App, AppEnv } from './serving/app.ts';
 import { createStaffRoute } from './staff.ts';

@@ -1,10 +1,10 @@
 import { ConfigurationError, CustomerMerged, type Holder, PlatformError } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
 import { allows, type Caller } from './caller.ts';
+import { z } from './input/zod.ts';
 
 /** One refused field. `in` is left out if the field is in the body. */
 export const FieldProblemSchema = z

@@ -1,5 +1,5 @@
 import { tierColours } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
+import { z } from './input/zod.ts';
 
 const time = () => z.string().openapi({ format: 'date-time' });
 /** The name of an app: a row of platform.apps. */

@@ -8,11 +8,11 @@ import {
   type PlatformDb,
   type Queryable,
 } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import { answerCsv, type CsvColumns, csvResponse, pagesOf } from './csv.ts';
 import { cursor, cursorsOf } from './cursors.ts';
 import { findDifferences } from './differences.ts';
 import { date, line, object, pageSize } from './input/fields.ts';
+import { z } from './input/zod.ts';
 import { problems } from './problem.ts';
 import type { App } from './serving/app.ts';
 import { timeZone } from './spans.ts';

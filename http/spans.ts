@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi';
 import { date, line } from './input/fields.ts';
+import { z } from './input/zod.ts';
 import { refuseFields } from './problem.ts';
 
 /*

@@ -13,9 +13,9 @@ import {
   type TextQuery,
   type TextSource,
 } from '@aether/platform/texts';
-import { z } from '@hono/zod-openapi';
 import { cursor, type cursorsOf } from './cursors.ts';
 import { line, object, pageSize } from './input/fields.ts';
+import { z } from './input/zod.ts';
 import { refuseFields } from './problem.ts';
 
 /*

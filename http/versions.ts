@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { VersionConflict } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
+import { z } from './input/zod.ts';
 import { answerProblem, Problem, refuseFields } from './problem.ts';
 
 /*

@@ -105,6 +105,7 @@ export async function start({ reset, withBus = false }: { reset: boolean; withBu
     building.catch(() => {}); // awaited below
     const isBuilt = await Promise.race([building.then(() => true), setImmediate(false)]);
     printReady(used, servers, isBuilt);
+    (await import('@aether/http')).giveBackMemory();
     await stop.orAfter(building);
     await stop.asked;
   } catch (error) {

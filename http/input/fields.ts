@@ -1,6 +1,6 @@
 import './locale.ts';
-import { z } from '@hono/zod-openapi';
 import { countCharacters, describeBadCharacter } from './characters.ts';
+import { z } from './zod.ts';
 
 const lineBreak = /[\p{Cc}\u2028\u2029]/u;
 const visible = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;

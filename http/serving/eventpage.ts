@@ -7,7 +7,7 @@ import {
   type Place,
   type PlatformDb,
 } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
+import { z } from '../input/zod.ts';
 import { Problem, refuseFields } from '../problem.ts';
 import { EventSchema, formatPlace, parsePlace } from './eventwords.ts';
 

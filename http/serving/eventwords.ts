@@ -1,5 +1,5 @@
 import type { AppEvent, Place } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
+import { z } from '../input/zod.ts';
 
 /** An event as the API gives it, in the stream and in pages alike. */
 export const EventSchema = z

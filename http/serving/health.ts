@@ -1,7 +1,8 @@
 import { PlatformError } from '@aether/platform';
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Env } from 'hono';
 import type { Logger } from 'pino';
+import { z } from '../input/zod.ts';
 import { Problem, problems } from '../problem.ts';
 
 /**

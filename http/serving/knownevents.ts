@@ -1,6 +1,6 @@
 import type { CustomerEventNames, DealClosedData, EventRows } from '@aether/platform';
 import { roles, tierColours } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
+import { z } from '../input/zod.ts';
 import { EventSchema } from './eventwords.ts';
 
 /*

@@ -1,9 +1,9 @@
 import type { EventType, Following, Place, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
-import { z } from '@hono/zod-openapi';
 import { refuseStranger } from '../actor.ts';
 import type { Caller } from '../caller.ts';
 import { object, pageSize } from '../input/fields.ts';
+import { z } from '../input/zod.ts';
 import { Problem, problems, refuseFields } from '../problem.ts';
 import type { AppScopes } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
