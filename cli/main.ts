@@ -1,4 +1,4 @@
-import { runCommand } from './program.ts';
+import { runCommand } from './run.ts';
 
 // A reader such as `aether … | head` may close the pipe early. A command that must clean up gets a signal first, once.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {

@@ -3,33 +3,19 @@ import { alertsCommand } from './alerts.ts';
 import { appCommand } from './app.ts';
 import { doctorCommand } from './doctor/command.ts';
 import { duplicatesCommand } from './duplicates.ts';
-import { readVariable } from './environment.ts';
 import { eventsCommand } from './events.ts';
-import { endFailed, endWith, listEndings } from './exitcodes.ts';
+import { endWith, listEndings } from './exitcodes.ts';
 import { healthCommand } from './health.ts';
 import { importCommand } from './import/command.ts';
 import { matchCommand } from './match.ts';
 import { mergeCommand, unmergeCommand } from './merge.ts';
 import { bootstrapServer, checkDatabase, completeRestore, migrateUp, migratorUrl, printStatus } from './migrate.ts';
+import { onLaptop } from './onlaptop.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { privacyCommand } from './privacy.ts';
 import { serviceBusCommand } from './servicebus.ts';
+import { startCommand } from './start/command.ts';
 import { webhookCommand } from './webhook.ts';
-
-/**
- * Runs `aether …` in this process. A failure is printed as one sentence. What the process ends with then is in exitcodes.ts.
- *
- * @param args what follows `aether`
- */
-export async function runCommand(args: string[]): Promise<void> {
-  try {
-    await createProgram().parseAsync(args, { from: 'user' });
-  } catch (error) {
-    console.error(`\n${describeFailure(error)}`);
-    if (readVariable('LOG_LEVEL') === 'debug') console.error(error);
-    endFailed();
-  }
-}
 
 /** The command with all that it knows. */
 export function createProgram(): Command {
@@ -38,16 +24,7 @@ export function createProgram(): Command {
     .version(packageJson.version)
     .showHelpAfterError();
 
-  program
-    .command('start')
-    .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
-    .option('--reset', 'remove the data and start over', false)
-    .option(
-      '--with-bus',
-      'also a Service Bus (a stand-in, unless SERVICEBUS_… names one), the relay, and examples/billing',
-      false,
-    )
-    .action(async (options) => (await onLaptop(() => import('./start/start.ts'))).start(options)); // loaded only here: it imports the servers
+  program.addCommand(startCommand().copyInheritedSettings(program));
 
   program
     .command('demo')
@@ -129,29 +106,4 @@ function sayEndings(name: string): string {
   return `\nEnds with:\n${listEndings(name)
     .map(({ code, words }) => `  ${String(code).padEnd(4)} ${words}`)
     .join('\n')}`;
-}
-
-/** A production install has neither these commands nor their packages: deploy/production/reach.ts. */
-async function onLaptop<Module>(load: () => Promise<Module>): Promise<Module> {
-  return load().catch((error) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error('This install is for production, without `aether start`, `demo` and `token`: use the repository.', {
-      cause: error,
-    });
-  });
-}
-
-/** Errors of system calls and of the database get a message of their own; all other errors explain themselves. */
-function describeFailure(error: unknown): string {
-  const { message = String(error), code = '' } = error as NodeJS.ErrnoException;
-  const { address, port, hostname, syscall } = error as NodeJS.ErrnoException & Record<string, unknown>;
-  if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
-    return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
-  if (code === 'EACCES' && syscall === 'listen')
-    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT, DEMO_SHOP_PORT, MAIL_CATCHER_PORT or BILLING_PORT.`;
-  if (code === '28P01')
-    return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
-  if (message.startsWith('Connection terminated'))
-    return 'What answers at the address of the database ended the connection: is it a PostgreSQL?';
-  return message;
 }

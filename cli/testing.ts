@@ -9,7 +9,8 @@ import { fetchLocalToken } from '@aether/identity';
 import { inject, vi } from 'vitest';
 import { apps } from './apps.ts';
 import { listEndings } from './exitcodes.ts';
-import { createProgram, listCommands, runCommand } from './program.ts';
+import { createProgram, listCommands } from './program.ts';
+import { runCommand } from './run.ts';
 import { writeSharedCommand } from './testing.setup.ts';
 import { type Command, environmentOf, requireTemplate } from './testing.start.ts';
 
