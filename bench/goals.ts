@@ -148,7 +148,7 @@ export const parts: Part[] = [
   },
   {
     ...{ name: 'start', script: 'bench:start', minutes: 1 },
-    args: ['--settle', '15'],
+    args: ['--settle', '30'],
     goals: [
       most('9', 'npm start, the slowest of five', 4, 's', cell(/^ready, the slowest/, 1)),
       most('9', 'npm start, memory of Node', 130, 'MB', cell(/^memory of Node, RSS/, 1)),

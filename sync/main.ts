@@ -1,4 +1,4 @@
-import { createLog, giveBackMemory } from '@aether/http';
+import { createLog } from '@aether/http';
 import { startSync } from './index.ts';
 
 /** Runs the worker as a process until Ctrl-C or SIGTERM, or until the database refuses this version. */
@@ -7,7 +7,6 @@ const stopped = new Promise<void>((resolve) => {
 });
 try {
   const worker = await startSync({ log: createLog('sync'), ownProcess: true });
-  giveBackMemory();
   const refused = await Promise.race([stopped, worker.refused]);
   await worker.close();
   if (refused) throw refused;

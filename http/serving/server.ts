@@ -12,7 +12,6 @@ import type { AppScopes } from '../scopes.ts';
 import { type AnsweredRequest, type App, createApp } from './app.ts';
 import type { Variables } from './listening.ts';
 import { createLog } from './log.ts';
-import { giveBackMemory } from './memory.ts';
 import { openReading } from './reading.ts';
 import { type Served, serve } from './serve.ts';
 import { type Neighbours, readServerSettings } from './settings.ts';
@@ -213,7 +212,6 @@ export async function runServer(start: (options: ServerOptions) => Promise<Serve
   try {
     const { url, close } = await start({ ownProcess: true });
     console.error(`Listening on ${url}.`);
-    giveBackMemory();
     await stopped;
     await close();
   } catch (error) {
