@@ -1,14 +1,14 @@
--- Writes of many customers cost less of the processor. Most of it went into calls for each row: a function that sets its search_path costs
--- 2 µs a call whatever it does, a record that plpgsql completes field by field 25 µs, and jsonb_build_object looks up the type of each
+-- Writes of many customers cost less of the processor. Most of it went into calls for each row: a function that sets its search_path takes
+-- 2 µs more a call, a record that plpgsql completes field by field 25 µs, and jsonb_build_object looks up the type of each
 -- of its arguments in every row, 16 µs for an event.
 
--- The rules as expressions. A check of a table calls the plpgsql function (see platform.is_line); plpgsql and queries, which keep their
--- plans, inline the rule.
+-- The rules as expressions. A check of a table calls the plpgsql function (see platform.is_line), which keeps its plan with the rule in it;
+-- it names nothing that a search_path could redirect. plpgsql that knows many rules, such as customer_violation, inlines them as well.
 create function platform.line_rule(value text, characters_max integer) returns boolean
 language sql immutable parallel safe
 return char_length(value) between 1 and characters_max and value collate pg_catalog.pg_c_utf8 !~ '[\x01-\x1f\x7f]|^\s|\s$';
 create or replace function platform.is_line(value text, characters_max integer) returns boolean
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe as $$
 begin
   return platform.line_rule(value, characters_max);
 end $$;
@@ -21,20 +21,20 @@ return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 
   and (octet_length(split_part(key, '@', 2)) <= 63
     or key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$');
 create or replace function platform.is_email_key(key text) returns boolean
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe as $$
 begin
   return platform.email_key_rule(key);
 end $$;
 
--- A text in ASCII has as many bytes as letters. What is left without the digits are the letters to take away, so that the digits are left.
+-- A text in ASCII has as many bytes as letters. Almost every number ends as its key does, and only others need their digits read.
 create function platform.phone_rule(phone text, key text, extension text) returns boolean
 language sql immutable parallel safe
 return case when phone is null then key is null and extension is null else
   coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
-  and (octet_length(phone) <> char_length(phone)
-    or translate(phone, translate(phone, '0123456789', ''), '') like '%' || right(key, 4) || coalesce(extension, '')) end;
+  and (octet_length(phone) <> char_length(phone) or extension is null and right(phone, 4) = right(key, 4)
+    or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
 create or replace function platform.is_phone(phone text, key text, extension text) returns boolean
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe as $$
 begin
   return platform.phone_rule(phone, key, extension);
 end $$;

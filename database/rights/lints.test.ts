@@ -138,6 +138,11 @@ lint('function whose names a search_path could redirect', {
     found: ['crm.f(text)'],
     neighbour: 'create function crm.f(text) returns text language sql return lower($1)',
   },
+  'one that does more than hand on its argument': {
+    offence: `create function crm.f(t text) returns boolean language plpgsql as $$ begin return platform.is_line(t, 1) = true; end $$`,
+    found: ['crm.f(text)'],
+    neighbour: `create function crm.f(t text) returns boolean language plpgsql as $$ begin return platform.is_email_key(t); end $$`,
+  },
 });
 
 test('the lints find a function that was made executable by PUBLIC', async () => {
