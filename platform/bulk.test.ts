@@ -284,6 +284,32 @@ describe('a write of many customers', () => {
     });
   });
 
+  test.each(['insert', 'update'] as const)(
+    'an %s that waits for the erasure of its address refuses that row alone, because the person is kept away',
+    async (kind) => {
+      const [erased, other] = [row(), row()];
+      const { ids } = kind === 'update' ? await insert([row(), row()]) : { ids: [] };
+      const rival = await bulk.connect('postgres');
+      await rival.query('begin');
+      await rival.query(
+        `with c as (insert into platform.customers (email, name, created_by_app) values ($1, 'Rival', 'foundation') returning id)
+        insert into platform.suppressions (hash, kind, erasure) select platform.suppression_hash('email', $1), 'email', id from c`,
+        [erased.email],
+      );
+      const written =
+        kind === 'insert'
+          ? insert([erased, other])
+          : update([erased, other].map(({ email }, n) => ({ id: ids[n] as string, change: { email } })));
+      await untilSomebodyWaits(rival);
+      await rival.query('delete from platform.customer_emails where email_key = $1', [erased.email]);
+      await rival.query('commit');
+      expect((await written).refused).toMatchObject([{ row: 0, error: { code: 'person-erased' } }]);
+      const known = `select array_agg(email order by email) as emails from platform.customer_emails where email = any ($1)`;
+      expect(await one(known, [[erased.email, other.email]])).toEqual({ emails: [other.email] });
+      await superuser.bulk.query('delete from platform.suppressions');
+    },
+  );
+
   test('is bounded, so that its locks are short', async () => {
     await expect(
       one(`select platform.insert_customers(array_fill(null::platform.customers, array[10001]))`),
