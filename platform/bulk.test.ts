@@ -292,8 +292,7 @@ describe('a write of many customers', () => {
       const rival = await bulk.connect('postgres');
       await rival.query('begin');
       await rival.query(
-        `with c as (insert into platform.customers (email, name, created_by_app) values ($1, 'Rival', 'foundation') returning id)
-        insert into platform.suppressions (hash, kind, erasure) select platform.suppression_hash('email', $1), 'email', id from c`,
+        `insert into platform.customers (email, name, created_by_app) values ($1, 'Rival', 'foundation')`,
         [erased.email],
       );
       const written =
@@ -301,7 +300,12 @@ describe('a write of many customers', () => {
           ? insert([erased, other])
           : update([erased, other].map(({ email }, n) => ({ id: ids[n] as string, change: { email } })));
       await untilSomebodyWaits(rival);
-      await rival.query('delete from platform.customer_emails where email_key = $1', [erased.email]);
+      await rival.query(
+        `with taken as (delete from platform.customer_emails where email_key = $1 returning customer_id)
+        insert into platform.suppressions (hash, kind, erasure)
+        select platform.suppression_hash('email', $1), 'email', customer_id from taken`,
+        [erased.email],
+      );
       await rival.query('commit');
       expect((await written).refused).toMatchObject([{ row: 0, error: { code: 'person-erased' } }]);
       const known = `select array_agg(email order by email) as emails from platform.customer_emails where email = any ($1)`;
