@@ -19,6 +19,9 @@ export type TestSupport = SignedCalls & {
   startAnother(variables: Record<string, string>): Promise<SignedCalls['call']>;
 };
 
+/** The setting for a file in which more than two requests race each other within the database. */
+export const racing = { PLATFORM_DB_POOL_MAX: '4' };
+
 /**
  * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is also an
  * administrator. `maya`, the user of `call`, is not an agent. `boss` is an administrator and not an agent.
@@ -56,7 +59,7 @@ export async function startTestSupport(
     const server = await startSupport({
       variables: {
         PLATFORM_DB_URL: url,
-        PLATFORM_DB_POOL_MAX: '4', // each connection costs as much as fifty queries
+        PLATFORM_DB_POOL_MAX: '2', // each connection costs as much as fifty queries, and plans everything anew
         SUPPORT_RATE_FACTOR: '1000', // a test makes more requests than a visitor, and all from one address
         ...issuer.variables,
         ...variables,

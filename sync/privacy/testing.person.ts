@@ -38,7 +38,8 @@ function connectionsTo(database: TestDatabase): Promise<Connections> {
 async function connectAs(actor: string, database: TestDatabase): Promise<Connections> {
   const foundation = await database.connect('foundation_app');
   const worker = await database.connect('sync_app');
-  for (const client of [foundation, worker]) await client.query(`select set_config('aether.actor', $1, false)`, [actor]);
+  for (const client of [foundation, worker])
+    await client.query(`select set_config('aether.actor', $1, false)`, [actor]);
   return { foundation, worker };
 }
 

@@ -24,7 +24,7 @@ export async function startTestConsole(variables: Record<string, string> = {}): 
   log.level = 'silent';
   const ownVariables = {
     PLATFORM_DB_URL: database.url('console_app'),
-    PLATFORM_DB_POOL_MAX: '4',
+    PLATFORM_DB_POOL_MAX: '2', // each connection costs as much as fifty queries, and plans everything anew
     SIMULATOR_DB_URL: database.url('simulator_app'),
     PRIVACY_APP_URL: database.url('privacy_app'),
   };

@@ -1,13 +1,13 @@
 import type { Customer } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestFoundation, type TestFoundation } from '../testing.ts';
+import { racing, startTestFoundation, type TestFoundation } from '../testing.ts';
 
 type Stage = { id: number; name: string };
 let app: TestFoundation;
 let pipeline: { id: number; stages: Stage[] };
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestFoundation();
+  app = await startTestFoundation(racing);
   pipeline = (await app.call('GET', '/api/pipelines')).body.pipelines[0];
 });
 

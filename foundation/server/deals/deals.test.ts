@@ -1,11 +1,11 @@
 import type { Customer } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestFoundation, type TestFoundation } from '../testing.ts';
+import { racing, startTestFoundation, type TestFoundation } from '../testing.ts';
 
 let app: TestFoundation;
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestFoundation();
+  app = await startTestFoundation(racing);
 });
 
 const newCustomer = (): Promise<Customer> =>

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { startTestFoundation, type TestFoundation } from '../testing.ts';
+import { racing, startTestFoundation, type TestFoundation } from '../testing.ts';
 
 let app: TestFoundation;
 let superuser: Awaited<ReturnType<TestFoundation['database']['connect']>>;
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestFoundation();
+  app = await startTestFoundation(racing);
   superuser = await app.database.connect('postgres');
   await app.foundation.updateUser('maya', { role: 'admin' });
 });

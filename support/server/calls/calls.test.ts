@@ -2,13 +2,13 @@ import { untilSomebodyWaits } from '@aether/database/testing';
 import { createModelReader } from '@aether/importer/similar';
 import { walkPage } from '@aether/sync/detection';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport } from '../testing.ts';
 
 let app: TestSupport;
 let asPriya: TestSupport['call'];
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
   asPriya = app.callAs('priya');
 });
 

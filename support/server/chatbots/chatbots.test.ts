@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 import { visit } from '../visitors/testing.visitor.ts';
 
 let app: TestSupport;
@@ -7,7 +7,7 @@ let asAdmin: TestSupport['call'];
 let asPriya: TestSupport['call'];
 let widgetId: string;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
   asAdmin = app.callAs('admin');
   asPriya = app.callAs('priya');
   const [widget] = await app.support.query<{ id: string }>('select id from support.widgets where key = $1', [

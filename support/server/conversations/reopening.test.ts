@@ -2,14 +2,14 @@ import { atEnd } from '@aether/database/testing';
 import { connectPlatform } from '@aether/platform';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
 let app: TestSupport;
 let priya: TestSupport['call'];
 let admin: TestSupport['call'];
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport({}, { turnEveryMs: 40 });
+  app = await startTestSupport(racing, { turnEveryMs: 40 });
   [priya, admin] = [app.callAs('priya'), app.callAs('admin')];
 });
 

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
 let app: TestSupport;
 let asPriya: TestSupport['call'];
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
   asPriya = app.callAs('priya');
 });
 

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 import { visit } from './testing.visitor.ts';
 
 /** The attacks of a malicious visitor, each with an honest visitor's counterpart. */
@@ -12,7 +12,7 @@ let app: TestSupport;
 let secret: string;
 let shopKey: string;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
   shopKey = 'guarded-shop';
   secret = 'S'.repeat(43);
   await app.support.query(

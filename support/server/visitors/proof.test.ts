@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport } from '../testing.ts';
 import { visit } from './testing.visitor.ts';
 
 const key = 'proving-shop';
@@ -8,7 +8,7 @@ const secret = 'P'.repeat(43);
 let app: TestSupport;
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
   await app.support.query(
     `with made as (insert into support.widgets (key, name) values ($1, 'Proving shop') returning id)
      insert into support.widget_secrets (widget_id, secret) select id, $2 from made`,

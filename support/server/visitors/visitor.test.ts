@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
 let app: TestSupport;
 let unique = 0;
 beforeAll(async () => {
-  app = await startTestSupport();
+  app = await startTestSupport(racing);
 });
 
 const newEmail = () => `visitor${++unique}@post.example`;
