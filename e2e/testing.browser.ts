@@ -161,13 +161,15 @@ async function launch(): Promise<Browser> {
       ? // Without a sandbox, because root may not have one. All pages are our own.
         {
           executablePath: await unpackChromium(),
-          // Without a process for graphics, which would only pass pictures on, and with scripts on one thread: where every core is busy, threads
-          // that compile and collect beside it take an eighth more of the processor in all.
+          // Without processes for graphics and for the network, which would only pass things on, and with scripts on one thread: where every core is
+          // busy, threads that compile and collect beside it take an eighth more of the processor in all.
           args: [
             '--no-sandbox',
             '--disable-dev-shm-usage',
             '--disable-gpu',
             '--in-process-gpu',
+            // The first two are Playwright's own: of two such switches the last one counts.
+            '--enable-features=CDPScreenshotNewSurface,SkipListAccountsWithoutGaiaCookies,NetworkServiceInProcess2',
             '--js-flags=--single-threaded',
             '--disable-audio-output', // nobody hears the sounds, and playing them takes a process and two threads
           ],
