@@ -148,6 +148,10 @@ test('a worker that is stopped is silent on the page without a reload, and well 
   await maya.getByRole('navigation').getByText('Silent', { exact: true }).waitFor();
   worker.kill('SIGCONT');
   await check.getByText('Well', { exact: true }).waitFor({ state: 'attached' });
+  // One that is asked to end is not missed. No other test needs it, and an idle one looks after the data all the time.
+  worker.kill('SIGTERM');
+  await expect.poll(async () => (await readCheck('process:sync'))?.measures.live).toBe(1);
+  await check.getByText('Well', { exact: true }).waitFor({ state: 'attached' });
 });
 
 test('charts are read with the keyboard, and the stretch of time is in the address', async () => {
