@@ -1689,6 +1689,7 @@ CREATE OR REPLACE FUNCTION platform.audience_of(app text)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE app WHEN 'console'::text THEN 'console'::text WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text THEN 'support'::text ELSE NULL::text END;
 grant execute on function platform.audience_of(app text) to app_role;
+grant execute on function platform.audience_of(app text) to bulk_role;
 grant execute on function platform.audience_of(app text) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.begin_bulk(OUT former_plans text, OUT former_limit text)
@@ -2048,15 +2049,15 @@ CREATE OR REPLACE FUNCTION platform.customer_violation(c platform.customers)
 AS $function$
 begin
   return case
-    when not platform.is_line(c.name, 200) then 'customers_name_check'
-    when not platform.is_line(c.email, 254) or octet_length(c.email) > 254 then 'customers_email_well_formed'
+    when not platform.line_rule(c.name, 200) then 'customers_name_check'
+    when not platform.line_rule(c.email, 254) or octet_length(c.email) > 254 then 'customers_email_well_formed'
     -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
     -- platform/email.ts makes keys.
-    when not platform.is_email_key(c.email_key) or c.email !~ '[^\x01-\x7f]' and c.email_key <> lower(c.email collate "C")
-      then 'customers_email_key_canonical'
-    when not platform.is_line(c.phone, 40) then 'customers_phone_check'
-    when not platform.is_phone(c.phone, c.phone_key, c.phone_extension) then 'customers_phone_canonical'
-    when not platform.is_app(c.created_by_app) then 'customers_created_by_app_check'
+    when not platform.email_key_rule(c.email_key)
+      or octet_length(c.email) = char_length(c.email) and c.email_key <> lower(c.email collate "C") then 'customers_email_key_canonical'
+    when not platform.line_rule(c.phone, 40) then 'customers_phone_check'
+    when not platform.phone_rule(c.phone, c.phone_key, c.phone_extension) then 'customers_phone_canonical'
+    when platform.audience_of(c.created_by_app) is null and c.created_by_app is not null then 'customers_created_by_app_check'
     when c.crm_id not between 1 and 9007199254740991 then 'customers_crm_id_check'
     when c.support_id not between 1 and 9007199254740991 then 'customers_support_id_check'
     when c.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'customers_preferred_language_check'
@@ -2182,21 +2183,33 @@ CREATE OR REPLACE FUNCTION platform.draw_customer_numbers(app text, how_many int
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  sequence constant text := case app when 'foundation' then 'crm.customer_number' when 'support' then 'support.customer_number' end;
+  sequence constant regclass := case app when 'foundation' then 'crm.customer_number' when 'support' then 'support.customer_number' end;
   drawn bigint[];
+  taken text[];
   free bigint[] := '{}';
 begin
   while cardinality(free) < how_many loop
-    select array_agg(nextval(sequence)) into drawn from generate_series(1, how_many - cardinality(free));
-    select free || coalesce(array_agg(d.number order by d.number), '{}') into free
-    from unnest(drawn) d (number)
-    where d.number <> all (given)
-      and not exists (
-        select from platform.customer_external_ids x where x.app = draw_customer_numbers.app and x.external_id = d.number::text);
+    drawn := array(select nextval(sequence) from generate_series(1, how_many - cardinality(free)));
+    taken := array(select x.external_id from platform.customer_external_ids x
+      where x.app = draw_customer_numbers.app and x.external_id = any (drawn::text[]));
+    if cardinality(given) + cardinality(taken) > 0 then
+      drawn := array(select d.number from unnest(drawn) d (number) where d.number <> all (given) and d.number::text <> all (taken));
+    end if;
+    free := free || drawn;
   end loop;
   return free;
 end $function$;
 grant execute on function platform.draw_customer_numbers(app text, how_many integer, given bigint[]) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.email_key_rule(key text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (NOT starts_with(key, '//'::text)) AND (key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'::text) AND ((octet_length(split_part(key, '@'::text, 2)) <= 63) OR (key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text)));
+grant execute on function platform.email_key_rule(key text) to app_role;
+grant execute on function platform.email_key_rule(key text) to bulk_role;
+grant execute on function platform.email_key_rule(key text) to erase_role;
+grant execute on function platform.email_key_rule(key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.end_claims(kind text, record uuid)
  RETURNS uuid[]
@@ -2520,6 +2533,26 @@ CREATE OR REPLACE FUNCTION platform.find_erased(of_email text, of_phone text)
 RETURN (SELECT e.customer_id FROM (platform.suppressions s JOIN platform.erasures e ON (((e.id = s.erasure) AND (e.state <> 'asked'::text)))) WHERE ((s.lifted_at IS NULL) AND (((find_erased.of_email IS NOT NULL) AND (s.hash = platform.suppression_hash('email'::text, find_erased.of_email))) OR ((find_erased.of_phone IS NOT NULL) AND (s.hash = platform.suppression_hash('phone'::text, find_erased.of_phone))))) ORDER BY e.erased_at DESC LIMIT 1);
 grant execute on function platform.find_erased(of_email text, of_phone text) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.find_kept_away(olds platform.customers[], news platform.customers[])
+ RETURNS integer[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from platform.suppressions s where s.lifted_at is null) then return '{}'; end if;
+  return array(
+    select r.ordinality::integer
+    from unnest(news) with ordinality r cross join platform.suppression_key k
+      cross join lateral (values ('email:' || r.email_key, r.email_key is distinct from (olds[r.ordinality]).email_key),
+        ('phone:' || r.phone_key, r.phone_key is distinct from (olds[r.ordinality]).phone_key)) named (who, is_new)
+    where named.is_new and exists (
+      select from platform.suppressions s
+      where s.hash = sha256(k.outer_pad || sha256(k.inner_pad || convert_to(named.who, 'UTF8'))) and s.lifted_at is null)
+    order by 1);
+end $function$;
+grant execute on function platform.find_kept_away(olds platform.customers[], news platform.customers[]) to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -2789,6 +2822,43 @@ begin
 end $function$;
 grant execute on function platform.gather_person(of_customers uuid[], of_emails text[], of_phones text[], of_session uuid) to privacy_role;
 
+CREATE OR REPLACE FUNCTION platform.has_bulk_conflicts(given uuid[], news platform.customers[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  addresses text[];
+  crm_ids text[];
+  support_ids text[];
+  tiers text[];
+  companies uuid[];
+  managers text[];
+begin
+  select array_agg(r.email_key), array_agg(r.crm_id::text) filter (where r.crm_id is not null),
+    array_agg(r.support_id::text) filter (where r.support_id is not null),
+    array_agg(distinct r.account_tier) filter (where r.account_tier is not null),
+    array_agg(distinct r.company_id) filter (where r.company_id is not null),
+    array_agg(distinct r.account_manager_id) filter (where r.account_manager_id is not null)
+  into addresses, crm_ids, support_ids, tiers, companies, managers from unnest(news) r;
+  return exists (select from platform.customer_emails e where e.email_key = any (addresses))
+    or exists (select from unnest(addresses) a (key) having count(*) > count(distinct a.key))
+    or given <> '{}' and (exists (select from platform.customers c where c.id = any (given))
+      or exists (select from unnest(given) g (id) having count(*) > count(distinct g.id)))
+    or crm_ids is not null and (
+      exists (select from platform.customer_external_ids x where x.app = 'foundation' and x.external_id = any (crm_ids))
+      or exists (select from unnest(crm_ids) x (id) having count(*) > count(distinct x.id)))
+    or support_ids is not null and (
+      exists (select from platform.customer_external_ids x where x.app = 'support' and x.external_id = any (support_ids))
+      or exists (select from unnest(support_ids) x (id) having count(*) > count(distinct x.id)))
+    or exists (select from unnest(tiers) n (key)
+      where not exists (select from platform.tiers t where t.key = n.key and not t.is_retired))
+    or exists (select from unnest(companies) n (id) where not exists (select from platform.companies o where o.id = n.id))
+    or exists (select from unnest(managers) n (id) where not exists (select from platform.users u where u.id = n.id))
+    or platform.find_kept_away(null, news) <> '{}';
+end $function$;
+grant execute on function platform.has_bulk_conflicts(given uuid[], news platform.customers[]) to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.hashes_of(keys text[])
  RETURNS bigint[]
  LANGUAGE sql
@@ -2897,58 +2967,64 @@ CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], 
 AS $function$
 declare
   asked_at constant timestamptz := now();
+  writer constant text := platform.current_app();
+  actor constant text := platform.current_actor();
+  given constant uuid[] := array(select r.id from unnest(rows) r where r.id is not null);
   refused jsonb[] := '{}';
   lost jsonb[];
-  completed platform.customers[] := '{}';
-  places integer[] := '{}';
+  completed platform.customers[];
+  violations text[];
+  places integer[];
   accepted platform.customers[];
   written platform.customers[];
   conflicts text[];
   crm_numbers bigint[];
   support_numbers bigint[];
-  r platform.customers;
-  violated text;
   former record;
   failed text;
 begin
   if cardinality(rows) > 10000 then
     raise exception 'one write holds at most 10000 customers' using errcode = 'program_limit_exceeded', hint = 'Write them in chunks.';
   end if;
-  ids := array_fill(null::uuid, array[coalesce(cardinality(rows), 0)]);
-  for place in 1..coalesce(cardinality(rows), 0) loop
-    r := rows[place];
-    if r.email_key is null and r.email !~ '[^\x01-\x7f]' then r.email_key := lower(r.email collate "C"); end if;
-    if r.email is null or r.email_key is null or r.name is null or r.phone is not null and r.phone_key is null then
-      refused := refused || platform.missing_key(place, case when r.email is null then 'email' when r.email_key is null then 'email_key'
-        when r.name is null then 'name' else 'phone' end);
-      continue;
-    end if;
-    if r.id is null then r.id := uuidv7(); end if;
-    if r.created_at is null then r.created_at := asked_at; end if;
-    if r.created_by_app is null then r.created_by_app := platform.current_app(); end if;
-    r.version := 1;
-    r.updated_at := asked_at;
-    violated := case when r.merged_into is not null then 'customers_merged_into_check'
-      when r.erased_at is not null then 'customers_erased_at_check'
-      when not platform.is_time(r.created_at) then 'customers_created_at_time' else platform.customer_violation(r) end;
-    if violated is not null then
-      refused := refused || platform.bulk_refusal(place, violated, r);
-      continue;
-    end if;
-    completed := completed || r;
-    places := places || place;
-  end loop;
-
   former := platform.begin_bulk();
+  -- All columns in their order: a record that is completed field by field takes ten times as long.
+  select array_agg(row(
+      coalesce(r.id, uuidv7()), r.email,
+      coalesce(r.email_key, case when octet_length(r.email) = char_length(r.email) then lower(r.email collate "C") end), r.name,
+      r.phone, r.phone_key, r.phone_extension, r.company_id, 1, coalesce(r.created_at, asked_at), asked_at,
+      coalesce(r.created_by_app, writer), r.crm_id, r.account_tier, r.account_manager_id, r.support_id,
+      r.preferred_language, r.timezone, r.merged_into, r.erased_at)::platform.customers order by r.ordinality)
+  into completed from unnest(rows) with ordinality r;
+  select array_agg(case
+      when r.email is null then 'email is missing'
+      when r.email_key is null then 'email_key is missing'
+      when r.name is null then 'name is missing'
+      when r.phone is not null and r.phone_key is null then 'phone is missing'
+      when r.merged_into is not null then 'customers_merged_into_check'
+      when r.erased_at is not null then 'customers_erased_at_check'
+      when not platform.is_time(r.created_at) then 'customers_created_at_time'
+      else platform.customer_violation(completed[r.ordinality]) end order by r.ordinality)
+  into violations from unnest(completed) with ordinality r;
+  select array_agg(at order by at) into places from generate_subscripts(violations, 1) at where violations[at] is null;
+  if cardinality(places) is distinct from cardinality(completed) then
+    select array_agg(case when violations[at] like '% is missing' then platform.missing_key(at, split_part(violations[at], ' ', 1))
+      else platform.bulk_refusal(at, violations[at], completed[at]) end order by at)
+    into refused from generate_subscripts(violations, 1) at where violations[at] is not null;
+    completed := array(select completed[at] from unnest(places) at);
+  end if;
+
   for attempt in 1..5 loop
     begin
       lost := '{}';
-      conflicts := platform.find_bulk_conflicts(null, completed);
-      for at in 1..cardinality(completed) loop
-        if conflicts[at] is not null then lost := lost || platform.bulk_refusal(places[at], conflicts[at], completed[at]); end if;
-      end loop;
-      select array_agg(completed[at] order by at) into accepted
-      from generate_subscripts(completed, 1) at where conflicts[at] is null;
+      conflicts := '{}';
+      accepted := completed;
+      if attempt > 1 or platform.has_bulk_conflicts(given, completed) then
+        conflicts := platform.find_bulk_conflicts(null, completed);
+        select array_agg(platform.bulk_refusal(places[at], conflicts[at], completed[at]) order by at)
+            filter (where conflicts[at] is not null),
+          array_agg(completed[at] order by at) filter (where conflicts[at] is null)
+        into lost, accepted from generate_subscripts(completed, 1) at;
+      end if;
       select platform.draw_customer_numbers('foundation',
                (count(*) filter (where a.created_by_app = 'foundation' and a.crm_id is null))::integer,
                coalesce(array_agg(a.crm_id) filter (where a.crm_id is not null), '{}')),
@@ -2956,35 +3032,42 @@ begin
                (count(*) filter (where a.created_by_app = 'support' and a.support_id is null))::integer,
                coalesce(array_agg(a.support_id) filter (where a.support_id is not null), '{}'))
       into crm_numbers, support_numbers from unnest(accepted) a;
-      with numbered as (
+      -- One statement, so that the rows are read once. The references are checked at its end.
+      with numbered as materialized (
         select a.*,
-          case when created_by_app = 'foundation' and crm_id is null
-            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by ordinality)]
-            end as drawn_crm_id,
-          case when created_by_app = 'support' and support_id is null
-            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by ordinality)]
-            end as drawn_support_id
-        from unnest(accepted) with ordinality a
+          coalesce(a.crm_id, case when a.created_by_app = 'foundation'
+            then crm_numbers[count(*) filter (where a.created_by_app = 'foundation' and a.crm_id is null) over so_far] end) as crm_number,
+          coalesce(a.support_id, case when a.created_by_app = 'support'
+            then support_numbers[count(*) filter (where a.created_by_app = 'support' and a.support_id is null) over so_far] end)
+            as support_number
+        from unnest(accepted) with ordinality a window so_far as (order by a.ordinality)
       ), inserted as (
         insert into platform.customers as c (
           id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
           crm_id, account_tier, account_manager_id, support_id, preferred_language, timezone)
         select id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
-          coalesce(crm_id, drawn_crm_id), account_tier, account_manager_id, coalesce(support_id, drawn_support_id), preferred_language,
-          timezone
+          crm_number, account_tier, account_manager_id, support_number, preferred_language, timezone
         from numbered order by ordinality
-        returning c)
+        returning c
+      ), addresses as (
+        insert into platform.customer_emails (email_key, email, customer_id, is_primary, added_by_app, added_by)
+        select n.email_key, n.email, n.id, true, writer, actor from numbered n
+      ), numbers as (
+        insert into platform.customer_external_ids (app, external_id, customer_id)
+        select 'foundation', n.crm_number, n.id from numbered n where n.crm_number is not null
+        union all
+        select 'support', n.support_number, n.id from numbered n where n.support_number is not null
+      ), phones as (
+        insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary, added_by_app, added_by)
+        select n.id, n.phone, n.phone_key, n.phone_extension, true, writer, actor from numbered n where n.phone is not null
+      ), places_in_lists as (
+        insert into crm.customer_order (customer_id, account_tier, updated_at)
+        select n.id, coalesce(n.account_tier, '~'), n.updated_at from numbered n
+      )
       select array_agg(i.c) into written from inserted i;
-      insert into platform.customer_emails (email_key, email, customer_id, is_primary)
-      select w.email_key, w.email, w.id, true from unnest(written) w;
-      insert into platform.customer_external_ids (app, external_id, customer_id)
-      select 'foundation', w.crm_id, w.id from unnest(written) w where w.crm_id is not null
-      union all
-      select 'support', w.support_id, w.id from unnest(written) w where w.support_id is not null;
-      insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
-      select w.id, w.phone, w.phone_key, w.phone_extension, true from unnest(written) w where w.phone is not null;
-      insert into crm.customer_order (customer_id, account_tier, updated_at)
-      select w.id, coalesce(w.account_tier, '~'), w.updated_at from unnest(written) w;
+      if platform.find_kept_away(null, written) <> '{}' then
+        raise unique_violation using message = 'a person was erased meanwhile'; -- the next attempt refuses the row
+      end if;
       if written is not null then perform sync.capture_set(null, written); end if;
       failed := null;
     exception when unique_violation then
@@ -2998,9 +3081,9 @@ begin
     raise exception 'customers with these addresses or numbers appeared meanwhile' using errcode = 'serialization_failure',
       detail = failed;
   end if;
-  for at in 1..cardinality(completed) loop
-    if conflicts[at] is null then ids[places[at]] := (completed[at]).id; end if;
-  end loop;
+  ids := array(
+    select case when conflicts[k.at] is null then (completed[k.at]).id end
+    from generate_subscripts(rows, 1) place left join unnest(places) with ordinality k (place, at) using (place) order by place);
   refusals := to_jsonb(refused || lost);
 end $function$;
 grant execute on function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) to platform_owner;
@@ -3036,14 +3119,9 @@ CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
-    and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
-      '@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'
-    and (octet_length(split_part(key, '@', 2)) <= 63
-      or key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$');
+  return platform.email_key_rule(key);
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
 grant execute on function platform.is_email_key(key text) to bulk_role;
@@ -3072,10 +3150,9 @@ CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return char_length(value) between 1 and characters_max and value collate pg_catalog.pg_c_utf8 !~ '[\x01-\x1f\x7f]|^\s|\s$';
+  return platform.line_rule(value, characters_max);
 end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 grant execute on function platform.is_line(value text, characters_max integer) to bulk_role;
@@ -3104,12 +3181,9 @@ CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension tex
  RETURNS boolean
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return case when phone is null then key is null and extension is null else
-    coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
-    and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
+  return platform.phone_rule(phone, key, extension);
 end $function$;
 grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
 grant execute on function platform.is_phone(phone text, key text, extension text) to bulk_role;
@@ -3127,7 +3201,7 @@ grant execute on function platform.is_suppressed(kind text, value text) to priva
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
  LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
+ IMMUTABLE PARALLEL SAFE STRICT
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
@@ -3491,6 +3565,16 @@ begin
   return found;
 end $function$;
 grant execute on function platform.lift_suppression(of_kind text, value text, because text) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.line_rule(value text, characters_max integer)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND ((value COLLATE pg_c_utf8) !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
+grant execute on function platform.line_rule(value text, characters_max integer) to app_role;
+grant execute on function platform.line_rule(value text, characters_max integer) to bulk_role;
+grant execute on function platform.line_rule(value text, characters_max integer) to erase_role;
+grant execute on function platform.line_rule(value text, characters_max integer) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.list_absent(m platform.merges, r platform.merge_references, of_customer uuid)
  RETURNS SETOF text
@@ -4612,6 +4696,16 @@ BEGIN ATOMIC
 END;
 grant execute on function platform.person(of_customer uuid, OUT customer uuid, OUT people uuid[], OUT addresses text[], OUT numbers text[], OUT state text) to erase_role;
 grant execute on function platform.person(of_customer uuid, OUT customer uuid, OUT people uuid[], OUT addresses text[], OUT numbers text[], OUT state text) to privacy_role;
+
+CREATE OR REPLACE FUNCTION platform.phone_rule(phone text, key text, extension text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (phone IS NULL) THEN ((key IS NULL) AND (extension IS NULL)) ELSE (COALESCE((key ~ '^\+[1-9][0-9]{5,14}$'::text), false) AND COALESCE((extension ~ '^[0-9]{1,20}$'::text), true) AND ((octet_length(phone) <> char_length(phone)) OR ((extension IS NULL) AND ("right"(phone, 4) = "right"(key, 4))) OR (regexp_replace(phone, '[^0-9]'::text, ''::text, 'g'::text) ~~ (('%'::text || "right"(key, 4)) || COALESCE(extension, ''::text))))) END;
+grant execute on function platform.phone_rule(phone text, key text, extension text) to app_role;
+grant execute on function platform.phone_rule(phone text, key text, extension text) to bulk_role;
+grant execute on function platform.phone_rule(phone text, key text, extension text) to erase_role;
+grant execute on function platform.phone_rule(phone text, key text, extension text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.place_hold(of_customer uuid, because text)
  RETURNS uuid
@@ -6127,7 +6221,7 @@ CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
  RETURNS tsvector
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(platform.name_beginning(name), ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
+RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(CASE WHEN (octet_length(name) = char_length(name)) THEN "substring"(lower((name COLLATE "C")), '^[a-z0-9]{1,16}'::text) ELSE platform.name_beginning(name) END, ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
 grant execute on function platform.search_beginnings(name text, email_key text) to app_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to bulk_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to erase_role;
@@ -7502,6 +7596,9 @@ begin
       insert into crm.customer_order (customer_id, account_tier, updated_at) -- it is missing after an unmerge
       select n.id, coalesce(n.account_tier, '~'), n.updated_at from unnest(of_news) n
       on conflict (customer_id) do nothing;
+      if platform.find_kept_away(of_olds, of_news) <> '{}' then
+        raise unique_violation using message = 'a person was erased meanwhile'; -- the next attempt refuses the row
+      end if;
       if of_news is not null then perform sync.capture_set(of_olds, of_news); end if;
       failed := null;
     exception when unique_violation then
@@ -7862,7 +7959,7 @@ CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sy
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email_key ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION platform.keep_erased_away('email');
+CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email_key ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|erase)_role$'::text)) EXECUTE FUNCTION platform.keep_erased_away('email');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
@@ -7940,7 +8037,7 @@ CREATE INDEX customer_phones_by_end ON platform.customer_phones USING btree (rev
 CREATE INDEX customer_phones_by_key ON platform.customer_phones USING btree (phone_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_phones_one_primary ON platform.customer_phones USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF phone_key ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'erase_role'::name)) EXECUTE FUNCTION platform.keep_erased_away('phone');
+CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF phone_key ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|erase)_role$'::text)) EXECUTE FUNCTION platform.keep_erased_away('phone');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN (((NOT (old.is_primary AND new.is_primary)) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN (((NOT old.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
@@ -9297,6 +9394,7 @@ grant update (role, foundation_user_id, left_at) on platform.users to foundation
 grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.check_customer() is 'Checks what has changed, and counts the version.';
+comment on function platform.find_kept_away(platform.customers[],platform.customers[]) is 'No login may call it: it would tell who was erased.';
 comment on function platform.is_kept_away(pg_catalog.text,pg_catalog.text) is 'No login may call it: it would tell who was erased.';
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 comment on table constraint legal_holds_customer_id_fkey on platform.legal_holds is 'any customer: a hold stays with the record that it was placed on, and counts for all records of the person.';
@@ -11183,8 +11281,8 @@ begin
   if olds is null then
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
     select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
-           %7$s, trace
-    from unnest(news) r;
+           to_jsonb(shown), trace
+    from unnest(news) r cross join lateral (select %7$s) shown;
   else
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
     select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
@@ -11197,7 +11295,7 @@ begin
   perform sync.ring();
 end $body$ $f$,
     target, entity || '.created', event_key, event_customer, case when has_version then 'r.version' else 'null' end, event_audience,
-    whole, entity || '.updated', (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), data_of_set,
+    (select string_agg(format('r.%I', c), ', ' order by n) from unnest(columns) with ordinality u (c, n)), entity || '.updated', (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), data_of_set,
     previous_of_set);
 end $procedure$;
 
@@ -12289,8 +12387,8 @@ begin
   if olds is null then
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
     select 'customer.created', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', app, session_user, actor,
-           jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at), trace
-    from unnest(news) r;
+           to_jsonb(shown), trace
+    from unnest(news) r cross join lateral (select r.id, r.email, r.name, r.phone, r.phone_key, r.phone_extension, r.company_id, r.created_at, r.created_by_app, r.crm_id, r.account_tier, r.account_manager_id, r.support_id, r.preferred_language, r.timezone, r.merged_into, r.erased_at) shown;
   else
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
     select 'customer.updated', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', app, session_user, actor,
@@ -15666,6 +15764,15 @@ begin
   if not found then return null; end if;
   select min(h.position) into lowest from sync.shares h where h.subscription = of_name and h.share <> all (of_shares);
   if coalesce(lowest, until_position) >= until_position then return null; end if;
+  if not (
+    with w as materialized (
+      select e.customer as id, bool_or(e.customer::text collate "C" <> e.key) as is_linked from sync.events e
+      where e.position > lowest and e.position <= until_position and (s.types is null or e.type = any (s.types)) group by e.customer)
+    select exists (select from w where w.is_linked) or s.holds = 'customer' and exists (
+      select from w cross join lateral (
+        select from platform.customers k where k.id = w.id and k.merged_into is not null offset 0) c)) then
+    return null;
+  end if;
   return (
     with open as materialized (
       select e.position, e.key, e.customer, sync.share_of(e.key, e.customer, 'customer', s.layout) as share
@@ -19534,6 +19641,16 @@ CREATE OR REPLACE FUNCTION sync.waits_to_worsen(before text, now_found text, wor
  RETURNS boolean
  LANGUAGE sql
 RETURN ((now_found = ANY (ARRAY['catching-up'::text, 'warning'::text, 'stalled'::text, 'failing'::text])) AND (now_found <> before) AND ((worsens_since IS NULL) OR (worsens_since > (clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds'::text))))));
+
+CREATE OR REPLACE FUNCTION sync.were_merged_lately()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+RETURN (EXISTS (SELECT FROM platform.merges m WHERE (m.id > (SELECT uuidv7('-00:10:00'::interval) AS uuidv7))));
+grant execute on function sync.were_merged_lately() to app_role;
+grant execute on function sync.were_merged_lately() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  RETURNS text
