@@ -34,6 +34,7 @@ export class Lines {
     return this.#space.toString('utf8', n > 0 ? this.#ends[n - 1] : 0, (this.#ends[n] as number) - 1);
   }
 
+  /** Drops the lines and keeps their space. */
   clear(): this {
     this.#ends = [];
     this.#end = 0;
