@@ -26,7 +26,7 @@ export async function numberEvents(superuser: pg.Client): Promise<void> {
 type Connections = { foundation: pg.Client; worker: pg.Client };
 const kept = new WeakMap<TestDatabase, Promise<Connections>>();
 
-/** Of `tom`, one pair for all persons of a database: the first rows that a connection writes cost ten times what the next ones do. */
+/** Of `tom`, one pair for all persons of a database: a new connection plans everything anew, which takes a tenth of a second of a core. */
 function connectionsTo(database: TestDatabase): Promise<Connections> {
   const there = kept.get(database);
   if (there) return there;
