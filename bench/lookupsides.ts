@@ -41,6 +41,7 @@ export async function openSubject(url: string, customers: number): Promise<Subje
     variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: String(poolMax) },
   });
   const pool = new pg.Pool({ connectionString: url, max: poolMax });
+  pool.on('error', () => {}); // its end does not wait for its connections, which a server that is stopped then cuts
   const anyEmail = () => emailOf(Math.floor(Math.random() * customers));
   return {
     customers,
