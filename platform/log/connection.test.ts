@@ -295,6 +295,15 @@ test('a query that comes while the connections close is refused at once, and the
   ]);
 });
 
+test('a query that was asked in the same breath as the close is answered, on a connection that was idle', async () => {
+  const settings = readSettings({ PLATFORM_DB_URL: database.url('foundation_app') });
+  const closing = openConnection('foundation', { ...settings, searchPath: 'crm' });
+  await closing.query('select 1');
+  const asked = [closing.query('select 2 as n'), closing.run({ name: 'three', text: 'select 3 as n' }, [])];
+  await closing.close();
+  expect((await Promise.all(asked)).flat()).toEqual([{ n: 2 }, { n: 3 }]);
+});
+
 test('a statement whose plan no longer fits its table is prepared again on a new connection', async () => {
   const owner = await database.connect('platform_migrator');
   await owner.query(

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import pg from 'pg';
 import { hasPasswordSource } from './address.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
@@ -245,9 +246,11 @@ export function openPool(
         cut.resolve();
       }, withinMs);
       clearTimeout(makingDo);
-      const closed = Promise.all([pool.end(), lane.end()]).then(() =>
-        Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))),
-      );
+      const closed = (async () => {
+        await setImmediate(); // the driver gives connections away at the next tick, and never to those who still wait when it ends
+        await Promise.all([pool.end(), lane.end()]);
+        await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+      })();
       await Promise.race([closed, cut.promise]).finally(() => clearTimeout(timer));
     },
   };
