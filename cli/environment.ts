@@ -85,6 +85,11 @@ export function setDefaultOf(name: keyof typeof own, value: string): void {
   process.env[name] ??= value;
 }
 
+/** Takes away what this process has read when it began, so that those that it starts do not get it. A value that somebody else has set stays. */
+export function keepFromOthers(settings: Record<string, string>): void {
+  for (const [name, value] of Object.entries(settings)) if (process.env[name] === value) delete process.env[name];
+}
+
 /** The value of a login's variable. @param login also one of an app that was added */
 export const readOfLogin = (login: string, what: OfLogin, variables: Variables = process.env): string | undefined =>
   variables[variableOf(login, what)];

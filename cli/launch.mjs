@@ -33,6 +33,9 @@ export async function launch(script, args) {
   }
 }
 
+/** For the C library of `npm start`, which has read them when the process begins; what the process starts itself does not get them. */
+export const mallocOfStart = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+
 /**
  * The one process that runs every server keeps less. Small spaces for new objects are worth 20 MB and cost no time: the collections come
  * more often, and each touches few pages. One arena of the C library in place of one for each thread is worth 7 MB, and giving large pieces
@@ -40,9 +43,8 @@ export async function launch(script, args) {
  */
 function thriftOf(script, [command]) {
   if (script !== 'cli/main.ts' || command !== 'start') return { flags: [], variables: {} };
-  const ofMalloc = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
   const isSet = Object.keys(process.env).some((name) => name.startsWith('MALLOC_'));
-  return { flags: ['--max-semi-space-size=2'], variables: isSet ? {} : ofMalloc };
+  return { flags: ['--max-semi-space-size=2'], variables: isSet ? {} : mallocOfStart };
 }
 
 /** A Node that is new enough: this one, or the one that the project pins. */

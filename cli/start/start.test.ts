@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { mallocOfStart } from '../launch.mjs';
 import {
   aether,
   aetherHere,
@@ -109,7 +110,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     takenPort = (other.address() as { port: number }).port;
     await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
     demoBefore = await ask(home, ['demo']);
-    command = run(['start'], { FOUNDATION_PORT: String(takenPort) });
+    command = run(['start'], { FOUNDATION_PORT: String(takenPort), ...mallocOfStart, MALLOC_PERTURB_: '0' });
     await untilReady(command);
   }, 60_000);
 
@@ -123,6 +124,16 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     expect(readEnv(home).FOUNDATION_URL).not.toBe('http://127.0.0.1:1');
     expect(await isReady()).toBe(true);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'what spares the memory of this process is not for its PostgreSQL, whose statements it would slow down',
+    async () => {
+      const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,args=']);
+      const [server] = stdout.split('\n').filter((line) => line.includes(home) && /postgres\S* -D/.test(line));
+      const environment = await readFile(`/proc/${Number.parseInt(server as string, 10)}/environ`, 'utf8');
+      expect(environment.split('\0').filter((each) => each.startsWith('MALLOC_'))).toEqual(['MALLOC_PERTURB_=0']);
+    },
+  );
 
   test('a taken port is named, and passed over', async () => {
     expect(command.output()).toContain(`(${takenPort} was taken)`);
