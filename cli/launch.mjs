@@ -34,7 +34,11 @@ export async function launch(script, args) {
 }
 
 /** For the C library of `npm start`, which has read them when the process begins; what the process starts itself does not get them. */
-export const mallocOfStart = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+export const mallocOfStart = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
 
 /**
  * The one process that runs every server keeps less. Small spaces for new objects are worth 20 MB and cost no time: the collections come
