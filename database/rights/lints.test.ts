@@ -103,7 +103,7 @@ lint('definer function with a movable search_path', {
   'one with settings for the planner alone': {
     offence: definer('set enable_seqscan = off'),
     found: ['crm.f()'],
-    neighbour: definer(`${pinned} set plan_cache_mode = auto set enable_seqscan = off`),
+    neighbour: definer(`${pinned} set plan_cache_mode = auto set enable_seqscan = off set work_mem = '64MB'`),
   },
   'one that searches temporary tables first': {
     offence: definer('set search_path = pg_catalog, platform'),

@@ -82,8 +82,8 @@ const trialFunctions = Object.keys(trialRoles).map(
 );
 /** It only hands its arguments to a function of a named schema. Checks call it, and a setting would take longer than the rest. */
 const isHandedOn = String.raw`p.prosrc ~ '^\s*begin\s+return [a-z]+\.[a-z_]+\([a-z_]+(, [a-z_]+)*\);\s+end\s*$'`;
-/** The only other setting that a function may have is one about its plans, which changes the meaning of no name. */
-const isPinned = `array(select c from unnest(p.proconfig) c where c !~ '^(plan_cache_mode|enable_[a-z]+)=')
+/** The only other settings that a function may have are about its plans and their memory, which change the meaning of no name. */
+const isPinned = `array(select c from unnest(p.proconfig) c where c !~ '^(plan_cache_mode|enable_[a-z]+|work_mem)=')
   = array['search_path=pg_catalog, pg_temp']`;
 
 const lints: Lint[] = [
