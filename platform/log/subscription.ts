@@ -15,7 +15,7 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
   gatherMs?: number;
   /**
    * After a step that handled events it rests so many times as long as the step took, and leaves the database to others: for work that may
-   * be late. The busier the database, the longer each step takes and the rarer they are. By default 0.
+   * be late. The busier the database, the longer each step takes and the rarer they are. It never rests longer than five seconds. By default 0.
    */
   restFactor?: number;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */

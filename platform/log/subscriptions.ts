@@ -89,6 +89,8 @@ const blockedFirstMs = 4;
 const blockedMaxMs = 100;
 /** A process whose shares are still at work in another one asks again after so long. */
 const stillAtWorkMs = 20;
+/** A reader that is to rest after its steps rests so long at most: health takes one that has not moved for ten seconds for stalled. */
+const restMaxMs = 5_000;
 /** After so many polls all parked events are checked: an undone merge may have left events that wait for nothing. */
 const setRightEveryPolls = 10;
 /** While another process has the name with other types, this is reported so often. */
@@ -404,7 +406,7 @@ export function startSubscription<Type extends EventType>(
           await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
           restMs = gatherMs;
         }
-        if (handled > 0) restMs = Math.max(restMs, restFactor * tookMs);
+        if (handled > 0) restMs = Math.max(restMs, Math.min(restFactor * tookMs, restMaxMs));
       } catch (error) {
         ahead.forget(); // the failure may be the database's crash
         if (error instanceof BatchFailed) {

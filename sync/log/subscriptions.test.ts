@@ -285,6 +285,25 @@ describe('a subscriber', () => {
     expect(Math.min(...rests)).toBeGreaterThanOrEqual(400);
   });
 
+  test('that is to rest for long goes on after five seconds, so that nobody takes it for one that has stalled', async () => {
+    const customer = await newCustomer();
+    const handledAt: number[] = [];
+    const subscription = started(
+      platform.support.events.subscribeBatch(
+        { name: newName(), types: ['customer.updated'], batchMax: 1, restFactor: 1_000_000 },
+        async ([event]) => {
+          if (event?.key === customer.id) handledAt.push(performance.now());
+        },
+      ),
+    );
+    await subscription.ready;
+    for (const _ of [1, 2]) await change(customer);
+    await until(() => handledAt.length === 2);
+    const [first = 0, second = 0] = handledAt;
+    expect(second - first).toBeGreaterThanOrEqual(5_000);
+    expect(second - first).toBeLessThan(10_000);
+  });
+
   test('in two processes handles each event once, and continues in the other when one is gone', async () => {
     const name = newName();
     const customer = await newCustomer();
