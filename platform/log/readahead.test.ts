@@ -6,7 +6,7 @@ const full = 4_000_000;
 
 /** A backlog of which each page is given when the test says so: with events at every position, or those that the test gives. */
 function openBacklog() {
-  type Asked = { after: number; until: number; give: (events?: number[], bytes?: number) => void };
+  type Asked = { after: number; until: number; into: Lines; give: (events?: number[], bytes?: number) => void };
   const asked: Asked[] = [];
   let isReading = 0;
   let readingMax = 0;
@@ -17,7 +17,7 @@ function openBacklog() {
     readingMax = Math.max(readingMax, ++isReading);
     const { promise, resolve } = Promise.withResolvers<{ events: number[]; bytes: number }>();
     const all = Array.from({ length: until - after }, (_, n) => after + n + 1);
-    asked.push({ after, until, give: (events = all, bytes = 100) => resolve({ events, bytes }) });
+    asked.push({ after, until, into, give: (events = all, bytes = 100) => resolve({ events, bytes }) });
     const { events, bytes } = await promise;
     isReading--;
     for (const n of events)
@@ -87,19 +87,41 @@ test('events that a step had to leave are handed out again', async () => {
   expect(await ahead.take(4, 9)).toBeUndefined();
 });
 
-test('behind a page that large events have filled the next one begins where it ended', async () => {
+test('behind a page that large events have filled the next one begins where it ended, and none is read that would begin too late', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);
   ahead.begin(0, { ...rest, head: 9_000 });
   asked[0]?.give([1, 2, 3], full);
   asked[1]?.give();
   expect(positionsOf(await ahead.take(0, 9))).toEqual([1, 2, 3]);
-  expect(asked.map(({ after, until }) => [after, until]).slice(2)).toEqual([
-    [3, 2_003],
-    [2_003, 4_003],
-  ]);
-  asked[2]?.give([4]);
+  expect(asked.map(({ after, until }) => [after, until]).slice(2)).toEqual([[3, 2_003]]);
+  asked[2]?.give([4], full);
   expect(positionsOf(await ahead.take(3, 9))).toEqual([4]);
+  expect(asked.map(({ after, until }) => [after, until]).slice(3)).toEqual([[4, 2_004]]);
+  asked[3]?.give([5]);
+  expect(positionsOf(await ahead.take(4, 9))).toEqual([5]);
+  expect(asked.map(({ after, until }) => [after, until]).slice(4)).toEqual([
+    [2_004, 4_004],
+    [4_004, 6_004],
+  ]);
+});
+
+test('pages use the space of those before them, and a subscription that has caught up keeps none of it', async () => {
+  const { copier, asked } = openBacklog();
+  const ahead = createReadAhead({ copier }, undefined);
+  async function drain(after: number): Promise<Set<Lines>> {
+    const first = asked.length;
+    ahead.begin(after, { ...rest, head: after + 10_000 });
+    for (let n = 0; n < 5; n++) {
+      asked[first + n]?.give();
+      expect((await ahead.take(after + 2_000 * n, 2_000))?.rows.length).toBe(2_000);
+    }
+    expect(await ahead.take(after + 10_000, 2_000)).toBeUndefined();
+    return new Set(asked.slice(first).map(({ into }) => into));
+  }
+  const spaces = await drain(0);
+  expect(spaces.size).toBe(3);
+  expect((await drain(20_000)).isDisjointFrom(spaces)).toBe(true);
 });
 
 test('a page that cannot be read leaves the reading to the caller', async () => {

@@ -6,7 +6,7 @@ import { copiedColumns, type EventRow, isFilledBy, pageOf, rowOfFields } from '.
 
 /** How many positions a page looks at, and so the most events that it has; of some shares more positions, for as many events. */
 const pageMax = 2_000;
-/** How many pages are read, or wait, while another one is handed out. */
+/** How many pages are read, or wait, while another one is handed out. Behind one that large events have filled it is one. */
 const pagesMax = 2;
 
 /** What is read: the events of these shares, up to the newest position that is known. */
@@ -36,6 +36,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
   let wanted = '';
   let span = pageMax;
   let head = 0;
+  let most = pagesMax;
   /** The next page follows this position. */
   let next = 0;
   /** Up to here it is known that no event has to wait for one of another share. */
@@ -54,33 +55,34 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
 
   /** Small pages, at the end of the log, are read only when there are no others: more will have come by then. */
   function readOn(): void {
-    while (pages.length < pagesMax && (next + span <= head || (pages.length === 0 && next < head)))
+    while (pages.length < most && (next + span <= head || (pages.length === 0 && next < head)))
       read(Math.min(next + span, head));
   }
 
+  /** Also the space of pages: a subscription that has caught up keeps none. */
   function forget(): void {
-    keep(held);
     held = undefined;
     used = 0;
     pages.length = 0;
+    spare.length = 0;
     from = undefined;
     untied = 0;
   }
 
-  /** For the next page. */
-  function keep(lines: Lines | undefined): void {
-    if (lines && spare.length <= pagesMax) spare.push(lines.clear());
-  }
-
-  /** The next page, if it has events. Pages that were asked for behind one that is full of large events begin too late. */
+  /**
+   * The next page, if it has events. A page that was asked for behind one that is full of large events begins too late, and was read for
+   * nothing: as long as they are full, the next one is asked for when the last one is here.
+   */
   async function turn(): Promise<void> {
-    keep(held);
+    if (held) spare.push(held.clear());
     used = 0;
     const page = pages.shift();
     held = await page?.lines;
     if (!page || !held?.length) return forget();
     const last = held.at(held.length - 1);
-    if (isFilledBy(last)) {
+    const isFull = isFilledBy(last);
+    most = isFull ? 1 : pagesMax;
+    if (isFull) {
       pages.length = 0;
       next = positionOf(last);
     }
@@ -99,6 +101,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         forget();
         if (reading.size > 0) return;
         from = next = after;
+        most = pagesMax;
         wanted = condition;
         span = spanOf(pageMax, shares);
       }
