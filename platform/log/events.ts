@@ -253,39 +253,27 @@ export function rowOfFields(fields: string[]): EventRow {
   return new ReadRow(values as EventValues);
 }
 
-class ReadEvent {
-  declare position: number;
-  declare id: number;
-  declare type: string;
-  declare key: string;
-  declare customer: string | null;
-  declare rowId: string;
-  declare version: number | null;
-  declare app: string;
-  declare actor: string | null;
-  declare occurredAt: Date;
-  declare data: RowChange;
-  declare previous: RowChange;
-  declare trace: string | null;
-  declare isReplay: boolean;
-
-  constructor(row: EventRow, isReplay: boolean) {
-    this.position = row.position;
-    this.id = row.id;
-    this.type = row.type;
-    this.key = row.key;
-    this.customer = row.customer;
-    this.rowId = row.row_id;
-    this.version = row.version;
-    this.app = row.app;
-    this.actor = row.actor;
-    this.occurredAt = new Date(row.occurred_ms);
-    this.data = row.data;
-    this.previous = row.previous;
-    this.trace = row.trace;
-    this.isReplay = isReplay;
-  }
-}
+/** Its prototype is that of a literal: handlers compare events with literals, and give them to what takes only plain objects. */
+const ReadEvent = function (this: Record<string, unknown>, row: EventRow, isReplay: boolean): void {
+  this.position = row.position;
+  this.id = row.id;
+  this.type = row.type;
+  this.key = row.key;
+  this.customer = row.customer;
+  this.rowId = row.row_id;
+  this.version = row.version;
+  this.app = row.app;
+  this.actor = row.actor;
+  this.occurredAt = new Date(row.occurred_ms);
+  this.data = row.data;
+  this.previous = row.previous;
+  this.trace = row.trace;
+  this.isReplay = isReplay;
+} as unknown as new (
+  row: EventRow,
+  isReplay: boolean,
+) => Omit<EventOf<EventType>, 'data' | 'previous'> & Record<'data' | 'previous', RowChange>;
+ReadEvent.prototype = Object.prototype;
 
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
   const event = new ReadEvent(row, isReplay);
