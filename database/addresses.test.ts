@@ -60,6 +60,14 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     ).rejects.toMatchObject({ code: '23514', constraint: 'customer_emails_email_key_canonical' });
   });
 
+  test('which letters of a key beyond ASCII are spaces is for the apps to say: the locale of a server decides nothing', async () => {
+    const customer = await create(foundation);
+    const email = `no\u00a0${newEmail()}`;
+    await client.query('select platform.add_address($1, $2, $2)', [customer.id, email]);
+    expect((await addressOf(email)).customer_id).toBe(customer.id);
+    await expect(add(client, customer.id, 'a space@example.com')).rejects.toMatchObject({ code: '23514' });
+  });
+
   test('another address becomes the primary one, and the customer keeps the former one', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(client, customer.id, email);

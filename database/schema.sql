@@ -2205,7 +2205,7 @@ CREATE OR REPLACE FUNCTION platform.email_key_rule(key text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (NOT starts_with(key, '//'::text)) AND (key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'::text) AND ((octet_length(split_part(key, '@'::text, 2)) <= 63) OR (key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text)));
+RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (NOT starts_with(key, '//'::text)) AND ((key COLLATE "C") ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'::text) AND ((octet_length(split_part(key, '@'::text, 2)) <= 63) OR ((key COLLATE "C") ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text)));
 grant execute on function platform.email_key_rule(key text) to app_role;
 grant execute on function platform.email_key_rule(key text) to bulk_role;
 grant execute on function platform.email_key_rule(key text) to erase_role;
@@ -2964,6 +2964,7 @@ CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], 
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'auto'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   asked_at constant timestamptz := now();
@@ -7419,6 +7420,7 @@ CREATE OR REPLACE FUNCTION platform.update_customers(customers uuid[], expected_
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'auto'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   writable constant text[] := '{email,email_key,name,phone,phone_key,phone_extension,company_id,crm_id,account_tier,account_manager_id,'

@@ -314,6 +314,30 @@ describe('a write of many customers', () => {
     },
   );
 
+  test('planned while its tables were known to be empty, reads no table from end to end later', async () => {
+    const fresh = await createTestDatabase();
+    const tables = `platform.customers, platform.customer_emails, platform.customer_external_ids, platform.customer_phones`;
+    await (await fresh.connect('postgres')).query(`vacuum analyze ${tables}, crm.customer_order`);
+    const sync = await fresh.connect('sync_app');
+    const write = async (from: number) => {
+      const insert = `select i.ids from platform.insert_customers(array(select json_populate_record(null::platform.customers,
+        json_build_object('email', n || '@example.com', 'name', 'Ada', 'phone', '+4930' || n, 'phone_key', '+4930' || n,
+          'created_by_app', 'foundation')) from generate_series($1::integer, $1 + 99) n)) i`;
+      const { rows } = await sync.query(insert, [from]);
+      const change = `select u.refusals from platform.update_customers($1, array_fill(null::bigint, '{100}'),
+        array(select jsonb_build_object('email', 'new-' || n || '@example.com', 'crm_id', n, 'phone', '+4940' || n, 'phone_key',
+          '+4940' || n) from generate_series($2::integer, $2 + 99) n)) u`;
+      expect((await sync.query(change, [rows[0].ids, from])).rows).toEqual([{ refusals: [] }]);
+    };
+    await sync.query('begin');
+    await write(1_000_000);
+    await write(2_000_000);
+    const { rows: readFromEndToEnd } = await sync.query(`select relname from pg_stat_xact_user_tables
+      where relname like 'customer%' and seq_tup_read > 0 order by 1`);
+    expect(readFromEndToEnd).toEqual([]);
+    await sync.query('commit');
+  });
+
   test('is bounded, so that its locks are short', async () => {
     await expect(
       one(`select platform.insert_customers(array_fill(null::platform.customers, array[10001]))`),
