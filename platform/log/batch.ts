@@ -41,29 +41,23 @@ const aheadMax = 5_000;
 export const spanOf = (events: number, shares: ReadShares | null | undefined): number =>
   shares ? Math.min(Math.ceil((events * shares.layout) / shares.front.length), Math.max(events, lookAheadMax)) : events;
 
-/** The condition that keeps only the events of these shares, as SQL. */
-export const ofShares = (by: string, layout: string, front: string): string =>
-  `sync.share_of(key, customer, ${by}, ${layout}) = any (${front})`;
-
 /**
- * The events of the next positions. Without an upper bound PostgreSQL may fetch and sort the whole backlog for each batch. The first row
+ * The events of the next positions, by the plan that sync.read_events keeps for all positions. The first row
  * is no event: it has the head instead of an id, says whether anything is parked, and has the blocked position instead of a version.
  */
-const readNextOf = (name: string, blocked: string, condition: string): Statement => ({
+const readNextOf = (name: string, blocked: string, ofTheseShares: string): Statement => ({
   name,
   rowMode: 'array',
   text: `select null::bigint, sync.head(), case when exists (select from sync.parked where subscription = $5) then 'parked' end,
       null, null::uuid, null, ${blocked}, null, null, null, null, null, null::bigint, null::bigint
     union all
-    (${pageOf(`
-      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3)) ${condition}
-      order by position limit $4`)})`,
+    (${pageOf(`select * from sync.read_events($1, $2, $3, $4${ofTheseShares})`)})`,
 });
 const readNext = readNextOf('subscription-read', 'null::bigint', '');
 const readNextOfShares = readNextOf(
   'subscription-read-shares',
   `sync.first_blocked($5, $8, $1, least($2, (select min(position) from sync.shares where subscription = $5) + ${aheadMax}))`,
-  `and ${ofShares('$6', '$7', '$8::integer[]')}`,
+  ', $8, $7, $6',
 );
 
 export async function readBatch(

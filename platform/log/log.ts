@@ -27,7 +27,7 @@ export type Page = {
 const pageMax = 1_000;
 
 /**
- * The bound keeps PostgreSQL from sorting everything that follows. The first row is no event. Its columns have the meaning that `Looked`
+ * The first row is no event. Its columns have the meaning that `Looked`
  * gives them: how far the statement looked, the newest position, and whether the log still has the place after which it reads.
  */
 const readPositions: Statement = {
@@ -38,9 +38,7 @@ const readPositions: Statement = {
     select until, sync.id_at(until), case when stands then 'stands' end, null, null::uuid, null, head,
       null, null, null, null, null, null::bigint, null::bigint from looked
     union all
-    (${pageOf(`
-      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
-      order by position`)})`,
+    (${pageOf('select * from sync.read_events($1, $2, $3)')})`,
 };
 
 type Looked = [until: number, untilId: number | null, stands: string | null, _: null, _: null, _: null, head: number];

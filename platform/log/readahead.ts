@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Ahead, ofShares, type ReadShares, spanOf } from './batch.ts';
+import { type Ahead, type ReadShares, spanOf } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { Lines, readFields } from './copying.ts';
 import { copiedColumns, type EventRow, isFilledBy, pageOf, rowOfFields } from './events.ts';
@@ -95,7 +95,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
     begin(after: number, { head: newest, shares }: AheadOf): void {
       head = newest;
       const condition = shares
-        ? ` and ${ofShares(pg.escapeLiteral(shares.layoutBy), String(shares.layout), `array[${shares.front}]`)}`
+        ? ` and sync.share_of(key, customer, ${pg.escapeLiteral(shares.layoutBy)}, ${shares.layout}) = any (array[${shares.front}])`
         : '';
       if (from !== after || condition !== wanted) {
         forget();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { pageOf } from './events.ts';
 import { mayWrite } from './reading.ts';
 
 describe('a statement that changes nothing', () => {
@@ -8,6 +9,7 @@ describe('a statement that changes nothing', () => {
     'with recent as materialized (select id from crm.deals order by id desc limit 5) select * from recent',
     `select coalesce(max(position), 0), lower('F') from sync.events`,
     'select position from sync.events where position > sync.head() - 5',
+    pageOf('select * from sync.read_events($1, $2, $3)'),
     'values (1), (2)',
     'select',
   ])('%s', (text) => expect(mayWrite(text)).toBe(false));

@@ -16,10 +16,11 @@ const harmless = new Set(
    abs age array_agg array_length array_position array_to_string avg bool_and bool_or cardinality ceil clock_timestamp coalesce concat
    concat_ws count date_part date_trunc dense_rank extract first_value floor format generate_series greatest initcap json_agg
    json_build_object jsonb_agg jsonb_array_elements jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_object_agg
-   jsonb_typeof lag last_value lead least left length lower lpad make_interval max md5 min now nullif numeric octet_length pg_column_size position
+   jsonb_typeof lag last_value lead least left length lower lpad make_interval max md5 min now nullif numeric octet_length pg_column_compression
+   pg_column_size position
    random rank regexp_replace replace right round row_number row_to_json rpad split_part starts_with statement_timestamp string_agg
    string_to_array strpos substr substring sum timestamptz to_char to_json to_jsonb to_timestamp trim unnest upper varchar
-   sync.has_place sync.head sync.id_at sync.list_vain_types sync.outbox_age`.split(/\s+/),
+   sync.has_place sync.head sync.id_at sync.list_vain_types sync.outbox_age sync.read_events`.split(/\s+/),
 );
 
 /** Whether a statement may change something: it says so, or it calls a function that is not known to change nothing. Pure. */

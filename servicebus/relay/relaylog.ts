@@ -109,9 +109,7 @@ const pageOf = (after: string, audiences: string): string => `
       select * from (
         select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
         from (
-          select * from sync.events
-          where position > ${after} and position <= ${after} + ${positionsMax} and audience = any (${audiences})
-          order by position limit ${eventsMax}) g) b
+          select * from sync.read_events(${after}, ${after} + ${positionsMax}, most => ${eventsMax}, of_audiences => ${audiences})) g) b
       where b.bytes - pg_column_size(b.data) - pg_column_size(b.previous) < ${bytesMax}`;
 
 const readLog: Statement = {
