@@ -49,6 +49,7 @@ export function Picker(props: PickerProps) {
   const [taken, setTaken] = useState<Choice | undefined>();
   /** Enter was pressed before the search had ended: its first hit is taken. */
   const [isAwaited, setAwaited] = useState(false);
+  const [isFocused, setFocused] = useState(false);
   /** What is typed, as soon as it is. */
   const latest = useRef<string | undefined>(undefined);
   const store = useCombobox({
@@ -71,6 +72,8 @@ export function Picker(props: PickerProps) {
   const isListed = !present || choices.some((choice) => choice.value === present.value);
   const offered = isListed || typed ? choices : [present, ...choices];
   const hits = (onTyped ? offered : findHits(offered, typed)).slice(0, limit);
+  // Nobody sees them before: five hundred time zones took 50 ms at each letter that was typed elsewhere on the page.
+  const offers = isFocused || store.dropdownOpened ? hits : [];
 
   const type = (next: string | undefined) => {
     latest.current = next;
@@ -164,6 +167,7 @@ export function Picker(props: PickerProps) {
             store.openDropdown();
           }}
           onFocus={(event) => {
+            setFocused(true);
             event.currentTarget.select();
             input.onFocus?.(event);
           }}
@@ -177,6 +181,7 @@ export function Picker(props: PickerProps) {
           }}
           onKeyDown={press}
           onBlur={(event) => {
+            setFocused(false);
             leave();
             input.onBlur?.(event);
           }}
@@ -185,7 +190,7 @@ export function Picker(props: PickerProps) {
       <Combobox.Dropdown hidden={input.disabled}>
         <Combobox.Options aria-label={typeof input.label === 'string' ? input.label : input['aria-label']}>
           <ScrollArea.Autosize mah={220} type="scroll" scrollbarSize={6}>
-            {hits.map((hit) => (
+            {offers.map((hit) => (
               <Combobox.Option
                 key={hit.value}
                 value={hit.value}

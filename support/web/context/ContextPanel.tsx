@@ -7,7 +7,7 @@ import { Alert, Tooltip } from '@mantine/core';
 import { IconAlertTriangle, IconShieldCheck, IconShieldQuestion } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import { contextQuery } from '../api/context.ts';
 import type { Context, Session } from '../api/records.ts';
 import { CallList } from '../calls/CallList.tsx';
@@ -24,8 +24,11 @@ import { TierNote } from './TierNote.tsx';
 
 type ContextPanelProps = { of: 'session' | 'customer'; id: string; session?: Session };
 
-/** The customer beside a conversation: the CRM's data, past conversations, and how fresh all of that is. */
-export function ContextPanel({ of, id, session }: ContextPanelProps) {
+/**
+ * The customer beside a conversation: the CRM's data, past conversations, and how fresh all of that is. It does not change with the letters of an
+ * answer, which the page draws again for each.
+ */
+export const ContextPanel = memo(function ContextPanel({ of, id, session }: ContextPanelProps) {
   const { data, error, refetch, isFetching } = useQuery(contextQuery(of, id));
   const { isSteward, apps } = useMe();
   if (!data)
@@ -98,7 +101,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
       )}
     </div>
   );
-}
+});
 
 function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
