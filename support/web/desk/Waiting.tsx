@@ -6,7 +6,8 @@ import { formatWaiting, waitingMsMax } from './waiting.ts';
 
 /** How long the visitor has waited for an answer, ticking; red and with a sign when it is too long. */
 export function WaitingTime({ since }: { since: string }) {
-  const ms = useNow() - new Date(since).getTime();
+  const from = Date.parse(since);
+  const ms = useNow((now) => formatWaiting(now - from)) - from;
   const isLong = ms >= waitingMsMax;
   return (
     <span className={classes.waiting} data-long={isLong} title={`Waiting since ${formatMoment(since)}`}>

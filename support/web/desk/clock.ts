@@ -21,7 +21,11 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-const read = () => now;
-
-/** The present moment in milliseconds, updated every second: one timer for all components that show it. */
-export const useNow = () => useSyncExternalStore(subscribe, read);
+/**
+ * The present moment in milliseconds: one timer for all components that show it. It is looked at every second, and a component is rendered
+ * again when what it shows of it, which `shown` says, is something else: most are once a minute.
+ */
+export function useNow(shown: (now: number) => string | number | undefined): number {
+  useSyncExternalStore(subscribe, () => shown(now));
+  return now;
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findDeadline, formatLeft } from './deadlines.ts';
+import { describeDeadline, findDeadline, formatLeft } from './deadlines.ts';
 
 const now = Date.parse('2026-11-23T10:00:00Z');
 const open = {
@@ -45,4 +45,13 @@ test.each([
   [2 * 86_400_000 + 3 * 3_600_000, '2 days 3 h'],
 ])('%i ms are %s', (ms, words) => {
   expect(formatLeft(ms)).toBe(words);
+});
+
+test.each([
+  ['of the next target', open, '30 min left'],
+  ['once it is late', { ...open, due_at: '2026-11-23T09:30:00.000Z' }, '30 min late'],
+  ['of one that ended too late', { ...ended, ended_at: '2026-11-23T16:01:00.000Z' }, 'late'],
+  ['where no clock runs', ended, undefined],
+])('the words %s', (_, session, words) => {
+  expect(describeDeadline(findDeadline(session, now), now)).toBe(words);
 });

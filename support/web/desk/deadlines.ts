@@ -28,6 +28,13 @@ export function findDeadline(
   return undefined;
 }
 
+/** `5 min left`, `5 min late`, or of one that is over `late`. Pure. */
+export function describeDeadline(deadline: DeadlineState | undefined, now: number): string | undefined {
+  if (!deadline) return undefined;
+  const { at, state } = deadline;
+  return { next: `${formatLeft(at - now)} left`, late: `${formatLeft(now - at)} late`, missed: 'late' }[state];
+}
+
 /** Milliseconds → `42 s`, `3 min`, `1 h 5 min`, `2 days 3 h`. */
 export function formatLeft(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
