@@ -1,7 +1,7 @@
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { Button } from '@mantine/core';
 import { IconChartLine, IconTable } from '@tabler/icons-react';
-import { type KeyboardEvent, useState } from 'react';
+import { type KeyboardEvent, memo, useState } from 'react';
 import { useUtc } from '../times/zone.ts';
 import classes from './charts.module.css';
 import { dashes } from './dashes.ts';
@@ -26,9 +26,9 @@ export type ChartProps = {
 
 /**
  * Lines over time: read by mouse, by touch or with the arrow keys. Each line has dashes of its own and its value in the legend; the table has all
- * values of all lines. Where nobody measured there is a gap.
+ * values of all lines. Where nobody measured there is a gap. Its page asks for other things every two seconds.
  */
-export function Chart({ title, meaning, none, chart, from, to, stepSeconds }: ChartProps) {
+export const Chart = memo(function Chart({ title, meaning, none, chart, from, to, stepSeconds }: ChartProps) {
   const [at, setAt] = useState<number | undefined>();
   const [isTable, setTable] = useState(false);
   const isUtc = useUtc();
@@ -110,7 +110,7 @@ export function Chart({ title, meaning, none, chart, from, to, stepSeconds }: Ch
       <p className={classes.source}>Source: {chart.source}</p>
     </section>
   );
-}
+});
 
 type TableProps = { chart: ChartData; stepSeconds: number; isUtc: boolean; title: string };
 

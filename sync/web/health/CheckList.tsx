@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import { memo } from 'react';
 import type { Check } from '../api/health.ts';
 import { When } from '../times/When.tsx';
 import classes from './health.module.css';
@@ -11,21 +12,28 @@ export function CheckList({ checks }: { checks: Check[] }) {
   return (
     <ul className={classes.checks}>
       {checks.map((check) => (
-        <li key={check.slug} className={classes.check} data-slug={check.slug}>
-          <StatusMark status={check.status} />
-          <div className={classes.what}>
-            <b>{nameCheck(check)}</b>
-            <span className={classes.reason}>{check.reason}</span>
-          </div>
-          <span className={classes.since}>
-            for <When at={check.since} as="length" />
-          </span>
-          <Ways check={check} />
-        </li>
+        <CheckLine key={check.slug} check={check} />
       ))}
     </ul>
   );
 }
+
+/** Most are the same each time the page asks again. */
+const CheckLine = memo(function CheckLine({ check }: { check: Check }) {
+  return (
+    <li className={classes.check} data-slug={check.slug}>
+      <StatusMark status={check.status} />
+      <div className={classes.what}>
+        <b>{nameCheck(check)}</b>
+        <span className={classes.reason}>{check.reason}</span>
+      </div>
+      <span className={classes.since}>
+        for <When at={check.since} as="length" />
+      </span>
+      <Ways check={check} />
+    </li>
+  );
+});
 
 function Ways({ check }: { check: Check }) {
   const place = findPlace(check);

@@ -13,9 +13,8 @@ type WhenProps = {
 
 /** A moment in few words, with its date, time and zone on hover. Where people show times in UTC, it is in UTC. */
 export function When({ at, as = 'ago' }: WhenProps) {
-  const now = useNow();
   const moment = formatMomentIn(at, useUtc());
-  const words = as === 'length' ? formatLength(at, now) : formatSince(at, now);
+  const words = useNow((now) => (as === 'length' ? formatLength(at, now) : formatSince(at, now)));
   return (
     <time dateTime={at} title={as === 'moment' ? words : moment}>
       {as === 'moment' ? moment : words}

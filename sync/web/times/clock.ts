@@ -5,13 +5,11 @@ const tickMs = 5_000;
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
-let ticks = 0;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   timer ??= setInterval(() => {
     if (document.hidden) return;
-    ticks += 1;
     for (const each of listeners) each();
   }, tickMs);
   return () => {
@@ -22,8 +20,8 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The present time in milliseconds. The component is drawn again every few seconds, as long as its page is looked at. */
-export function useNow(): number {
-  useSyncExternalStore(subscribe, () => ticks);
-  return Date.now();
-}
+/**
+ * The words that `say` has for the present time in milliseconds. They are looked at every few seconds, as long as their page is looked at, and the
+ * component is drawn again when they are other ones.
+ */
+export const useNow = (say: (now: number) => string): string => useSyncExternalStore(subscribe, () => say(Date.now()));
