@@ -273,9 +273,11 @@ describe('a conversation', () => {
     await note.fill('Sounds angry, be kind');
     await note.press('Enter');
     await messages().getByText('Sounds angry, be kind').waitFor();
+    // It is on the page before it is at the server.
+    await expect
+      .poll(async () => (await api('GET', `/api/sessions/${visitor.id}`)).body.entries)
+      .toMatchObject([{ kind: 'note', body: 'Sounds angry, be kind' }]);
     expect(JSON.stringify(await visitor.read())).not.toContain('angry');
-    const { entries } = (await api('GET', `/api/sessions/${visitor.id}`)).body;
-    expect(entries).toMatchObject([{ kind: 'note', body: 'Sounds angry, be kind' }]);
   });
 
   test('keeps a half-written answer over a reload, and forgets one of long ago', async () => {
