@@ -20,6 +20,16 @@ const mainPart = (language: string) => `lower(split_part(${language}, '-', 1))`;
 
 type Ruled = { id: string; name: string; assigning: AssigningRule; open_max: number | null };
 
+/**
+ * SQL: whether the rules may have something to do: somebody is there who may get a conversation, or somebody is not and has one unopened.
+ * It reads the agents of teams with a rule, and no conversation but by the index of those that are unopened.
+ */
+export const mayAssign = `exists (
+  select from support.team_members m join support.teams t on t.id = m.team_id and t.assigning <> 'none'
+    join support.agents a on a.id = m.agent_id
+  where ${isThere} or (
+    select s.agent_id from support.sessions s where s.agent_id = m.agent_id and s.status = 'active' and s.is_new_to_agent limit 1) is not null)`;
+
 /** The teams in which a conversation waits that the rule may give to somebody. */
 export function listRuledTeams(on: Pick<PlatformDb, 'query'>): Promise<Ruled[]> {
   return on.query<Ruled>(

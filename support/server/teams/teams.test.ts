@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
+import { mayAssign } from './assigning.ts';
 import { waitingWork } from './turns.ts';
 
 let app: TestSupport;
@@ -369,6 +370,18 @@ test('a change of hours, targets or team waits for no conversation that somebody
     expect(changed.map(({ status }) => status)).toEqual([200, 200]);
   });
   await expect.poll(async () => (await sessionOf(id)).due_at, slow).not.toBeNull();
+});
+
+test('a rule has nothing to do while nobody of its team is there, and they have opened what they have', async () => {
+  const team = await newTeam({ assigning: 'round_robin', members: of('priya', 'tom') });
+  const { key } = await newWidget({ team_id: team.id });
+  await be('offline', 'priya', 'tom', 'admin');
+  const isAsked = async () => (await app.support.query<{ asked: boolean }>(`select ${mayAssign} as asked`))[0]?.asked;
+  await ask(key);
+  await expect.poll(isAsked, slow).toBe(false);
+  await be('online', 'tom');
+  expect(await isAsked()).toBe(true);
+  await be('offline', 'tom');
 });
 
 test('a look for work reads no table of conversations, even where the planner believes that most of them need some', async () => {

@@ -3,7 +3,7 @@ import type { ServerContext } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { endIdle, hasIdle, lookAtIdle } from '../conversations/idle.ts';
 import type { Live } from '../conversations/live.ts';
-import { giveNext, listRuledTeams, takeBackUnseen } from './assigning.ts';
+import { giveNext, listRuledTeams, mayAssign, takeBackUnseen } from './assigning.ts';
 import { computeDeadlines, hasUnclocked, warnOfDeadlines } from './deadlines.ts';
 
 /*
@@ -24,7 +24,7 @@ export const waitingWork = `select
   (select s.warn_at from support.sessions s
     where s.status = 'active' and s.warned_at is null and s.warn_at is not null
     order by s.warn_at limit 1) <= now() as warnings,
-  exists (select from support.teams t where t.assigning <> 'none') as assigning,
+  ${mayAssign} as assigning,
   ${hasIdle} as endings`;
 
 type Context = Pick<ServerContext, 'closing' | 'log' | 'finish'>;
