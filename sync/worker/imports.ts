@@ -70,7 +70,7 @@ export function startImports(options: ImportWorkerOptions): ImportWorker {
 type LaneOptions = ImportWorkerOptions & { openLine: () => Promise<Line>; news: EventTarget };
 
 async function runLane(lane: Lane, options: LaneOptions, stopping: AbortSignal): Promise<void> {
-  const { url, onError, openLine, news, idleLookMs = 1_000, termMs = 15_000, renewMs = 1_000 } = options;
+  const { url, onError, openLine, news, idleLookMs = 5_000, termMs = 15_000, renewMs = 1_000 } = options;
   const worker = `${hostname().slice(0, 60)} ${process.pid} ${lane.name} ${Math.random().toString(36).slice(2, 8)}`;
   const thread = createImportThread();
   let trimmedAt = Number.NEGATIVE_INFINITY;
