@@ -141,7 +141,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
       atHeadSince = undefined;
       return;
     }
-    if (performance.now() - measuredAt > pollMs / 2) {
+    if (performance.now() - measuredAt > lateMs) {
       isLate = ((await measureWait(connection)) ?? 0) > lateMs;
       measuredAt = performance.now();
     }
