@@ -23,7 +23,7 @@ import { quantile } from './measure.ts';
  *
  * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has a different address. All servers, the one
  * by hand too, have small spaces for new objects (--max-semi-space-size=2, as npm start has): otherwise the growth of those spaces, and not
- * what a connection holds, is most of the memory.
+ * what a connection holds, is most of the memory. For the same reason each collects its garbage before its memory is read.
  */
 const { values: options } = parseArgs({
   options: {
@@ -41,7 +41,7 @@ const widgetKey = 'bench-widget';
 const tenant = 'bench-tenant';
 
 type Session = { id: string; token: string };
-type Server = { url: string; pid: number };
+type Server = { url: string; pid: number; child: ChildProcess };
 
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
 await chmod(folder, 0o755);
@@ -62,7 +62,7 @@ try {
   const sessions = await openSessions(one);
   console.log(`${connections} open widgets, ${rate} messages/s for ${seconds} s. Node ${process.version}.\n`);
   console.log('| message | delivered | p50 ms | p99 ms | slowest ms |\n|---|--:|--:|--:|--:|');
-  const before = residentKb(one.pid);
+  const before = await heldKb(one);
   const listeners = new Listeners();
   await byTwenty((n) => {
     const { id, token } = sessions[n] as Session;
@@ -71,8 +71,7 @@ try {
       'X-Forwarded-For': addressOf(n),
     });
   });
-  await wait(2_000);
-  const perConnectionKb = (residentKb(one.pid) - before) / connections;
+  const perConnectionKb = ((await heldKb(one)) - before) / connections;
   const staff = { Authorization: `Bearer ${agent}` };
 
   const reply = (server: Server) => (n: number, clientId: string) =>
@@ -94,17 +93,16 @@ try {
   const feed = new Listeners();
   await feed.open(`${other.url}/api/events?types=message.created`, staff);
   await measure('visitor → agent’s console, on two servers', write, feed);
-  const loadedKb = (residentKb(one.pid) - before) / connections;
+  const loadedKb = ((await heldKb(one)) - before) / connections;
   feed.close();
   listeners.close();
   for (const { pid } of [one, other]) process.kill(pid, 'SIGKILL');
 
   const peer = await startPeer(local);
-  const peerBefore = residentKb(peer.pid);
+  const peerBefore = await heldKb(peer);
   const raw = new Listeners();
   await byTwenty((n) => raw.open(`${peer.url}/sessions/${sessions[n]?.id}/stream`, {}));
-  await wait(2_000);
-  const peerKb = (residentKb(peer.pid) - peerBefore) / connections;
+  const peerKb = ((await heldKb(peer)) - peerBefore) / connections;
   await measure(
     'by hand: INSERT, NOTIFY, one server, no rights, no retries',
     (n, clientId) =>
@@ -147,7 +145,7 @@ async function prepare(server: LocalServer): Promise<void> {
 
 async function startChild(script: string, variables: Record<string, string>): Promise<ChildProcess> {
   const child = fork(script, {
-    execArgv: ['--max-semi-space-size=2'],
+    execArgv: ['--max-semi-space-size=2', '--import', fileURLToPath(new URL('./collect.ts', import.meta.url))],
     env: { ...process.env, LOG_LEVEL: 'info', ...variables },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
@@ -169,7 +167,7 @@ async function startSupport(server: LocalServer): Promise<Server> {
   const url = `http://127.0.0.1:${port}`;
   for (let n = 0; n < 200; n++) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined);
-    if (answer?.ok) return { url, pid: child.pid as number };
+    if (answer?.ok) return { url, pid: child.pid as number, child };
     await wait(100);
   }
   throw new Error('Support did not start within 20 s.');
@@ -183,7 +181,7 @@ async function startPeer(server: LocalServer): Promise<Server> {
   const url = Object.assign(new URL(server.adminUrl), { pathname: '/peer_chat' }).href;
   const child = await startChild(fileURLToPath(new URL('./chatpeer.ts', import.meta.url)), { PEER_DB_URL: url });
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid as number };
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid as number, child };
 }
 
 async function freePort(): Promise<number> {
@@ -249,7 +247,11 @@ async function measure(
   );
 }
 
-/** The memory of a process. Linux only. */
-function residentKb(pid: number): number {
+/** The memory of a server once it is quiet and has collected its garbage. Linux only. */
+async function heldKb({ pid, child }: Server): Promise<number> {
+  await wait(2_000);
+  const collected = once(child, 'message');
+  child.send('collect');
+  await collected;
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }

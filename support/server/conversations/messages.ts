@@ -1,5 +1,6 @@
 import { refuseMissingFile, type SentFile } from '@aether/files';
-import { NotFound, type Queryable, requireSameContent } from '@aether/platform';
+import { NotFound, type Queryable, requireSameContent, type User } from '@aether/platform';
+import { type FoundReader, requireFound, selectReader } from './readers.ts';
 import { AgentInactive, SessionClaimed, SessionEnded } from './sessions.ts';
 
 /** A choice that a bot offers the visitor below a message. */
@@ -74,10 +75,11 @@ type Row = Message & {
   agent_id: string | null;
 };
 
+const addedColumns = `a.outcome, a.agent_name, (a.message).id, (a.message).number, (a.message).author, (a.message).agent_id,
+      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).files, (a.message).mail, (a.message).created_at`;
 const add = {
   name: 'message-add',
-  text: `select a.outcome, a.agent_name, (a.message).id, (a.message).number, (a.message).author, (a.message).agent_id,
-      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).files, (a.message).mail, (a.message).created_at
+  text: `select ${addedColumns}
     from support.add_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) a`,
 };
 
@@ -105,6 +107,34 @@ export async function addMessageForAgents(
   const message = { author: 'visitor' as const, ...given };
   const row = await callAdd(on, sessionId, message, tokenHash, true);
   return row.outcome === 'bot_answers' ? undefined : readAdded(row, message);
+}
+
+/** Without the right there is no conversation that the function could write to. */
+const reply = {
+  name: 'message-reply',
+  text: `select r.reader_id, r.session_exists, r.may_read, ${addedColumns}
+    from (${selectReader}) r,
+      lateral support.add_message(
+        case when r.reader_id is not null and r.may_read then $3::uuid end, 'agent', r.reader_id, $4, $5, null, null, false, $6, null
+      ) a`,
+};
+
+/**
+ * Stores an agent's answer, as `addMessage` does, if the agent may read the conversation. Both are one statement: a visitor waits for each
+ * round trip, and between two of them the right could be lost.
+ *
+ * @throws as `addMessage`, and as `requireReaderOf`
+ */
+export async function addReply(
+  on: Queryable,
+  actor: User,
+  sessionId: string,
+  { clientId, body, files }: { clientId: string; body: string; files?: string[] | undefined },
+): Promise<Added> {
+  const values = [actor.id, actor.role === 'admin', sessionId, clientId, body, files ?? null];
+  const [found] = await on.run<FoundReader & Row>(reply, values);
+  const { reader_id, session_exists, may_read, ...row } = requireFound(found, actor);
+  return readAdded(row, { author: 'agent', agentId: reader_id as string, clientId, body, files });
 }
 
 async function callAdd(

@@ -141,6 +141,35 @@ describe('a conversation', () => {
     expect((await asPriya('GET', `/api/sessions/${id}`)).status).toBe(200);
   });
 
+  test('takes no further answer from an agent who has left its team, or is no agent any more, and stores nothing of one', async () => {
+    const { id } = await visit(app, {}, { key: 'team-widget' });
+    const [asPriya, asTom] = [app.callAs('priya'), app.callAs('tom')];
+    const { id: priyaId } = (await asPriya('GET', '/api/agents/me')).body.agent;
+    const setTeam = (ids: string[]) =>
+      app.callAs('admin')('PUT', `/api/widgets/${teamWidget}/team`, { agent_ids: ids });
+    const setActive = (isActive: boolean) =>
+      app.support.query('update support.agents set is_active = $2 where id = $1', [priyaId, isActive]);
+    const answer = (clientId: string) =>
+      asPriya('POST', `/api/sessions/${id}/replies`, { client_id: clientId, body: 'Hello' });
+    const isOfAnotherTeam = { status: 403, body: { code: 'conversation-of-another-team' } };
+    expect(await answer('as-a-stranger')).toMatchObject(isOfAnotherTeam);
+    await setTeam([tomId, priyaId]);
+    expect(await answer('of-the-team')).toMatchObject({ status: 201, body: { agent_name: 'Priya Nair' } });
+    expect((await asTom('POST', `/api/sessions/${id}/assign`, { agent_id: null })).status).toBe(200);
+    await setTeam([tomId]);
+    expect(await answer('after-the-team')).toMatchObject(isOfAnotherTeam);
+    await setTeam([tomId, priyaId]);
+    await setActive(false);
+    expect(await answer('no-agent')).toMatchObject({ status: 403, body: { code: 'agent-only' } });
+    await setActive(true);
+    await setTeam([tomId]);
+    const stored = await app.support.query(
+      `select client_id from support.messages where session_id = $1 and author = 'agent'`,
+      [id],
+    );
+    expect(stored).toEqual([{ client_id: 'of-the-team' }]);
+  });
+
   test('is open to a machine with the scope of conversations, and to no other machine', async () => {
     expect((await app.callWith('conversations.read')('GET', `/api/sessions/${ofTeam.id}`)).status).toBe(200);
     for (const scope of ['conversations.write', 'context.read', 'calls.read', 'events.read'])

@@ -94,8 +94,23 @@ const isOfAgent = (agent: string) => `(s.agent_id = ${agent}
 export async function requireReaderOf(on: Queryable, caller: Caller | undefined, sessionId: string): Promise<Reader> {
   const { actor } = caller ?? {};
   const readsAll = actor === undefined ? (await requireReader(on, caller)).readsAll : actor.role === 'admin';
-  const [found] = await on.run<Found>(readerOf, [actor?.id ?? null, readsAll, sessionId]);
-  if (actor && !found?.agent_id) throw refuseNonAgent();
+  const [found] = await on.run<FoundReader>(readerOf, [actor?.id ?? null, readsAll, sessionId]);
+  return { agentId: requireFound(found, actor).reader_id, readsAll };
+}
+
+/** Whether a caller may read a conversation, and as which agent. */
+export type FoundReader = { reader_id: string | null; session_exists: boolean; may_read: boolean | null };
+
+/** One row. $1: the person's user id, $2: whether they read all conversations if they are an agent, $3: the conversation. */
+export const selectReader = `select a.id as reader_id, s.id is not null as session_exists, ${mayRead('a.id', '$2')} as may_read
+    from (select $1::text as user_id) caller
+      left join support.agents a on a.user_id = caller.user_id and a.is_active
+      left join support.sessions s on s.id = $3`;
+const readerOf = { name: 'session-reader', text: selectReader };
+
+/** @throws NotFound, Problem 403 */
+export function requireFound<Found extends FoundReader>(found: Found | undefined, actor: Caller['actor']): Found {
+  if (actor && !found?.reader_id) throw refuseNonAgent();
   if (!found?.session_exists) throw new NotFound('session');
   if (!found.may_read)
     throw new Problem({
@@ -104,18 +119,8 @@ export async function requireReaderOf(on: Queryable, caller: Caller | undefined,
       detail:
         'This conversation belongs to another team. Ask one of its agents, or an administrator, to assign it to you.',
     });
-  return { agentId: found.agent_id, readsAll };
+  return found;
 }
-
-type Found = { agent_id: string | null; session_exists: boolean; may_read: boolean | null };
-
-const readerOf = {
-  name: 'session-reader',
-  text: `select a.id as agent_id, s.id is not null as session_exists, ${mayRead('a.id', '$2')} as may_read
-    from (select $1::text as user_id) caller
-      left join support.agents a on a.user_id = caller.user_id and a.is_active
-      left join support.sessions s on s.id = $3`,
-};
 
 /** The people who may read a conversation at this moment, by user id. */
 export type Readers = {

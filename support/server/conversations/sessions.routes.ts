@@ -14,14 +14,14 @@ import {
   z,
 } from '@aether/http';
 import { describeMail, FailingSchema, MailSchema } from '@aether/mail';
-import { InvalidField, type PlatformDb } from '@aether/platform';
+import { InvalidField, type PlatformDb, type User } from '@aether/platform';
 import { assignSession, claimSession, endSession, noteOn, snoozeSession } from './conversation.ts';
 import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { readMails } from './mails.ts';
 import { after, MessageSchema, NewNoteSchema, NewReplySchema } from './messages.schemas.ts';
-import { addMessage, listMessages } from './messages.ts';
+import { addReply, listMessages } from './messages.ts';
 import { requireListReader, requireReaderOf } from './readers.ts';
 import { reopenByAgent } from './reopening.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
@@ -263,9 +263,9 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(reply, async (c) => {
       const { id } = c.req.valid('param');
-      const { agentId } = await requireAgentFor(c.get('caller'), id);
       const { client_id: clientId, body, files } = c.req.valid('json');
-      const { message } = await addMessage(db, id, { author: 'agent', agentId, clientId, body, files });
+      // The right `person` has refused machines.
+      const { message } = await addReply(db, c.get('actor') as User, id, { clientId, body, files });
       live.announce(id, { kind: 'message', message });
       return c.json(message, 201);
     })
