@@ -3144,7 +3144,7 @@ CREATE OR REPLACE FUNCTION platform.is_kept_away(kind text, value text)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN ((value IS NOT NULL) AND (EXISTS (SELECT FROM platform.suppressions)) AND (EXISTS (SELECT FROM platform.suppressions s WHERE ((s.hash = platform.suppression_hash(s.kind, is_kept_away.value)) AND (s.lifted_at IS NULL)))));
+RETURN ((value IS NOT NULL) AND (EXISTS (SELECT FROM platform.suppressions)) AND (EXISTS (SELECT FROM platform.suppressions s WHERE ((s.hash = platform.suppression_hash(is_kept_away.kind, is_kept_away.value)) AND (s.lifted_at IS NULL)))));
 grant execute on function platform.is_kept_away(kind text, value text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)

@@ -314,6 +314,25 @@ describe('a write of many customers', () => {
     },
   );
 
+  test('an address is kept away as an address, and not because the id of an erased person in a source reads like it', async () => {
+    const [first, second] = [row(), row()];
+    for (const { email } of [first, second])
+      await superuser.bulk.query(
+        `insert into platform.suppressions (hash, kind, erasure) values (platform.suppression_hash('source', $1), 'source', uuidv7())`,
+        [email],
+      );
+    expect((await insert([first])).refused).toEqual([]);
+    const foundation = await bulk.connect('foundation_app');
+    await foundation.query('insert into platform.customers (email, name) values ($1, $2)', [second.email, 'Ada']);
+    const { ids } = await insert([row()]);
+    await superuser.bulk.query(`update platform.suppressions set hash = platform.suppression_hash('email', $1), kind = 'email'
+      where hash = platform.suppression_hash('source', $2)`, ['kept@example.com', first.email]);
+    expect((await update([{ id: ids[0] as string, change: { email: 'kept@example.com' } }])).refused).toMatchObject([
+      { row: 0, error: { code: 'person-erased' } },
+    ]);
+    await superuser.bulk.query('delete from platform.suppressions');
+  });
+
   test('planned while its tables were known to be empty, reads no table from end to end later', async () => {
     const fresh = await createTestDatabase();
     const tables = `platform.customers, platform.customer_emails, platform.customer_external_ids, platform.customer_phones`;
