@@ -325,8 +325,11 @@ describe('a write of many customers', () => {
     const foundation = await bulk.connect('foundation_app');
     await foundation.query('insert into platform.customers (email, name) values ($1, $2)', [second.email, 'Ada']);
     const { ids } = await insert([row()]);
-    await superuser.bulk.query(`update platform.suppressions set hash = platform.suppression_hash('email', $1), kind = 'email'
-      where hash = platform.suppression_hash('source', $2)`, ['kept@example.com', first.email]);
+    await superuser.bulk.query(
+      `update platform.suppressions set hash = platform.suppression_hash('email', $1), kind = 'email'
+      where hash = platform.suppression_hash('source', $2)`,
+      ['kept@example.com', first.email],
+    );
     expect((await update([{ id: ids[0] as string, change: { email: 'kept@example.com' } }])).refused).toMatchObject([
       { row: 0, error: { code: 'person-erased' } },
     ]);
