@@ -138,7 +138,11 @@ async function write(writers: pg.Client[], ids: string[], rate: number | undefin
 }
 
 async function measureLatency(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {
-  console.log('Commit → handled, in another process\n\n| how | writes/s | p50 ms | p99 ms |\n|---|--:|--:|--:|');
+  console.log(
+    '\nCommit → handled, in another process\n\n| how | writes/s | p50 ms | p99 ms | → numbered p50 | p99 | numbered → handled p50 | p99 | events numbered at once | handled at once |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
+  );
+  const sync = new pg.Client({ connectionString: server.urlOf('sync_app') });
+  await sync.connect();
   for (const mode of ['subscribe', 'follow']) {
     const subscriber = await startChild(here('./subscriber.ts'), [mode], server.urlOf('support_app'));
     const handledAt = new Map<string, bigint>();
@@ -152,12 +156,19 @@ async function measureLatency(server: LocalServer, writers: pg.Client[], ids: st
         await wait(100);
       const missing = [...committed.keys()].filter((change) => !handledAt.has(change)).length;
       if (missing > 0) throw new Error(`${missing} changes were not handled within a minute.`);
-      const latencies = [...committed]
-        .map(([change, at]) => Number((handledAt.get(change) ?? at) - at) / 1e6)
-        .sort((a, b) => a - b);
-      const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
+      const { at: numberedAt, batches } = await findNumbered(sync, [...committed.keys()]);
+      const between = (from: ReadonlyMap<string, bigint>, to: ReadonlyMap<string, bigint>) => {
+        const sorted = [...committed.keys()]
+          .map((change) => Number((to.get(change) as bigint) - (from.get(change) as bigint)) / 1e6)
+          .sort((a, b) => a - b);
+        return [quantile(sorted, 0.5), quantile(sorted, 0.99)] as const;
+      };
+      const [p50, p99] = between(committed, handledAt);
+      const steps = new Set([...committed.keys()].map((change) => handledAt.get(change))).size;
+      const parts = [p50, p99, ...between(committed, numberedAt), ...between(numberedAt, handledAt)];
+      const atOnce = [batches, steps].map((each) => committed.size / each);
       console.log(
-        `| ${mode} | ${Math.round(perSecond).toLocaleString('en')} | ${p50.toFixed(1)} | ${p99.toFixed(1)} |`,
+        `| ${mode} | ${Math.round(perSecond).toLocaleString('en')} | ${[...parts, ...atOnce].map((each) => each.toFixed(1)).join(' | ')} |`,
       );
       if (rate === 1_000 && mode === 'subscribe')
         goal(
@@ -168,6 +179,29 @@ async function measureLatency(server: LocalServer, writers: pg.Client[], ids: st
     }
     subscriber.kill('SIGKILL');
   }
+  await sync.end();
+}
+
+/** When these changes got their numbers, by the clock of the processes, and in how many batches. */
+async function findNumbered(sync: pg.Client, changes: string[]): Promise<{ at: Map<string, bigint>; batches: number }> {
+  // The server's clock is what it was in the middle of the quickest question for it.
+  let offset = 0n;
+  let quickest = Infinity;
+  for (let n = 0; n < 50; n++) {
+    const askedAt = process.hrtime.bigint();
+    const { rows } = await sync.query('select (extract(epoch from clock_timestamp()) * 1e6)::bigint as us');
+    const took = process.hrtime.bigint() - askedAt;
+    if (Number(took) > quickest) continue;
+    quickest = Number(took);
+    offset = askedAt + took / 2n - BigInt(rows[0].us) * 1_000n;
+  }
+  const { rows } = await sync.query(
+    `select key || ' ' || version as change, (extract(epoch from sequenced_at) * 1e6)::bigint as us, xmin::text as batch
+     from sync.events where key || ' ' || version = any ($1) and type = 'customer.updated'`,
+    [changes],
+  );
+  const at = new Map(rows.map(({ change, us }) => [change as string, BigInt(us) * 1_000n + offset]));
+  return { at, batches: new Set(rows.map(({ batch }) => batch)).size };
 }
 
 async function measureWriters(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {

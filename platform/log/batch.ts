@@ -28,8 +28,13 @@ export type BatchRange = {
   shares?: ReadShares | null | undefined;
 };
 
-/** Positions looked at in one step, of which only some may be of the types asked for. */
-const lookAheadMin = 2_000;
+/**
+ * Positions looked at in one step, of which only some may be of the types asked for. One of another type takes 0.3 µs, a step without events
+ * 900: what the bulk path numbers at once, of other types, is one step.
+ */
+const lookAheadMin = 8_000;
+/** The same of some shares, where events behind the batch are looked at for what ties them: see sync.first_blocked. */
+const lookAheadOfShares = 2_000;
 const lookAheadMax = 20_000;
 /**
  * So far a share may be before another one (sync.take_shares): whether events behind that are blocked does not matter. For a share that was that far,
@@ -65,7 +70,7 @@ export async function readBatch(
   name: string,
   { after, types, limit, shares }: BatchRange,
 ): Promise<Batch> {
-  const last = after + spanOf(Math.max(limit, lookAheadMin), shares);
+  const last = after + spanOf(Math.max(limit, shares ? lookAheadOfShares : lookAheadMin), shares);
   const values = [after, last, types ?? null, limit, name];
   const [log, ...page] = shares
     ? await on.run<EventValues>(readNextOfShares, [...values, shares.layoutBy, shares.layout, shares.front])

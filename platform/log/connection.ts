@@ -4,6 +4,7 @@ import type { Certificate } from './certificate.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
 import { copyLines, type Lines } from './copying.ts';
 import { withCount } from './counted.ts';
+import { sendTogether } from './driverquery.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
 import { doOnce, takeOnce } from './once.ts';
@@ -198,6 +199,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       };
       const sendNow = async (query: DriverQuery): Promise<pg.QueryResult> => {
         try {
+          sendTogether(client);
           return await stopwatch.time(() => client.query(query));
         } catch (error) {
           if (isUnanswered(error)) discard(); // any later query would wait behind it

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 import type { DriverQuery } from './pool.ts';
 
@@ -40,4 +41,18 @@ export async function submit(client: pg.ClientBase, query: Submitted): Promise<p
     if (error instanceof Error) Error.captureStackTrace(error); // the driver's own stack leads to a socket
     throw error;
   }
+}
+
+const gathering = new WeakSet<pg.ClientBase>();
+
+/** What this connection is given until the program next waits goes to the server at once, and not statement by statement. */
+export function sendTogether(client: pg.ClientBase): void {
+  if (gathering.has(client)) return;
+  gathering.add(client);
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  stream.cork();
+  process.nextTick(() => {
+    gathering.delete(client);
+    stream.uncork();
+  });
 }

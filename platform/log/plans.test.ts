@@ -14,13 +14,13 @@ let planned = 0;
 let on: Queryable;
 
 const countEvents = 40;
-const fill = () =>
+const fill = (from: number, until: number) =>
   superuser.query(
     `insert into sync.events (position, id, type, key, customer, row_id, audience, app, login, data, previous, occurred_at)
      select n, n, case n when 7 then 'support.rare' else 'customer.updated' end, u, u::uuid, u,
        case n when 9 then 'foundation' else 'platform' end, 'foundation', 'foundation_app', '{}', '{}', now()
-     from generate_series($1::integer + 1, $1 + ${countEvents}) n cross join lateral (select md5(n::text)::uuid::text as u) k`,
-    [0],
+     from generate_series($1::integer + 1, $2) n cross join lateral (select md5(n::text)::uuid::text as u) k`,
+    [from, until],
   );
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ const reads: [string, (after: number) => Promise<{ rows: { position: number }[] 
 
 test('a log that was empty when its reading was planned is read by the index of positions for ever after', async () => {
   for (const [, read] of reads) for (let n = 0; n < 8; n++) expect((await read(0)).rows).toEqual([]);
-  await fill();
+  await fill(0, countEvents);
   for (const [, read] of reads) expect((await read(0)).rows[0]?.position).toBeGreaterThan(0);
   await client.query('select pg_stat_force_next_flush()');
   const { rows } = await superuser.query(
@@ -101,6 +101,17 @@ describe('in a log that is large by what PostgreSQL knows of it', () => {
     for (const share of [0, 1, 2, 3]) all.push(...(await ofShare(share)));
     expect(all.sort((a, b) => a - b)).toEqual((await read(0, 100)).filter((position) => position !== 7));
   });
+});
+
+test('as many events of other types as the bulk path numbers at once are passed in one step', async () => {
+  await fill(countEvents, countEvents + 8_000);
+  const { rows, until } = await readBatch(on, 'support.plans', {
+    after: countEvents,
+    types: ['support.none'],
+    limit: 10,
+  });
+  expect(rows).toEqual([]);
+  expect(until).toBe(countEvents + 8_000);
 });
 
 const ofShare = async (share: number): Promise<number[]> =>
