@@ -28,7 +28,8 @@ export const mayAssign = `exists (
   select from support.team_members m join support.teams t on t.id = m.team_id and t.assigning <> 'none'
     join support.agents a on a.id = m.agent_id
   where ${isThere} or (
-    select s.agent_id from support.sessions s where s.agent_id = m.agent_id and s.status = 'active' and s.is_new_to_agent limit 1) is not null)`;
+    select s.agent_id from support.sessions s
+    where s.agent_id = m.agent_id and s.status = 'active' and s.is_new_to_agent limit 1) is not null)`;
 
 /** The teams in which a conversation waits that the rule may give to somebody. */
 export function listRuledTeams(on: Pick<PlatformDb, 'query'>): Promise<Ruled[]> {
