@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import {
+  type CleanedUp,
   cleanUp,
   type ErasurePreview,
   eraseCustomer,
@@ -146,7 +147,7 @@ export function addErasing(privacy: Command): Command {
     .action((file, options: Common) =>
       asPrivacy(options, async (client) => {
         const done = await repeatErasures(client, readErased(await readFile(file, 'utf8')));
-        const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+        const { open } = await cleanUpAndSay(client);
         if (open > 0) endWith('privacy repeat', 'open');
         if (done.held.length > 0) endWith('privacy repeat', 'held');
         if (options.json) return void console.log(JSON.stringify(done));
@@ -166,7 +167,7 @@ export function addErasing(privacy: Command): Command {
     'one JSON object',
   ).action((options: Common) =>
     asPrivacy(options, async (client) => {
-      const done = await cleanUp(client, { waitMs: cleanUpWaitMs });
+      const done = await cleanUpAndSay(client);
       if (done.open > 0) endWith('privacy clean-up', 'open');
       if (options.json) console.log(JSON.stringify(done));
       else console.log(`${done.ended} erasures are done with${done.open > 0 ? `, ${done.open} ${waits}` : ''}.`);
@@ -196,6 +197,13 @@ export function addErasing(privacy: Command): Command {
 
 const waits = 'wait for an old transaction, or for a worker that reads a file: run `aether privacy clean-up` later';
 
+/** Says on standard error who keeps former rows alive: somebody may end it. */
+async function cleanUpAndSay(client: pg.Client): Promise<CleanedUp> {
+  const done = await cleanUp(client, { waitMs: cleanUpWaitMs });
+  for (const each of done.waitsFor ?? []) console.error(`The clean-up waits: former rows are kept by ${each}.`);
+  return done;
+}
+
 async function erase(client: pg.Client, who: string, options: EraseOptions): Promise<void> {
   const { id: customer } = await requireCustomer(client, who, options.country);
   if (options.dryRun) {
@@ -208,7 +216,7 @@ async function erase(client: pg.Client, who: string, options: EraseOptions): Pro
   if (!options.confirm) throw new Error(unconfirmed);
   const { erasure, state, again } = await eraseCustomer(client, customer, options.reason);
   if (state !== 'asked') {
-    const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+    const { open } = await cleanUpAndSay(client);
     if (open > 0) endWith('privacy erase', 'open');
   }
   const [receipt] = (await listReceipts(client, { customer })).filter((each) => each.erasure === erasure);
@@ -251,7 +259,7 @@ async function eraseMany(client: pg.Client, list: Listed[], options: EraseOption
     },
     onLine: tell,
   });
-  const { open } = await cleanUp(client, { waitMs: cleanUpWaitMs });
+  const { open } = await cleanUpAndSay(client);
   if (open > 0) endWith('privacy erase', 'open');
   if (isStopped) endWith('privacy erase', 'stopped');
   if (lines.some(({ state }) => state === 'refused')) endWith('privacy erase', 'refused');

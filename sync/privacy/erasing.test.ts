@@ -529,6 +529,59 @@ test(
   cleanUpMaxMs,
 );
 
+test('a transaction that writes in another database of the server keeps no clean-up from its end', async () => {
+  const { survivor } = await makePerson(database, superuser, 'xq7database');
+  const beside = await (await createTestDatabase()).connect('postgres');
+  await beside.query('begin');
+  await beside.query('select pg_current_xact_id()');
+  await eraseCustomer(privacy, survivor, 'They asked');
+  expect(await cleanUp(privacy)).toEqual({ ended: 1, open: 0 });
+  await beside.end();
+});
+
+test(
+  'a clean-up that an older transaction keeps from its end says whose, and vacuums again when it has ended, only what is left',
+  async () => {
+    const { survivor } = await makePerson(database, superuser, 'xq7older');
+    const writer = await database.connect('support_app');
+    const { rows } = await writer.query('select pg_backend_pid() as pid');
+    const said = `process ${rows[0].pid} of support_app in ${database.name}`;
+    await writer.query('begin');
+    await writer.query('select pg_current_xact_id()');
+    await eraseCustomer(privacy, survivor, 'They asked');
+    expect(await cleanUp(privacy)).toEqual({ ended: 0, open: 1, waitsFor: [said] });
+    const sync = await database.connect('sync_app');
+    const worker = startCleanUps({
+      ...{ url: database.url('privacy_app'), everyMs: 10, leaveMs: 0 },
+      onError: (error) => {
+        throw error;
+      },
+    });
+    await until(async () => worker.state().waits_for === said);
+    await sync.query(`select sync.beat('worker-1', extract(epoch from clock_timestamp()) * 1000, $1)`, [
+      JSON.stringify({ clean_ups: worker.state() }),
+    ]);
+    await worker.stop();
+    const { rows: checks } = await superuser.query('select reason from sync.check_erasures()');
+    expect(checks[0].reason).toContain(`Its rows are kept by ${said}.`);
+
+    const steps: string[] = [];
+    const onStep = (step: string) => {
+      steps.push(step);
+      if (steps.filter((each) => each.startsWith('rest')).length === 3) void writer.query('commit');
+    };
+    expect(await cleanUp(privacy, { waitMs: 60_000, onStep })).toEqual({ ended: 1, open: 0 });
+    const first = steps.findIndex((step) => step.startsWith('rest'));
+    expect(steps.slice(first, first + 3)).toEqual(Array(3).fill(`rest ${said}`));
+    const again = steps.slice(first).filter((step) => !step.startsWith('rest'));
+    expect(again).toContain('vacuum platform.customers');
+    expect(again).not.toContain('vacuum sync.events'); // the table of the partitions, which has no row of its own
+    expect(again.filter((step) => !step.startsWith('vacuum'))).toEqual([]);
+    expect(new Set(again).size).toBe(again.length);
+  },
+  cleanUpMaxMs,
+);
+
 test(
   'the log keeps nothing of a person whose chat was moved to them, nor of one whose merge was taken back',
   async () => {

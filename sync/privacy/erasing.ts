@@ -32,6 +32,8 @@ export type CleanedUp = {
   ended: number;
   /** Erasures that wait: the worker reads one of their files, or a transaction still needs what was there before. */
   open: number;
+  /** Whose end they wait for, the oldest first, where it is known: who keeps former rows alive. */
+  waitsFor?: string[];
 };
 
 /**
@@ -68,6 +70,13 @@ export async function eraseCustomer(client: Sql, customer: string, reason: strin
 /** A number of ours: one clean-up at a time, because two that build an index again would wait for each other. */
 const cleanUpLock = [7273, 1];
 const filesAtOnce = 1_000;
+const lookMs = 250;
+const restMsMax = 8_000;
+/** Of those who are waited for, so many are told: the others wait for the same. */
+const toldHolders = 3;
+
+/** What needs no second time for the same erasures: indexes that were built again, and tables in which no dead row was left. */
+type Done = { of: string; indexes: Set<string>; relations: Set<string> };
 
 /**
  * Takes away what the transactions of erasures leave in files, pages and indexes: stored files with lines of the person, index entries, dead
@@ -85,21 +94,33 @@ export async function cleanUp(
   await takeTurn(client);
   try {
     const until = performance.now() + waitMs;
-    // What was built again for the same erasures has nothing of them: only the vacuum is tried again.
-    let built: { of: string; indexes: Set<string> } = { of: '', indexes: new Set() };
+    let done: Done = { of: '', indexes: new Set(), relations: new Set() };
     let ended = 0;
+    let restMs = lookMs;
     for (;;) {
       const open = await listOpen(client);
       if (open.length === 0) return { ended, open: 0 };
-      // A thousand together, because the stored files are read as a whole each time.
-      for (let from = 0; from < open.length; from += filesAtOnce)
-        await client.query('select platform.erase_files_of($1)', [open.slice(from, from + filesAtOnce)]);
-      if (built.of !== open.join()) built = { of: open.join(), indexes: new Set() };
-      if (await removeRemains(client, built.indexes, onStep)) ended += await endAll(client, open);
+      if (done.of !== open.join()) done = { of: open.join(), indexes: new Set(), relations: new Set() };
+      if (await eraseFiles(client, open)) done.relations.clear();
+      // Whatever was removed so far was removed before it.
+      const [before] = await rowsOf<{ xid: string }>(
+        client,
+        'select pg_snapshot_xmax(pg_current_snapshot())::text as xid',
+      );
+      if (await removeRemains(client, done, onStep)) ended += await endAll(client, open);
       const left = await listOpen(client);
       if (left.every((id) => !open.includes(id))) continue; // what has come meanwhile, or nothing
-      if (performance.now() >= until) return { ended, open: left.length };
-      await sleep(250);
+      // A vacuum removes nothing as long as one of these is there. Whoever comes and goes while it is looked for is not seen: the rest grows.
+      let waitsFor: string[];
+      const restUntil = Math.min(until, performance.now() + restMs);
+      do {
+        waitsFor = await listHolders(client, before?.xid ?? '0');
+        if (performance.now() >= until)
+          return { ended, open: left.length, ...(waitsFor.length > 0 && { waitsFor: waitsFor.slice(0, toldHolders) }) };
+        onStep?.(`rest ${waitsFor[0] ?? ''}`);
+        await sleep(Math.min(lookMs, until - performance.now()));
+      } while (waitsFor.length > 0 || performance.now() < restUntil);
+      restMs = Math.min(restMs * 2, restMsMax);
     }
   } finally {
     await client.query('select pg_advisory_unlock($1, $2)', cleanUpLock);
@@ -135,18 +156,60 @@ async function endAll(client: Sql, ids: string[]): Promise<number> {
   return Number(row?.ended);
 }
 
+/** A thousand together, because the stored files are read as a whole each time. @returns whether some wait for a worker that reads a file */
+async function eraseFiles(client: Sql, open: string[]): Promise<boolean> {
+  let waiting = 0;
+  for (let from = 0; from < open.length; from += filesAtOnce) {
+    const part = open.slice(from, from + filesAtOnce);
+    const [row] = await rowsOf<{ waiting: string }>(client, 'select platform.erase_files_of($1) as waiting', [part]);
+    waiting += Number(row?.waiting);
+  }
+  return waiting > 0;
+}
+
+/**
+ * Who keeps rows alive that were removed before a transaction id: snapshots and transactions of this database, standbys, slots, and prepared
+ * transactions. A snapshot reaches back to the oldest transaction that writes anywhere on the server, which is told with it. A vacuum needs no
+ * former row. Every login may read these columns.
+ *
+ * @returns in words, the oldest first
+ */
+async function listHolders(client: Sql, before: string): Promise<string[]> {
+  const rows = await rowsOf<{ said: string }>(client, listHoldersOf, [before]);
+  return rows.map(({ said }) => said);
+}
+
+const listHoldersOf = `
+  with seen as (
+    select a.datid, age(a.backend_xid) as writes, age(a.backend_xmin) as reaches,
+      concat('process ', a.pid, ' of ', coalesce(a.usename, 'the server'), ' in ' || a.datname) as said
+    from pg_stat_activity a
+    where a.pid <> pg_backend_pid() and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid)),
+  prepared as (
+    select p.database, age(p.transaction) as writes, format('the prepared transaction %s in %s', p.gid, p.database) as said
+    from pg_prepared_xacts p),
+  held as (
+    select greatest(s.writes, s.reaches) as age, s.reaches, s.said from seen s
+    where s.datid is null or s.datid = (select d.oid from pg_database d where d.datname = current_database())
+    union all select p.writes, null, p.said from prepared p where p.database = current_database()
+    union all select age(r.xmin), null, format('the replication slot %s', r.slot_name) from pg_replication_slots r),
+  oldest as (
+    select w.writes, w.said from (select s.writes, s.said from seen s union all select p.writes, p.said from prepared p) w
+    where exists (select from held h where h.reaches = w.writes))
+  select h.said from (select h.age, h.said from held h union select o.writes, o.said from oldest o) h
+  where h.age > age($1::xid8::xid) order by h.age desc, h.said`;
+
 type Dirty = {
   relation: string;
   indexes: string[];
   sampled: string[];
   is_parent: boolean;
   has_expressions: boolean;
-  how: string;
+  is_unlogged: boolean;
 };
 
-/** No checkpoint writes the pages of an unlogged table, so that its file may keep what a vacuum has removed: it is written anew. */
 const listDirty = `
-  select *, case (select relpersistence from pg_class where oid = relation::regclass) when 'u' then 'full, ' else '' end as how,
+  select *, (select relpersistence = 'u' from pg_class where oid = relation::regclass) as is_unlogged,
     exists (select from pg_index where indrelid = relation::regclass and indexprs is not null) as has_expressions
   from platform.list_clean_up()`;
 
@@ -155,26 +218,26 @@ const listDirty = `
  *
  * @returns whether nothing is left
  */
-async function removeRemains(
-  client: pg.ClientBase,
-  built: Set<string>,
-  onStep?: (step: string) => void,
-): Promise<boolean> {
+async function removeRemains(client: pg.ClientBase, done: Done, onStep?: (step: string) => void): Promise<boolean> {
   const tables = await rowsOf<Dirty>(client, listDirty);
   let isClean = true;
-  for (const { relation, indexes, sampled, is_parent, has_expressions, how } of tables) {
+  for (const { relation, indexes, sampled, is_parent, has_expressions, is_unlogged } of tables) {
+    if (done.relations.has(relation)) continue;
     for (const index of indexes) {
-      if (built.has(index)) continue;
+      if (done.indexes.has(index)) continue;
       onStep?.(`reindex ${index}`);
       await client.query(`reindex index concurrently ${index}`);
-      built.add(index);
+      done.indexes.add(index);
     }
     onStep?.(`vacuum ${relation}`);
     if (has_expressions) await client.query(forgetExpressions, [indexes]);
     // A table of partitions has no rows of its own, and statistics of all rows if somebody has ever analysed the whole database.
+    let isRid = true;
     if (is_parent) await client.query(`analyze only ${relation}`);
-    else if (!(await vacuum(client, relation, how))) isClean = false;
+    else isRid = await vacuum(client, relation, is_unlogged);
     await client.query(forgetStatistics, [relation, sampled, is_parent]);
+    if (isRid) done.relations.add(relation);
+    else isClean = false;
   }
   return isClean;
 }
@@ -195,13 +258,20 @@ const forgetStatistics = `
 const stillDead =
   /(\d+) (?:are dead but not yet removable|dead row versions? cannot be removed yet)|tuples missed: (\d+) dead/g;
 
-/** @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of */
-async function vacuum(client: pg.ClientBase, relation: string, how: string): Promise<boolean> {
+/**
+ * No checkpoint writes the pages of an unlogged table, so that its file may keep what a vacuum has removed: it is written anew. That is after a
+ * vacuum as of any other table, because to write it anew takes a snapshot, which keeps every row alive that was there when the oldest
+ * transaction of any database of the server began. A vacuum takes none.
+ *
+ * @returns whether no dead row is left. @throws when this login may not vacuum the table, which PostgreSQL only warns of
+ */
+async function vacuum(client: pg.ClientBase, relation: string, isUnlogged: boolean): Promise<boolean> {
   const notices: pg.DatabaseError[] = [];
   const listen = (notice: pg.DatabaseError) => void notices.push(notice);
   client.on('notice', listen as (notice: unknown) => void);
   try {
-    await client.query(`vacuum (${how}analyze, verbose) ${relation}`);
+    await client.query(`vacuum (analyze, verbose) ${relation}`);
+    if (isUnlogged) await client.query(`vacuum (full, verbose) ${relation}`);
   } finally {
     client.off('notice', listen as (notice: unknown) => void);
   }

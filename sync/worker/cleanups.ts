@@ -13,6 +13,8 @@ export type CleanUpState = {
   has_login: boolean;
   /** Of the last try, if it failed: a code of PostgreSQL or of the network. */
   error?: string;
+  /** Of the last try: who keeps former rows alive, so that it did not come to its end. */
+  waits_for?: string;
 };
 
 export type CleanUps = {
@@ -46,6 +48,7 @@ export function startCleanUps({
   const stopping = new AbortController();
   const privacy = openPrivacy(url, { max: 1 });
   let error: string | undefined;
+  let waitsFor: string | undefined;
   let busy: pg.Client | undefined;
 
   async function look(): Promise<void> {
@@ -57,7 +60,8 @@ export function startCleanUps({
            where state = 'erased' and erased_at < clock_timestamp() - make_interval(secs => $1::float8 / 1000)) as is_due`,
         [leaveMs],
       );
-      if (rows[0].is_due && !stopping.signal.aborted) await cleanUp(client);
+      const done = rows[0].is_due && !stopping.signal.aborted ? await cleanUp(client) : undefined;
+      waitsFor = done?.waitsFor?.[0];
     });
   }
 
@@ -84,7 +88,7 @@ export function startCleanUps({
   }
 
   return {
-    state: () => ({ has_login: true, ...(error && { error }) }),
+    state: () => ({ has_login: true, ...(error && { error }), ...(waitsFor && { waits_for: waitsFor }) }),
     async stop() {
       stopping.abort();
       await Promise.race([
