@@ -1,5 +1,5 @@
--- What a clean-up has to do is listed in a few milliseconds. It took more than a second of a core, each time that a clean-up looked: every touched
--- table was held against every relation of the database, its name was read again for each, and its partitions were looked for.
+-- What a clean-up has to do is listed in some ten milliseconds. It took more than a second of a core, each time that a clean-up looked: every
+-- touched table was held against every relation of the database, its name was read again for each, and its partitions were looked for.
 create or replace function platform.list_clean_up(out relation text, out indexes text[], out sampled text[], out is_parent boolean)
 returns setof record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
