@@ -3711,12 +3711,14 @@ begin
       union select 'staging.import_lines' from platform.erasures e
         where e.state = 'erased' and (e.report ->> 'stagedLines')::bigint > 0
       union select 'sync.import_rows' from platform.erasures e
-        where e.state = 'erased' and (e.report ->> 'unreadLines')::bigint > 0)
+        where e.state = 'erased' and (e.report ->> 'unreadLines')::bigint > 0),
+    named as materialized (
+      select i.relation, i.place, i.relation::regclass::oid as oid from touched t join platform.inventory_tables i on i.relation = t.name),
+    parts as materialized (
+      select n.* from named n
+      union all select n.relation, n.place, h.inhrelid from named n join pg_inherits h on h.inhparent = n.oid)
     select c.oid, format('%I.%I', n.nspname, c.relname) as name, i.relation as inventoried, c.relispartition, c.relkind = 'p' as is_parent
-    from touched t join platform.inventory_tables i on i.relation = t.name
-      join pg_class c on c.oid = i.relation::regclass
-        or c.oid in (select h.inhrelid from pg_inherits h where h.inhparent = i.relation::regclass)
-      join pg_namespace n on n.oid = c.relnamespace
+    from parts i join pg_class c on c.oid = i.oid join pg_namespace n on n.oid = c.relnamespace
     order by i.place desc, c.oid
   loop
     relation := part.name;
@@ -13214,7 +13216,8 @@ CREATE OR REPLACE FUNCTION sync.check_erasures()
 BEGIN ATOMIC
  WITH w AS MATERIALIZED (
           SELECT count(*) FILTER (WHERE ((p.report #>> '{clean_ups,has_login}'::text[]) = 'true'::text)) AS able,
-             max(sync.word_in(p.report, '{clean_ups,error}'::text[])) AS error
+             max(sync.word_in(p.report, '{clean_ups,error}'::text[])) AS error,
+             max(sync.word_in(p.report, '{clean_ups,waits_for}'::text[])) AS waits_for
             FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
            WHERE ((p.state = 'live'::text) AND (p.report ? 'clean_ups'::text))
          ), n AS MATERIALIZED (
@@ -13242,11 +13245,11 @@ BEGIN ATOMIC
          END ||
          CASE
              WHEN (n.open = 0) THEN ''::text
-             ELSE ((((sync.say_count(n.open) ||
+             ELSE (((((sync.say_count(n.open) ||
              CASE n.open
                  WHEN 1 THEN ' erasure waits'::text
                  ELSE ' erasures wait'::text
-             END) || ' for the clean-up, the oldest for '::text) || sync.say_seconds(n.seconds)) || '.'::text)
+             END) || ' for the clean-up, the oldest for '::text) || sync.say_seconds(n.seconds)) || '.'::text) || COALESCE(((' Its rows are kept by '::text || w.waits_for) || '.'::text), ''::text))
          END),
      jsonb_strip_nulls(jsonb_build_object('open', n.open, 'oldest_seconds', round(n.seconds))) AS jsonb_strip_nulls
     FROM w,
@@ -15757,6 +15760,7 @@ CREATE OR REPLACE FUNCTION sync.first_blocked(of_name text, of_shares integer[],
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_nestloop TO 'off'
  SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   s sync.subscriptions;
@@ -17972,6 +17976,24 @@ CREATE OR REPLACE FUNCTION sync.read_custom_value(field crm.custom_fields, said 
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE (field).type WHEN 'text'::text THEN CASE WHEN ((char_length(said) >= 1) AND (char_length(said) <= 2000)) THEN to_jsonb(said) ELSE NULL::jsonb END WHEN 'number'::text THEN CASE WHEN (said ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'::text) THEN to_jsonb((said)::numeric) ELSE NULL::jsonb END WHEN 'checkbox'::text THEN CASE WHEN (lower(said) = ANY (ARRAY['true'::text, 'yes'::text, 'y'::text, '1'::text, 'x'::text, 'ja'::text, 'oui'::text])) THEN 'true'::jsonb WHEN (lower(said) = ANY (ARRAY['false'::text, 'no'::text, 'n'::text, '0'::text, 'nein'::text, 'non'::text])) THEN 'false'::jsonb ELSE NULL::jsonb END WHEN 'choice'::text THEN (SELECT to_jsonb(c.c) AS to_jsonb FROM unnest((read_custom_value.field).choices) c(c) WHERE (lower(c.c) = lower(read_custom_value.said)) LIMIT 1) WHEN 'date'::text THEN CASE WHEN ((said ~ '^\d{4}-\d{2}-\d{2}$'::text) AND pg_input_is_valid(said, 'date'::text)) THEN to_jsonb(said) ELSE NULL::jsonb END ELSE NULL::jsonb END;
+
+CREATE OR REPLACE FUNCTION sync.read_events(after_position bigint, until_position bigint, of_types text[] DEFAULT NULL::text[], most bigint DEFAULT NULL::bigint, of_shares integer[] DEFAULT NULL::integer[], layout integer DEFAULT NULL::integer, layout_by text DEFAULT NULL::text, of_audiences text[] DEFAULT NULL::text[])
+ RETURNS SETOF sync.events
+ LANGUAGE sql
+ STABLE ROWS 100
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+  select * from sync.events e
+  where e.position > after_position and e.position <= until_position and (of_types is null or e.type = any (of_types))
+    and (of_shares is null or sync.share_of(e.key, e.customer, layout_by, layout) = any (of_shares))
+    and (of_audiences is null or e.audience = any (of_audiences))
+  order by e.position limit most
+$function$;
+grant execute on function sync.read_events(after_position bigint, until_position bigint, of_types text[], most bigint, of_shares integer[], layout integer, layout_by text, of_audiences text[]) to app_role;
+grant execute on function sync.read_events(after_position bigint, until_position bigint, of_types text[], most bigint, of_shares integer[], layout integer, layout_by text, of_audiences text[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.read_match_model(known bigint, OUT version bigint, OUT customers bigint, OUT model jsonb, OUT words bytea)
  RETURNS record
