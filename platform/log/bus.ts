@@ -8,7 +8,12 @@ import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
 import { type EventPage, type PageOptions, readEvents } from './page.ts';
 import { removeSubscription, requireOwnName, requireShares } from './registration.ts';
-import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
+import {
+  requireNumbers,
+  type Subscription,
+  type SubscriptionOptions,
+  type SubscriptionProgress,
+} from './subscription.ts';
 import { startSubscription } from './subscriptions.ts';
 import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
@@ -37,6 +42,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
   function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
     requireOwnName(connection.app, options.name);
     requireShares(options.shares);
+    requireNumbers(options);
     if ([...subscriptions].some(({ name }) => name === options.name))
       throw new InvalidField([
         {
@@ -86,7 +92,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * @param options.name by default the app and the type.
      * @param options.shares how many shares its customers are spread over: so many processes can work on it at a time. By default one.
      * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name, or it
-     * cannot have so many shares.
+     * cannot have so many shares, or a number of its options is none that it can go by.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       const name = options.name ?? `${connection.app}.${type}`;

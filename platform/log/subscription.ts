@@ -1,3 +1,4 @@
+import { InvalidField } from './errors.ts';
 import type { EventType } from './events.ts';
 import type { RegistrationOptions } from './registration.ts';
 
@@ -23,6 +24,33 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
   /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */
   onError?: (error: unknown) => void;
 };
+
+const counts = ['batchMax', 'attemptsMax'] as const;
+const durations = ['retryFirstMs', 'retryMaxMs', 'pollMs', 'gatherMs', 'handlerTimeoutMs'] as const;
+
+/** @throws InvalidField when a number of the options is none that a subscription can go by. */
+export function requireNumbers(options: Pick<SubscriptionOptions<EventType>, Numbers>): void {
+  const problems = [
+    ...counts.flatMap((field) =>
+      problem(field, 'a whole number from 1', (value) => Number.isInteger(value) && value >= 1),
+    ),
+    ...durations.flatMap((field) => problem(field, 'a number of milliseconds from 0', isFromZero)),
+    ...problem('restFactor', 'a number from 0', isFromZero),
+  ];
+  if (problems.length > 0) throw new InvalidField(problems);
+
+  function problem(
+    field: Numbers,
+    what: string,
+    isOne: (value: number) => boolean,
+  ): { field: string; message: string }[] {
+    const value = options[field];
+    return value === undefined || isOne(value) ? [] : [{ field, message: `must be ${what}: it is ${value}.` }];
+  }
+}
+
+type Numbers = (typeof counts)[number] | (typeof durations)[number] | 'restFactor';
+const isFromZero = (value: number) => Number.isFinite(value) && value >= 0;
 
 /** How a subscription gets on in this process. */
 export type SubscriptionProgress = {
