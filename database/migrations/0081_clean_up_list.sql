@@ -1,4 +1,4 @@
--- What a clean-up has to do is listed in some ten milliseconds. It took more than a second of a core, each time that a clean-up looked: every
+-- What a clean-up has to do is listed in some ten milliseconds. It took more than a second of a core, each time it was asked for: every
 -- touched table was held against every relation of the database, its name was read again for each, and its partitions were looked for.
 create or replace function platform.list_clean_up(out relation text, out indexes text[], out sampled text[], out is_parent boolean)
 returns setof record
