@@ -246,6 +246,7 @@ CREATE OR REPLACE FUNCTION crm.keep_contact_away()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform from platform.suppression_key k for key share;
   if platform.is_kept_away('email', lower(new.email)) or platform.is_kept_away('phone', new.phone_key) then
     raise exception 'this person was erased and is kept away' using errcode = 'check_violation', constraint = 'person_erased',
       schema = tg_table_schema, table = tg_table_name, column = 'email',
@@ -6845,6 +6846,7 @@ begin
   end if;
 
   -- Messages, notes and values of deals come in under the lock of their session or deal, not of the customer.
+  perform from platform.suppression_key k for update; -- contacts under way
   unlinked := platform.unlinked_keys(p.people, p.addresses, p.numbers);
   keys := unlinked || platform.moved_keys(p.people);
   known_values := platform.values_of_person(p.people);

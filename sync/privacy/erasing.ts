@@ -102,28 +102,36 @@ export async function cleanUp(
       if (open.length === 0) return { ended, open: 0 };
       if (done.of !== open.join()) done = { of: open.join(), indexes: new Set(), relations: new Set() };
       if (await eraseFiles(client, open)) done.relations.clear();
-      // Whatever was removed so far was removed before it.
-      const [before] = await rowsOf<{ xid: string }>(
-        client,
-        'select pg_snapshot_xmax(pg_current_snapshot())::text as xid',
-      );
-      if (await removeRemains(client, done, onStep)) ended += await endAll(client, open);
-      const left = await listOpen(client);
-      if (left.every((id) => !open.includes(id))) continue; // what has come meanwhile, or nothing
-      // A vacuum removes nothing as long as one of these is there. Whoever comes and goes while it is looked for is not seen: the rest grows.
-      let waitsFor: string[];
-      const restUntil = Math.min(until, performance.now() + restMs);
-      do {
-        waitsFor = await listHolders(client, before?.xid ?? '0');
-        if (performance.now() >= until)
-          return { ended, open: left.length, ...(waitsFor.length > 0 && { waitsFor: waitsFor.slice(0, toldHolders) }) };
-        onStep?.(`rest ${waitsFor[0] ?? ''}`);
-        await sleep(Math.min(lookMs, until - performance.now()));
-      } while (waitsFor.length > 0 || performance.now() < restUntil);
+      const waitsFor = await waitForHolders(client, until, onStep);
+      if (waitsFor.length === 0) {
+        if (await removeRemains(client, done, onStep)) ended += await endAll(client, open);
+        const left = await listOpen(client);
+        if (left.every((id) => !open.includes(id))) continue; // what has come meanwhile, or nothing
+      }
+      if (performance.now() >= until)
+        return { ended, open: open.length, ...(waitsFor.length > 0 && { waitsFor: waitsFor.slice(0, toldHolders) }) };
+      // The worker reads a file, or somebody came and went while holders were looked for.
+      await sleep(Math.min(restMs, until - performance.now()));
       restMs = Math.min(restMs * 2, restMsMax);
     }
   } finally {
     await client.query('select pg_advisory_unlock($1, $2)', cleanUpLock);
+  }
+}
+
+/**
+ * Waits until nobody may need what was removed so far: an index that is built before has entries of it again, and a vacuum removes nothing.
+ *
+ * @param until when it stops waiting, in milliseconds of the performance clock
+ * @returns who is still waited for
+ */
+async function waitForHolders(client: Sql, until: number, onStep?: (step: string) => void): Promise<string[]> {
+  const [before] = await rowsOf<{ xid: string }>(client, 'select pg_snapshot_xmax(pg_current_snapshot())::text as xid');
+  for (;;) {
+    const holders = await listHolders(client, before?.xid ?? '0');
+    if (holders.length === 0 || performance.now() >= until) return holders;
+    onStep?.(`rest ${holders[0]}`);
+    await sleep(Math.min(lookMs, until - performance.now()));
   }
 }
 
