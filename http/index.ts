@@ -1,4 +1,5 @@
 export { refuseReader, refuseStranger } from './actor.ts';
+export { askServer, type Question } from './asking.ts';
 export { type Authenticate, allows, type Caller } from './caller.ts';
 export { houseCodes, joinCodes, type ProblemCodes } from './codes.ts';
 export { answerCsv, type CsvColumns, csvHeaders, csvResponse, pagesOf, toCsv, toCsvLine } from './csv.ts';

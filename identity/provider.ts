@@ -45,7 +45,7 @@ export async function startLocalProvider({
   const bound = await listen(server, port);
   const issuer = `http://127.0.0.1:${bound}`;
   const provider = await quietly(async () => {
-    const library = await import('oidc-provider');
+    const library = await withPlainLists(() => import('oidc-provider'));
     const made = new library.default(issuer, describeProvider(library, identity, personas, apps));
     made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas, apps), [
       'persona',
@@ -107,5 +107,33 @@ async function quietly<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     console.warn = warn;
+  }
+}
+
+/**
+ * The library makes two formats for lists in its messages as soon as it is loaded. Intl reads the data of all languages for that, which stays:
+ * 6 MB. So while it is loaded, lists are in plain English.
+ */
+async function withPlainLists<T>(load: () => Promise<T>): Promise<T> {
+  const { ListFormat } = Intl;
+  Object.assign(Intl, { ListFormat: PlainList });
+  try {
+    return await load();
+  } finally {
+    Object.assign(Intl, { ListFormat });
+  }
+}
+
+class PlainList {
+  #word: string;
+
+  constructor(_locale: string, { type }: Intl.ListFormatOptions) {
+    this.#word = type === 'disjunction' ? 'or' : 'and';
+  }
+
+  format(items: Iterable<string>): string {
+    const all = [...items];
+    const last = all.pop() ?? '';
+    return all.length === 0 ? last : `${all.join(', ')}${all.length > 1 ? ',' : ''} ${this.#word} ${last}`;
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import PostalMime, { type Address, type Attachment, type Email } from 'postal-mime';
+import type { Address, Attachment, Email } from 'postal-mime';
 import { textOfHtml } from './html.ts';
 
 /*
@@ -71,6 +71,7 @@ export async function readMail(
   raw: Uint8Array,
   { replyTo, recipient, authserv, withFiles = false }: ReadOptions = {},
 ): Promise<Read> {
+  const { default: PostalMime } = await import('postal-mime'); // loaded only here: most processes read no mail
   const email = await PostalMime.parse(raw, {
     rfc822Attachments: true,
     maxNestingDepth: 30,

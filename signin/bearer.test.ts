@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { createStaffRoute, jsonBody, object, startServer, z } from '@aether/http';
 import { callerOf, collectLog } from '@aether/http/testing';
@@ -283,6 +284,37 @@ test('a token is answered with 503 if the keys cannot be fetched', async () => {
   const server = await start({ SIGNIN_ISSUER: 'http://127.0.0.1:1' });
   const answer = await server.callAs('maya')('GET', '/api/staff');
   expect(answer).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
+});
+
+test('a token is answered with 503 while the provider gives rubbish, too much or a redirect, and is accepted as soon as it gives keys', async () => {
+  let keys: RequestListener = () => {};
+  const { createServer } = await import('node:http');
+  const provider = createServer(async (request, response) => {
+    if (request.url === '/jwks') return keys(request, response);
+    const answer = await (await fetch(`${issuer.url}${request.url}`)).text();
+    response.setHeader('Content-Type', 'application/json').end(answer.replaceAll(issuer.url, own));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => provider.once('listening', resolve));
+  const own = `http://127.0.0.1:${(provider.address() as { port: number }).port}`;
+  atEnd(async () => {
+    provider.closeAllConnections();
+    provider.close();
+  });
+  const server = await start({ SIGNIN_ISSUER: own });
+  const Authorization = `Bearer ${await sign({ iss: own })}`;
+  const ask = () => server.callAnonymously('GET', '/api/staff', undefined, { Authorization });
+  const bad: RequestListener[] = [
+    (_, response) => response.end('<html>'),
+    (_, response) => response.end('{"keys":{}}'),
+    (_, response) => response.end(JSON.stringify({ keys: [], more: 'x'.repeat(1024 * 1024) })),
+    (_, response) => response.writeHead(302, { Location: `${issuer.url}/jwks` }).end(),
+    (_, response) => response.writeHead(500).end(),
+    (request) => request.socket.destroy(),
+  ];
+  for (keys of bad)
+    expect(await ask()).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
+  keys = async (_, response) => response.end(await (await fetch(`${issuer.url}/jwks`)).text());
+  expect(await ask()).toMatchObject({ status: 200, body: { actor: 'maya' } });
 });
 
 test('a server without a sign-in provider does not start, and names the missing setting', async () => {

@@ -1,5 +1,5 @@
-import { Problem } from '@aether/http';
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import { askServer, Problem } from '@aether/http';
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import * as oidc from 'openid-client';
 import type { SignInSettings } from './settings.ts';
 
@@ -32,6 +32,7 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
     const authentication = clientSecret ? oidc.ClientSecretPost(clientSecret) : oidc.None();
     return oidc.discovery(issuer, clientId, undefined, authentication, {
       timeout: timeoutMs / 1_000,
+      [oidc.customFetch]: askServer,
       // Only a provider on this machine has an http address: see readIssuer.
       ...(issuer.protocol === 'http:' && { execute: [oidc.allowInsecureRequests] }),
     });
@@ -56,7 +57,7 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
     if (signature?.of === of) return signature; // the configuration gives a copy of its metadata at each call
     const { issuer: name, jwks_uri: uri } = of.serverMetadata();
     if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
-    const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs };
+    const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs, [customFetch]: askServer };
     const keys = signature?.uri === uri ? signature.keys : createRemoteJWKSet(new URL(uri), options);
     signature = { of, uri, issuer: name, keys };
     return signature;

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { atEnd } from '@aether/database/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { accessProvider } from './provideraccess.ts';
 import { readSignInSettings } from './settings.ts';
 import { startTestIssuer } from './testing.ts';
@@ -26,6 +26,16 @@ test('the keys of the identity provider are read although nobody signs in, and e
   await untilSays({ says: { state: 'reachable' } });
   const turns = report()?.turns as number;
   await expect.poll(() => report()?.turns).toBeGreaterThan(turns);
+});
+
+test('the keys are read without fetch, whose WebAssembly would stay in memory', async () => {
+  const fetching = vi.spyOn(globalThis, 'fetch');
+  const { variables } = await startTestIssuer();
+  const provider = accessProvider(readSignInSettings(variables));
+  await provider.readKeys();
+  expect((await provider.signature()).issuer).toBe(variables.SIGNIN_ISSUER);
+  expect(fetching).not.toHaveBeenCalled();
+  fetching.mockRestore();
 });
 
 test('a provider that does not answer is unreachable, keeps the turns that it had, and is reachable when it answers', async () => {

@@ -28,7 +28,8 @@ const types: Record<string, string> = {
 const compressible = /^(text|application\/json|image\/svg)/;
 const compressBytesMin = 1_024;
 
-type WebFile = { body: Buffer<ArrayBuffer>; gzipped?: Buffer<ArrayBuffer>; type: string };
+/** `gzipped` is kept from the first request on. */
+type WebFile = { type: string; gzipped?: Buffer<ArrayBuffer> };
 type WebFiles = {
   index: string;
   /** The sources of scripts for the Content-Security-Policy: the server's own files, and the scripts that are written in the index itself. */
@@ -43,8 +44,9 @@ type WebFiles = {
 /**
  * Serves the built web app in `folder`: its files as they are, and index.html at the addresses of its pages, with
  * a Content-Security-Policy whose nonce replaces `__NONCE__`. The build lists the pages of its router in pages.json; every other address
- * without a route is a 404. The files are read once, as soon as they are built. Only files on that list are served, so that no path leads
- * out of the folder.
+ * without a route is a 404. The files are listed once, as soon as they are built. Only files on that list are served, so that no path leads
+ * out of the folder. Each is read when it is asked for: three apps would hold 4.5 MB of which nobody asks for most. If a file is gone, another
+ * build has taken the place of this one, and the list is made again.
  *
  * Every answer names the build in the header `Aether-Build`, and the page names it in place of `__BUILD__`: so an open page notices
  * that it is out of date. Call it before the routes are added.
@@ -77,7 +79,12 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
     if (!web)
       return c.text('The web app has not been built yet: `npm start` builds it, or `npm run build` alone.\n', 503);
     const file = web.files.get(path);
-    if (file) return answerFile(c, file, path.startsWith('/assets/'));
+    if (file)
+      return answerFile(c, join(folder, path), file, path.startsWith('/assets/')).catch((error) => {
+        if (error.code !== 'ENOENT') throw error;
+        reading = undefined;
+        return answerNoSuchRoute(c);
+      });
     return web.isPage(path) ? answerIndex(c, web) : answerNoSuchPage(c);
   });
 }
@@ -95,7 +102,7 @@ async function readFiles(folder: string): Promise<WebFiles> {
     const path = `/${relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')}`;
     const type = types[extname(entry.name)];
     if (!entry.isFile() || !type || path === '/index.html' || path === `/${pagesFile}`) continue;
-    files.set(path, { body: await readFile(join(folder, path)), type });
+    files.set(path, { type });
   }
   return { index, scripts: `'self'${hashes.join('')}`, files, isPage: matchPages(JSON.parse(pages)), build };
 }
@@ -125,13 +132,15 @@ function answerNoSuchPage(c: Context): Response {
   return c.body(html, 404, headers);
 }
 
-async function answerFile(c: Context, file: WebFile, isImmutable: boolean): Promise<Response> {
-  const { type, body } = file;
+/** @throws ENOENT if the file is gone */
+async function answerFile(c: Context, place: string, file: WebFile, isImmutable: boolean): Promise<Response> {
+  const { type } = file;
+  const takesGzip = compressible.test(type) && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
+  const body = (takesGzip && file.gzipped) || (await readFile(place));
   c.header('Content-Type', type);
   c.header('Cache-Control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
   c.header('Vary', 'Accept-Encoding');
-  const takesGzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
-  if (!takesGzip || body.length < compressBytesMin || !compressible.test(type)) return c.body(body);
+  if (!takesGzip || (!file.gzipped && body.length < compressBytesMin)) return c.body(body);
   file.gzipped ??= Buffer.from(await compress(body, { level: 9 }));
   c.header('Content-Encoding', 'gzip');
   return c.body(file.gzipped);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
-import { isLoopbackHost, type Log, type Served, serve } from '@aether/http';
+import { askServer, isLoopbackHost, type Log, type Served, serve } from '@aether/http';
 import { type Read, readMail } from '../reading.ts';
 import { signInbound } from '../signing.ts';
 import { answerPage, listPage, type Shown, sayOutcome, writePage } from './pages.ts';
@@ -122,17 +122,15 @@ export async function startMailCatcher({
 
   async function handOver(url: string, raw: Buffer): Promise<string> {
     const id = `msg_${randomBytes(12).toString('hex')}`;
-    const given = await globalThis
-      .fetch(`${url}/api/mail/inbound`, {
-        method: 'POST',
-        headers: {
-          'Content-Type': 'application/octet-stream',
-          ...signInbound(secret, { id, seconds: Math.floor(Date.now() / 1_000), body: raw }),
-        },
-        body: new Uint8Array(raw),
-        signal: AbortSignal.timeout(10_000),
-      })
-      .catch(() => undefined);
+    const given = await askServer(`${url}/api/mail/inbound`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/octet-stream',
+        ...signInbound(secret, { id, seconds: Math.floor(Date.now() / 1_000), body: raw }),
+      },
+      body: raw,
+      signal: AbortSignal.timeout(10_000),
+    }).catch(() => undefined);
     if (!given?.ok) return given ? `refused (${given.status})` : 'not reached';
     return ((await given.json()) as { outcome: string }).outcome;
   }

@@ -56,7 +56,7 @@ export function listPage(mails: readonly Shown[]): string {
   const rows = mails
     .map(
       ({ id, to, subject, at }) =>
-        `<tr><td><a href="/mails/${id}">${toHtml(subject)}</a></td><td>${toHtml(to)}</td><td>${at.toLocaleTimeString('en-GB')}</td></tr>`,
+        `<tr><td><a href="/mails/${id}">${toHtml(subject)}</a></td><td>${toHtml(to)}</td><td>${at.toTimeString().slice(0, 8)}</td></tr>`,
     )
     .join('\n');
   const table = `<table><thead><tr><th>Subject</th><th>To</th><th>Sent</th></tr></thead><tbody>${rows}</tbody></table>`;

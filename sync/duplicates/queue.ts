@@ -185,7 +185,8 @@ type Member = Record<string, unknown> & {
 };
 const substanceOf = ({ deals, conversations, activities }: Member) => deals + conversations + activities;
 const bySubstance = (a: Member, b: Member) =>
-  substanceOf(b) - substanceOf(a) || a.created_at.localeCompare(b.created_at) || a.id.localeCompare(b.id);
+  substanceOf(b) - substanceOf(a) || order(a.created_at, b.created_at) || order(a.id, b.id);
+const order = (a: string, b: string) => Number(a > b) - Number(a < b);
 
 export type SeenPair = { id: string; state: 'open' | 'unsure' | 'different' };
 

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { type Entry, fromBufferPromise, openPromise, type ZipFile } from 'yauzl';
+import type { Entry, ZipFile } from 'yauzl';
 import { SourceRefused } from '../refusal.ts';
 import type { ByteSource } from '../source.ts';
 
@@ -18,6 +18,7 @@ const harmlessBytes = 50 * 1024 * 1024;
 /** @throws SourceRefused if it is no zip, or one that unpacks to far more than a spreadsheet would */
 export async function openParts(source: ByteSource): Promise<Parts> {
   const options = { lazyEntries: true, autoClose: false, validateEntrySizes: true };
+  const { fromBufferPromise, openPromise } = await import('yauzl');
   const zip = await ('path' in source.place
     ? openPromise(source.place.path, options)
     : fromBufferPromise(source.place.bytes, options)

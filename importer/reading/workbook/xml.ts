@@ -1,5 +1,4 @@
 import { StringDecoder } from 'node:string_decoder';
-import { SaxesParser } from 'saxes';
 import { SourceRefused } from '../refusal.ts';
 
 /** What a part of a workbook is read with. Names are without their namespace's prefix. */
@@ -18,6 +17,7 @@ const stretchMax = 4 * 1024 * 1024;
  * @yields after each chunk, so that the caller can take what its handler has collected
  */
 export async function* readXml(chunks: AsyncIterable<Buffer>, handler: XmlHandler): AsyncGenerator<void> {
+  const { SaxesParser } = await import('saxes'); // loaded only here, as all that reads a workbook: few processes see one
   const parser = new SaxesParser({ xmlns: false, position: false });
   const decoder = new StringDecoder('utf8');
   let stretch = 0;

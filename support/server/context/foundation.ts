@@ -1,4 +1,4 @@
-import { CrmContextSchema, z } from '@aether/http';
+import { askServer, CrmContextSchema, z } from '@aether/http';
 import { ConfigurationError, readCause } from '@aether/platform';
 import type { ServiceToken } from '@aether/signin';
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
@@ -56,22 +56,21 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
   async function fetchOf(customerId: string): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
     const { trace } = readCause();
-    const response = await fetch(`${base}/api/customers/${customerId}/context`, {
+    // A redirect is a failure: the token is for this address alone.
+    const response = await askServer(`${base}/api/customers/${customerId}/context`, {
       headers: {
         Accept: 'application/json',
         Authorization: `Bearer ${await inTime(token.get(), signal)}`,
         ...(trace && { traceparent: trace }),
       },
-      redirect: 'error', // the token is for this address alone
       signal,
+      answerBytesMax,
     });
     if (response.status === 401) token.drop(); // the provider has new keys, or withdrew the token: the next request fetches a new one
     const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
-    if (!response.ok && !(response.status === 404 && isProblem)) {
-      await response.body?.cancel();
+    if (!response.ok && !(response.status === 404 && isProblem))
       throw new Error(`Foundation answered ${response.status}`);
-    }
-    const body = JSON.parse(await readText(response));
+    const body = await response.json();
     if (response.ok) return body;
     // A proxy may also answer 404, and so does a Foundation that lacks the route.
     const { code } = ProblemSchema.parse(body);
@@ -113,17 +112,6 @@ function readBase(url: string): string {
       'FOUNDATION_API_URL may have no user, password, query or fragment: only an address such as https://foundation.internal.',
     );
   return url.replace(/\/+$/, '');
-}
-
-async function readText(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let [text, bytes] = ['', 0];
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > answerBytesMax) throw new Error(`Foundation answered with more than ${answerBytesMax} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 /** The promise's value; it throws if the signal comes first. */

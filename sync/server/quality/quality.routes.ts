@@ -65,7 +65,7 @@ const board = createStaffRoute({
   path: '/api/quality',
   right: 'person',
   summary: 'Every finding with its number, its age and its trend',
-  description: `A number counts rows that the worker has stored, up to ${storedMax.toLocaleString('en')}: no record is searched for it.`,
+  description: `A number counts rows that the worker has stored, up to ${storedMax}: no record is searched for it.`,
   responses: {
     200: {
       description: 'The board.',
