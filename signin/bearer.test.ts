@@ -311,8 +311,7 @@ test('a token is answered with 503 while the provider gives rubbish, too much or
     (_, response) => response.writeHead(500).end(),
     (request) => request.socket.destroy(),
   ];
-  for (keys of bad)
-    expect(await ask()).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
+  for (keys of bad) expect(await ask()).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
   keys = async (_, response) => response.end(await (await fetch(`${issuer.url}/jwks`)).text());
   expect(await ask()).toMatchObject({ status: 200, body: { actor: 'maya' } });
 });
