@@ -1,4 +1,6 @@
-import { type EventRow, type EventValues, isFilled, pageOf, rowOf } from './events.ts';
+import type { Named } from './copiedevents.ts';
+import { allSent } from './driverquery.ts';
+import { type AppEvent, type EventValues, isFilled, pageOf, rowOf, toEvent } from './events.ts';
 import type { LeasedShares } from './lease.ts';
 import type { Queryable, Statement } from './query.ts';
 
@@ -6,8 +8,8 @@ import type { Queryable, Statement } from './query.ts';
 export type Batch = {
   /** It was read after this position. */
   after: number;
-  rows: EventRow[];
-  /** Every event that the subscription gets up to here is in `rows`. */
+  events: AppEvent[];
+  /** Every event that the subscription gets up to here is in `events`. */
   until: number;
   /** The newest position. */
   head: number;
@@ -79,7 +81,7 @@ export async function readBatch(
   const isWhole = page.length < limit && !isFilled(page);
   return {
     after,
-    rows: page.map(rowOf),
+    events: page.map((values) => toEvent(rowOf(values))),
     until: isWhole ? Math.max(after, Math.min(head, last)) : (page.at(-1) as EventValues)[0],
     head: Math.max(head, after),
     hasParked: parked !== null,
@@ -90,7 +92,11 @@ export async function readBatch(
 /** The part of a batch up to a position. */
 export function cutBatch(batch: Batch, last: number): Batch {
   if (batch.until <= last) return batch;
-  return { ...batch, rows: batch.rows.filter((row) => row.position <= last), until: Math.max(batch.after, last) };
+  return {
+    ...batch,
+    events: batch.events.filter(({ position }) => position <= last),
+    until: Math.max(batch.after, last),
+  };
 }
 
 /** What may have changed since a batch was read ahead: a crash of the database may have given its positions to other events (see sync.id_at). */
@@ -115,7 +121,9 @@ const checkReadOfShares: Statement = {
 /** Events that were read before, as a batch of what the log has now. See `createReadAhead`. */
 export type Ahead = {
   after: number;
-  rows: EventRow[];
+  last: Named;
+  /** Makes the events. Call it once, before the next ones are taken. */
+  events: () => AppEvent[];
   /** The last position of the page that they are of. */
   pageEnd: number;
   /** It was found that none of them has to wait for one of another share. */
@@ -129,10 +137,9 @@ export type Ahead = {
 export async function renewBatch(
   on: Queryable,
   name: string,
-  { after, rows, pageEnd, isUntied }: Ahead,
+  { after, last: { position: until, id }, events: makeEvents, pageEnd, isUntied }: Ahead,
   shares?: ReadShares | null,
 ): Promise<Batch | undefined> {
-  const { position: until, id } = rows.at(-1) as EventRow;
   type Now = {
     head: number;
     has_parked: boolean;
@@ -140,14 +147,16 @@ export async function renewBatch(
     blocked?: number | null;
     looked_until?: number | null;
   };
-  const [now] = shares
-    ? await on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front, isUntied ? null : pageEnd])
-    : await on.run<Now>(checkRead, [name, until, id]);
+  const answer = shares
+    ? on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front, isUntied ? null : pageEnd])
+    : on.run<Now>(checkRead, [name, until, id]);
+  // Once the question is on its way: the events are made while the server answers.
+  const [[now], events] = await Promise.all([answer, allSent().then(makeEvents)]);
   if (!now?.stands) return undefined;
   const { head, has_parked: hasParked, blocked = null, looked_until: lookedUntil } = now;
   return {
     after,
-    rows,
+    events,
     until,
     head: Math.max(head, until),
     hasParked,

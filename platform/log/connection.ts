@@ -2,7 +2,7 @@ import pg from 'pg';
 import { readCause } from './cause.ts';
 import type { Certificate } from './certificate.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
-import { copyLines, type Lines } from './copying.ts';
+import { type CopiedRows, copyRows } from './copying.ts';
 import { withCount } from './counted.ts';
 import { sendTogether } from './driverquery.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
@@ -48,12 +48,12 @@ export type Verdict = {
 export class Withheld extends Error {}
 
 /**
- * Runs COPY … TO STDOUT, which changes nothing and takes no parameters. Calls that overlap share a connection, and the server has the next one
+ * Runs a binary COPY … TO STDOUT, which changes nothing and takes no parameters. Calls that overlap share a connection, and the server has the next one
  * before it has answered the last. The connection is held until all of them are answered.
  *
- * @returns the lines, which it has added to `into`.
+ * @returns the rows, which it has added to `into`.
  */
-export type Copier = (text: string, into: Lines) => Promise<Lines>;
+export type Copier = (text: string, into: CopiedRows) => Promise<CopiedRows>;
 
 export interface Connection<App extends string = string> extends Queryable {
   /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
@@ -68,7 +68,7 @@ export interface Connection<App extends string = string> extends Queryable {
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Runs COPY … TO STDOUT one after the other: see Copier. */
+  /** Runs binary COPY … TO STDOUT one after the other: see Copier. */
   copier(): Copier;
   /** The same connections, each of which the guard examines before a statement. */
   guarded(guard: Guard): Queryable;
@@ -293,7 +293,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       mine.calls++;
       try {
         const client = mine.client ?? (await mine.given); // without waiting, so that it is sent at once
-        return await stopwatch.time(() => copyLines(client, text, into));
+        return await stopwatch.time(() => copyRows(client, text, into));
       } catch (error) {
         if (!isIntact(error)) {
           if (present === mine) present = undefined;

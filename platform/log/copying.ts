@@ -1,74 +1,105 @@
 import type pg from 'pg';
 import { DriverQueryClass, submit } from './driverquery.ts';
+import { type CopyReader, headBytes } from './rows.ts';
 
 const spaceFirst = 2 ** 18;
+/** What binary COPY begins with; it stands before the first row, in one message with it. */
+const openingBytes = 19;
+/** In the place of a row, the last message has a number of columns that is none. */
+const endBytes = 2;
 
 /**
- * The lines that a COPY … TO STDOUT has sent, as bytes outside of the heap, where they cost the garbage collector nothing while they wait. Use it
- * again with `clear`: the system gives new memory page by page, which takes as long as filling it.
+ * The rows that a binary COPY … TO STDOUT has sent, as bytes outside of the heap, where they cost the garbage collector nothing while they wait.
+ * Use it again with `clear`: the system gives new memory page by page, which takes as long as filling it.
  */
-export class Lines {
-  #space = Buffer.allocUnsafeSlow(spaceFirst);
-  #ends: number[] = [];
+export class CopiedRows {
+  bytes = Buffer.allocUnsafeSlow(spaceFirst);
+  view = viewOf(this.bytes);
+  readonly #bytesMax: number;
+  #starts: number[] = [];
   #end = 0;
+  #isCut = false;
+
+  /** @param bytesMax rows behind the one that reaches this are dropped, so that a process holds few of them if they are large. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   get length(): number {
-    return this.#ends.length;
+    return this.#starts.length;
   }
 
-  /** @param chunk a line with its end. It is copied, because the driver uses its memory again. */
-  add(chunk: Buffer): void {
-    const end = this.#end + chunk.length;
-    if (end > this.#space.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#space.length * 2));
-      this.#space.copy(larger, 0, 0, this.#end);
-      this.#space = larger;
+  /** What its rows take. */
+  get size(): number {
+    return this.#end;
+  }
+
+  /** Whether there were more rows than it holds. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  /** Where a row begins; from 0. */
+  startOf(n: number): number {
+    return this.#starts[n] as number;
+  }
+
+  /** @param chunk has whole messages of COPY between `start` and `end`. They are copied, because the driver uses its memory again. */
+  add(chunk: Buffer, start: number, end: number): void {
+    if (this.#isCut) return;
+    const offset = this.#end - start;
+    let at = start;
+    while (at < end) {
+      const isFirst = offset + at === 0;
+      const row = at + headBytes + (isFirst ? openingBytes : 0);
+      const next = at + 1 + chunk.readUInt32BE(at + 1);
+      if (next - row > endBytes) {
+        this.#isCut = offset + at >= this.#bytesMax;
+        if (this.#isCut) break;
+        this.#starts.push(offset + row);
+      }
+      at = next;
     }
-    chunk.copy(this.#space, this.#end);
-    this.#end = end;
-    this.#ends.push(end);
+    this.#makeRoom(offset + at);
+    chunk.copy(this.bytes, this.#end, start, at);
+    this.#end = offset + at;
   }
 
-  /** A line without its end, for `readFields`; from 0. */
-  at(n: number): string {
-    return this.#space.toString('utf8', n > 0 ? this.#ends[n - 1] : 0, (this.#ends[n] as number) - 1);
+  #makeRoom(end: number): void {
+    if (end <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(end, this.bytes.length * 2));
+    this.bytes.copy(larger, 0, 0, this.#end);
+    this.bytes = larger;
+    this.view = viewOf(larger);
   }
 
-  /** Drops the lines and keeps their space. */
+  /** Drops the rows and keeps their space. */
   clear(): this {
-    this.#ends = [];
+    this.#starts = [];
     this.#end = 0;
+    this.#isCut = false;
     return this;
   }
 }
 
-/** Collects the lines of COPY … TO STDOUT, each of which comes in a message of its own. */
-class CopyQuery extends DriverQueryClass {
-  readonly #lines: Lines;
+const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
-  constructor(text: string, lines: Lines) {
+/** Collects the rows of COPY … TO STDOUT, each of which comes in a message of its own. */
+class CopyQuery extends DriverQueryClass implements CopyReader {
+  readonly #rows: CopiedRows;
+
+  constructor(text: string, rows: CopiedRows) {
     super({ text });
-    this.#lines = lines;
+    this.#rows = rows;
   }
 
-  override handleCopyData({ chunk }: { chunk: Buffer }): void {
-    this.#lines.add(chunk);
+  readCopied(bytes: Buffer, start: number, end: number): void {
+    this.#rows.add(bytes, start, end);
   }
 }
 
-/** Runs COPY … TO STDOUT in text format. It costs the server and the driver less than rows do (docs/benchmarks.md). */
-export async function copyLines(client: pg.ClientBase, text: string, into: Lines): Promise<Lines> {
+/** Runs COPY … TO STDOUT in binary format. It costs the server and this process less than rows of a query do (docs/benchmarks.md). */
+export async function copyRows(client: pg.ClientBase, text: string, into: CopiedRows): Promise<CopiedRows> {
   await submit(client, new CopyQuery(text, into));
   return into;
 }
-
-const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
-
-/** The values of a line, as texts; null is as it was written for COPY. Pure. */
-export function readFields(line: string): string[] {
-  const fields = line.split('\t');
-  return line.includes('\\') ? fields.map(unescapeField) : fields;
-}
-
-const unescapeField = (field: string): string =>
-  field.includes('\\') ? field.replace(/\\(.)/gs, (_, letter: string) => escapes[letter] ?? letter) : field;

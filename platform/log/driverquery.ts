@@ -56,3 +56,6 @@ export function sendTogether(client: pg.ClientBase): void {
     stream.uncork();
   });
 }
+
+/** Settles when what connections were given until now is on its way. */
+export const allSent = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));

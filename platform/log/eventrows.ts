@@ -121,9 +121,21 @@ export const timeColumns: Readonly<Record<string, readonly string[]>> = {
   phone: ['created_at'],
 };
 
-/** Makes the times of an event's columns from their texts, in place. */
-export function reviveTimes(type: string, values: Record<string, unknown>): void {
-  for (const column of timeColumns[type.slice(0, type.indexOf('.'))] ?? []) {
+const timesOfTypes = new Map<string, readonly string[]>();
+
+/** The columns of an event of this type that are times. It is asked for each event, so that it remembers the types. */
+export function timesOf(type: string): readonly string[] {
+  const known = timesOfTypes.get(type);
+  if (known) return known;
+  const entity = type.slice(0, type.indexOf('.'));
+  const columns = Object.hasOwn(timeColumns, entity) ? (timeColumns[entity] as readonly string[]) : [];
+  timesOfTypes.set(type, columns);
+  return columns;
+}
+
+/** Makes times from their texts, in place. */
+export function reviveTimes(columns: readonly string[], values: Record<string, unknown>): void {
+  for (const column of columns) {
     const value = values[column];
     if (typeof value === 'string') values[column] = new Date(value);
   }

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
-import { rowOfFields, toEvent } from './events.ts';
+import { rowOf, toEvent } from './events.ts';
 
 test('an event is a plain object: it equals a literal, and goes where only plain objects go', () => {
-  const fields = ['7', '8', 'support.read', 'key', '', 'row', '', 'support', '', '{"n": 1}', '{}', '', '1000', '100'];
-  const event = toEvent(rowOfFields(fields), true);
+  const event = toEvent(
+    rowOf([7, 8, 'support.read', 'key', null, 'row', null, 'support', null, '{"n": 1}', '{}', null, 1_000, 100]),
+    true,
+  );
   expect(event).toStrictEqual({
     position: 7,
     id: 8,

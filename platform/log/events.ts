@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
-import { type DataOf, type EventRows, reviveTimes, type SharedEntity } from './eventrows.ts';
+import { type DataOf, type EventRows, reviveTimes, type SharedEntity, timesOf } from './eventrows.ts';
 import { parseJson } from './pool.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -179,15 +179,15 @@ export type EventValues = [
 ];
 
 /** A page ends with the event that fills it, so that a process holds few events if they are large. */
-const pageBytesMax = 4_000_000;
+export const pageBytesMax = 4_000_000;
 
 /** What a part of an event takes: as it is stored, unless it is compressed, because a repetitive text may be a hundredth of itself then. */
 const sizeOf = (part: string) =>
   `case when pg_column_compression(${part}) is null then pg_column_size(${part}) else octet_length(${part}::text) end`;
 
 /** The first of some events, until they fill a page: always one. @param events a query of rows of sync.events, in their order */
-export const pageOf = (events: string, columns = valueColumns): string => `
-  select ${columns} from (
+export const pageOf = (events: string): string => `
+  select ${valueColumns} from (
     select *, sum(size) over (order by position rows unbounded preceding) as bytes
     from (select *, ${sizeOf('data')} + ${sizeOf('previous')} as size from (${events}) as given) as sized) e
   where e.bytes - e.size < ${pageBytesMax}`;
@@ -237,22 +237,6 @@ class ReadRow implements EventRow {
 
 export const rowOf = (values: EventValues): EventRow => new ReadRow(values);
 
-/** As COPY writes them, with nothing for null: no column of an event holds an empty text. */
-export const copiedColumns = `e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace,
-  floor(date_part('epoch', e.occurred_at) * 1000)::bigint, e.bytes`;
-
-/** As `isFilled`, of the last line that was copied. */
-export const isFilledBy = (line: string): boolean => Number(line.slice(line.lastIndexOf('\t') + 1)) >= pageBytesMax;
-
-/** @param fields the values of `copiedColumns` as texts, which become those values */
-export function rowOfFields(fields: string[]): EventRow {
-  const values = fields as unknown[];
-  for (const n of [0, 1, 12]) values[n] = Number(values[n]);
-  for (const n of [4, 8, 11]) values[n] ||= null;
-  values[6] = values[6] ? Number(values[6]) : null;
-  return new ReadRow(values as EventValues);
-}
-
 /** Its prototype is that of a literal: handlers compare events with literals, and give them to what takes only plain objects. */
 const ReadEvent = function (this: Record<string, unknown>, row: EventRow, isReplay: boolean): void {
   this.position = row.position;
@@ -278,8 +262,9 @@ ReadEvent.prototype = Object.prototype;
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
   const event = new ReadEvent(row, isReplay);
   const { type, data, previous } = event;
-  reviveTimes(type, data);
-  reviveTimes(type, previous);
+  const times = timesOf(type);
+  reviveTimes(times, data);
+  reviveTimes(times, previous);
   if (type.startsWith('customer.')) {
     data.customerId = event.key;
     data.updatedBy = event.app;

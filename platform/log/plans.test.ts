@@ -45,16 +45,19 @@ beforeEach(async () => {
 
 const shares = { front: [0, 1], layout: 4, layoutBy: 'customer' as const };
 const types = ['customer.updated'];
-const reads: [string, (after: number) => Promise<{ rows: { position: number }[] }>][] = [
-  ['a subscription', (after) => readBatch(on, 'support.plans', { after, types, limit: 10 })],
-  ['a subscription with shares', (after) => readBatch(on, 'support.plans', { after, types, limit: 10, shares })],
-  ['a follower', (after) => readPage(on as Connection, { after: { position: after }, types })],
+const reads: [string, (after: number) => Promise<{ position: number }[]>][] = [
+  ['a subscription', async (after) => (await readBatch(on, 'support.plans', { after, types, limit: 10 })).events],
+  [
+    'a subscription with shares',
+    async (after) => (await readBatch(on, 'support.plans', { after, types, limit: 10, shares })).events,
+  ],
+  ['a follower', async (after) => (await readPage(on as Connection, { after: { position: after }, types })).rows],
 ];
 
 test('a log that was empty when its reading was planned is read by the index of positions for ever after', async () => {
-  for (const [, read] of reads) for (let n = 0; n < 8; n++) expect((await read(0)).rows).toEqual([]);
+  for (const [, read] of reads) for (let n = 0; n < 8; n++) expect(await read(0)).toEqual([]);
   await fill(0, countEvents);
-  for (const [, read] of reads) expect((await read(0)).rows[0]?.position).toBeGreaterThan(0);
+  for (const [, read] of reads) expect((await read(0))[0]?.position).toBeGreaterThan(0);
   await client.query('select pg_stat_force_next_flush()');
   const { rows } = await superuser.query(
     `select sum(seq_scan)::integer as scans from pg_stat_user_tables where schemaname = 'sync' and relname like 'events\\_p%'`,
@@ -92,7 +95,7 @@ describe('in a log that is large by what PostgreSQL knows of it', () => {
 
   test('it reads what is asked for: in order, of these types, no more than the batch, and nothing of another app', async () => {
     const read = async (after: number, limit: number, of?: string[]) =>
-      (await readBatch(on, 'support.plans', { after, types: of, limit })).rows.map(({ position }) => position);
+      (await readBatch(on, 'support.plans', { after, types: of, limit })).events.map(({ position }) => position);
     expect(await read(5, 4)).toEqual([6, 7, 8, 10]);
     expect(await read(0, 10, ['support.rare'])).toEqual([7]);
     expect(await read(0, 10, ['support.none'])).toEqual([]);
@@ -105,16 +108,16 @@ describe('in a log that is large by what PostgreSQL knows of it', () => {
 
 test('as many events of other types as the bulk path numbers at once are passed in one step', async () => {
   await fill(countEvents, countEvents + 8_000);
-  const { rows, until } = await readBatch(on, 'support.plans', {
+  const { events, until } = await readBatch(on, 'support.plans', {
     after: countEvents,
     types: ['support.none'],
     limit: 10,
   });
-  expect(rows).toEqual([]);
+  expect(events).toEqual([]);
   expect(until).toBe(countEvents + 8_000);
 });
 
 const ofShare = async (share: number): Promise<number[]> =>
   (
     await readBatch(on, 'support.plans', { after: 0, types, limit: 100, shares: { ...shares, front: [share] } })
-  ).rows.map(({ position }) => position);
+  ).events.map(({ position }) => position);

@@ -1,16 +1,45 @@
 import { expect, test } from 'vitest';
-import { Lines } from './copying.ts';
+import type { Ahead } from './batch.ts';
+import { eventsOf } from './copiedevents.ts';
+import { CopiedRows } from './copying.ts';
 import { createReadAhead } from './readahead.ts';
 
 const full = 4_000_000;
 
+/** What COPY sends of an event, with so many bytes of JSON. */
+function messageOf(position: number, bytes: number, isFirst: boolean): Buffer {
+  const text = (value: string) => Buffer.concat([int32(value.length), Buffer.from(value)]);
+  const json = (value: string) => text(`\u0001${value}`);
+  const columns = [
+    ...[position, position, 0].flatMap((number) => [int32(8), int32(0), int32(number)]),
+    json(JSON.stringify({ text: 'x'.repeat(bytes) })),
+    json('{}'),
+    none, // version
+    text('support.read'),
+    text('key'),
+    none, // as the key
+    none, // no customer
+    text('support'),
+    none,
+    none,
+  ];
+  const body = Buffer.concat([Buffer.alloc(isFirst ? 19 : 0), Buffer.from([0, 13]), ...columns]);
+  return Buffer.concat([Buffer.from('d'), int32(body.length + 4), body]);
+}
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+const none = int32(-1);
+
 /** A backlog of which each page is given when the test says so: with events at every position, or those that the test gives. */
 function openBacklog() {
-  type Asked = { after: number; until: number; into: Lines; give: (events?: number[], bytes?: number) => void };
+  type Asked = { after: number; until: number; into: CopiedRows; give: (events?: number[], bytes?: number) => void };
   const asked: Asked[] = [];
   let isReading = 0;
   let readingMax = 0;
-  const copier = () => async (text: string, into: Lines) => {
+  const copier = () => async (text: string, into: CopiedRows) => {
     const [after = 0, until = 0] = [/position > (\d+)/, /position <= (\d+)/].map((each) =>
       Number(each.exec(text)?.[1]),
     );
@@ -20,37 +49,38 @@ function openBacklog() {
     asked.push({ after, until, into, give: (events = all, bytes = 100) => resolve({ events, bytes }) });
     const { events, bytes } = await promise;
     isReading--;
-    for (const n of events)
-      into.add(
-        Buffer.from(
-          `${[n, n, 'support.read', 'key', '', 'row', '', 'support', '', '{}', '{}', '', 0, bytes].join('\t')}\n`,
-        ),
-      );
+    for (const [n, position] of events.entries()) {
+      const message = messageOf(position, bytes, n === 0);
+      into.add(message, 0, message.length);
+    }
     return into;
   };
   return { copier, asked, readingMax: () => readingMax };
 }
 const rest = { shares: null };
-const positionsOf = (taken: { rows: { position: number }[] } | undefined) =>
-  taken?.rows.map(({ position }) => position);
+const positionsOf = (taken: Ahead | undefined) => taken?.events().map(({ position }) => position);
 
-test('while a page is handed out the next two are read, and none from beyond the newest position', async () => {
+test('while a page is handed out the next two are read, each as long as the events allow, and none from beyond the newest position', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);
-  ahead.begin(0, { ...rest, head: 7_000 });
+  ahead.begin(0, { ...rest, head: 20_000 });
   expect(asked.map(({ after, until }) => [after, until])).toEqual([
     [0, 2_000],
     [2_000, 4_000],
   ]);
   asked[0]?.give();
   expect(positionsOf(await ahead.take(0, 3))).toEqual([1, 2, 3]);
-  expect(asked.map(({ until }) => until)).toEqual([2_000, 4_000, 6_000]);
+  expect(asked.map(({ until }) => until)).toEqual([2_000, 4_000, 8_000]);
   asked[1]?.give();
   asked[2]?.give();
-  expect((await ahead.take(3, 5_000))?.rows.length).toBe(1_997);
-  expect((await ahead.take(2_000, 5_000))?.rows.length).toBe(2_000);
-  expect((await ahead.take(4_000, 5_000))?.rows.length).toBe(2_000);
-  expect(asked.at(-1)).toMatchObject({ after: 6_000, until: 7_000 });
+  expect(positionsOf(await ahead.take(3, 5_000))?.length).toBe(1_997);
+  expect(positionsOf(await ahead.take(2_000, 5_000))?.length).toBe(2_000);
+  expect(asked[3]).toMatchObject({ after: 8_000, until: 16_000 });
+  expect(positionsOf(await ahead.take(4_000, 5_000))?.length).toBe(4_000);
+  expect(asked.length).toBe(4);
+  asked[3]?.give();
+  expect(positionsOf(await ahead.take(8_000, 1))).toEqual([8_001]);
+  expect(asked.at(-1)).toMatchObject({ after: 16_000, until: 20_000 });
 });
 
 test('a subscription that loses its place again and again has two pages read at most, and stops when they are read', async () => {
@@ -87,41 +117,44 @@ test('events that a step had to leave are handed out again', async () => {
   expect(await ahead.take(4, 9)).toBeUndefined();
 });
 
-test('behind a page that large events have filled the next one begins where it ended, and none is read that would begin too late', async () => {
+test('a page is cut behind the event that fills it; what follows is read again, in pages that events of this size half fill', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);
   ahead.begin(0, { ...rest, head: 9_000 });
-  asked[0]?.give([1, 2, 3], full);
-  asked[1]?.give();
-  expect(positionsOf(await ahead.take(0, 9))).toEqual([1, 2, 3]);
-  expect(asked.map(({ after, until }) => [after, until]).slice(2)).toEqual([[3, 2_003]]);
-  asked[2]?.give([4], full);
-  expect(positionsOf(await ahead.take(3, 9))).toEqual([4]);
-  expect(asked.map(({ after, until }) => [after, until]).slice(3)).toEqual([[4, 2_004]]);
-  asked[3]?.give([5]);
+  asked[0]?.give([1, 2, 3, 4, 5, 6], full / 4);
+  asked[1]?.give([]);
+  expect(positionsOf(await ahead.take(0, 9))).toEqual([1, 2, 3, 4]);
+  expect(asked.map(({ after, until }) => [after, until]).slice(2)).toEqual([
+    [4, 5],
+    [5, 6],
+  ]);
+  asked[2]?.give([5], 2 * full); // one that is larger than a page
+  asked[3]?.give();
   expect(positionsOf(await ahead.take(4, 9))).toEqual([5]);
+  expect(positionsOf(await ahead.take(5, 9))).toEqual([6]);
   expect(asked.map(({ after, until }) => [after, until]).slice(4)).toEqual([
-    [2_004, 4_004],
-    [4_004, 6_004],
+    [6, 7],
+    [7, 9],
   ]);
 });
 
 test('pages use the space of those before them, and a subscription that has caught up keeps none of it', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);
-  async function drain(after: number): Promise<Set<Lines>> {
+  async function drain(after: number): Promise<Set<CopiedRows>> {
     const first = asked.length;
-    ahead.begin(after, { ...rest, head: after + 10_000 });
-    for (let n = 0; n < 5; n++) {
+    ahead.begin(after, { ...rest, head: after + 24_000 });
+    for (const [n, page] of [2_000, 2_000, 4_000, 8_000, 8_000].entries()) {
       asked[first + n]?.give();
-      expect((await ahead.take(after + 2_000 * n, 2_000))?.rows.length).toBe(2_000);
+      const { until } = asked[first + n] as { until: number };
+      expect(positionsOf(await ahead.take(until - page, 8_000))?.length).toBe(page);
     }
-    expect(await ahead.take(after + 10_000, 2_000)).toBeUndefined();
+    expect(await ahead.take(after + 24_000, 2_000)).toBeUndefined();
     return new Set(asked.slice(first).map(({ into }) => into));
   }
   const spaces = await drain(0);
   expect(spaces.size).toBe(3);
-  expect((await drain(20_000)).isDisjointFrom(spaces)).toBe(true);
+  expect((await drain(40_000)).isDisjointFrom(spaces)).toBe(true);
 });
 
 test('a page that cannot be read leaves the reading to the caller', async () => {
@@ -131,14 +164,21 @@ test('a page that cannot be read leaves the reading to the caller', async () => 
   await ahead.stop();
 });
 
-test('lines of COPY are kept whatever the driver does with its memory, and one after the other in the same space', () => {
-  const lines = new Lines();
-  const chunk = Buffer.from('ä\n');
-  lines.add(chunk);
-  chunk.fill(0);
-  lines.add(Buffer.from(`${'漢'.repeat(200_000)}\n`));
-  lines.add(Buffer.from('\n'));
-  expect([lines.at(0), lines.at(1).length, lines.at(2), lines.length]).toEqual(['ä', 200_000, '', 3]);
-  lines.clear().add(Buffer.from('again\n'));
-  expect([lines.at(0), lines.length]).toEqual(['again', 1]);
+test('rows of COPY are kept whatever the driver does with its memory, and one after the other in the same space', () => {
+  const rows = new CopiedRows(full);
+  const first = messageOf(1, 100, true);
+  rows.add(first, 0, first.length);
+  first.fill(0);
+  const second = Buffer.concat([messageOf(2, 600_000, false), messageOf(3, 1, false)]);
+  rows.add(second, 0, second.length);
+  const positions = () =>
+    eventsOf(rows, 0, rows.length).map(({ position, data }) => [position, JSON.stringify(data).length - 11]);
+  expect(positions()).toEqual([
+    [1, 100],
+    [2, 600_000],
+    [3, 1],
+  ]);
+  const again = messageOf(4, 2, true);
+  rows.clear().add(again, 0, again.length);
+  expect(positions()).toEqual([[4, 2]]);
 });

@@ -1,24 +1,29 @@
 import pg from 'pg';
 import { type Ahead, type ReadShares, spanOf } from './batch.ts';
 import type { Connection } from './connection.ts';
-import { Lines, readFields } from './copying.ts';
-import { copiedColumns, type EventRow, isFilledBy, pageOf, rowOfFields } from './events.ts';
+import { copiedColumns, eventsOf, nameOf, positionOf } from './copiedevents.ts';
+import { CopiedRows } from './copying.ts';
+import { pageBytesMax } from './events.ts';
 
-/** How many positions a page looks at, and so the most events that it has; of some shares more positions, for as many events. */
-const pageMax = 2_000;
-/** How many pages are read, or wait, while another one is handed out. Behind one that large events have filled it is one. */
+/** How many positions a page looks at: first, and at most. Of some shares more positions, for as many events. */
+const pageFirst = 2_000;
+const pageMax = 8_000;
+/** How many pages are read, or wait, while another one is handed out. */
 const pagesMax = 2;
 
 /** What is read: the events of these shares, up to the newest position that is known. */
 export type AheadOf = { head: number; shares: ReadShares | null };
 
-/** The positions up to `until`, which follow those of the page before it. */
-type Page = { until: number; lines: Promise<Lines | undefined> };
+/** The positions behind `after` and up to `until`, which follow those of the page before it. */
+type Page = { after: number; until: number; rows: Promise<CopiedRows | undefined> };
 
 /**
  * Reads the backlog of a subscription page by page over a connection of its own, while the handler works: the server is never idle
  * because of the handler, nor the handler because of the server. A page is larger than most batches, which are cut from it. Three pages are held
  * at most: one that is handed out, and the next two, of which the server has the second one before it has answered the first.
+ *
+ * Pages are as long as events of the size of the last ones allow. One that takes more than a page may is cut here, which costs the server nothing
+ * as long as it does not happen; what it had behind the cut, and the pages asked for behind it, are then read again.
  *
  * What it read may not be what the log has later: a crash may undo the newest positions. Therefore `renewBatch` checks the end of each
  * batch, and the caller forgets all pages when that check or a step fails. When other shares are wanted it begins again.
@@ -26,36 +31,37 @@ type Page = { until: number; lines: Promise<Lines | undefined> };
  */
 export function createReadAhead(connection: Pick<Connection, 'copier'>, types: string[] | undefined) {
   const copy = connection.copier();
-  /** The page that is handed out, as lines: only what lives for a short time costs the garbage collector little. */
-  let held: Lines | undefined;
+  /** The page that is handed out, as bytes: only what lives for a short time costs the garbage collector little. */
+  let held: CopiedRows | undefined;
   let used = 0;
   const pages: Page[] = [];
   /** The next event that is handed out follows this position; undefined while nothing is read. */
   let from: number | undefined;
   /** The condition of the shares that it reads, as SQL. */
   let wanted = '';
-  let span = pageMax;
+  let spanMax = pageMax;
+  let span = pageFirst;
   let head = 0;
-  let most = pagesMax;
   /** The next page follows this position. */
   let next = 0;
   /** Up to here it is known that no event has to wait for one of another share. */
   let untied = 0;
   /** The pages that are being read, also those that nobody wants any more. */
   const reading = new Set<Promise<unknown>>();
-  const spare: Lines[] = [];
+  const spare: CopiedRows[] = [];
 
   function read(until: number): void {
-    const lines = copy(pageOfPositions(next, until, types, wanted), spare.pop() ?? new Lines()).catch(() => undefined);
-    const done = lines.finally(() => reading.delete(done));
+    const into = spare.pop() ?? new CopiedRows(pageBytesMax);
+    const rows = copy(pageOfPositions(next, until, types, wanted), into).catch(() => undefined);
+    const done = rows.finally(() => reading.delete(done));
     reading.add(done);
-    pages.push({ until, lines });
+    pages.push({ after: next, until, rows });
     next = until;
   }
 
   /** Small pages, at the end of the log, are read only when there are no others: more will have come by then. */
   function readOn(): void {
-    while (pages.length < most && (next + span <= head || (pages.length === 0 && next < head)))
+    while (pages.length < pagesMax && (next + span <= head || (pages.length === 0 && next < head)))
       read(Math.min(next + span, head));
   }
 
@@ -69,26 +75,23 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
     untied = 0;
   }
 
-  /**
-   * The next page, if it has events. A page that was asked for behind one that is full of large events begins too late, and was read for
-   * nothing: as long as they are full, the next one is asked for when the last one is here.
-   */
+  /** The next page, if it has events. */
   async function turn(): Promise<void> {
     if (held) spare.push(held.clear());
     used = 0;
     const page = pages.shift();
-    held = await page?.lines;
+    held = await page?.rows;
     if (!page || !held?.length) return forget();
-    const last = held.at(held.length - 1);
-    const isFull = isFilledBy(last);
-    most = isFull ? 1 : pagesMax;
-    if (isFull) {
+    let until = page.until;
+    if (held.isCut) {
       pages.length = 0;
-      next = positionOf(last);
+      next = until = endOf(held);
     }
+    // With events of this size it has half of what a page may have, for others may be larger.
+    const fitting = Math.floor(((until - page.after) * pageBytesMax) / 2 / held.size);
+    span = Math.max(1, Math.min(fitting, span * 2, spanMax));
     readOn();
   }
-  const rowOf = (line: string): EventRow => rowOfFields(readFields(line));
 
   return {
     /** Begins to read after a position, or reads on, unless it still reads pages that it has forgotten. */
@@ -101,9 +104,9 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         forget();
         if (reading.size > 0) return;
         from = next = after;
-        most = pagesMax;
         wanted = condition;
-        span = spanOf(pageMax, shares);
+        spanMax = spanOf(pageMax, shares);
+        span = spanOf(pageFirst, shares);
       }
       readOn();
     },
@@ -117,10 +120,19 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
       if (from === undefined) return undefined;
       if (!held || used === held.length) await turn();
       if (!held) return undefined;
-      const rows: EventRow[] = [];
-      while (used < held.length && rows.length < limit) rows.push(rowOf(held.at(used++)));
-      from = rows.at(-1)?.position as number;
-      return { after, rows, pageEnd: positionOf(held.at(held.length - 1)), isUntied: from <= untied };
+      const rows = held;
+      const first = used;
+      const end = Math.min(first + limit, rows.length);
+      const last = nameOf(rows, end - 1);
+      used = end;
+      from = last.position;
+      return {
+        after,
+        last,
+        events: () => eventsOf(rows, first, end),
+        pageEnd: endOf(rows),
+        isUntied: from <= untied,
+      };
     },
 
     /** The events that were taken last are handled up to a position only: those behind it are taken once more. */
@@ -129,7 +141,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         forget();
         return;
       }
-      while (used > 0 && positionOf(held.at(used - 1)) > position) used--;
+      while (used > 0 && positionOf(held, used - 1) > position) used--;
       from = position;
     },
 
@@ -146,15 +158,13 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
   };
 }
 
-const positionOf = (line: string): number => Number(line.slice(0, line.indexOf('\t')));
+const endOf = (page: CopiedRows): number => positionOf(page, page.length - 1);
 
 /** COPY takes no parameters, so that the values are written into it. */
 function pageOfPositions(after: number, until: number, types: string[] | undefined, condition: string): string {
   const ofTypes = types
     ? ` and type = any (array[${types.map((type) => pg.escapeLiteral(type)).join(', ')}]::text[])`
     : '';
-  return `copy (${pageOf(
-    `select * from sync.events where position > ${after} and position <= ${until}${ofTypes}${condition} order by position`,
-    copiedColumns,
-  )}) to stdout with (null '')`;
+  return `copy (select ${copiedColumns} from sync.events e
+    where e.position > ${after} and e.position <= ${until}${ofTypes}${condition} order by e.position) to stdout with (format binary)`;
 }

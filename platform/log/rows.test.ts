@@ -24,16 +24,24 @@ function row(values: (string | null)[]): Buffer {
 
 const ready = message('Z', Buffer.from('I'));
 const complete = message('C', Buffer.from('SELECT 2\0'));
+const copied = ['one', 'two', 'three'].map((text) => message('d', Buffer.from(text)));
 const first = [row(['a', null]), row(['ä', 'x'.repeat(300)])];
 const second = [row(['of the driver', ''])];
 const third = [row([null, '€'])];
-const answers = Buffer.concat([...first, complete, ready, ...second, complete, ready, ...third, complete, ready]);
+const opened = message('H', Buffer.from([1, 0, 0]));
+const fourth = [opened, ...copied];
+const parts = [first, second, third, fourth, fourth];
+const answers = Buffer.concat(parts.flatMap((part) => [...part, complete, ready]));
 
 test('rows come to the query that reads them and all else to the driver, in order, however the bytes are cut', () => {
   for (let size = 1; size <= answers.length; size = size < 16 ? size + 1 : size * 2) {
     const read: unknown[][] = [];
     const ours = { readRow: (...at: [Buffer, number, number]) => read.push(readValues(...at, [String, String])) };
-    const queries = [ours, {}, ours];
+    const copies: Buffer[] = [];
+    const copy = {
+      readCopied: (bytes: Buffer, start: number, end: number) => copies.push(Buffer.from(bytes.subarray(start, end))),
+    };
+    const queries = [ours, {}, ours, copy, {}];
     const given: Buffer[] = [];
     let answered = 0;
     const driver = (bytes: Buffer) => {
@@ -50,6 +58,8 @@ test('rows come to the query that reads them and all else to the driver, in orde
       ['ä', 'x'.repeat(300)],
       [null, '€'],
     ]);
-    expect(Buffer.concat(given)).toEqual(Buffer.concat([complete, ready, ...second, complete, ready, complete, ready]));
+    expect(Buffer.concat(copies)).toEqual(Buffer.concat(copied));
+    const ofDriver = [[], second, [], [opened], fourth];
+    expect(Buffer.concat(given)).toEqual(Buffer.concat(ofDriver.flatMap((part) => [...part, complete, ready])));
   }
 });

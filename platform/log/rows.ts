@@ -12,6 +12,12 @@ export interface RowReader {
   /** @param start after the head of the message */
   readRow(bytes: Buffer, start: number, end: number): void;
 }
+
+/** A query that reads what COPY sends itself. */
+export interface CopyReader {
+  /** One or more messages, with their heads. */
+  readCopied(bytes: Buffer, start: number, end: number): void;
+}
 export type Parser = (text: string) => unknown;
 
 /** What the driver's client and connection do beyond what the types declare. */
@@ -20,9 +26,12 @@ interface DriverClient {
   _getActiveQuery(): object | null;
 }
 
+type Readers = Partial<RowReader & CopyReader>;
+
 /** A byte that says which message it is, and four with its length, in which they count themselves. */
-const headBytes = 5;
+export const headBytes = 5;
 const dataRow = 'D'.charCodeAt(0);
+const copyData = 'd'.charCodeAt(0);
 const readyForQuery = 'Z'.charCodeAt(0);
 
 /** Gives the rows of queries that read them themselves to those. For a client that is not connected yet. */
@@ -32,7 +41,7 @@ export function readRowsBeside(client: pg.Client): void {
   const { attachListeners } = connection;
   const readerNow = () => {
     const query = driver._getActiveQuery();
-    return query && 'readRow' in query ? (query as RowReader) : undefined;
+    return query && ('readRow' in query || 'readCopied' in query) ? (query as Readers) : undefined;
   };
   connection.attachListeners = (stream) => {
     const on = (event: string, listener: (bytes: Buffer) => void) =>
@@ -42,10 +51,10 @@ export function readRowsBeside(client: pg.Client): void {
 }
 
 /** @returns a listener that gives complete messages on. */
-function divide(toDriver: (bytes: Buffer) => void, readerNow: () => RowReader | undefined): (chunk: Buffer) => void {
+function divide(toDriver: (bytes: Buffer) => void, readerNow: () => Readers | undefined): (chunk: Buffer) => void {
   let begun: Buffer[] = []; // of a message that is not complete
   let missing = 0;
-  let reader: RowReader | undefined;
+  let reader: Readers | undefined;
   let isReaderKnown = false;
 
   return (chunk) => {
@@ -63,20 +72,23 @@ function divide(toDriver: (bytes: Buffer) => void, readerNow: () => RowReader | 
     };
     let end = 0;
     for (;;) {
-      end = at + headBytes;
-      if (end > bytes.length) break;
-      end = at + 1 + bytes.readUInt32BE(at + 1);
+      end = endOf(bytes, at);
       if (end > bytes.length) break;
       const kind = bytes[at];
-      if (kind === dataRow) {
+      if (kind === dataRow || kind === copyData) {
         if (!isReaderKnown) {
           giveUntil(at); // whose rows these are, the driver knows once it has what is before them
           reader = readerNow();
           isReaderKnown = true;
         }
-        if (reader) {
+        if (kind === dataRow && reader?.readRow) {
           giveUntil(at);
           reader.readRow(bytes, at + headBytes, end);
+          given = end;
+        } else if (kind === copyData && reader?.readCopied) {
+          giveUntil(at);
+          while (bytes[end] === copyData && endOf(bytes, end) <= bytes.length) end = endOf(bytes, end);
+          reader.readCopied(bytes, at, end);
           given = end;
         }
       } else if (kind === readyForQuery) isReaderKnown = false; // the next query's answer follows
@@ -87,6 +99,10 @@ function divide(toDriver: (bytes: Buffer) => void, readerNow: () => RowReader | 
     missing = at < bytes.length ? end - bytes.length : 0;
   };
 }
+
+/** Where a message ends, as far as its head tells. */
+const endOf = (bytes: Buffer, at: number): number =>
+  at + headBytes > bytes.length ? at + headBytes : at + 1 + bytes.readUInt32BE(at + 1);
 
 /**
  * Bytes of text that is not ASCII. 0xff is none: UTF-8 does not have it, but a value that is null has it in the place of its length. A value that

@@ -242,13 +242,11 @@ export function startSubscription<Type extends EventType>(
     const untied = (whole.blocked ?? Infinity) - 1;
     const last = Math.min(shares?.until ?? Infinity, untied);
     if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied));
-    const { rows, until, head, hasParked } = cutBatch(whole, last);
+    const { events, until, head, hasParked } = cutBatch(whole, last);
     if (until < whole.until) ahead.giveBack(whole.until, until);
     if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, { head, shares });
-    if (rows.length > 0) {
-      const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until));
-      await handleInOrder(tx, events, lease, hasParked);
-    }
+    if (lease.replay_until > after) for (const event of events) event.isReplay = event.position <= lease.replay_until;
+    if (events.length > 0) await handleInOrder(tx, events, lease, hasParked);
     if (until > after) {
       if (shares) tx.endWith(moveShares, [name, shares.front, until, reader.name]);
       else tx.endWith(move, [name, until]);

@@ -1,0 +1,167 @@
+import type { CopiedRows } from './copying.ts';
+import { type AppEvent, type EventRow, type RowChange, toEvent } from './events.ts';
+import { parseJson } from './pool.ts';
+
+/*
+ * Events as binary COPY sends them. To make them of a text for each column took twice as long: numbers are read where they are, texts that repeat
+ * from event to event are not made again, and the JSON of many events is parsed as one array.
+ */
+
+/**
+ * The columns of an event in the order in which they are read here. What is as long in every event comes first, each behind its length, and
+ * all behind the number of columns. A row's or a customer's id that is the key is not sent again.
+ */
+export const copiedColumns = `e.position, e.id, e.occurred_at, e.data, e.previous, e.version, e.type, e.key, nullif(e.row_id, e.key),
+  case when e.customer::text = e.key then '' else e.customer::text end, e.app, e.actor, e.trace`;
+const positionAt = 6;
+const idAt = 18;
+const occurredAt = 30;
+const dataLengthAt = 38;
+/** Binary JSON begins with its version. */
+const jsonHeadBytes = 1;
+/** Times are microseconds from then on. */
+const epochMs = Date.UTC(2000);
+
+/** The JSON of so many events is parsed at once: parsing has a fixed cost, and one text beyond ASCII makes all of them take longer. */
+const parsedAtOnce = 64;
+
+/** Values of JSON, which are collected as bytes and parsed as one array. */
+class JsonTexts {
+  #space = Buffer.allocUnsafeSlow(2 ** 16);
+  #end = 0;
+
+  add(bytes: Buffer, start: number, end: number): void {
+    const next = this.#end + 1 + end - start;
+    if (next >= this.#space.length) {
+      const larger = Buffer.allocUnsafeSlow(next * 2);
+      this.#space.copy(larger, 0, 0, this.#end);
+      this.#space = larger;
+    }
+    this.#space[this.#end] = comma;
+    bytes.copy(this.#space, this.#end + 1, start, end);
+    this.#end = next;
+  }
+
+  parse(): unknown[] {
+    this.#space[0] = bracket;
+    this.#space[this.#end] = endBracket;
+    const text = this.#space.toString('utf8', 0, this.#end + 1);
+    this.#end = 0;
+    return parseJson(text) as unknown[];
+  }
+}
+const [bracket, comma, endBracket] = Buffer.from('[,]') as unknown as [number, number, number];
+
+/** A text that is often that of the event before. */
+class RepeatedText {
+  #last = '';
+
+  read(bytes: Buffer, start: number, end: number): string {
+    const last = this.#last;
+    if (last.length === end - start) {
+      let n = 0;
+      while (n < last.length && bytes[start + n] === last.charCodeAt(n)) n++;
+      if (n === last.length) return last;
+    }
+    const text = bytes.toString('utf8', start, end);
+    if (text.length === end - start) this.#last = text; // ASCII, of which bytes are characters
+    return text;
+  }
+}
+
+const datas = new JsonTexts();
+const previouses = new JsonTexts();
+const types = new RepeatedText();
+const apps = new RepeatedText();
+const actors = new RepeatedText();
+const traces = new RepeatedText();
+
+export const positionOf = (rows: CopiedRows, n: number): number => numberAt(rows.view, rows.startOf(n) + positionAt);
+
+/** What tells an event from all others: in another history of the log its position may have another id. */
+export type Named = Pick<AppEvent, 'position' | 'id'>;
+export const nameOf = (rows: CopiedRows, n: number): Named => ({
+  position: positionOf(rows, n),
+  id: numberAt(rows.view, rows.startOf(n) + idAt),
+});
+
+/** The events of some rows, from one to before another. */
+export function eventsOf(rows: CopiedRows, from: number, until: number): AppEvent[] {
+  const events: AppEvent[] = [];
+  for (let n = from; n < until; n += parsedAtOnce) readEvents(rows, n, Math.min(n + parsedAtOnce, until), events);
+  return events;
+}
+
+function readEvents(rows: CopiedRows, from: number, until: number, into: AppEvent[]): void {
+  const { bytes, view } = rows;
+  for (let n = from; n < until; n++) {
+    const data = rows.startOf(n) + dataLengthAt;
+    const previous = data + 4 + view.getInt32(data);
+    datas.add(bytes, data + 4 + jsonHeadBytes, previous);
+    previouses.add(bytes, previous + 4 + jsonHeadBytes, previous + 4 + view.getInt32(previous));
+  }
+  const dataOf = datas.parse() as RowChange[];
+  const previousOf = previouses.parse() as RowChange[];
+  for (let n = from; n < until; n++) {
+    const start = rows.startOf(n);
+    row.position = numberAt(view, start + positionAt);
+    row.id = numberAt(view, start + idAt);
+    row.occurred_ms = epochMs + Math.floor(numberAt(view, start + occurredAt) / 1_000);
+    row.data = dataOf[n - from] as RowChange;
+    row.previous = previousOf[n - from] as RowChange;
+    let at = start + dataLengthAt;
+    at += 4 + view.getInt32(at);
+    at += 4 + view.getInt32(at);
+    let length = view.getInt32(at);
+    at += 4;
+    row.version = length < 0 ? null : numberAt(view, at);
+    at += Math.max(length, 0);
+    length = view.getInt32(at);
+    at += 4;
+    row.type = types.read(bytes, at, at + length);
+    at += length;
+    length = view.getInt32(at);
+    at += 4;
+    row.key = bytes.toString('utf8', at, at + length);
+    at += length;
+    length = view.getInt32(at);
+    at += 4;
+    row.row_id = length < 0 ? row.key : bytes.toString('utf8', at, at + length);
+    at += Math.max(length, 0);
+    length = view.getInt32(at);
+    at += 4;
+    row.customer = length < 0 ? null : length === 0 ? row.key : bytes.toString('latin1', at, at + length);
+    at += Math.max(length, 0);
+    length = view.getInt32(at);
+    at += 4;
+    row.app = apps.read(bytes, at, at + length);
+    at += length;
+    length = view.getInt32(at);
+    at += 4;
+    row.actor = length < 0 ? null : actors.read(bytes, at, at + length);
+    at += Math.max(length, 0);
+    length = view.getInt32(at);
+    row.trace = length < 0 ? null : traces.read(bytes, at + 4, at + 4 + length);
+    into.push(toEvent(row));
+  }
+}
+
+/** What is read of an event, until it is made. */
+const row: EventRow = {
+  position: 0,
+  id: 0,
+  type: '',
+  key: '',
+  customer: null,
+  row_id: '',
+  version: null,
+  app: '',
+  actor: null,
+  data: {},
+  previous: {},
+  trace: null,
+  occurred_ms: 0,
+};
+
+/** PostgreSQL's bigint, of which a number holds those of the log exactly. */
+const numberAt = (view: DataView, at: number): number => view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4);
