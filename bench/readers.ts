@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { LocalServer } from '@aether/database';
 import pg from 'pg';
+import { measureComputing } from './computing.ts';
 import { median } from './measure.ts';
 
 /*
@@ -9,10 +10,13 @@ import { median } from './measure.ts';
  * works half of them. Beside it one process without shares, which is what a subscription has by default.
  */
 
+/** Of the processor, for each event. */
+const computesForUs = 20;
+
 /** What the handler does with each event, and of how many events. */
 const works = {
   nothing: { words: 'does nothing', events: 200_000 },
-  computes: { words: 'computes for 20 µs', events: 60_000 },
+  computes: { words: `computes for ${computesForUs} µs`, events: 60_000 },
   waits: { words: 'waits 1 ms for a statement', events: 3_000 },
 };
 const shares = 4;
@@ -34,28 +38,32 @@ export async function measureReaders(
   const support = new pg.Client({ connectionString: server.urlOf('support_app') });
   await support.connect();
   let subscriptions = 0;
+  // Once for all, and not in each process: those that begin at the same time would find that less fits in.
+  const times = Math.round(computesForUs / measureComputing());
 
   /** @returns events a second */
   async function drain(work: keyof typeof works, processes: number, ofShares: number): Promise<number> {
     const events = Math.min(works[work].events, eventsMax);
-    const args = ['drain', '', String(batchMax), work, String(ofShares)];
+    const args = ['drain', '', String(batchMax), work, String(ofShares), String(work === 'computes' ? times : 0)];
     const url = server.urlOf('support_app');
     const script = fileURLToPath(new URL('./subscriber.ts', import.meta.url));
     const crew = await Promise.all(Array.from({ length: processes }, () => start(script, args, url)));
     // The first backlog compiles the code, once in each process; the second one is measured.
-    await drainBy(crew, Math.min(events, warmUp));
-    const perSecond = await drainBy(crew, events);
+    await drainBy(crew, ofShares, Math.min(events, warmUp));
+    const perSecond = await drainBy(crew, ofShares, events);
     for (const child of crew) child.kill('SIGKILL');
     return perSecond;
   }
 
-  async function drainBy(crew: ChildProcess[], events: number): Promise<number> {
+  async function drainBy(crew: ChildProcess[], ofShares: number, events: number): Promise<number> {
     const name = `support.readers-${++subscriptions}`;
     const { rows } = await support.query(
       `insert into sync.subscriptions (name, types, position) values ($1, '{customer.updated}', sync.head() - $2)
        returning sync.head() as head`,
       [name, events],
     );
+    // As the first process would, but before the time begins.
+    await support.query(`select sync.change_subscription($1, '{customer.updated}', 'customer', $2)`, [name, ofShares]);
     const end = Number(rows[0].head);
     const startedAt = performance.now();
     for (const child of crew) child.send(name);

@@ -5,21 +5,10 @@
 import { on } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connectPlatform, type Subscription } from '@aether/platform';
+import { compute } from './computing.ts';
 
-const [mode = 'subscribe', name = 'support.bench', batchMax = '500', work = 'nothing', shares = '1'] =
+const [mode = 'subscribe', name = 'support.bench', batchMax = '500', work = 'nothing', shares = '1', times = '0'] =
   process.argv.slice(2);
-const jsonOf = (event: unknown) => JSON.parse(JSON.stringify(event));
-/** How often an event is turned to JSON and back in 20 µs, once that is compiled. */
-function calibrate(): number {
-  const sample = { key: 'a'.repeat(36), data: { email: 'bench@example.com', name: 'Bench', timestamp: new Date() } };
-  let startedAt = 0;
-  for (let n = 0; n < 20_000; n++) {
-    if (n === 10_000) startedAt = performance.now();
-    jsonOf(sample);
-  }
-  return Math.max(1, Math.round(20 / ((performance.now() - startedAt) / 10)));
-}
-const times = work === 'computes' ? calibrate() : 0;
 
 const db = await connectPlatform({ app: 'support' });
 let handled: [string, number, string][] = [];
@@ -66,7 +55,7 @@ function subscribe(to: string): Subscription {
     async (events, { tx }) => {
       if (mode !== 'drain') return note(events);
       if (work === 'waits') for (const _ of events) await tx.query('select pg_sleep(0.001)');
-      for (let n = 0; n < times; n++) for (const event of events) jsonOf(event);
+      for (let n = 0; n < Number(times); n++) for (const event of events) compute(event);
     },
   );
 }

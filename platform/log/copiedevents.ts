@@ -9,10 +9,10 @@ import { parseJson } from './pool.ts';
 
 /**
  * The columns of an event in the order in which they are read here. What is as long in every event comes first, each behind its length, and
- * all behind the number of columns. A row's or a customer's id that is the key is not sent again.
+ * all behind the number of columns. A row's id that is the key is not sent again.
  */
 export const copiedColumns = `e.position, e.id, e.occurred_at, e.data, e.previous, e.version, e.type, e.key, nullif(e.row_id, e.key),
-  case when e.customer::text = e.key then '' else e.customer::text end, e.app, e.actor, e.trace`;
+  e.customer, e.app, e.actor, e.trace`;
 const positionAt = 6;
 const idAt = 18;
 const occurredAt = 30;
@@ -57,16 +57,36 @@ class RepeatedText {
   #last = '';
 
   read(bytes: Buffer, start: number, end: number): string {
-    const last = this.#last;
-    if (last.length === end - start) {
-      let n = 0;
-      while (n < last.length && bytes[start + n] === last.charCodeAt(n)) n++;
-      if (n === last.length) return last;
-    }
+    if (isAscii(this.#last, bytes, start, end)) return this.#last;
     const text = bytes.toString('utf8', start, end);
     if (text.length === end - start) this.#last = text; // ASCII, of which bytes are characters
     return text;
   }
+}
+
+const hexDigits = Buffer.from('0123456789abcdef');
+const hyphen = '-'.charCodeAt(0);
+const uuidLength = 36;
+const uuidText = Buffer.alloc(uuidLength);
+
+/** A UUID, which PostgreSQL writes from its sixteen bytes. @param likely the text that it is most often */
+function readUuid(bytes: Buffer, start: number, likely: string): string {
+  let end = 0;
+  for (let n = 0; n < 16; n++) {
+    const byte = bytes[start + n] as number;
+    if (n === 4 || n === 6 || n === 8 || n === 10) uuidText[end++] = hyphen;
+    uuidText[end++] = hexDigits[byte >> 4] as number;
+    uuidText[end++] = hexDigits[byte & 15] as number;
+  }
+  return isAscii(likely, uuidText, 0, end) ? likely : uuidText.toString('latin1');
+}
+
+/** Whether bytes are this text, if it is ASCII. */
+function isAscii(text: string, bytes: Buffer, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  let n = 0;
+  while (n < text.length && bytes[start + n] === text.charCodeAt(n)) n++;
+  return n === text.length;
 }
 
 const datas = new JsonTexts();
@@ -103,48 +123,41 @@ function readEvents(rows: CopiedRows, from: number, until: number, into: AppEven
   const dataOf = datas.parse() as RowChange[];
   const previousOf = previouses.parse() as RowChange[];
   for (let n = from; n < until; n++) {
-    const start = rows.startOf(n);
-    row.position = numberAt(view, start + positionAt);
-    row.id = numberAt(view, start + idAt);
-    row.occurred_ms = epochMs + Math.floor(numberAt(view, start + occurredAt) / 1_000);
     row.data = dataOf[n - from] as RowChange;
     row.previous = previousOf[n - from] as RowChange;
-    let at = start + dataLengthAt;
-    at += 4 + view.getInt32(at);
-    at += 4 + view.getInt32(at);
-    let length = view.getInt32(at);
-    at += 4;
-    row.version = length < 0 ? null : numberAt(view, at);
-    at += Math.max(length, 0);
-    length = view.getInt32(at);
-    at += 4;
-    row.type = types.read(bytes, at, at + length);
-    at += length;
-    length = view.getInt32(at);
-    at += 4;
-    row.key = bytes.toString('utf8', at, at + length);
-    at += length;
-    length = view.getInt32(at);
-    at += 4;
-    row.row_id = length < 0 ? row.key : bytes.toString('utf8', at, at + length);
-    at += Math.max(length, 0);
-    length = view.getInt32(at);
-    at += 4;
-    row.customer = length < 0 ? null : length === 0 ? row.key : bytes.toString('latin1', at, at + length);
-    at += Math.max(length, 0);
-    length = view.getInt32(at);
-    at += 4;
-    row.app = apps.read(bytes, at, at + length);
-    at += length;
-    length = view.getInt32(at);
-    at += 4;
-    row.actor = length < 0 ? null : actors.read(bytes, at, at + length);
-    at += Math.max(length, 0);
-    length = view.getInt32(at);
-    row.trace = length < 0 ? null : traces.read(bytes, at + 4, at + 4 + length);
+    readColumns(rows, rows.startOf(n));
     into.push(toEvent(row));
   }
 }
+
+/** All but the JSON, into `row`. */
+function readColumns({ bytes, view }: CopiedRows, start: number): void {
+  row.position = numberAt(view, start + positionAt);
+  row.id = numberAt(view, start + idAt);
+  row.occurred_ms = epochMs + Math.floor(numberAt(view, start + occurredAt) / 1_000);
+  const data = start + dataLengthAt;
+  const previous = nextOf(view, data);
+  let at = nextOf(view, previous);
+  row.version = isNull(view, at) ? null : numberAt(view, at + 4);
+  at = nextOf(view, at);
+  row.type = types.read(bytes, at + 4, nextOf(view, at));
+  at = nextOf(view, at);
+  row.key = bytes.toString('utf8', at + 4, nextOf(view, at));
+  at = nextOf(view, at);
+  row.row_id = isNull(view, at) ? row.key : bytes.toString('utf8', at + 4, nextOf(view, at));
+  at = nextOf(view, at);
+  row.customer = isNull(view, at) ? null : readUuid(bytes, at + 4, row.key);
+  at = nextOf(view, at);
+  row.app = apps.read(bytes, at + 4, nextOf(view, at));
+  at = nextOf(view, at);
+  row.actor = isNull(view, at) ? null : actors.read(bytes, at + 4, nextOf(view, at));
+  at = nextOf(view, at);
+  row.trace = isNull(view, at) ? null : traces.read(bytes, at + 4, nextOf(view, at));
+}
+
+/** A column begins with its length, which is negative if it is null. */
+const isNull = (view: DataView, column: number): boolean => view.getInt32(column) < 0;
+const nextOf = (view: DataView, column: number): number => column + 4 + Math.max(view.getInt32(column), 0);
 
 /** What is read of an event, until it is made. */
 const row: EventRow = {
