@@ -24,10 +24,11 @@ const epochMs = Date.UTC(2000);
 
 /** The JSON of so many events is parsed at once: parsing has a fixed cost, and one text beyond ASCII makes all of them take longer. */
 const parsedAtOnce = 64;
+const jsonSpace = 2 ** 16;
 
-/** Values of JSON, which are collected as bytes and parsed as one array. */
+/** Values of JSON, which are collected as bytes and parsed as one array. The space of large ones is given back. */
 class JsonTexts {
-  #space = Buffer.allocUnsafeSlow(2 ** 16);
+  #space = Buffer.allocUnsafeSlow(jsonSpace);
   #end = 0;
 
   add(bytes: Buffer, start: number, end: number): void {
@@ -47,6 +48,7 @@ class JsonTexts {
     this.#space[this.#end] = endBracket;
     const text = this.#space.toString('utf8', 0, this.#end + 1);
     this.#end = 0;
+    if (this.#space.length > 4 * jsonSpace) this.#space = Buffer.allocUnsafeSlow(jsonSpace);
     return parseJson(text) as unknown[];
   }
 }
