@@ -52,7 +52,8 @@ test('an event that was read ahead is the event that a query reads, whatever it 
   );
   const rows = many.map((event, n) => ({ position: n + 1, id: 9_000_000_000 + n, ...event }));
   await superuser.query(
-    `insert into sync.events (position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
+    `insert into sync.events (
+       position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
      select position, id, coalesce(type, 'support.read'), coalesce(key, 'key'), customer, coalesce(row_id, 'key'), version, 'platform',
        case position % 7 when 0 then 'foundation' else 'support' end, 'support_app', actor,
        case position when 100 then '{"n": 123456789012345678901, "m": 0.1}' else coalesce(data, '{}') end, coalesce(previous, '{}'), trace,
