@@ -42,7 +42,7 @@ const lookAheadMax = 20_000;
  * So far a share may be before another one (sync.take_shares): whether events behind that are blocked does not matter. For a share that was that far,
  * to look at 20,000 positions more took 50 ms for each step, and 4,000 more took 13; without them it takes 3 to 5.
  */
-const aheadMax = 5_000;
+export const aheadMax = 5_000;
 
 /** How many positions hold about so many events of these shares. */
 export const spanOf = (events: number, shares: ReadShares | null | undefined): number =>
@@ -114,7 +114,7 @@ const checkReadOfShares: Statement = {
   text: `select n.*, case when n.looked_until is not null then sync.first_blocked($1, $5, $4, n.looked_until) end as blocked
     from (
       ${checkRead.text}, case when $6::bigint is not null or sync.were_merged_lately() then
-        greatest($2, least($6, (select min(position) from sync.shares where subscription = $1) + ${aheadMax})) end as looked_until
+        greatest($2, least($6, (select min(position) from sync.shares where subscription = $1) + $7)) end as looked_until
       offset 0) n`,
 };
 
@@ -128,7 +128,14 @@ export type Ahead = {
   pageEnd: number;
   /** It was found that none of them has to wait for one of another share. */
   isUntied: boolean;
+  /** Otherwise that is looked for so far behind the last share, at most. */
+  reach: number;
 };
+
+/** How far it is looked for what ties shares: twice as far after each look that found nothing, because a look begins at the last share again. */
+export const reachAfter = (reach: number, isTied: boolean): number =>
+  isTied ? aheadMax : Math.min(reach * 2, reachMax);
+const reachMax = 20_000;
 
 /**
  * For a transaction that holds the subscription. Undefined if the log has other events there now, or if that cannot be told: the last
@@ -137,7 +144,7 @@ export type Ahead = {
 export async function renewBatch(
   on: Queryable,
   name: string,
-  { after, last: { position: until, id }, events: makeEvents, pageEnd, isUntied }: Ahead,
+  { after, last: { position: until, id }, events: makeEvents, pageEnd, isUntied, reach }: Ahead,
   shares?: ReadShares | null,
 ): Promise<Batch | undefined> {
   type Now = {
@@ -148,7 +155,7 @@ export async function renewBatch(
     looked_until?: number | null;
   };
   const answer = shares
-    ? on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front, isUntied ? null : pageEnd])
+    ? on.run<Now>(checkReadOfShares, [name, until, id, after, shares.front, isUntied ? null : pageEnd, reach])
     : on.run<Now>(checkRead, [name, until, id]);
   // Once the question is on its way: the events are made while the server answers.
   const [[now], events] = await Promise.all([answer, allSent().then(makeEvents)]);

@@ -103,6 +103,28 @@ test('a subscription that loses its place again and again has two pages read at 
   expect(positionsOf(await ahead.take(40, 1))).toEqual([41]);
 });
 
+test('what ties shares is looked for twice as far after each look that found nothing, and from near again when it was found', async () => {
+  const { copier, asked } = openBacklog();
+  const ahead = createReadAhead({ copier }, undefined);
+  ahead.begin(0, { shares: { front: [0], layout: 2, layoutBy: 'customer' }, head: 4_000 });
+  asked[0]?.give();
+  const reaches: unknown[] = [];
+  const looks: [number, boolean][] = [[1, false], [1, false], [5, false], [5, false], [5, true]];
+  for (const [n, [untied, isTied]] of looks.entries()) {
+    const { reach, isUntied } = (await ahead.take(n, 1)) as Ahead;
+    reaches.push([reach, isUntied]);
+    ahead.noteUntied(untied, isTied);
+  }
+  expect(reaches).toEqual([
+    [5_000, false],
+    [10_000, false],
+    [20_000, false],
+    [20_000, true],
+    [20_000, true],
+  ]);
+  expect(await ahead.take(5, 1)).toMatchObject({ reach: 5_000, isUntied: false });
+});
+
 test('events that a step had to leave are handed out again', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);

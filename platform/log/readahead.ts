@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Ahead, type ReadShares, spanOf } from './batch.ts';
+import { type Ahead, aheadMax, type ReadShares, reachAfter, spanOf } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { copiedColumns, eventsOf, nameOf, positionOf } from './copiedevents.ts';
 import { CopiedRows } from './copying.ts';
@@ -46,6 +46,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
   let next = 0;
   /** Up to here it is known that no event has to wait for one of another share. */
   let untied = 0;
+  let reach = aheadMax;
   /** The pages that are being read, also those that nobody wants any more. */
   const reading = new Set<Promise<unknown>>();
   const spare: CopiedRows[] = [];
@@ -73,6 +74,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
     spare.length = 0;
     from = undefined;
     untied = 0;
+    reach = aheadMax;
   }
 
   /** The next page, if it has events. */
@@ -132,6 +134,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         events: () => eventsOf(rows, first, end),
         pageEnd: endOf(rows),
         isUntied: from <= untied,
+        reach,
       };
     },
 
@@ -145,9 +148,10 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
       from = position;
     },
 
-    /** It was found that no event up to here has to wait for one of another share. */
-    noteUntied(until: number): void {
+    /** It was found that no event up to here has to wait for one of another share; or that the one behind it has to. */
+    noteUntied(until: number, isTied: boolean): void {
       untied = until;
+      reach = reachAfter(reach, isTied);
     },
 
     /** Settles when nothing is being read. */

@@ -241,7 +241,7 @@ export function startSubscription<Type extends EventType>(
     const whole = isExpected ? (read as Batch) : await readNext(tx, { after, limit, shares });
     const untied = (whole.blocked ?? Infinity) - 1;
     const last = Math.min(shares?.until ?? Infinity, untied);
-    if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied));
+    if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied), whole.blocked !== null);
     const { events, until, head, hasParked } = cutBatch(whole, last);
     if (until < whole.until) ahead.giveBack(whole.until, until);
     if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, { head, shares });
