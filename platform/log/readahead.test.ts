@@ -109,7 +109,13 @@ test('what ties shares is looked for twice as far after each look that found not
   ahead.begin(0, { shares: { front: [0], layout: 2, layoutBy: 'customer' }, head: 4_000 });
   asked[0]?.give();
   const reaches: unknown[] = [];
-  const looks: [number, boolean][] = [[1, false], [1, false], [5, false], [5, false], [5, true]];
+  const looks: [number, boolean][] = [
+    [1, false],
+    [1, false],
+    [5, false],
+    [5, false],
+    [5, true],
+  ];
   for (const [n, [untied, isTied]] of looks.entries()) {
     const { reach, isUntied } = (await ahead.take(n, 1)) as Ahead;
     reaches.push([reach, isUntied]);
