@@ -98,7 +98,9 @@ function listOf(claim: unknown): string[] {
 
 async function verify(provider: ProviderAccess, settings: SignInSettings, token: string): Promise<JWTPayload> {
   if (token.length > tokenCharactersMax || token.split('.').length !== 3) throw refuseToken('it is no JWT');
-  const { issuer, keys } = await provider.signature();
+  const { issuer, keys, verified } = await provider.signature();
+  const known = verified.find(token);
+  if (known) return known;
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer,
@@ -107,6 +109,7 @@ async function verify(provider: ProviderAccess, settings: SignInSettings, token:
       clockTolerance: clockToleranceSeconds,
       requiredClaims: ['exp', 'iat', 'sub'],
     });
+    verified.keep(token, payload);
     return payload;
   } catch (error) {
     throw describeFailure(error);

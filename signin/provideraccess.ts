@@ -2,6 +2,7 @@ import { askServer, Problem } from '@aether/http';
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import * as oidc from 'openid-client';
 import type { SignInSettings } from './settings.ts';
+import { rememberTokens, type VerifiedTokens } from './verifiedtokens.ts';
 
 /** The data of the identity provider, fetched when it is first needed. */
 export type ProviderAccess = {
@@ -15,7 +16,12 @@ export type ProviderAccess = {
   readKeys(): Promise<void>;
 };
 
-export type Signature = { issuer: string; keys: JWTVerifyGetKey & { reload(): Promise<void> } };
+export type Signature = {
+  issuer: string;
+  keys: JWTVerifyGetKey & { reload(): Promise<void> };
+  /** The tokens that were verified with them lately. */
+  verified: VerifiedTokens;
+};
 
 const timeoutMs = 5_000;
 /** A token with an unknown key makes us fetch the keys again, but not more often than this. */
@@ -59,7 +65,7 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
     if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
     const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs, [customFetch]: askServer };
     const keys = signature?.uri === uri ? signature.keys : createRemoteJWKSet(new URL(uri), options);
-    signature = { of, uri, issuer: name, keys };
+    signature = { of, uri, issuer: name, keys, verified: rememberTokens() };
     return signature;
   }
 

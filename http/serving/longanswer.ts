@@ -68,6 +68,14 @@ export class LongAnswer {
     );
   }
 
+  /**
+   * Sends what was written at once. Otherwise Node sends it when the program next waits, so that many writes are one: what is written within
+   * a request would wait for the rest of that request, its log entry and its own answer.
+   */
+  sendNow(): void {
+    if (this.#outgoing.writableCorked > 0) this.#outgoing.uncork(); // else a later write would never be sent
+  }
+
   /** Ends the answer because the server closes: the reader comes back when it is told, not together with all others. */
   goodbye(): void {
     if (!this.#isOver && !this.#outgoing.writableNeedDrain)

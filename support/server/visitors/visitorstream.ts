@@ -105,6 +105,7 @@ export function openVisitorStreams(
             else await readOn();
           }
           if (heard.length > 0 || answer.isOver) continue;
+          answer.sendNow();
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
