@@ -13,6 +13,7 @@ import pg from 'pg';
 import { Listeners, post } from './chatclient.ts';
 import { startIssuer } from './issuer.ts';
 import { quantile } from './measure.ts';
+import { settleWorker } from './settle.ts';
 
 /*
  * Open widgets, and messages to them: how long each takes from the sender to the other side, and the cost of an open
@@ -23,7 +24,8 @@ import { quantile } from './measure.ts';
  *
  * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has a different address. All servers, the one
  * by hand too, have small spaces for new objects (--max-semi-space-size=2, as npm start has): otherwise the growth of those spaces, and not
- * what a connection holds, is most of the memory. For the same reason each collects its garbage before its memory is read.
+ * what a connection holds, is most of the memory. For the same reason each collects its garbage before its memory is read. The messages begin
+ * when the worker has looked at the new customers once: the first row would have that beside it, and the last one not.
  */
 const { values: options } = parseArgs({
   options: {
@@ -60,6 +62,7 @@ try {
   const agent = await issuer.tokenFor('priya');
 
   const sessions = await openSessions(one);
+  await settleWorker(local);
   console.log(`${connections} open widgets, ${rate} messages/s for ${seconds} s. Node ${process.version}.\n`);
   console.log('| message | delivered | p50 ms | p99 ms | slowest ms |\n|---|--:|--:|--:|--:|');
   const before = await heldKb(one);

@@ -80,6 +80,34 @@ test('a reader that reads gets the last event and the end, and its connection se
   reader.destroy();
 });
 
+test('what is sent now leaves before the program next waits, and what is written after it arrives too', async () => {
+  const pendings: number[] = [];
+  const ready = Promise.withResolvers<void>();
+  write = async (answer, pending) => {
+    await turn(); // the head has left
+    answer.sendNow(); // nothing was written yet
+    answer.writeEvent({ data: 'first' });
+    pendings.push(pending());
+    answer.sendNow();
+    pendings.push(pending());
+    answer.writeEvent({ data: 'second' });
+    ready.resolve();
+    await untilOver(answer);
+    answer.sendNow();
+  };
+  const reader = ask();
+  let read = '';
+  reader.setEncoding('utf8').on('data', (chunk) => {
+    read += chunk;
+  });
+  await ready.promise;
+  const [written = 0, sent] = pendings;
+  expect([written > 0, sent]).toEqual([true, 0]);
+  await expect.poll(() => read).toMatch(/data: first\n\n[\s\S]*data: second\n\n/);
+  reader.destroy();
+  await expect.poll(() => ended).toBe(1);
+});
+
 test('a long answer has the headers of every answer, also for HTTP/1.0', async () => {
   write = async (answer) => {
     await answer.writeEvent({ data: 'here' });
