@@ -39,6 +39,8 @@ const [connections, rate, seconds] = [options.connections, options.rate, options
   number,
   number,
 ];
+/** Messages before each row that are not counted. */
+const warmUp = rate * 2;
 const widgetKey = 'bench-widget';
 const tenant = 'bench-tenant';
 
@@ -91,6 +93,10 @@ try {
       { Authorization: `Bearer ${token}`, 'X-Forwarded-For': addressOf(n % connections) },
     );
   };
+  // Once for each conversation. By hand there is nothing like it, so that it is a row of its own.
+  await measure('the first answer, which gives the agent the conversation', reply(one), listeners, {
+    count: Math.max(connections - warmUp, rate),
+  });
   await measure('agent → visitor, both on one server', reply(one), listeners);
   await measure('agent → visitor, on two servers', reply(other), listeners);
   const feed = new Listeners();
@@ -216,7 +222,7 @@ async function byTwenty(open: (n: number) => Promise<void>): Promise<void> {
 }
 
 /**
- * Warms up for two seconds, then sends at the rate for the given time, and waits until all messages have arrived.
+ * Warms up for two seconds, then sends at the rate for the given time, or so many, and waits until all messages have arrived.
  *
  * @throws Error if one has not arrived within half a minute.
  */
@@ -224,10 +230,9 @@ async function measure(
   what: string,
   send: (n: number, clientId: string) => Promise<unknown>,
   listeners: Listeners,
+  { count = rate * seconds } = {},
 ): Promise<void> {
   const sentAt = new Map<string, number>();
-  const warmUp = rate * 2;
-  const count = rate * seconds;
   const startedAt = performance.now();
   const sending: Promise<unknown>[] = [];
   const run = Math.random().toString(36).slice(2, 8);
