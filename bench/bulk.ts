@@ -11,6 +11,7 @@ import { insertCustomers, writeInChunks } from '@aether/platform/bulk';
 import { openConnection, readSettings } from '@aether/platform/log';
 import pg from 'pg';
 import { quantile } from './measure.ts';
+import { keepOldFiles } from './oldfiles.ts';
 import { printTable } from './tables.ts';
 
 /*
@@ -35,8 +36,6 @@ const { values: options } = parseArgs({
     fresh: { type: 'boolean', default: false },
   },
 });
-/** Of 16 MB each: enough for 50,000 customers and the numbering of their events. */
-const oldFiles = 40;
 const customers = Number(options.customers);
 const known = Number(options.known);
 const chunkSize = Number(options.chunk);
@@ -292,18 +291,6 @@ ${Math.round(Number(log[0]?.bytes) / 1_000 / customers)} kB of PostgreSQL's log 
   console.log(`
 - ${ratio <= 2 ? 'reached' : 'MISSED'}: the p99 of another writer at most doubled (${ratio.toFixed(1)}×)
 - ${quantile(numberedMeanwhile, 0.99) <= 15 ? 'reached' : 'MISSED'}: its events are numbered within 15 ms (p99 ${ms(numberedMeanwhile, 0.99)} ms)`);
-}
-
-/**
- * Gives the server old files of its log to write into, as one has that has run for a while: to make a new one takes a tenth of a second, and
- * everybody who commits waits for it (docs/configuration.md).
- */
-async function keepOldFiles(superuser: pg.Client): Promise<void> {
-  for (let n = 0; n < oldFiles; n++) {
-    await superuser.query(`select pg_logical_emit_message(false, 'bench', 'one more file')`);
-    await superuser.query('select pg_switch_wal()');
-  }
-  await superuser.query('checkpoint');
 }
 
 /** How many files of its log the server has made. */

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import pg from 'pg';
 import { median, quantile } from './measure.ts';
+import { keepOldFiles } from './oldfiles.ts';
 import { drainGraphileWorker, drainPgBoss } from './peers.ts';
 import { measurePeerWriters } from './peerwriters.ts';
 import { measureReaders } from './readers.ts';
@@ -59,11 +60,16 @@ await chmod(folder, 0o755);
 let local: LocalServer | undefined;
 const children: ChildProcess[] = [];
 try {
-  local = await startLocal({ folder, database, port: 54510, settings: { shared_buffers: '1GB', max_wal_size: '8GB' } });
+  local = await startLocal({
+    folder,
+    database,
+    port: 54510,
+    settings: { shared_buffers: '1GB', min_wal_size: '1GB', max_wal_size: '8GB' },
+  });
   await bootstrap(local.adminUrl, { database, passwords: {} });
   await migrate(local.urlOf('platform_migrator'));
   const writers = await openWriters(local);
-  const ids = await makeCustomers(writers[0] as pg.Client);
+  const ids = await makeCustomers(local, writers[0] as pg.Client);
   const sequencer = await startChild(
     fileURLToPath(import.meta.resolve('@aether/sync/main')),
     [],
@@ -100,11 +106,16 @@ async function openWriters(server: LocalServer): Promise<pg.Client[]> {
   );
 }
 
-async function makeCustomers(client: pg.Client): Promise<string[]> {
+/** Some customers, of whom the planner knows: autovacuum would have told it by the time that a system has so many. */
+async function makeCustomers(server: LocalServer, client: pg.Client): Promise<string[]> {
   const { rows } = await client.query(
     `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench'
       from generate_series(1, ${customersCount}) n returning id`,
   );
+  const superuser = new pg.Client({ connectionString: server.server.superuserUrl(database) });
+  await superuser.connect();
+  await superuser.query('vacuum (analyze)');
+  await superuser.end();
   return rows.map((row) => row.id);
 }
 
@@ -137,19 +148,35 @@ async function write(writers: pg.Client[], ids: string[], rate: number | undefin
   return { committed, perSecond: (committed.size / (performance.now() - startedAt)) * 1_000 };
 }
 
+/** How long it is written before it is measured: programs are compiled while they run, and server connections read their catalogs. */
+const warmUpMs = 3_000;
+
+/**
+ * It is measured what a system takes that has run for a while: its worker has looked through the customers, for duplicates and for what is wrong
+ * with them, the server has files of its log to write into, and all processes have done the same work before.
+ */
 async function measureLatency(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {
   console.log(
     '\nCommit → handled, in another process\n\n| how | writes/s | p50 ms | p99 ms | → numbered p50 | p99 | numbered → handled p50 | p99 | events numbered at once | handled at once |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
   );
   const sync = new pg.Client({ connectionString: server.urlOf('sync_app') });
   await sync.connect();
+  await write(writers, ids, 1_000, warmUpMs);
+  const superuser = new pg.Client({ connectionString: server.server.superuserUrl(database) });
+  await superuser.connect();
+  await keepOldFiles(superuser);
+  await superuser.query('update sync.quality_scans set asked_at = clock_timestamp() where rounds = 0');
+  await until(superuser, 'select bool_and(rounds > 0 and place is null) as done from sync.quality_scans');
+  await superuser.end();
   for (const mode of ['subscribe', 'follow']) {
     const subscriber = await startChild(here('./subscriber.ts'), [mode], server.urlOf('support_app'));
     const handledAt = new Map<string, bigint>();
     subscriber.on('message', ({ handled = [] }: { handled?: [string, number, string][] }) => {
       for (const [key, version, at] of handled) handledAt.set(`${key} ${version}`, BigInt(at));
     });
+    await write(writers, ids, 1_000, warmUpMs);
     for (const rate of [20, 1_000, undefined]) {
+      await workerRests();
       const { committed, perSecond } = await write(writers, ids, rate, seconds * 1_000);
       const endsAt = performance.now() + 60_000;
       while ([...committed.keys()].some((change) => !handledAt.has(change)) && performance.now() < endsAt)
@@ -262,11 +289,22 @@ async function measureWriters(server: LocalServer, writers: pg.Client[], ids: st
   );
 }
 
+/** Waits until the worker is at rest: a new database has been looked through for duplicates by then. */
+async function workerRests(): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const worker = Number(children[0]?.pid);
+  for (let rests = 0; rests < 5; ) {
+    const before = cpuSeconds(worker);
+    await wait(200);
+    rests = cpuSeconds(worker) - before <= 0.01 ? rests + 1 : 0;
+  }
+}
+
 type Written = { perSecond: number; microseconds: Record<(typeof usedBy)[number], number>; walBytes: number };
 
 /**
- * Measures a phase of writing, with the processor time of all that took part. It begins when the worker is at rest: a new database has been
- * looked through for duplicates by then. What the worker puts off counts, too: the processor's time is taken when it is at rest again.
+ * Measures a phase of writing, with the processor time of all that took part. It begins when the worker is at rest. What the worker puts off
+ * counts, too: the processor's time is taken when it is at rest again.
  */
 async function measurePhase(
   owner: pg.Client,
@@ -288,13 +326,6 @@ async function measurePhase(
       bench: sum([process.pid]),
     };
     return { lsn: rows[0]?.lsn, used };
-  };
-  const workerRests = async () => {
-    for (let rests = 0; isLinux && rests < 5; ) {
-      const before = cpuSeconds(worker);
-      await wait(200);
-      rests = cpuSeconds(worker) - before <= 0.01 ? rests + 1 : 0;
-    }
   };
   await workerRests();
   const before = await take();

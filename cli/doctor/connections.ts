@@ -2,10 +2,10 @@ import { type Login, loginNames } from '@aether/database';
 import type pg from 'pg';
 import type { Finding } from './findings.ts';
 
-/** Beside its pool, a process of an app opens two for short statements, two that listen, and one for its heartbeat. */
-const besidePool = 5;
+/** Beside its pool, a process of an app opens two for short statements, one that listens, and one for its heartbeat. */
+const besidePool = 4;
 /** Past a transaction pooler an app only listens. */
-const pastPooler = 2;
+const pastPooler = 1;
 /** A worker, while it imports. */
 const ofWorker = 11;
 /** The command, migrations, and what the console opens under its two other logins. */

@@ -145,7 +145,7 @@ describe('a login', () => {
         given: only('support_app'),
       }),
     ).toEqual([
-      expect.stringMatching(/^warning connections support_app: may have 20 connections, and needs 30 during an update/),
+      expect.stringMatching(/^warning connections support_app: may have 20 connections, and needs 28 during an update/),
     ]);
   });
 
@@ -408,8 +408,8 @@ describe('the server', () => {
 
   test('with fewer connections than the processes open is told the numbers', async () => {
     expect(await complaints(only('support_app'), { processes: 2 })).toEqual([
-      expect.stringMatching(/^warning connections : max_connections = 200 .*up to 124, and 236 during an update/),
-      expect.stringMatching(/^warning connections console_app: may have 40 connections, and needs 60/),
+      expect.stringMatching(/^warning connections : max_connections = 200 .*up to 118, and 224 during an update/),
+      expect.stringMatching(/^warning connections console_app: may have 40 connections, and needs 56/),
     ]);
     expect((await complaints(only('support_app'), { processes: 2, poolMax: 40 }))[0]).toMatch(/^wrong connections : /);
   });

@@ -401,7 +401,7 @@ export function startSubscription<Type extends EventType>(
           });
         if (carefulSteps > 0 && --carefulSteps === 0) lost.clear();
         if (!outlook.hasMore) {
-          await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
+          await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, types, signal: stopping.signal });
           restMs = gatherMs;
         }
         if (handled > 0) restMs = Math.max(restMs, Math.min(restFactor * tookMs, restMaxMs));

@@ -14,11 +14,13 @@ const stopWithinMs = 1_000;
 const stepMsMax = 15_000;
 /** So long at least it rests between two steps, also if a repair that is at work leaves it none. */
 const restMsMin = 10;
+/** While nobody waits it takes a twentieth of the time at most. On a busy machine, where a step takes longer, it rests for longer. */
+const restFactor = 19;
 
 /**
- * Looks for what is wrong with the records, a step of about 50 ms every `everyMs`, until it is stopped: see 0010_quality.sql. While
- * somebody waits for a whole round, the steps follow each other with pauses that are as long as the steps. Any number of workers may run
- * it: each scan is at one of them. A scan whose steps end in an error holds up no other.
+ * Looks for what is wrong with the records, a step of about 50 ms every `everyMs` or less often, until it is stopped: see 0010_quality.sql.
+ * While somebody waits for a whole round, the steps follow each other with pauses that are as long as the steps. Any number of workers may
+ * run it: each scan is at one of them. A scan whose steps end in an error holds up no other.
  */
 export function startQualityScans({
   url,
@@ -47,7 +49,9 @@ export function startQualityScans({
     const took = performance.now() - began;
     if (done?.fault)
       onError(new Error(`A step of the scan of ${done.scan} was undone by an error of the database: ${done.fault}.`));
-    return done?.is_asked && !done.fault ? Math.min(Math.max(took, restMsMin), everyMs) : everyMs;
+    return done?.is_asked && !done.fault
+      ? Math.min(Math.max(took, restMsMin), everyMs)
+      : Math.max(everyMs, took * restFactor);
   }
 
   const running = (async () => {

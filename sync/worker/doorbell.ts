@@ -5,6 +5,8 @@ import type { Line } from './line.ts';
 export const queueMs = 400;
 
 const lock = '7271, 1';
+/** Of those who wrote while no leader's lease held, and so did not ring. */
+const unledLock = '7271, 3';
 
 /**
  * The doorbell (see sync.ring). A writer that can share its lock stays silent, because the sequencer is awake; a writer that cannot share it
@@ -14,6 +16,9 @@ const lock = '7271, 1';
  * then lets a second connection join the lock's queue. PostgreSQL lets nobody share a lock for which an exclusive request waits, so from
  * then on every other writer rings, and the sequencer may sleep. When the long transaction ends, the second connection gets the lock and
  * wakes the sequencer for the events that were committed in silence. So neither costs latency, and nothing is polled.
+ *
+ * Nobody rings for a sequencer whose lease is over: it may be stopped, and who rings holds up all others who do. Such a writer shares a second
+ * lock, and the sequencer that leads next, or again, falls asleep only when it finds that free. Then it has seen all that they committed.
  */
 export type Doorbell = ReturnType<typeof createDoorbell>;
 
@@ -45,7 +50,11 @@ export function createDoorbell(
 
   return {
     async take(): Promise<boolean> {
-      return (await line.query<{ mine: boolean }>(`select pg_try_advisory_lock(${lock}) as mine`))[0]?.mine ?? false;
+      const [row] = await line.query<{ mine: boolean }>(
+        `select case when not pg_try_advisory_lock(${lock}) then false when pg_try_advisory_xact_lock(${unledLock}) then true
+           else not pg_advisory_unlock(${lock}) end as mine`,
+      );
+      return row?.mine ?? false;
     },
     async release(): Promise<void> {
       await line.query(`select pg_advisory_unlock(${lock})`);

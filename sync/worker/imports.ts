@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
+import { listenOn } from '@aether/platform/log';
 import { endJob, type Job, type JobEnd, type JobKind, type JobProgress, keepJob, takeJob } from '../imports/jobs.ts';
 import { createImportThread, type ThreadEnd } from './importthread.ts';
 import { createLine, type Line } from './line.ts';
@@ -44,16 +45,13 @@ export function startImports(options: ImportWorkerOptions): ImportWorker {
   /** The lanes share one connection. */
   function openLine(): Promise<Line> {
     if (opening && !line?.isLost()) return opening;
-    const opened = createLine({
-      url,
-      name: 'aether-imports',
-      answerMs,
-      onNotified: () => news.dispatchEvent(new Event('job')),
-    });
+    const opened = createLine({ url, name: 'aether-imports', answerMs });
     line = opened;
-    opening = opened.open(`set statement_timeout = ${answerMs}; listen sync_import_jobs`).then(() => opened);
+    opening = opened.open(`set statement_timeout = ${answerMs}`).then(() => opened);
     return opening;
   }
+  const tell = () => void news.dispatchEvent(new Event('job'));
+  const listener = listenOn('sync_import_jobs', url, { onConnected: tell, onNotified: tell });
   const running = Promise.all(lanes.map((lane) => runLane(lane, { ...options, openLine, news }, stopping.signal))).then(
     () => line?.close(),
   );
@@ -61,7 +59,7 @@ export function startImports(options: ImportWorkerOptions): ImportWorker {
     async stop() {
       stopping.abort();
       const timer = setTimeout(() => line?.cut(), stopWithinMs / 2);
-      await Promise.race([running, wait(stopWithinMs, undefined, { ref: false })]);
+      await Promise.race([Promise.all([running, listener.close()]), wait(stopWithinMs, undefined, { ref: false })]);
       clearTimeout(timer);
     },
   };

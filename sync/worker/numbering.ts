@@ -26,6 +26,8 @@ export function createNumbering(
   let size = batchMax;
   // At this position the next partitions are asked for.
   let partitionsDueAt = 0;
+  /** Goes on while the next batch gathers. */
+  let raising: Promise<void> = Promise.resolve();
 
   /** Asks long before the last partition is full, so that a partition that cannot be made now is made later. */
   async function addPartitions(): Promise<void> {
@@ -48,6 +50,7 @@ export function createNumbering(
     },
     /** Numbers one batch and thereby renews the lease. @throws TermOver when another worker leads: then nothing was numbered */
     async number(): Promise<Batch> {
+      await raising;
       const sentAt = performance.now();
       // One statement: a line that goes silent meanwhile leaves no open transaction behind.
       const values = [size, floor.id(), lease.term() ?? 0, lease.leaseMs];
@@ -57,7 +60,8 @@ export function createNumbering(
       head = batch?.head ?? head;
       const isFull = moved >= size;
       size = isFull ? Math.min(size * 2, batchMax * backlogFactor) : batchMax;
-      await floor.raise({ moved, hasMore: isFull });
+      raising = floor.raise({ moved, hasMore: isFull });
+      raising.catch(() => {}); // thrown by the next batch
       if (head >= partitionsDueAt) await addPartitions();
       return { moved, head, isFull };
     },

@@ -293,6 +293,79 @@ describe('the lease', () => {
   });
 });
 
+describe('a sequencer that is stopped in its sleep', () => {
+  /** Counts the transactions that ring. */
+  async function countRings() {
+    const ear = await database.connect('postgres');
+    let heard = 0;
+    ear.on('notification', () => heard++);
+    await ear.query('listen sync_outbox');
+    return async () => {
+      await ear.query('select 1'); // what was sent before arrives before the answer
+      return heard;
+    };
+  }
+  const write = (client: pg.Client, customer = customers[8]) =>
+    client.query('update platform.customers set name = $2 where id = $1', [customer, `Stopped ${Math.random()}`]);
+
+  test('is rung for as long as its lease holds, by everybody who commits', async () => {
+    const stopped = await database.connect('sync_app');
+    await stopped.query(`select sync.take_lease('stopped', 10000)`);
+    await stopped.query('select pg_advisory_lock(7271, 1)');
+    const rings = await countRings();
+    for (let n = 0; n < 3; n++) await write(app);
+    expect(await rings()).toBe(3);
+    await superuser.query(`select setval('sync.lease_ends_ms', 0)`);
+  });
+
+  test('makes none of the writers ring when its lease is over, and the next one numbers what they wrote', async () => {
+    const stopped = await database.connect('sync_app');
+    await stopped.query('select pg_advisory_lock(7271, 1)');
+    await superuser.query(`select setval('sync.lease_ends_ms', 0)`);
+    const rings = await countRings();
+    const before = await headPosition();
+    const writers = await Promise.all(Array.from({ length: 16 }, () => database.connect('foundation_app')));
+    await Promise.all(
+      writers.map(async (writer, n) => {
+        for (let m = 0; m < 5; m++) await write(writer, customers[n]);
+      }),
+    );
+    expect(await rings()).toBe(0);
+    start();
+    await until(async () => (await headPosition()) === before + 16 * 5);
+  });
+
+  test('and one that leads next does not sleep past what was written in silence and commits later', async () => {
+    const stopped = await database.connect('sync_app');
+    await stopped.query('select pg_advisory_lock(7271, 1)');
+    await superuser.query(`select setval('sync.lease_ends_ms', 0)`);
+    const silent = await database.connect('foundation_app');
+    await silent.query('begin');
+    await write(silent);
+    await stopped.query('select pg_advisory_unlock(7271, 1)');
+    const sequencer = start({ pollMs: undefined });
+    await until(() => sequencer.state().naps > 0);
+    const before = await headPosition();
+    await silent.query('commit');
+    await until(async () => (await headPosition()) === before + 1);
+  });
+
+  test('numbers what was written in silence when it goes on', async () => {
+    const sequencer = start({ pollMs: undefined });
+    await until(() => sequencer.state().naps > 0);
+    const rings = await countRings();
+    const before = await headPosition();
+    const written = app.query(
+      `do $$ begin perform pg_sleep(1.2); update platform.customers set name = 'Silent ' || random() where id = '${customers[9]}'; end $$`,
+    );
+    await wait(20);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000); // the whole process stands still
+    await written;
+    await until(async () => (await headPosition()) === before + 1);
+    expect(await rings()).toBe(0);
+  });
+});
+
 describe('while a transaction that has written stays open', () => {
   let slow: pg.Client;
   beforeEach(async () => {

@@ -257,7 +257,10 @@ function openSession(
       const leftMs = endsAt - performance.now();
       if (leftMs <= 0) return;
       await rest(Math.min(leftMs, leaseMs / renewalsPerLease));
-      if (!isOver() && !stopped.aborted) await lease.renew();
+      if (isOver() || stopped.aborted) return;
+      const isLate = !lease.isHeld();
+      await lease.renew();
+      if (isLate) rung = true;
     }
   }
 
