@@ -1,5 +1,5 @@
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { connectPlatform } from '../platform.ts';
 import type { Signal } from './signals.ts';
 
@@ -46,6 +46,25 @@ test('a signal does not reach the other app', async () => {
     await foundation.signals.send({ from: 'foundation' });
   });
   expect(new Set(heard.map(({ from }) => from))).toEqual(new Set(['foundation']));
+});
+
+test('all that a process hears comes over one connection, which stays for the others when one of them has ended', async () => {
+  const variables = { PLATFORM_DB_URL: database.url('support_app') };
+  const [one, two] = [await connectPlatform({ app: 'support', variables }), await connect('support')];
+  const say = () => two.signals.send({ kind: 'typing', session_id: 'b' });
+  await hears(one, say);
+  one.events.follow().next();
+  two.events.follow().next();
+  await vi.waitUntil(() => one.events.isLive() && two.events.isLive(), { timeout: 30_000 });
+  const superuser = await database.connect('postgres');
+  const { rows } = await superuser.query(
+    `select count(*)::integer as listening from pg_stat_activity
+      where datname = current_database() and application_name = 'aether-listener' and usename = 'support_app'`,
+  );
+  expect(rows).toEqual([{ listening: 1 }]);
+  await one.close();
+  expect(await hears(two, say)).toEqual({ kind: 'typing', session_id: 'b' });
+  expect(two.events.isLive()).toBe(true);
 });
 
 test('behind a transaction pooler a signal reaches its own process', async () => {

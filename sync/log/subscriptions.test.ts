@@ -245,6 +245,24 @@ describe('a subscriber', () => {
     expect(await parked(name)).toMatchObject([{ key: poisoned.id, state: 'retrying' }]);
   });
 
+  test('sleeps while there are events of other types, and wakes at one of its own', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    const subscription = await subscribe(name, note(name), { pollMs: 60_000 });
+    const head = async () => Number((await platform.sync.query('select sync.head() as head')).rows[0].head);
+    await change(customer);
+    await until(async () => (await handled(name)).length === 1);
+    const { turns } = subscription.progress();
+    for (let n = 0; n < 20; n++) {
+      const before = await head();
+      await newCustomer();
+      await until(async () => (await head()) > before);
+    }
+    await change(customer);
+    await until(async () => (await handled(name)).length === 2);
+    expect(subscription.progress().turns - turns).toBeLessThan(10);
+  });
+
   test('that lets events gather gets those of a while together', async () => {
     const customer = await newCustomer();
     const batches: number[][] = [];
