@@ -98,12 +98,13 @@ const renewalsPerLease = 3;
 /** A batch of so many is worth its cost, as when one transaction wrote them, and the events of others wait. */
 const worthwhile = 500;
 /**
- * A rest is a multiple of what a batch takes at present, so that numbering and its readers leave the machine to the writers: short on an
- * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. It is the median of
+ * A rest is a multiple of what a batch takes at present, less a millisecond, so that numbering and its readers leave the machine to the writers: short
+ * on an idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. It is the median of
  * the last ones: one that waited 150 ms for a lock says nothing about the next, and as a part of a mean it kept them all waiting. But it is no
  * longer than a millisecond for each event of the last batch: where few come, nothing is saved by letting them wait.
  */
 const restPerBatch = 2;
+const restLessMs = 1;
 const restPerEventMs = 1;
 const batchesKept = 15;
 const pacingMaxMs = 25;
@@ -281,7 +282,8 @@ function openSession(
   }
   function pacing(moved: number): number {
     const median = batchesMs.toSorted((a, b) => a - b)[batchesMs.length >> 1] ?? pacingMs;
-    return Math.min(Math.max(pacingMs, Math.min(median * restPerBatch, moved * restPerEventMs)), pacingMaxMs);
+    const gathering = Math.min(median * restPerBatch - restLessMs, moved * restPerEventMs);
+    return Math.min(Math.max(pacingMs, gathering), pacingMaxMs);
   }
 
   /** Sleeps with the doorbell taken until a writer rings. @returns the batch that is there then */
