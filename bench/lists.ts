@@ -46,6 +46,7 @@ type Asked = { name: string; filters?: CustomerFilters; sort?: CustomerList['sor
 const lists: Asked[] = [
   { name: 'everybody, newest first' },
   { name: 'everybody by name', sort: 'name' },
+  { name: 'everybody by address', sort: 'email' },
   { name: 'everybody by tier', sort: 'tier' },
   { name: 'everybody by last change', sort: 'updated' },
   { name: 'everybody by company', sort: 'company' },
