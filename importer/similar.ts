@@ -61,6 +61,7 @@ export async function findSimilar(
     const others = new Set(id === undefined ? [] : beside.get(id));
     const cutOff = new Set<string>();
     for (const { key, block } of keys[at] as BlockKey[]) {
+      if (!holders.has(key)) continue;
       const ids = holders.get(key);
       if (ids === undefined) cutOff.add(block);
       else for (const other of ids) if (others.size < comparedMax) others.add(other);
@@ -88,12 +89,13 @@ export async function findSimilar(
   }));
 }
 
-/** Who has each key; undefined where too many have it. */
+/** Who has each key; undefined where too many have it. Nobody has one that is not in it. */
 async function findHolders(on: Asked, keys: readonly BlockKey[]): Promise<Map<number, Set<string> | undefined>> {
   const mosts = new Map(keys.map(({ key, rowsMax }) => [key, rowsMax]));
   if (mosts.size === 0) return new Map();
   const rows = await on.query<{ key: number | string; customers: string[] | null }>(
-    'select * from sync.find_by_match_keys($1, $2)',
+    // Most keys are those of nobody: what is not answered is not parsed.
+    `select * from sync.find_by_match_keys($1, $2) where customers is distinct from '{}'`,
     [[...mosts.keys()], [...mosts.values()]],
   );
   return new Map(rows.map(({ key, customers }) => [Number(key), customers === null ? undefined : new Set(customers)]));
@@ -108,6 +110,7 @@ function addSought(
   for (const [at, { id }] of sought.entries()) {
     if (id === undefined) continue;
     for (const { key, rowsMax } of keys[at] as BlockKey[]) {
+      if (!holders.has(key)) holders.set(key, new Set());
       const ids = holders.get(key)?.add(id);
       if (ids && ids.size > rowsMax) holders.set(key, undefined);
     }

@@ -96,10 +96,12 @@ type Known = Pick<Frequencies, 'persons' | 'names' | 'cities' | 'companies' | 'd
 
 /** How common the values of a small table are in the list of the model. */
 export function frequenciesOf({ texts }: PersonTable, { words, rarest, persons }: MatchModel): Known {
-  const count = (kind: Kind) =>
-    Uint32Array.from({ length: texts.size }, (_, number) =>
-      number === 0 ? 0 : Math.round((words.get(wordOf(kind, texts.hashOf(number))) ?? rarest) * onePerson),
-    );
+  const count = (kind: Kind) => {
+    const counts = new Uint32Array(texts.size);
+    for (let number = 1; number < texts.size; number++)
+      counts[number] = Math.round((words.get(wordOf(kind, texts.hashOf(number))) ?? rarest) * onePerson);
+    return counts;
+  };
   return {
     persons: persons * onePerson,
     names: count('name'),
