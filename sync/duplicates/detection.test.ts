@@ -21,6 +21,7 @@ beforeAll(async () => {
   const detection = startDetection({
     database: { ...readSettings({ PLATFORM_DB_URL: url }), directUrl: url },
     everyMs: 100,
+    gatherMs: 20,
     onError: (error) => errors.push(error),
   });
   atEnd(() => detection.stop());

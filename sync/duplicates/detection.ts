@@ -50,7 +50,7 @@ const batchMax = 400;
  * A look costs 3.8 ms of processor for each batch and a tenth of one for each customer, and who has changed several times is looked at once: one
  * for each event would cost the writers a fifth of the machine.
  */
-const gatherMs = 1_000;
+const gatherMsDefault = 1_000;
 /**
  * Looks take a sixth of the time at most: while many write, they are put off, and are made up for afterwards. Without a rest they took a
  * fifth of what sixteen writers could do.
@@ -66,10 +66,13 @@ const lookLock = 7_273;
 export function startDetection({
   database,
   everyMs = 5_000,
+  gatherMs = gatherMsDefault,
   onError,
 }: {
   /** How to reach the platform database as sync_app, past any transaction pooler. */
   database: Settings & { directUrl: string };
+  /** How long events gather before a look. */
+  gatherMs?: number;
   /** How often it is looked whether there is a walk or a model to make. */
   everyMs?: number;
   onError: (error: unknown) => void;
