@@ -487,6 +487,30 @@ describe('orphans', () => {
   });
 });
 
+test('customers are looked at by their ids, also before statistics were ever taken of them', async () => {
+  const id = await person();
+  await superuser.query('begin');
+  try {
+    await superuser.query(`insert into platform.customers (email, email_key, name, created_by_app)
+      select m, m, 'Many ' || n, 'foundation' from generate_series(1, 300) n, concat('many', n, '@many.example') m`);
+    await superuser.query(`delete from pg_statistic where starelid = 'platform.customers'::regclass`);
+    const readBy = async () =>
+      Number(
+        (
+          await superuser.query(
+            `select sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) as rows from pg_index i
+             where i.indrelid = 'platform.customers'::regclass`,
+          )
+        ).rows[0].rows,
+      );
+    const before = await readBy();
+    await superuser.query('select sync.find_in_customers(array[$1]::uuid[])', [id]);
+    expect((await readBy()) - before).toBeLessThan(50);
+  } finally {
+    await superuser.query('rollback');
+  }
+});
+
 describe('a scan', () => {
   const step = async (rows: number) => (await sync.query('select * from sync.quality_step($1)', [rows])).rows[0];
 
