@@ -1,8 +1,9 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type LocalServer, startLocal } from '@aether/database';
+import pg from 'pg';
 import { fillCustomers } from './customers.ts';
 import { compareCold } from './lookupscold.ts';
 import { type Call, openSubject, poolMax, rawStatements, type Subject } from './lookupsides.ts';
@@ -16,6 +17,7 @@ import { type Measurement, measure, median } from './measure.ts';
  *   npm run bench:lookups -- --customers 100000 --seconds 1
  *   npm run bench:lookups -- --customers 100000 --customers 10000000 --rounds 3     a quarter of an hour, 20 GB of the disk
  *   npm run bench:lookups -- --cold            each address once, on a server that was just started
+ *   npm run bench:lookups -- --folder /var/tmp/lookups     keeps the filled databases there for the next run
  *
  * Both sides, and databases of all sizes, take turns in short rounds, so that a noisy machine is noisy for all of them; ratios are
  * medians over the rounds.
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     cold: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '5' },
+    folder: { type: 'string' },
   },
 });
 const sizes = (options.customers ?? (options.cold ? ['150000'] : ['100000', '2000000'])).map(Number);
@@ -37,7 +40,8 @@ const rounds = Number(options.rounds);
 
 type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
 
-const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'aether-bench-')));
+await mkdir(folder, { recursive: true });
 await chmod(folder, 0o755);
 const subjects: Subject[] = [];
 let local: LocalServer | undefined;
@@ -66,11 +70,21 @@ try {
       await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs(subject.customers) });
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }
-  if (!options.cold) print(lines.sort((a, b) => a.customers - b.customers));
+  const huge = await askHugePages(local);
+  if (!options.cold) print(lines.sort((a, b) => a.customers - b.customers), huge);
 } finally {
   for (const subject of subjects) await subject.close();
-  await local?.server.stop('immediate');
-  await rm(folder, { recursive: true, force: true });
+  await local?.server.stop(options.folder ? 'fast' : 'immediate');
+  if (!options.folder) await rm(folder, { recursive: true, force: true });
+}
+
+/** Whether the server's memory is in huge pages, so that a connection touches few pages for the first time: see docs/benchmarks.md. */
+async function askHugePages({ server }: LocalServer): Promise<string> {
+  const superuser = new pg.Client({ connectionString: server.superuserUrl() });
+  await superuser.connect();
+  const { rows } = await superuser.query('show huge_pages_status');
+  await superuser.end();
+  return rows[0].huge_pages_status;
 }
 
 async function compare(call: Call, callers: number): Promise<Line[]> {
@@ -101,11 +115,11 @@ function middle(measurements: Measurement[]): Measurement {
   };
 }
 
-function print(lines: Line[]): void {
+function print(lines: Line[], hugePages: string): void {
   const figure = ({ perSecond, p50Ms, p99Ms }: Measurement) =>
     `${Math.round(perSecond).toLocaleString('en')} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)}`;
   console.log(
-    `Pools of ${poolMax} connections, ${rounds} rounds of ${roundMs} ms a side, medians. Node ${process.version}, PostgreSQL 18.\n`,
+    `Pools of ${poolMax} connections, ${rounds} rounds of ${roundMs} ms a side, medians. Node ${process.version}, PostgreSQL 18, huge pages ${hugePages}.\n`,
   );
   console.log(
     '| call | customers | callers | raw /s | p50 ms | p99 ms | platformDb /s | p50 ms | p99 ms | platformDb ÷ raw |',

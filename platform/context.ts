@@ -53,7 +53,12 @@ const contextByEmail = prepareLookup(
   `select ${contextColumns}, e.email_key as asked
    from platform.customer_emails e ${joinContext('e.customer_id')}
    where e.email_key`,
-  { rowMode: 'array' },
+  {
+    rowMode: 'array',
+    ofMany: (isAsked) =>
+      `select ${contextColumns}, c.asked from crm.context_by_address c left join platform.companies o on o.id = c.company_id
+       where c.asked ${isAsked}`,
+  },
 );
 const contextById = prepareLookup(
   'customer-context-by-id',
