@@ -3,6 +3,7 @@ import { type Submitted, submit } from './driverquery.ts';
 import { limit } from './limits.ts';
 import type { DriverQuery } from './pool.ts';
 import { type Parser, type RowReader, readValues } from './rows.ts';
+import { runAgain } from './runagain.ts';
 
 /*
  * A named statement of which a connection already knows the columns. The driver asks for their description at every run, which the server
@@ -21,8 +22,6 @@ type Columns = {
 /** What the driver's query and connection do beyond what the types declare. */
 interface Wire {
   parsedStatements: Record<string, string>;
-  describe(message: object): void;
-  sync(): void;
   _send(message: Buffer): void;
 }
 interface DriverInternals {
@@ -41,29 +40,17 @@ interface DriverClient {
 }
 const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
 
-/** A connection of which the same messages go out, but for the request for a description and as one; and the columns that are known. */
-type Known = { wire: Wire; columns: Map<string, Columns> };
-const knownOf = new WeakMap<Wire, Known>();
+/** The columns of the statements of a connection, by their names. */
+const known = new WeakMap<Wire, Map<string, Columns>>();
 
-function know(wire: Wire): Known {
-  let messages: Buffer[] = [];
-  const brief: Pick<Wire, 'describe' | 'sync' | '_send'> = {
-    describe() {},
-    _send: (message) => void messages.push(message),
-    sync() {
-      wire.sync.call(brief); // the last one
-      const all = Buffer.concat(messages);
-      messages = [];
-      wire._send(all);
-    },
-  };
-  const known = { wire: Object.assign(Object.create(wire), brief), columns: new Map() };
-  knownOf.set(wire, known);
-  return known;
+function columnsOf(wire: Wire): Map<string, Columns> {
+  const columns = known.get(wire) ?? new Map<string, Columns>();
+  known.set(wire, columns);
+  return columns;
 }
 
 class NamedQuery extends DriverQueryClass implements RowReader {
-  #known: Known | undefined;
+  #columns: Map<string, Columns> | undefined;
   readonly #isArray: boolean;
 
   constructor({ text, values, name, rowMode }: DriverQuery) {
@@ -75,21 +62,21 @@ class NamedQuery extends DriverQueryClass implements RowReader {
 
   override prepare(wire: Wire): void {
     const name = this.name as string;
-    const known = knownOf.get(wire) ?? know(wire);
-    this.#known = known;
-    const columns = wire.parsedStatements[name] === this.text ? known.columns.get(name) : undefined;
-    if (!columns) {
+    this.#columns = columnsOf(wire);
+    const columns = wire.parsedStatements[name] === this.text ? this.#columns.get(name) : undefined;
+    const message = columns && runAgain(name, this.values ?? []);
+    if (!message) {
       super.prepare(wire);
       return;
     }
     Object.assign(this._result, columns);
-    super.prepare(known.wire);
+    wire._send(message);
   }
 
   override handleRowDescription(message: object): void {
     super.handleRowDescription(message);
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
-    this.#known?.columns.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
+    this.#columns?.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
   giveUp(stream: { destroy(): void }): void {
