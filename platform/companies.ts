@@ -50,14 +50,18 @@ export type CompanyCalls = ReturnType<typeof companyCalls>;
 
 /** The calls of platformDb about companies. */
 export function companyCalls(connection: Connection, reads: Reads) {
-  const fetchMany = async (on: Queryable, ids: string[]) =>
-    new Map((await runLookup<Company>(on, byId, ids)).map((company) => [company.id, company]));
-  const coalescedById = coalesceReads(fetchMany, reads, connection.lookupCounts);
+  const coalescedById = coalesceReads<string, Company>(
+    async (on, ids, tell) => {
+      for (const company of await runLookup<Company>(on, byId, ids)) tell(company.id, company);
+    },
+    reads,
+    connection.lookupCounts,
+  );
 
   async function getCompanyById(id: string, { tx }: InTransaction = {}): Promise<Company | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
-    return tx ? ((await fetchMany(tx, [asked])).get(asked) ?? null) : coalescedById(asked);
+    return tx ? ((await runLookup<Company>(tx, byId, [asked]))[0] ?? null) : coalescedById(asked);
   }
 
   async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {

@@ -81,24 +81,29 @@ export type ContextCalls = ReturnType<typeof contextCalls>;
 
 /** The calls of platformDb that return a customer with its CRM context: company, open deals, manager, last activity. Each is one query. */
 export function contextCalls(connection: Connection, reads: Reads) {
-  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) => {
-    const found = new Map<string, CustomerContext>();
-    for (const row of await runLookup<ContextRow>(on, lookup, keys)) found.set(row.at(-1) as string, toContext(row));
-    return found;
-  };
   const lookUp = (lookup: Lookup) =>
-    coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
+    coalesceReads<string, CustomerContext>(
+      async (on, keys, tell) => {
+        for (const row of await runLookup<ContextRow>(on, lookup, keys)) tell(row.at(-1) as string, toContext(row));
+      },
+      reads,
+      connection.lookupCounts,
+    );
+  const fetchOne = async (tx: Queryable, lookup: Lookup, key: string): Promise<CustomerContext | null> => {
+    const [row] = await runLookup<ContextRow>(tx, lookup, [key]);
+    return row ? toContext(row) : null;
+  };
   const [coalescedByEmail, coalescedById] = [lookUp(contextByEmail), lookUp(contextById)];
 
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
-    return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : await coalescedByEmail(key);
+    return tx ? fetchOne(tx, contextByEmail, key) : coalescedByEmail(key);
   }
 
   async function getCustomerContextById(id: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
-    return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : await coalescedById(asked);
+    return tx ? fetchOne(tx, contextById, asked) : coalescedById(asked);
   }
 
   async function getCustomerContextByNumber(

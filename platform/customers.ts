@@ -186,26 +186,31 @@ export function customerCalls(
   connection: Connection<App>,
   { phoneCountry, reads }: { phoneCountry?: string | undefined; reads: Reads },
 ) {
-  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
-    const found = new Map<string, Customer>();
-    for (const row of await runLookup<AskedRow>(on, lookup, keys)) found.set(row[askedAt], toCustomer(row));
-    return found;
-  };
   const lookUp = (lookup: Lookup) =>
-    coalesceReads((on, keys: string[]) => fetchMany(on, lookup, keys), reads, connection.lookupCounts);
+    coalesceReads<string, Customer>(
+      async (on, keys, tell) => {
+        for (const row of await runLookup<AskedRow>(on, lookup, keys)) tell(row[askedAt], toCustomer(row));
+      },
+      reads,
+      connection.lookupCounts,
+    );
+  const fetchOne = async (tx: Queryable, lookup: Lookup, key: string): Promise<Customer | null> => {
+    const [row] = await runLookup<AskedRow>(tx, lookup, [key]);
+    return row ? toCustomer(row) : null;
+  };
   const [coalescedByEmail, coalescedById] = [lookUp(byEmail), lookUp(byId)];
 
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     const { key } = requireEmail(email);
     if (!tx) return await coalescedByEmail(key);
-    return (await fetchMany(tx, byEmail, [key])).get(key) ?? null;
+    return fetchOne(tx, byEmail, key);
   }
 
   async function getCustomerById(id: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
     if (!tx) return await coalescedById(asked);
-    return (await fetchMany(tx, byId, [asked])).get(asked) ?? null;
+    return fetchOne(tx, byId, asked);
   }
 
   async function getCustomerByNumber(

@@ -60,13 +60,19 @@ export function coalesce<Key, Value>(
   fetch: (keys: Key[]) => Promise<Map<Key, Value>>,
   counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
-  const lookUp = coalesceFor<Key, Value, undefined>(fetch, counts);
+  const lookUp = coalesceFor<Key, Value, undefined>(async (keys, _, tell) => {
+    for (const [key, value] of await fetch(keys)) tell(key, value);
+  }, counts);
   return (key) => lookUp(key, undefined);
 }
+
+/** Takes a value that was found. */
+export type Tell<Key, Value> = (key: Key, value: Value) => void;
 
 type Ask<Key, Value, By> = {
   key: Key;
   by: By;
+  value: Value | null;
   resolve(value: Value | null): void;
   reject(error: unknown): void;
   /** For the same key. */
@@ -75,7 +81,7 @@ type Ask<Key, Value, By> = {
 
 /** `coalesce` for a query that must know by whom its lookups are made. */
 function coalesceFor<Key, Value, By>(
-  fetch: (keys: Key[], by: () => By[]) => Promise<Map<Key, Value>>,
+  fetch: (keys: Key[], by: () => By[], tell: Tell<Key, Value>) => Promise<void>,
   counts?: LookupCounts,
 ): (key: Key, by: By) => Promise<Value | null> {
   let asked = 0;
@@ -83,7 +89,8 @@ function coalesceFor<Key, Value, By>(
   let underWay = 0;
 
   function dispatch(): void {
-    const asks = [...waiting.values()];
+    const byKey = waiting;
+    const asks = [...byKey.values()];
     const isHalved = underWay === 0 && asks.length >= 2 * halfMin;
     const queries = Math.max(Math.ceil(asks.length / keysMax), isHalved ? 2 : 1);
     if (counts) {
@@ -93,18 +100,21 @@ function coalesceFor<Key, Value, By>(
     asked = 0;
     waiting = new Map();
     const upTo = (query: number) => Math.floor((query * asks.length) / queries);
-    for (let query = 0; query < queries; query++) answer(asks.slice(upTo(query), upTo(query + 1)));
+    for (let query = 0; query < queries; query++) answer(asks.slice(upTo(query), upTo(query + 1)), byKey);
   }
 
-  async function answer(asks: Ask<Key, Value, By>[]): Promise<void> {
+  async function answer(asks: Ask<Key, Value, By>[], byKey: Map<Key, Ask<Key, Value, By>>): Promise<void> {
     underWay += 1;
     try {
-      const found = await fetch(
+      await fetch(
         asks.map(({ key }) => key),
         () => asks.flatMap(({ by, others = [] }) => [by, ...others.map((other) => other.by)]),
+        (key, value) => {
+          const ask = byKey.get(key);
+          if (ask) ask.value = value;
+        },
       );
-      for (const { key, resolve, others } of asks) {
-        const value = found.get(key) ?? null;
+      for (const { value, resolve, others } of asks) {
         for (const other of others ?? []) other.resolve(structuredClone(value));
         resolve(value);
       }
@@ -118,7 +128,7 @@ function coalesceFor<Key, Value, By>(
   return (key, by) =>
     new Promise((resolve, reject) => {
       if (asked++ === 0) afterTick(dispatch);
-      const ask = { key, by, resolve, reject, others: undefined };
+      const ask = { key, by, value: null, resolve, reject, others: undefined };
       const first = waiting.get(key);
       if (!first) waiting.set(key, ask);
       else if (first.others) first.others.push(ask);
@@ -138,13 +148,14 @@ function afterTick(work: () => void): void {
  * them has seen; the others share one at the primary.
  */
 export function coalesceReads<Key, Value>(
-  fetch: (on: Queryable, keys: Key[]) => Promise<Map<Key, Value>>,
+  fetch: (on: Queryable, keys: Key[], tell: Tell<Key, Value>) => Promise<void>,
   reads: Reads,
   counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
-  const onPrimary = coalesce((keys: Key[]) => fetch(reads.primary, keys), counts);
+  const askPrimary = coalesceFor<Key, Value, undefined>((keys, _, tell) => fetch(reads.primary, keys, tell), counts);
+  const onPrimary = (key: Key) => askPrimary(key, undefined);
   const onReplica = coalesceFor<Key, Value, Reader>(
-    (keys, readers) => fetch(reads.for([...new Set(readers())]), keys),
+    (keys, readers, tell) => fetch(reads.for([...new Set(readers())]), keys, tell),
     counts,
   );
   const askReplica = async (reader: Reader, key: Key) => {
