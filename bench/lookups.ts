@@ -71,7 +71,11 @@ try {
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }
   const huge = await askHugePages(local);
-  if (!options.cold) print(lines.sort((a, b) => a.customers - b.customers), huge);
+  if (!options.cold)
+    print(
+      lines.sort((a, b) => a.customers - b.customers),
+      huge,
+    );
 } finally {
   for (const subject of subjects) await subject.close();
   await local?.server.stop(options.folder ? 'fast' : 'immediate');

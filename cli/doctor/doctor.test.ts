@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { aetherHere, newHome } from '../testing.ts';
 import { type Addresses, type DoctorOptions, examine } from './doctor.ts';
 import type { Finding } from './findings.ts';
+import { judgeMemory } from './server.ts';
 
 /*
  * One server that is as it should be. Each test breaks one thing, and finds it; every other test, which finds that thing well, is its
@@ -404,6 +405,25 @@ describe('the server', () => {
     expect((await examine(only('platform_migrator'), { replica: place })).map(({ check }) => check)).not.toContain(
       'replica',
     );
+  });
+
+  test('with much memory in small pages is told how many huge ones it takes; with little, or none to have, it is well', async () => {
+    expect(judgeMemory({ mb: 8_192, pages: 'off', wanted: '4300' })).toEqual([
+      'memory',
+      'warning',
+      expect.stringMatching(/^shared_buffers of 8192 MB without huge pages/),
+      expect.stringMatching(/vm\.nr_hugepages = 4300 /),
+    ]);
+    for (const memory of [
+      { mb: 8_192, pages: 'on', wanted: '4300' },
+      { mb: 256, pages: 'off', wanted: '150' },
+      { mb: 8_192, pages: 'off', wanted: '-1' },
+    ])
+      expect(judgeMemory(memory).slice(0, 2)).toEqual(['memory', 'ok']);
+    const asked = (await examine(only('support_app'))).filter(({ check }) => check === 'memory').map(toLine);
+    expect(asked).toEqual([
+      expect.stringMatching(/^ok memory : (shared_buffers of 32 MB, without|the memory is in) huge pages$/),
+    ]);
   });
 
   test('with fewer connections than the processes open is told the numbers', async () => {

@@ -19,6 +19,7 @@ export async function examineServer(client: pg.Client, now: () => number): Promi
     ...(await examineLetters(client)),
     await examineExtension(client),
     ...(await examineDurability(client)),
+    await examineMemory(client),
   ];
   return said.map(([check, state, found, remedy]) => ({ check, logins: [], state, found, ...(remedy && { remedy }) }));
 }
@@ -170,4 +171,27 @@ async function examineDurability(client: pg.Client): Promise<Said[]> {
       : ['slots', 'ok', 'no forgotten replication slot keeps the log'],
   );
   return said;
+}
+
+/** From so much memory on, the first touch of each of its small pages by each connection is felt. */
+const memoryMuchMb = 1_024;
+
+async function examineMemory(client: pg.Client): Promise<Said> {
+  const { rows } = await client.query<{ mb: number; pages: string; wanted: string }>(
+    `select (select setting::integer / 128 from pg_catalog.pg_settings where name = 'shared_buffers') as mb,
+       current_setting('huge_pages_status') as pages, current_setting('shared_memory_size_in_huge_pages') as wanted`,
+  );
+  return judgeMemory(rows[0] as (typeof rows)[number]);
+}
+
+/** Pure. @param memory mb: shared_buffers; pages: huge_pages_status; wanted: how many it takes, -1 where the system has none */
+export function judgeMemory({ mb, pages, wanted }: { mb: number; pages: string; wanted: string }): Said {
+  if (pages === 'on') return ['memory', 'ok', 'the memory is in huge pages'];
+  if (mb < memoryMuchMb || wanted === '-1') return ['memory', 'ok', `shared_buffers of ${mb} MB, without huge pages`];
+  return [
+    'memory',
+    'warning',
+    `shared_buffers of ${mb} MB without huge pages: lookups among millions of customers take up to three times as long`,
+    `give the server's machine vm.nr_hugepages = ${wanted} or a little more, and start PostgreSQL again (huge_pages = try)`,
+  ];
 }
