@@ -12,7 +12,7 @@ import {
 } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
-import type { Queryable, Statement } from './log/query.ts';
+import type { Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesceReads, prepareLookup, runLookup } from './lookups.ts';
 import type { Reads } from './reads.ts';
