@@ -103,7 +103,7 @@ test('a server as bootstrap and the migrations leave it lacks nothing, whichever
   const findings = await examine(addresses);
   expect(findings.filter(({ state }) => state !== 'ok').map(toLine)).toEqual([]);
   const checks =
-    'version writable clock letters collations extension durability autovacuum slots connections migrations schema';
+    'version writable clock letters collations extension durability memory autovacuum slots connections migrations schema';
   const ofLogins = 'login tls pooler rights settings log';
   expect(new Set(findings.map(({ check }) => check))).toEqual(new Set(`${checks} ${ofLogins}`.split(' ')));
   expect(findings.find(({ check }) => check === 'rights')?.logins).toEqual(loginNames);
