@@ -1379,6 +1379,105 @@ grant insert (name, colour) on crm.tags to foundation_role;
 grant select on crm.tags to foundation_role;
 grant update (name, colour) on crm.tags to foundation_role;
 
+create view crm.context_by_address as
+ SELECT c.asked,
+    c.id,
+    c.email,
+    c.name,
+    c.phone,
+    c.phone_key,
+    c.phone_extension,
+    c.company_id,
+    c.version,
+    c.created_at,
+    c.updated_at,
+    c.created_by_app,
+    c.crm_id,
+    c.account_tier,
+    c.account_manager_id,
+    c.support_id,
+    c.preferred_language,
+    c.timezone,
+    c.merged_into,
+    c.erased_at,
+    manager.name AS account_manager_name,
+    COALESCE(deals.open_deals, 0) AS open_deals,
+    COALESCE(deals.open_deals_value, '{}'::jsonb) AS open_deals_value,
+    last.type AS last_activity_type,
+    last.occurred_at AS last_activity_at,
+    last.created_by_app AS last_activity_app,
+    ( SELECT (count(*))::integer AS count
+           FROM (crm.deal_contacts k
+             JOIN crm.deals d ON ((d.id = k.deal_id)))
+          WHERE ((k.customer_id = c.id) AND (d.customer_id <> c.id) AND (d.status = 'open'::text))) AS deals_of_others
+   FROM (((( SELECT k.email_key AS asked,
+            k.id,
+            k.email,
+            k.email_key,
+            k.name,
+            k.phone,
+            k.phone_key,
+            k.phone_extension,
+            k.company_id,
+            k.version,
+            k.created_at,
+            k.updated_at,
+            k.created_by_app,
+            k.crm_id,
+            k.account_tier,
+            k.account_manager_id,
+            k.support_id,
+            k.preferred_language,
+            k.timezone,
+            k.merged_into,
+            k.erased_at
+           FROM platform.customers k
+          WHERE ((k.merged_into IS NULL) AND (k.erased_at IS NULL))
+        UNION ALL
+         SELECT e.email_key,
+            k.id,
+            k.email,
+            k.email_key,
+            k.name,
+            k.phone,
+            k.phone_key,
+            k.phone_extension,
+            k.company_id,
+            k.version,
+            k.created_at,
+            k.updated_at,
+            k.created_by_app,
+            k.crm_id,
+            k.account_tier,
+            k.account_manager_id,
+            k.support_id,
+            k.preferred_language,
+            k.timezone,
+            k.merged_into,
+            k.erased_at
+           FROM (platform.customer_emails e
+             JOIN platform.customers k ON ((k.id = e.customer_id)))
+          WHERE (NOT e.is_primary)) c
+     LEFT JOIN platform.users manager ON ((manager.id = c.account_manager_id)))
+     LEFT JOIN LATERAL ( SELECT (sum(per_currency.deals))::integer AS open_deals,
+            jsonb_object_agg(per_currency.currency, per_currency.amount) AS open_deals_value
+           FROM ( SELECT d.currency,
+                    count(*) AS deals,
+                    sum(d.amount) AS amount
+                   FROM crm.deals d
+                  WHERE ((d.customer_id = c.id) AND (d.status = 'open'::text))
+                  GROUP BY d.currency) per_currency) deals ON (true))
+     LEFT JOIN LATERAL ( SELECT a.type,
+            a.occurred_at,
+            a.created_by_app
+           FROM crm.activities a
+          WHERE ((a.customer_id = c.id) AND (a.occurred_at <= now()))
+          ORDER BY a.occurred_at DESC, a.id DESC
+         LIMIT 1) last ON (true));
+comment on view crm.context_by_address is 'As crm.customer_context, once for each address.';
+grant select on crm.context_by_address to foundation_role;
+grant select on crm.context_by_address to support_role;
+
 create view crm.customer_context as
  SELECT c.id,
     c.email,
@@ -4705,7 +4804,7 @@ CREATE OR REPLACE FUNCTION platform.phone_rule(phone text, key text, extension t
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (phone IS NULL) THEN ((key IS NULL) AND (extension IS NULL)) ELSE (COALESCE((key ~ '^\+[1-9][0-9]{5,14}$'::text), false) AND COALESCE((extension ~ '^[0-9]{1,20}$'::text), true) AND ((octet_length(phone) <> char_length(phone)) OR ((extension IS NULL) AND ("right"(phone, 4) = "right"(key, 4))) OR (regexp_replace(phone, '[^0-9]'::text, ''::text, 'g'::text) ~~ (('%'::text || "right"(key, 4)) || COALESCE(extension, ''::text))))) END;
+RETURN CASE WHEN (phone IS NULL) THEN ((key IS NULL) AND (extension IS NULL)) ELSE (COALESCE((((octet_length(key) >= 7) AND (octet_length(key) <= 16)) AND (key ~ '^\+[1-9][0-9]+$'::text)), false) AND COALESCE((extension ~ '^[0-9]{1,20}$'::text), true) AND ((octet_length(phone) <> char_length(phone)) OR ((extension IS NULL) AND ("right"(phone, 4) = "right"(key, 4))) OR (regexp_replace(phone, '[^0-9]'::text, ''::text, 'g'::text) ~~ (('%'::text || "right"(key, 4)) || COALESCE(extension, ''::text))))) END;
 grant execute on function platform.phone_rule(phone text, key text, extension text) to app_role;
 grant execute on function platform.phone_rule(phone text, key text, extension text) to bulk_role;
 grant execute on function platform.phone_rule(phone text, key text, extension text) to erase_role;
@@ -6225,7 +6324,7 @@ CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
  RETURNS tsvector
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(CASE WHEN (octet_length(name) = char_length(name)) THEN "substring"(lower((name COLLATE "C")), '^[a-z0-9]{1,16}'::text) ELSE platform.name_beginning(name) END, ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
+RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(CASE WHEN (octet_length(name) = char_length(name)) THEN "substring"("left"(lower((name COLLATE "C")), 16), '^[a-z0-9]+'::text) ELSE platform.name_beginning(name) END, ''::text)), ('e:'::text || COALESCE("substring"(("left"(email_key, 16) COLLATE "C"), '^[a-z0-9]+'::text), ''::text))]);
 grant execute on function platform.search_beginnings(name text, email_key text) to app_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to bulk_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to erase_role;
@@ -7960,10 +8059,9 @@ comment on column platform.customer_emails.email is 'The spelling that people se
 comment on column platform.customer_emails.verified_at is 'When it was proven that the address is the customer''s; null: somebody typed it.';
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
-CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
-CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
+CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id, NULLIF(is_primary, false));
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email_key ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|erase)_role$'::text)) EXECUTE FUNCTION platform.keep_erased_away('email');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
@@ -8090,7 +8188,6 @@ create table platform.customers (
   erased_at timestamp with time zone,
   constraint customers_pkey PRIMARY KEY (id),
   constraint customers_crm_id_key UNIQUE (crm_id),
-  constraint customers_support_id_key UNIQUE (support_id),
   constraint customers_account_manager_id_fkey FOREIGN KEY (account_manager_id) REFERENCES platform.users(id),
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id)
@@ -8111,9 +8208,9 @@ CREATE INDEX customers_not_adopted ON platform.customers USING btree (created_at
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
-CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_company_at ON platform.customers USING btree (split_part(email_key, '@'::text, 2), id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
+CREATE UNIQUE INDEX customers_support_id_key ON platform.customers USING btree (support_id) WHERE (support_id IS NOT NULL);
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_email_key();
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_key();
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_extension();
@@ -8132,7 +8229,7 @@ CREATE TRIGGER forget_match_keys AFTER UPDATE OF erased_at ON platform.customers
 CREATE TRIGGER require_staff BEFORE INSERT ON platform.customers FOR EACH ROW WHEN (((new.account_manager_id IS NOT NULL) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.require_staff('account_manager_id');
 CREATE TRIGGER require_staff_then BEFORE UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((new.account_manager_id IS DISTINCT FROM old.account_manager_id) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.require_staff('account_manager_id');
 CREATE TRIGGER tell_of_assignment AFTER UPDATE OF account_manager_id ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS DISTINCT FROM old.account_manager_id))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
-CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text) AND (new.account_manager_id IS NOT NULL))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
+CREATE TRIGGER tell_of_first_assignment AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.account_manager_id IS NOT NULL) AND (CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text))) EXECUTE FUNCTION platform.tell_of_assignment('customer', 'account_manager_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION sync.capture_platform_customers();
 CREATE TRIGGER z_follow_candidates AFTER UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.follow_candidates();
 alter table platform.customers enable row level security, force row level security;
@@ -10984,6 +11081,7 @@ AS $function$
 begin
   perform set_config('lock_timeout', greatest(for_ms, 1)::text, true);
   perform pg_advisory_xact_lock(7271, 1);
+  perform pg_advisory_xact_lock(7271, 3);
   return true;
 exception when lock_not_available then
   return false;
@@ -11256,7 +11354,7 @@ begin
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, (%11$s)::uuid,
           r.id::text, %8$s, %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
@@ -11439,7 +11537,7 @@ begin
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11520,7 +11618,7 @@ begin
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, r.version, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11596,7 +11694,7 @@ begin
   values ('custom_value.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce('deal:' || r.deal_id, r.company_id::text, 'custom_value:' || r.id))::text, (coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id)))::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11657,7 +11755,7 @@ begin
   values ('customer_tag.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('customer_tag:' || r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11723,7 +11821,7 @@ begin
   values ('deal_contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('deal_contact:' || r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11825,7 +11923,7 @@ begin
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('deal:' || r.id)::text, (r.customer_id)::uuid,
           r.id::text, r.version, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11880,7 +11978,7 @@ begin
   values ('tag.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('tag:' || r.id)::text, (null)::uuid,
           r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -11974,7 +12072,7 @@ begin
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (null)::uuid,
           r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12045,7 +12143,7 @@ begin
   values ('address.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12116,7 +12214,7 @@ begin
   values ('phone.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12233,7 +12331,7 @@ begin
   values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (coalesce(r.merged_into, r.id))::uuid,
           r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12299,7 +12397,7 @@ begin
   values ('tier.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('tier:' || r.id)::text, (null)::uuid,
           r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12375,7 +12473,7 @@ begin
   values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('user:' || r.id)::text, (null)::uuid,
           r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12517,7 +12615,7 @@ begin
   values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12603,7 +12701,7 @@ begin
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
           r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12658,7 +12756,7 @@ begin
   values ('rating.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
           r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12729,7 +12827,7 @@ begin
   values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
           r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -12883,7 +12981,7 @@ begin
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform sync.ring(); end if;
   return null;
 end $function$;
 
@@ -15334,7 +15432,29 @@ BEGIN ATOMIC
                     FROM platform.customer_emails v
                    WHERE ((sync.mailbox(v.email_key) = sync.mailbox(a.email_key)) AND sync.is_variant(v.email_key))
                   LIMIT 50)) s)
-              JOIN platform.customers o ON ((o.id = s.customer_id)))
+              CROSS JOIN LATERAL ( SELECT q.id,
+                     q.email,
+                     q.email_key,
+                     q.name,
+                     q.phone,
+                     q.phone_key,
+                     q.phone_extension,
+                     q.company_id,
+                     q.version,
+                     q.created_at,
+                     q.updated_at,
+                     q.created_by_app,
+                     q.crm_id,
+                     q.account_tier,
+                     q.account_manager_id,
+                     q.support_id,
+                     q.preferred_language,
+                     q.timezone,
+                     q.merged_into,
+                     q.erased_at
+                    FROM platform.customers q
+                   WHERE (q.id = s.customer_id)
+                  OFFSET 0) o)
            WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
            ORDER BY p.id, o.id
          ), by_phone AS (
@@ -15351,7 +15471,29 @@ BEGIN ATOMIC
                     FROM platform.customer_phones q
                    WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (NOT q.is_primary))
                   LIMIT 50)) s)
-              JOIN platform.customers o ON ((o.id = s.id)))
+              CROSS JOIN LATERAL ( SELECT q.id,
+                     q.email,
+                     q.email_key,
+                     q.name,
+                     q.phone,
+                     q.phone_key,
+                     q.phone_extension,
+                     q.company_id,
+                     q.version,
+                     q.created_at,
+                     q.updated_at,
+                     q.created_by_app,
+                     q.crm_id,
+                     q.account_tier,
+                     q.account_manager_id,
+                     q.support_id,
+                     q.preferred_language,
+                     q.timezone,
+                     q.merged_into,
+                     q.erased_at
+                    FROM platform.customers q
+                   WHERE (q.id = s.id)
+                  OFFSET 0) o)
            WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
            ORDER BY p.id, o.id
          ), by_person AS (
@@ -15377,8 +15519,30 @@ BEGIN ATOMIC
                      'company'::text
                     FROM ( SELECT q.id,
                              q.name
-                            FROM platform.customers q
-                           WHERE ((q.company_id = p.company_id) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL) AND (q.id < p.id))
+                            FROM ( SELECT x.id,
+                                     x.email,
+                                     x.email_key,
+                                     x.name,
+                                     x.phone,
+                                     x.phone_key,
+                                     x.phone_extension,
+                                     x.company_id,
+                                     x.version,
+                                     x.created_at,
+                                     x.updated_at,
+                                     x.created_by_app,
+                                     x.crm_id,
+                                     x.account_tier,
+                                     x.account_manager_id,
+                                     x.support_id,
+                                     x.preferred_language,
+                                     x.timezone,
+                                     x.merged_into,
+                                     x.erased_at
+                                    FROM platform.customers x
+                                   WHERE ((x.company_id = p.company_id) AND (x.id < p.id))
+                                  OFFSET 0) q
+                           WHERE ((q.merged_into IS NULL) AND (q.erased_at IS NULL))
                           LIMIT 50) o
                    WHERE ((lower((o.name COLLATE pg_c_utf8)) = lower((p.name COLLATE pg_c_utf8))) OR ((platform.is_folded(o.name) OR platform.is_folded(p.name)) AND (platform.fold(o.name) = platform.fold(p.name))))) s)
            WHERE (NOT sync.are_different(p.id, s.id))
@@ -15388,8 +15552,30 @@ BEGIN ATOMIC
              r.customer_id AS other
             FROM ((platform.review_candidates r
               JOIN present p ON ((p.id = r.other_id)))
-              JOIN platform.customers o ON (((o.id = r.customer_id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))))
-           WHERE (r.state = 'open'::text)
+              CROSS JOIN LATERAL ( SELECT q.id,
+                     q.email,
+                     q.email_key,
+                     q.name,
+                     q.phone,
+                     q.phone_key,
+                     q.phone_extension,
+                     q.company_id,
+                     q.version,
+                     q.created_at,
+                     q.updated_at,
+                     q.created_by_app,
+                     q.crm_id,
+                     q.account_tier,
+                     q.account_manager_id,
+                     q.support_id,
+                     q.preferred_language,
+                     q.timezone,
+                     q.merged_into,
+                     q.erased_at
+                    FROM platform.customers q
+                   WHERE (q.id = r.customer_id)
+                  OFFSET 0) o)
+           WHERE ((o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (r.state = 'open'::text))
            ORDER BY r.other_id, r.customer_id
          ), logged AS (
           SELECT p.id,
@@ -18619,10 +18805,14 @@ grant execute on function sync.rewind_subscription(of_name text, to_position big
 CREATE OR REPLACE FUNCTION sync.ring()
  RETURNS void
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
+  if pg_try_advisory_xact_lock_shared(7271, 1) then return; end if;
+  -- Asked once more with the lock: who leads by then has not looked yet who holds it.
+  if sync.lease_left_ms() <= 0 and pg_try_advisory_xact_lock_shared(7271, 3) and sync.lease_left_ms() <= 0 then return; end if;
+  perform pg_notify('sync_outbox', '');
 end $function$;
 grant execute on function sync.ring() to erase_role;
 
@@ -18861,6 +19051,7 @@ CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, of_
 AS $function$
 declare
   s sync.sequencer;
+  types text;
 begin
   select * into strict s from sync.sequencer for update;
   if of_term <> s.term then return; end if;
@@ -18869,15 +19060,17 @@ begin
   if not found then head := sync.head(); end if;
   with taken as (
     delete from sync.outbox o
-    where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
-  insert into sync.events (
+    where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *),
+  numbered as (insert into sync.events (
     position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
   select sequence.head + row_number() over (order by id),
          id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
-  from taken;
-  get diagnostics moved = row_count;
+  from taken
+  returning type)
+  select coalesce(sum(n.events), 0), string_agg(n.type, ' ') into moved, types
+  from (select m.type, count(*) as events from numbered m group by m.type) n;
   head := head + moved;
-  if moved > 0 then perform pg_notify('sync_events', head::text); end if;
+  if moved > 0 then perform pg_notify('sync_events', case when octet_length(types) < 8000 then types else '' end); end if;
   -- This comes last. However long the batch took, no other worker can have taken over, because that needs the lock as well.
   if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $function$;

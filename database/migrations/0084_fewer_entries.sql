@@ -9,9 +9,6 @@ create unique index customer_emails_one_primary on platform.customer_emails (cus
 alter table platform.customers drop constraint customers_support_id_key;
 create unique index customers_support_id_key on platform.customers (support_id) where support_id is not null;
 
--- The index that keeps addresses unique has them in order as well (foundation/server/customers/customersearch.ts).
-drop index platform.customers_by_email;
-
 -- Few customers without a company are found by customers_without_company_at and sorted; of many, the primary key soon finds a page.
 drop index platform.customers_without_company;
 

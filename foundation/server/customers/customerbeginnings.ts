@@ -17,7 +17,7 @@ export function beginningIn(order: string, word: string | undefined): Beginning 
 }
 
 /**
- * The conditions that a customer `c`, with the primary address `q`, begins with the word, and therefore matches it.
+ * The conditions that a customer `c` begins with the word, and therefore matches it.
  *
  * @returns `isNear`: for the index of the order. `begins`: for the rows that are near. It is apart, because PostgreSQL believes that few
  *   rows fit it, and would sort all that are near. A few that begin with the word may be elsewhere in the order, or not be left out by
@@ -35,7 +35,7 @@ export function matchBeginning({ of, word }: Beginning, parameter: Parameter): {
   }
   const last = word.length - 1;
   const to = parameter(word.slice(0, last) + String.fromCharCode(word.charCodeAt(last) + 1));
-  return { isNear: `q.email_key >= ${from} and q.email_key < ${to}`, begins: 'true' };
+  return { isNear: `c.email_key >= ${from} and c.email_key < ${to}`, begins: 'true' };
 }
 
 /** The condition that a customer `c` does not begin with the word, as the index of words answers it. */

@@ -50,14 +50,8 @@ export const customerOrders = {
 };
 export type CustomerOrder = keyof typeof customerOrders;
 
-/**
- * The orders whose index is on another table `q`, which has one row for each customer. The expression there equals the one over the customer.
- * The index that keeps addresses unique has them in order already.
- */
-const ordersApart: Partial<Record<CustomerOrder, { rows: string; by: string }>> = {
-  email: { rows: '(select * from platform.customer_emails where is_primary) q', by: 'q.email_key' },
-  updated: { rows: 'crm.customer_order q', by: 'q.updated_at' },
-};
+/** The order whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
+const ordersApart: Partial<Record<CustomerOrder, string>> = { updated: 'q.updated_at' };
 
 /**
  * An order by what is beside the customer, and what some customers do not have: they come last, in the order of their ids. Its rows are
@@ -208,19 +202,9 @@ type Stretch = {
   by: string;
   type: string;
   after: ListPlace | undefined;
-  /** The columns of the index, if it is on another table. */
+  /** The columns of the index, if it is on crm.customer_order. */
   apart?: { by: string; id: string };
 };
-
-/** All customers, for a list in this order. */
-function inOrderOf(sort: CustomerOrder): Pick<Stretch, 'apart'> & { customers: string } {
-  const order = ordersApart[sort];
-  if (!order) return { customers: `platform.customers c where ${goesOn}` };
-  return {
-    customers: `${order.rows} join platform.customers c on c.id = q.customer_id where ${goesOn}`,
-    apart: { by: order.by, id: 'q.customer_id' },
-  };
-}
 
 function stretchesOf({ filters, sort, beside, direction, after }: CustomerList): Stretch[] {
   const everybody = `platform.customers c where ${goesOn}`;
@@ -248,10 +232,12 @@ function stretchesOf({ filters, sort, beside, direction, after }: CustomerList):
       (parameter) => `not exists (select from (${rows(parameter, {}, direction)}) b where b.customer_id = c.id)`,
     );
   }
-  if (sort !== 'company') {
-    const { customers, ...rest } = inOrderOf(sort);
-    return [{ from: () => customers, ...customerOrders[sort], ...rest, after }];
+  const by = ordersApart[sort];
+  if (by) {
+    const from = () => `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
+    return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id' } }];
   }
+  if (sort !== 'company') return [{ from: () => everybody, ...customerOrders[sort], after }];
   const inCompanies = () => `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`;
   return inTwo({ from: inCompanies, ...customerOrders.company }, () => 'c.company_id is null');
 }
@@ -334,21 +320,19 @@ async function mergeBeginning<Row extends object>(
   beginning: Beginning,
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
-  const order = { ...customerOrders[sort], ...byId };
-  const { where, orderBy } = keyset(order, direction, after, parameter);
-  const { customers, apart } = inOrderOf(sort);
-  const inIndex = keyset({ ...order, ...apart }, direction, after, parameter);
+  const { by } = customerOrders[sort];
+  const { where, orderBy } = keyset({ ...customerOrders[sort], ...byId }, direction, after, parameter);
   const { isNear, begins } = matchBeginning(beginning, parameter);
   const shown = parameter(limit);
   const page = `
     with begins as materialized (
-      select c.id, ${order.by} as place
-      from (select c.* from ${customers} and ${isNear} and ${inIndex.where}
-            order by ${inIndex.orderBy} limit ${glanceMax}) c ${joinCompanies}
+      select c.id, ${by} as place
+      from (select c.* from platform.customers c where ${goesOn} and ${isNear} and ${where}
+            order by ${orderBy} limit ${glanceMax}) c ${joinCompanies}
       where ${begins} and ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}
       order by ${orderBy} limit ${shown}),
     others as materialized (
-      select c.id, ${order.by} as place from ${matching(filters, beginning.word, parameter, beginning)}
+      select c.id, ${by} as place from ${matching(filters, beginning.word, parameter, beginning)}
       where ${where} and (select count(*) from begins) = ${shown}
       order by ${orderBy} limit ${shown})
     select f.id from (select * from begins union select * from others) f
