@@ -1,32 +1,53 @@
-import { bootstrap, type LocalServer, migrate } from '@aether/database';
+import { type LocalServer, migrate } from '@aether/database';
 import pg from 'pg';
 
-/** The tables whose indexes are made after their rows. */
+/** The tables whose indexes, and what is checked of each row, are made after their rows. */
 const largeTables = ['platform.customers', 'platform.customer_emails', 'crm.customer_order'];
 
-/** Fills the tables as the owner and without triggers, and makes the indexes afterwards, because loading is not measured. */
+/** What a server leaves out that is only filled and then only read. */
+export const fillSettings = { fsync: 'off', full_page_writes: 'off', wal_level: 'minimal', max_wal_senders: '0' };
+
+/**
+ * Fills the tables without references, and makes the indexes afterwards, because loading is not measured. The triggers of customers,
+ * activities and deals stay off.
+ *
+ * @param onStep hears what is done next, and how long the former step took.
+ */
 export async function fillLists(
   server: LocalServer,
   { customers, deals, entries }: { customers: number; deals: number; entries: number },
+  onStep: (line: string) => void = () => {},
 ): Promise<void> {
-  await bootstrap(server.adminUrl, { database: 'bench', passwords: {} });
   await migrate(server.urlOf('platform_migrator'));
-  const owner = new pg.Client({ connectionString: server.urlOf('platform_migrator') });
+  const owner = new pg.Client({ connectionString: server.server.superuserUrl('bench') });
   await owner.connect();
-  await owner.query(`set role platform_owner; set statement_timeout = 0; set maintenance_work_mem = '1GB';
+  let startedAt = performance.now();
+  const step = (name: string) => {
+    onStep(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s; ${name}`);
+    startedAt = performance.now();
+  };
+  await owner.query(`set statement_timeout = 0; set maintenance_work_mem = '1GB'; set role platform_owner;
     alter table platform.customers disable trigger user;
     alter table crm.activities disable trigger user;
     alter table crm.deals disable trigger user;
     insert into platform.users (id, email, name) select 'manager' || n, 'manager' || n || '@aether.example', 'Manager ' || n
       from generate_series(0, 49) n;
     insert into platform.companies (name, domain, created_by_app) select 'Company ' || n, 'company' || n || '.example', 'foundation'
-      from generate_series(0, 19999) n`);
-  const { rows: indexes } = await owner.query<{ name: string; definition: string }>(
-    `select i.indexrelid::regclass as name, pg_get_indexdef(i.indexrelid) as definition from pg_index i
-     where not i.indisunique and i.indrelid = any ($1::regclass[])`,
+      from generate_series(0, 19999) n;
+    reset role; set session_replication_role = replica`);
+  const { rows: later } = await owner.query<{ drop: string; make: string }>(
+    `select format('alter table %s drop constraint %I', k.conrelid::regclass, k.conname) as drop,
+            format('alter table %s add constraint %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid))
+              || case k.contype when 'c' then ' not valid' else '' end as make
+     from pg_constraint k where k.contype in ('p', 'u', 'c') and k.conrelid = any ($1::regclass[])
+       and not exists (select from pg_constraint f where f.contype = 'f' and f.confrelid = k.conrelid and f.conindid = k.conindid)
+     union all
+     select format('drop index %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
+     from pg_index i where i.indrelid = any ($1::regclass[]) and not exists (select from pg_constraint k where k.conindid = i.indexrelid)`,
     [largeTables],
   );
-  for (const { name } of indexes) await owner.query(`drop index ${name}`);
+  for (const { drop } of later) await owner.query(drop);
+  step('customers');
   await owner.query(
     `insert into platform.customers (email, email_key, name, company_id, created_by_app, crm_id, account_tier, account_manager_id,
       created_at, updated_at)
@@ -47,9 +68,10 @@ export async function fillLists(
      join platform.companies o on o.domain = 'company' || n % 20000 || '.example'`,
     [customers],
   );
+  step('their addresses and orders, and a timeline');
   await owner.query(`
-    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true
-      from platform.customers;
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary, added_by_app, added_by)
+      select email_key, email, id, true, 'foundation', null from platform.customers;
     insert into crm.customer_order (customer_id, account_tier, updated_at) select id, coalesce(account_tier, '~'), updated_at
       from platform.customers;
     insert into crm.activities (customer_id, type, description, created_by_app, occurred_at)
@@ -66,7 +88,11 @@ export async function fillLists(
        from pipelines p, (values ('Qualified', 1, 'open'), ('Demo', 2, 'open'), ('Proposal', 3, 'open'),
        ('Won', 4, 'won'), ('Lost', 5, 'lost')) as s (name, position, outcome)`,
   );
-  for (const { definition } of indexes) await owner.query(definition);
+  for (const { make } of later) {
+    step(make);
+    await owner.query(make);
+  }
+  step('deals');
   // One in twenty customers has a deal; the small pipeline has five hundred deals.
   await owner.query(
     `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, closed_at, owner_id,
@@ -83,6 +109,8 @@ export async function fillLists(
      join crm.pipeline_stages s on s.pipeline_id = p.id and s.position = 1 + n % 5`,
     [deals, customers],
   );
+  step('vacuum and analyze');
   await owner.query('vacuum analyze');
+  step('filled');
   await owner.end();
 }

@@ -15,7 +15,7 @@ import {
 } from '@aether/foundation';
 import { connectPlatform, type ListPlace } from '@aether/platform';
 import pg from 'pg';
-import { fillLists } from './lists.fill.ts';
+import { fillLists, fillSettings } from './lists.fill.ts';
 import { quantile } from './measure.ts';
 
 /*
@@ -101,10 +101,12 @@ try {
     folder,
     database: 'bench',
     port: 54520,
-    settings: { shared_buffers: '2GB', max_wal_size: '8GB' },
+    settings: { shared_buffers: '2GB', max_wal_size: '4GB', ...fillSettings },
   });
   if (!(await isFilled(local)))
-    await fillLists(local, { customers: customersCount, deals: dealsCount, entries: entriesCount });
+    await fillLists(local, { customers: customersCount, deals: dealsCount, entries: entriesCount }, (line) =>
+      console.error(line),
+    );
   const db = await connectPlatform({
     app: 'foundation',
     variables: { PLATFORM_DB_URL: local.urlOf('foundation_app') },
