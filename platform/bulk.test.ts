@@ -386,7 +386,7 @@ describe('a write of many customers', () => {
     ]);
     expect(found.n).toBe('6');
     await writeInChunks(worker, rows.slice(6), async (tx, chunk) => void (await insertCustomers(tx, chunk)));
-    const pending = `select gin_clean_pending_list('platform.customers_search') as pages`;
+    const pending = `select gin_clean_pending_list('platform.customers_words') as pages`;
     expect(await one(pending)).toEqual({ pages: '0' });
   });
 });

@@ -35,7 +35,9 @@ export { foldDigits } from './phone.ts';
 export * from './published.ts';
 export { IdempotencyKeyReused, type KeyedRequest, onlyOnce, RequestUnderWay } from './repeats.ts';
 export {
-  type ByIndex,
+  type CustomerPart,
+  type CustomersByIndex,
+  isKnownBeginning,
   matchAddress,
   matchCustomer,
   matchName,

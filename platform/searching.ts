@@ -5,8 +5,8 @@ import { foldDigits, type Phone } from './phone.ts';
 
 /*
  * The conditions by which both apps find names, addresses and telephone numbers. Each part of a condition is an expression that has an
- * index, so that PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded,
- * customers_by_phone, customer_phones_by_key and customer_emails_others in 0002_platform.sql.
+ * index, so that PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_words in 0083_words_index.sql,
+ * and customers_folded, customers_by_phone, customer_phones_by_key and customer_emails_others in 0002_platform.sql.
  */
 
 /** Matches anywhere in a word; one or two letters match only at its beginning, because a trigram index cannot find them elsewhere. */
@@ -19,45 +19,109 @@ function likePattern(word: string): string {
 const lowered = (text: string) => `' ' || lower(${text} collate pg_c_utf8)`;
 
 /**
- * A query that finds rows by the index of names, and does not check rows that it reads anyway.
- *
- * `and` is a condition that the same index answers.
- */
-export type ByIndex = { and?: string | undefined };
-
-/**
  * The condition that a word occurs in a `name`, or in the `also` searched key: in any spelling of its accents, apostrophes and hyphens, and
  * as a part of a name in Han, kana or Hangul.
  *
  * @param name the column, such as `c.name`.
- * @param also a column in lower case whose index is together with that of the name, such as `c.email_key`.
- * @param byIndex PostgreSQL guesses from the length of a pattern how many rows fit, and reads the whole table for one or two letters. So
- *   it gets a pattern that it does not see while it plans.
+ * @param also a column in lower case, such as `c.email_key`, which has an index together with the name.
+ * @param byIndex for a query that finds rows by the index of names, and does not check rows that it reads anyway. PostgreSQL guesses from
+ *   the length of a pattern how many rows fit, and reads the whole table for one or two letters. So it gets a pattern that it does not see
+ *   while it plans.
  */
 export function matchName(
   name: string,
   word: string,
   parameter: Parameter,
-  { also, byIndex }: { also?: string; byIndex?: ByIndex | undefined } = {},
+  { also, byIndex = false }: { also?: string; byIndex?: boolean } = {},
 ): string {
+  const searched = also ? `${lowered(name)} || ' ' || ${also}` : lowered(name);
+  const patternOf = byIndex ? hiddenPattern(parameter) : shownPattern(parameter);
+  return matchForms(name, word, patternOf, (form) => `${searched} like ${patternOf(form)}`);
+}
+
+type PatternOf = (text: string) => string;
+const shownPattern =
+  (parameter: Parameter): PatternOf =>
+  (text) =>
+    parameter(likePattern(text));
+const hiddenPattern =
+  (parameter: Parameter): PatternOf =>
+  (text) =>
+    `(select ${parameter(likePattern(text), 'text')})`;
+
+/** @param isWritten makes the condition that the word, or a form of it, occurs as it is in what is searched. */
+function matchForms(name: string, word: string, patternOf: PatternOf, isWritten: (form: string) => string): string {
   // A word without letters and digits is sought as it was typed: no index leads to it, and folding every name for it takes seconds.
   const forms = /[\p{L}\p{N}]/u.test(word) || hasUnspaced(word) ? formsOf(word) : [];
-  const patternOf = (text: string) =>
-    byIndex ? `(select ${parameter(likePattern(text), 'text')})` : parameter(likePattern(text));
   const folded = forms.map((form) => `platform.search_text(${name}) like ${patternOf(form)}`);
   // No trigram of a text without spaces leads to a part of two characters, so the index of unfolded names is not asked for it.
   const plain = hasUnspaced(word) ? [] : [...new Set([word, ...forms])];
-  const searched = also ? `${lowered(name)} || ' ' || ${also}` : lowered(name);
   const conditions = [
-    ...plain.map((each) => `${searched} like ${patternOf(each)}${byIndex?.and ? ` and ${byIndex.and}` : ''}`),
+    ...plain.map(isWritten),
     ...(folded.length > 0 ? [`(platform.is_folded(${name}) and (${folded.join(' or ')}))`] : []),
   ];
   return `(${conditions.join(' or ')})`;
 }
 
-/** The condition that a word occurs in the name or the primary address of a customer `c`. */
-export const matchCustomer = (word: string, parameter: Parameter, byIndex?: ByIndex) =>
-  matchName('c.name', word, parameter, { also: 'c.email_key', byIndex });
+/** What of a customer may begin with a word: the name, or the primary address. */
+export type CustomerPart = 'name' | 'email';
+
+/** The words of which the index knows who begins with them: see platform.customer_beginnings. */
+export const isKnownBeginning = (word: string): boolean => /^[a-z0-9]{1,16}$/.test(word);
+
+/**
+ * @param except those customers are not asked for whose name or address begins with the word, if the index knows them. Some of them may be
+ *   found nevertheless.
+ */
+export type CustomersByIndex = { except?: CustomerPart | undefined };
+
+/**
+ * The condition that a word occurs in the name or the primary address of a customer `c`.
+ *
+ * @param byIndex as for `matchName`
+ */
+export function matchCustomer(word: string, parameter: Parameter, byIndex?: CustomersByIndex): string {
+  if (!byIndex) return matchName('c.name', word, parameter, { also: 'c.email_key' });
+  const patternOf = hiddenPattern(parameter);
+  return matchForms('c.name', word, patternOf, (form) => {
+    const hasPattern = (pattern: string) =>
+      `platform.customer_words(c.name, c.email_key) collate "C" like (select ${parameter(pattern, 'text')})`;
+    const isThere = () => `${lowered('c.name')} || ' ' || c.email_key like ${patternOf(form)}`;
+    if (!isKnownBeginning(form)) return `((${beginningPatterns(form).map(hasPattern).join(' or ')}) and ${isThere()})`;
+    const begins = beginningTerms(form, form === word ? byIndex.except : undefined).map(
+      (terms) => `platform.customer_beginnings(c.name, c.email_key) @@ (select ${parameter(terms, 'tsquery')})`,
+    );
+    const part = rarePart(form);
+    const found = [hasPattern(likePattern(part)), ...begins].join(' or ');
+    // What begins with a 0 in the index began with any letter or digit. All others need no second look: it would take as long as the first.
+    return form.startsWith('0') || part !== form ? `((${found}) and ${isThere()})` : found;
+  });
+}
+
+/** By the digits of a long word the index finds few, and it looks each of them up for every three letters more that it is asked for. */
+const rarePart = (word: string): string => (word.length > 6 && /[a-z]{1,2}\d{2,}|\d{3,}/.exec(word)?.[0]) || word;
+
+/** The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. */
+function beginningPatterns(word: string): string[] {
+  const [first = '', ...parts] = likePattern(word).split(/(?<=^%| )(?=[a-z0-9])/);
+  if (parts.length > 2) return [[first, ...parts.map((part) => `_${part.slice(1)}`)].join('')];
+  return parts.reduce((all, part) => all.flatMap((each) => [each + part, `${each}0${part.slice(1)}`]), [first]);
+}
+
+/**
+ * The queries for those whose name or address begins with a word: see platform.customer_beginnings. The frequent terms are asked for alone:
+ * of a query with many terms the index reckons each for every customer.
+ */
+function beginningTerms(word: string, except: CustomerPart | undefined): string[] {
+  const parts = except === 'name' ? ['e'] : except === 'email' ? ['n'] : ['n', 'e'];
+  const term = (before: string) => `'${before}${word}':*`;
+  const withSome = [...word].slice(1).flatMap((_, at) => parts.map((part) => term(`${part}${(at + 1).toString(16)}`)));
+  return [
+    ...(except ? [] : [term('b')]),
+    ...parts.map((part) => term(`${part}0`)),
+    ...(withSome.length > 0 ? [withSome.join(' | ')] : []),
+  ];
+}
 
 /** Fewer characters than these begin too many addresses. */
 const addressCharactersMin = 3;

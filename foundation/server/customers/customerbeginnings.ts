@@ -1,27 +1,24 @@
-import type { Parameter } from '@aether/platform';
+import { type CustomerPart, isKnownBeginning, type Parameter } from '@aether/platform';
 
 /*
  * Customers whose name or address begins with a word. They are together in that order, so an index gives the first of them in order,
- * however many there are. The index of words leaves them out when it finds the others with the word (platform.search_beginnings).
+ * however many there are. The index of words is asked only for the others with the word (platform.customer_words).
  */
 
-export type Beginning = { of: 'name' | 'email'; word: string };
-
-/** The words of which the database knows who begins with them: see platform.name_beginning. */
-const known = /^[a-z0-9]{1,16}$/;
+export type Beginning = { of: CustomerPart; word: string };
 
 /** @returns undefined if those who begin with the word are not together in this order, or if there is no such word. */
 export function beginningIn(order: string, word: string | undefined): Beginning | undefined {
   if (order !== 'name' && order !== 'email') return undefined;
-  return word !== undefined && known.test(word) ? { of: order, word } : undefined;
+  return word !== undefined && isKnownBeginning(word) ? { of: order, word } : undefined;
 }
 
 /**
  * The conditions that a customer `c` begins with the word, and therefore matches it.
  *
  * @returns `isNear`: for the index of the order. `begins`: for the rows that are near. It is apart, because PostgreSQL believes that few
- *   rows fit it, and would sort all that are near. A few that begin with the word may be elsewhere in the order, or not be left out by
- *   `matchNotBeginning`, such as a name with U+FFFF in it.
+ *   rows fit it, and would sort all that are near. A few that begin with the word may be elsewhere in the order, such as a name with U+FFFF
+ *   in it: the index of words finds them among the others.
  */
 export function matchBeginning({ of, word }: Beginning, parameter: Parameter): { isNear: string; begins: string } {
   const from = parameter(word);
@@ -36,10 +33,4 @@ export function matchBeginning({ of, word }: Beginning, parameter: Parameter): {
   const last = word.length - 1;
   const to = parameter(word.slice(0, last) + String.fromCharCode(word.charCodeAt(last) + 1));
   return { isNear: `c.email_key >= ${from} and c.email_key < ${to}`, begins: 'true' };
-}
-
-/** The condition that a customer `c` does not begin with the word, as the index of words answers it. */
-export function matchNotBeginning({ of, word }: Beginning, parameter: Parameter): string {
-  const tokens = `'*' & !'${of === 'name' ? 'n' : 'e'}:${word}':*`;
-  return `platform.search_beginnings(c.name, c.email_key) @@ ${parameter(tokens, 'tsquery')}`;
 }

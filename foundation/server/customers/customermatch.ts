@@ -1,6 +1,6 @@
 import {
   type App,
-  type ByIndex,
+  type CustomersByIndex,
   collectValues,
   foldDigits,
   matchAddress,
@@ -71,7 +71,11 @@ export function matchFilters(
   { tier = tierOrLast, mode = 'rows' }: { tier?: string | undefined; mode?: MatchMode } = {},
 ): string {
   const conditions = ['true'];
-  if (filters.tier) conditions.push(`${tier} = ${parameter(filters.tier)}`);
+  if (filters.tier) {
+    conditions.push(`${tier} = ${parameter(filters.tier)}`);
+    // A customer of the manager who has another tier is not looked up in crm.customer_order.
+    if (filters.manager && tier !== tierOrLast) conditions.push(`${tierOrLast} = ${parameter(filters.tier)}`);
+  }
   if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
   if (filters.no_manager) conditions.push('c.account_manager_id is null');
   if (filters.company) conditions.push(`c.company_id = ${parameter(filters.company)}`);
@@ -98,13 +102,13 @@ export const matchCompany = (word: string, parameter: Parameter) => matchName('o
  * one or another one, or a customer's number.
  *
  * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
- * @param byIndex what the index of that word answers as well.
+ * @param byIndex who with that word need not be found.
  */
 export function matchSearch(
   { search, phone }: Pick<CustomerFilters, 'search' | 'phone'>,
   parameter: Parameter,
   rarest?: string,
-  byIndex: ByIndex = {},
+  byIndex: CustomersByIndex = {},
 ): string {
   if (!search) return 'true';
   const everyWord = wordsOf(search).map((word) => {

@@ -16,7 +16,7 @@ import { openDealsOf, readPriced } from '../deals/priced.ts';
 import { tagsOf } from '../tags/tags.ts';
 import { customOrder, dealsOrder } from './conditionmatch.ts';
 import { FilterOutdated } from './conditions.ts';
-import { type Beginning, beginningIn, matchBeginning, matchNotBeginning } from './customerbeginnings.ts';
+import { type Beginning, beginningIn, matchBeginning } from './customerbeginnings.ts';
 import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './customermatch.ts';
 
 /*
@@ -161,12 +161,11 @@ const enough = (read: number, times: number) => Math.ceil(read * times * 1.5);
 
 /** Counts the matching customers up to `max` and one more. It is not for a frequent search. */
 export async function countCustomers(on: Queryable, filters: CustomerFilters, max: number): Promise<number> {
-  const { search, ...others } = filters;
+  const { search } = filters;
   const rarest = search ? await findRarest(on, search) : undefined;
-  const isAlone = wordsOf(search ?? '').length === 1 && !Object.values(others).some(Boolean);
-  const beginning = isAlone ? beginningIn('name', rarest) : undefined;
+  const beginning = beginningIn('name', rarest);
   if (beginning) {
-    const begun = await countBeginning(on, beginning, max);
+    const begun = await countBeginning(on, filters, beginning, max);
     if (begun > max) return begun;
   }
   const { values, parameter } = collectValues();
@@ -181,13 +180,24 @@ export async function countCustomers(on: Queryable, filters: CustomerFilters, ma
   return row?.total ?? 0;
 }
 
-/** Counts those whose name begins with a word, which takes the index of names only, up to `max` and one more. */
-async function countBeginning(on: Queryable, beginning: Beginning, max: number): Promise<number> {
+/** Counts those of the filters whose name begins with a word, among the first of them, up to `max` and one more. */
+async function countBeginning(
+  on: Queryable,
+  filters: CustomerFilters,
+  beginning: Beginning,
+  max: number,
+): Promise<number> {
+  const { search, ...others } = filters;
+  const isAlone = wordsOf(search ?? '').length === 1 && !Object.values(others).some(Boolean);
   const { values, parameter } = collectValues();
   const { isNear, begins } = matchBeginning(beginning, parameter);
+  // Without other conditions that takes the index of names only.
+  const from = isAlone
+    ? `platform.customers c where ${goesOn} and ${isNear} and ${begins}`
+    : `(select c.* from platform.customers c where ${goesOn} and ${isNear} order by c.name limit ${lookAheadMax}) c ${joinCompanies}
+       where ${begins} and ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}`;
   const [row] = await on.query<{ total: number }>(
-    `select count(*)::integer as total from (
-       select from platform.customers c where ${goesOn} and ${isNear} and ${begins} limit ${parameter(max + 1)}) found`,
+    `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
     values,
   );
   return row?.total ?? 0;
@@ -382,7 +392,7 @@ function showPage(
  * customers in the order of the list. "offset 0" keeps it from that.
  *
  * @param rarest the word of the search by which they are found.
- * @param except those that begin with it are left out.
+ * @param except most of those that begin with it are left out.
  */
 function matching(
   filters: CustomerFilters,
@@ -393,8 +403,7 @@ function matching(
   const { search } = filters;
   // Many customers share a tier, so only a list without a search starts at the tier's index.
   const byTier = filters.tier && !search;
-  const isOther = except && matchNotBeginning(except, parameter);
   return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
     where ${goesOn} and ${matchFilters(filters, parameter, { tier: byTier ? 'q.account_tier' : undefined, mode: 'all' })}
-      and ${matchSearch(filters, parameter, rarest, { and: isOther })} ${isOther ? `and (${isOther}) is true` : ''} offset 0) c`;
+      and ${matchSearch(filters, parameter, rarest, { except: except?.of })} offset 0) c`;
 }

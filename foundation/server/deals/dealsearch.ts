@@ -140,7 +140,7 @@ export function matchWords(search: string, parameter: Parameter, rarest?: string
 }
 
 function matchDeal(word: string, parameter: Parameter, byIndex: boolean): string {
-  const inName = matchName('d.name', word, parameter, { byIndex: byIndex ? {} : undefined });
+  const inName = matchName('d.name', word, parameter, { byIndex });
   const inCustomer = matchCustomer(word, parameter, byIndex ? {} : undefined);
   return byIndex
     ? `(${inName} or d.customer_id = any (array(select c.id from platform.customers c where ${inCustomer})))`
