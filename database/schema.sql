@@ -2141,6 +2141,33 @@ grant execute on function platform.current_app() to merge_role;
 grant execute on function platform.current_app() to privacy_role;
 grant execute on function platform.current_app() to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.customer_beginnings(name text, email_key text)
+ RETURNS tsvector
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_name constant text := coalesce(case when octet_length(name) = char_length(name)
+    then substring(lower(name collate "C") from '^[a-z0-9]{1,16}') else platform.name_beginning(name) end, '');
+  of_email constant text := coalesce(substring(email_key collate "C" from '^[a-z0-9]{1,16}'), '');
+  shared integer := 0;
+begin
+  if starts_with(of_email, of_name) then shared := length(of_name);
+  elsif starts_with(of_name, of_email) then shared := length(of_email);
+  else
+    while substr(of_name, shared + 1, 1) = substr(of_email, shared + 1, 1) loop shared := shared + 1; end loop;
+  end if;
+  return array_to_tsvector(array_remove(array[
+    case when shared > 0 then 'b' || left(of_name, shared) end,
+    case when length(of_name) > shared then 'n' || to_hex(shared) || of_name end,
+    case when length(of_email) > shared then 'e' || to_hex(shared) || of_email end], null));
+end $function$;
+grant execute on function platform.customer_beginnings(name text, email_key text) to app_role;
+grant execute on function platform.customer_beginnings(name text, email_key text) to bulk_role;
+grant execute on function platform.customer_beginnings(name text, email_key text) to erase_role;
+grant execute on function platform.customer_beginnings(name text, email_key text) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.customer_violation(c platform.customers)
  RETURNS text
  LANGUAGE plpgsql
@@ -2167,6 +2194,16 @@ begin
 end $function$;
 grant execute on function platform.customer_violation(c platform.customers) to app_role;
 grant execute on function platform.customer_violation(c platform.customers) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.customer_words(name text, email_key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((' '::text || CASE WHEN CASE WHEN (octet_length(name) = char_length(name)) THEN ((name COLLATE "C") ~ '^[A-Za-z0-9]'::text) ELSE (platform.name_beginning(name) IS NOT NULL) END THEN ('0'::text || substr(lower((name COLLATE pg_c_utf8)), 2)) ELSE lower((name COLLATE pg_c_utf8)) END) || ' '::text) || CASE WHEN ((email_key COLLATE "C") ~ '^[a-z0-9]'::text) THEN ('0'::text || substr(email_key, 2)) ELSE email_key END);
+grant execute on function platform.customer_words(name text, email_key text) to app_role;
+grant execute on function platform.customer_words(name text, email_key text) to bulk_role;
+grant execute on function platform.customer_words(name text, email_key text) to erase_role;
+grant execute on function platform.customer_words(name text, email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.decide_candidate(candidate uuid, decision text, seen text)
  RETURNS bigint
@@ -6541,13 +6578,10 @@ grant execute on function platform.sign_in_user(subject text, address text, full
 
 CREATE OR REPLACE FUNCTION platform.sort_customer_search()
  RETURNS bigint
- LANGUAGE plpgsql
+ LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$ -- an SQL body would keep the indexes from being dropped
-begin
-  return gin_clean_pending_list('platform.customers_search') + gin_clean_pending_list('platform.customers_folded');
-end $function$;
+RETURN (SELECT (COALESCE(sum(gin_clean_pending_list((i.indexrelid)::regclass)), (0)::numeric))::bigint AS "coalesce" FROM ((pg_index i JOIN pg_class x ON ((x.oid = i.indexrelid))) JOIN pg_am a ON ((a.oid = x.relam))) WHERE ((i.indrelid = ('platform.customers'::regclass)::oid) AND (a.amname = 'gin'::name) AND i.indisvalid));
 grant execute on function platform.sort_customer_search() to sync_role;
 
 CREATE OR REPLACE PROCEDURE platform.stay_in_merges(IN target regclass, IN customer_column name, IN why text)
@@ -8207,9 +8241,9 @@ CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged
 CREATE INDEX customers_not_adopted ON platform.customers USING btree (created_at) WHERE ((crm_id IS NULL) AND (created_by_app = 'support'::text) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
-CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company_at ON platform.customers USING btree (split_part(email_key, '@'::text, 2), id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_words ON platform.customers USING gin (platform.customer_words(name, email_key) COLLATE "C" ext.gin_trgm_ops, platform.customer_beginnings(name, email_key));
 CREATE UNIQUE INDEX customers_support_id_key ON platform.customers USING btree (support_id) WHERE (support_id IS NOT NULL);
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_email_key();
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|merge|erase)_role$'::text)) EXECUTE FUNCTION platform.mark_phone_key();

@@ -5,7 +5,7 @@ import { foldDigits, type Phone } from './phone.ts';
 
 /*
  * The conditions by which both apps find names, addresses and telephone numbers. Each part of a condition is an expression that has an
- * index, so that PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_words in 0083_words_index.sql,
+ * index, so that PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_words in 0088_words_index.sql,
  * and customers_folded, customers_by_phone, customer_phones_by_key and customer_emails_others in 0002_platform.sql.
  */
 

@@ -595,7 +595,7 @@ test(
     expect(await cleanUp(privacy, { waitMs: 60_000, onStep })).toEqual({ ended: 1, open: 0 });
     expect(steps.slice(0, 3)).toEqual(Array(3).fill(`rest ${said}`));
     const after = steps.slice(steps.findLastIndex((step) => step.startsWith('rest')) + 1);
-    expect(after).toContain('reindex platform.customers_search');
+    expect(after).toContain('reindex platform.customers_words');
     expect(after).toContain('vacuum platform.customers');
     expect(new Set(after).size).toBe(after.length);
   },
