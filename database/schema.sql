@@ -8093,9 +8093,10 @@ comment on column platform.customer_emails.email is 'The spelling that people se
 comment on column platform.customer_emails.verified_at is 'When it was proven that the address is the customer''s; null: somebody typed it.';
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
+CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
-CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id, NULLIF(is_primary, false));
+CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER y_keep_away AFTER INSERT OR UPDATE OF email_key ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER !~ '^(bulk|erase)_role$'::text)) EXECUTE FUNCTION platform.keep_erased_away('email');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> ALL ('{merge_role,erase_role}'::name[])))) EXECUTE FUNCTION sync.capture_platform_customer_emails();

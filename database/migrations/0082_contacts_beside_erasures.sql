@@ -1,7 +1,7 @@
--- A contact that names somebody was looked up among the erased before its transaction had ended, so that an erasure at the same moment neither
--- saw the contact nor was seen by it, and the contact stayed. An address of a customer is in an index of one entry each, where one waits for the
--- other; contacts have none. So who writes a contact's address or number shares the row of the key until the transaction ends, and who erases
--- takes it: contacts under way are waited for and then erased, later ones wait and are refused.
+-- A contact that names somebody was looked up among the erased before its transaction had ended, so that an erasure at the same moment
+-- neither saw the contact nor was seen by it, and the contact stayed. An address of a customer is in an index of one entry each, where one
+-- waits for the other; contacts have none. So who writes a contact's address or number shares the row of the key until the transaction
+-- ends, and who erases takes it: contacts under way are waited for and then erased, later ones wait and are refused.
 create or replace function crm.keep_contact_away() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,10 +1,5 @@
 -- A new customer costs fewer entries of indexes and less of the checks. Every writer of customers has to make them, one by one or in bulk.
 
--- An address needed two entries by its customer: one for all of them, one that makes sure that a single one is the primary. A null equals
--- no other null, so one index does both.
-drop index platform.customer_emails_customer_id_idx, platform.customer_emails_one_primary;
-create unique index customer_emails_one_primary on platform.customer_emails (customer_id, nullif(is_primary, false));
-
 -- Most customers never come to the help desk, and had an entry that says so.
 alter table platform.customers drop constraint customers_support_id_key;
 create unique index customers_support_id_key on platform.customers (support_id) where support_id is not null;

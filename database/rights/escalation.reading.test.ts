@@ -13,7 +13,7 @@ const relationsOf = async (schema: string): Promise<string[]> => {
 };
 
 describe('the other app’s schema', () => {
-  const supportsViews = ['crm.customer_context', 'crm.recent_activities', 'crm.tier_grants'];
+  const supportsViews = ['crm.context_by_address', 'crm.customer_context', 'crm.recent_activities', 'crm.tier_grants'];
 
   test('support can read nothing of crm except its own activities and the views for it', async () => {
     const open: string[] = [];
