@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, createServer as createSocketServer, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { atEnd } from '@aether/database/testing';
 import { testCertificate, trustTestCertificate } from '@aether/database/testing.tls';
 import { expect, test } from 'vitest';
@@ -55,6 +56,58 @@ test('questions one after the other share a connection', async () => {
   });
   for (let n = 0; n < 3; n++) await (await askServer(url)).json();
   expect(ports.size).toBe(1);
+});
+
+test('a question whose waiting connections were all closed by the server meanwhile is asked again on a new one, with its body', async () => {
+  const sockets: Socket[] = [];
+  let isOver = false;
+  const server = createSocketServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    let heard = '';
+    socket.on('data', (data) => {
+      if (isOver && socket !== sockets[2]) return socket.resetAndDestroy();
+      heard += data;
+      if (!heard.endsWith('grant=x')) return;
+      heard = '';
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+    });
+  });
+  const port = await listen(
+    Object.assign(server, { closeAllConnections: () => sockets.map((each) => each.destroy()) }),
+  );
+  const ask = () =>
+    askServer(`http://127.0.0.1:${port}/token`, { method: 'POST', body: new URLSearchParams({ grant: 'x' }) });
+  await Promise.all([ask(), ask()]);
+  expect(sockets).toHaveLength(2);
+  isOver = true;
+  expect(await (await ask()).json()).toEqual({});
+  expect(sockets).toHaveLength(3);
+});
+
+test('an answer that is packed although nobody asked for it is unpacked, unless it is too long then, or packed otherwise', async () => {
+  const packed = (encoding: string, body: Buffer) =>
+    answering((_, response) => response.writeHead(200, { 'Content-Encoding': encoding }).end(body));
+  const answer = await askServer(await packed('gzip', gzipSync('{"keys":[]}')));
+  expect([await answer.json(), answer.headers.get('content-encoding')]).toEqual([{ keys: [] }, null]);
+  await expect(
+    askServer(await packed('gzip', gzipSync('x'.repeat(2_000))), { answerBytesMax: 1_000 }),
+  ).rejects.toMatchObject({ name: 'TypeError', cause: { code: 'ERR_BUFFER_TOO_LARGE' } });
+  await expect(askServer(await packed('br', Buffer.from('x')))).rejects.toMatchObject({
+    cause: { message: 'it answers in br, which nobody asked for' },
+  });
+});
+
+test('a server that wants to speak another protocol is a failure, and not an answer that never comes', async () => {
+  const url = await answering((request) =>
+    request.socket.end('HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: odd\r\n\r\n'),
+  );
+  await expect(askServer(url)).rejects.toMatchObject({ name: 'TypeError', cause: expect.any(Error) });
+});
+
+test('who asks is named, unless the question names somebody', async () => {
+  const url = await answering((request, response) => response.end(request.headers['user-agent']));
+  expect(await (await askServer(url)).text()).toBe('aether');
+  expect(await (await askServer(url, { headers: { 'User-Agent': 'jose/6' } })).text()).toBe('jose/6');
 });
 
 test('a redirect is not followed', async () => {

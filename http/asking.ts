@@ -1,5 +1,9 @@
-import http, { type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+
+const unpack = promisify(gunzip);
 
 /** More than any answer that this is for: a provider's keys, a token, a problem. */
 const answerBytesMax = 1024 * 1024;
@@ -21,28 +25,52 @@ export type Question = {
  * @throws TypeError with its cause, if the server cannot be reached, breaks off, or answers with too much
  */
 export async function askServer(address: string | URL, question: Question = {}): Promise<Response> {
-  const { method = 'GET', signal, body } = question;
+  const { method = 'GET', signal } = question;
   signal?.throwIfAborted();
   const url = new URL(address);
   const headers = new Headers(question.headers);
   headers.set('Accept-Encoding', 'identity');
-  if (body instanceof URLSearchParams && !headers.has('Content-Type'))
+  if (!headers.has('User-Agent')) headers.set('User-Agent', 'aether'); // some gateways refuse who does not say it
+  if (question.body instanceof URLSearchParams && !headers.has('Content-Type'))
     headers.set('Content-Type', 'application/x-www-form-urlencoded;charset=UTF-8');
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const body = toBytes(question.body);
+  const options = { method, headers: Object.fromEntries(headers), ...(signal && { signal }) };
   try {
-    const request = (url.protocol === 'http:' ? http : https).request(url, {
-      method,
-      headers: Object.fromEntries(headers),
-      ...(signal && { signal }),
-    });
-    request.on('error', reject);
-    request.once('response', resolve);
-    request.end(toBytes(body));
-    return await readWhole(await promise, question.answerBytesMax ?? answerBytesMax);
+    return await readWhole(await send(url, options, body), question.answerBytesMax ?? answerBytesMax);
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
     throw new TypeError(`${url.host} cannot be asked`, { cause });
   }
+}
+
+/**
+ * The beginning of the answer. A connection that waited may have been closed by the server just now; it has answered nothing then, so the
+ * question is asked on the next one, and at last on a new one.
+ */
+async function send(
+  url: URL,
+  options: http.RequestOptions,
+  body: string | Uint8Array | undefined,
+): Promise<IncomingMessage> {
+  for (;;) {
+    const request = (url.protocol === 'http:' ? http : https).request(url, options);
+    try {
+      return await beginningOf(request, body);
+    } catch (error) {
+      if (!request.reusedSocket || !isClosed(error)) throw error;
+    }
+  }
+}
+
+const isClosed = (error: unknown) => ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+function beginningOf(request: ClientRequest, body: string | Uint8Array | undefined): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request.on('error', reject);
+  request.once('response', resolve);
+  request.once('close', () => reject(new Error('it speaks another protocol'))); // such as 101, which is no response
+  request.end(body);
+  return promise;
 }
 
 function toBytes(body: unknown): string | Uint8Array | undefined {
@@ -64,5 +92,16 @@ async function readWhole(answer: IncomingMessage, bytesMax: number): Promise<Res
   const headers = new Headers();
   for (const [name, values = []] of Object.entries(answer.headersDistinct))
     for (const value of values) headers.append(name, value);
-  return new Response(bytes === 0 ? null : Buffer.concat(chunks), { status: answer.statusCode ?? 0, headers });
+  const body = bytes === 0 ? null : await plainOf(Buffer.concat(chunks), headers, bytesMax);
+  return new Response(body, { status: answer.statusCode ?? 0, headers });
+}
+
+/** Some gateways pack an answer although nobody asked for that. */
+async function plainOf(body: Buffer<ArrayBuffer>, headers: Headers, bytesMax: number): Promise<Buffer<ArrayBuffer>> {
+  const packing = headers.get('content-encoding') ?? 'identity';
+  if (/^identity$/i.test(packing)) return body;
+  if (!/^(x-)?gzip$/i.test(packing)) throw new Error(`it answers in ${packing}, which nobody asked for`);
+  headers.delete('content-encoding');
+  headers.delete('content-length');
+  return Buffer.from(await unpack(body, { maxOutputLength: bytesMax }));
 }

@@ -187,6 +187,13 @@ describe('the local provider', () => {
     expect(await meAt()).toBe(401);
   });
 
+  test('leaves the language of lists as it was, also when two are started at once', async () => {
+    const begin = () => startLocalProvider({ folder: apps.folder, personas, apps: testApps, port: 0 });
+    const both = await Promise.all([begin(), begin()]);
+    expect(new Intl.ListFormat('de').format(['Brot', 'Salz'])).toBe('Brot und Salz');
+    await Promise.all(both.map((each) => each.close()));
+  });
+
   test('passes over a port that is taken, and reports it', async () => {
     const taken = Number(new URL(apps.provider.issuer).port);
     const other = await startLocalProvider({ folder: apps.folder, personas, apps: testApps, port: taken });

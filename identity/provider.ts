@@ -115,7 +115,6 @@ async function quietly<T>(work: () => Promise<T>): Promise<T> {
  * 6 MB. So while it is loaded, lists are in plain English.
  */
 async function withPlainLists<T>(load: () => Promise<T>): Promise<T> {
-  const { ListFormat } = Intl;
   Object.assign(Intl, { ListFormat: PlainList });
   try {
     return await load();
@@ -123,6 +122,9 @@ async function withPlainLists<T>(load: () => Promise<T>): Promise<T> {
     Object.assign(Intl, { ListFormat });
   }
 }
+
+/** Kept here, because two providers may be started at once. */
+const { ListFormat } = Intl;
 
 class PlainList {
   #word: string;

@@ -181,31 +181,36 @@ describe('a built file', () => {
     expect(await readProblem(answer)).toMatchObject({ status: 404, code: 'no-such-route' });
   });
 
-  test('that is gone, because another build took the place of this one, is a 404, and the page is of the other build from then on', async () => {
+  test('is of the new build as soon as another took the place of the old one: no page names a file that is gone', async () => {
     const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
     const build = async (name: string) => {
       await rm(place, { recursive: true, force: true });
       await mkdir(join(place, 'assets'), { recursive: true });
       await writeFile(join(place, 'index.html'), name);
+      await writeFile(join(place, 'icon.svg'), name.padEnd(2_000));
       await writeFile(join(place, 'assets', `${name}.js`), script);
-      await writeFile(join(place, 'assets', `${name}-later.js`), script);
     };
     await build('older');
     await using other = await serveApp((app) => addWeb(app, place));
     const ask = async (path: string) => {
       const answer = await fetch(`${other.url}${path}`);
-      return [answer.status, await answer.text()];
+      return [answer.status, (await answer.text()).trim()];
     };
-    expect([await ask('/'), await ask('/assets/older.js')]).toEqual([
-      [200, 'older'],
-      [200, script],
-    ]);
+    const served = async (name: string) => {
+      expect([await ask('/'), await ask('/icon.svg'), await ask(`/assets/${name}.js`)]).toEqual([
+        [200, name],
+        [200, name],
+        [200, script],
+      ]);
+    };
+    await served('older');
     await build('newer');
-    expect(await readProblem(await fetch(`${other.url}/assets/older-later.js`))).toMatchObject({ status: 404 });
-    expect([await ask('/'), await ask('/assets/newer.js')]).toEqual([
-      [200, 'newer'],
-      [200, script],
-    ]);
+    await served('newer');
+    expect(await readProblem(await fetch(`${other.url}/assets/older.js`))).toMatchObject({ status: 404 });
+    await rm(place, { recursive: true });
+    expect(await ask('/')).toEqual([503, expect.stringContaining('has not been built')]);
+    await build('third');
+    await served('third');
     await rm(join(place, '..'), { recursive: true });
   });
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -39,14 +39,15 @@ type WebFiles = {
   isPage: (path: string) => boolean;
   /** The same for every process that serves this build; undefined if the build does not say which one it is. */
   build: string | undefined;
+  madeAt: number | undefined;
 };
 
 /**
  * Serves the built web app in `folder`: its files as they are, and index.html at the addresses of its pages, with
  * a Content-Security-Policy whose nonce replaces `__NONCE__`. The build lists the pages of its router in pages.json; every other address
  * without a route is a 404. The files are listed once, as soon as they are built. Only files on that list are served, so that no path leads
- * out of the folder. Each is read when it is asked for: three apps would hold 4.5 MB of which nobody asks for most. If a file is gone, another
- * build has taken the place of this one, and the list is made again.
+ * out of the folder. Each is read when it is asked for: three apps would hold 4.5 MB of which nobody asks for most. When another build has
+ * taken the place of this one, the list is made again, so that no page names files that are gone.
  *
  * Every answer names the build in the header `Aether-Build`, and the page names it in place of `__BUILD__`: so an open page notices
  * that it is out of date. Call it before the routes are added.
@@ -58,6 +59,8 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
   let build: string | undefined;
   const read = async () => {
     await built;
+    const known = reading;
+    if (known && (await known)?.madeAt !== (await madeAtOf(folder)) && reading === known) reading = undefined;
     reading ??= readFiles(folder).catch((error) => {
       reading = undefined; // the next request finds a build that finishes now
       if (error.code === 'ENOENT') return undefined;
@@ -82,14 +85,20 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
     if (file)
       return answerFile(c, join(folder, path), file, path.startsWith('/assets/')).catch((error) => {
         if (error.code !== 'ENOENT') throw error;
-        reading = undefined;
-        return answerNoSuchRoute(c);
+        return answerNoSuchRoute(c); // another build takes the place of this one just now
       });
     return web.isPage(path) ? answerIndex(c, web) : answerNoSuchPage(c);
   });
 }
 
+/** When the build was made; undefined if there is none. */
+async function madeAtOf(folder: string): Promise<number | undefined> {
+  const index = await stat(join(folder, 'index.html')).catch(() => undefined);
+  return index?.mtimeMs;
+}
+
 async function readFiles(folder: string): Promise<WebFiles> {
+  const madeAt = await madeAtOf(folder);
   const index = await readFile(join(folder, 'index.html'), 'utf8');
   const mark = await readFile(join(folder, 'sources.sha256'), 'utf8').catch(() => '');
   const build = /^[0-9a-f]{64}$/.test(mark) ? mark.slice(0, 16) : undefined;
@@ -104,7 +113,7 @@ async function readFiles(folder: string): Promise<WebFiles> {
     if (!entry.isFile() || !type || path === '/index.html' || path === `/${pagesFile}`) continue;
     files.set(path, { type });
   }
-  return { index, scripts: `'self'${hashes.join('')}`, files, isPage: matchPages(JSON.parse(pages)), build };
+  return { index, scripts: `'self'${hashes.join('')}`, files, isPage: matchPages(JSON.parse(pages)), build, madeAt };
 }
 
 const pagesFile = 'pages.json';

@@ -18,7 +18,7 @@ import type { PlatformDb } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from '../calls/calls.schemas.ts';
 import { requireReader } from '../conversations/readers.ts';
-import { isTimeZone } from '../widgets/officehours.schemas.ts';
+import { isTimeZone } from '../widgets/officehours.ts';
 import type { ContextReader } from './context.ts';
 import { canonicalLanguage } from './language.ts';
 import { type Panel, readPanel, readSessionPanel } from './panel.ts';

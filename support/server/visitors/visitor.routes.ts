@@ -3,7 +3,7 @@ import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
 import { handOverToAgent } from '../chatbots/chatbots.ts';
 import type { Live } from '../conversations/live.ts';
 import { lockSession, SessionEnded } from '../conversations/sessions.ts';
-import { isTimeZone } from '../widgets/officehours.schemas.ts';
+import { isTimeZone } from '../widgets/officehours.ts';
 import { readPublicConfig } from '../widgets/publicconfig.ts';
 import { WidgetSettingsSchema } from '../widgets/widgetsettings.ts';
 import { answerOnGrid } from './answergrid.ts';

@@ -1,5 +1,5 @@
 import { line, object, z } from '@aether/http';
-import { weekdays } from './officehours.ts';
+import { isTimeZone, weekdays } from './officehours.ts';
 
 const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, { error: 'must be a time of day such as 09:30' });
 const span = z
@@ -17,15 +17,6 @@ const spansMax = 4;
 const holidaysMax = 200;
 
 const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must be a time zone such as Europe/Oslo' });
-
-export function isTimeZone(name: string): boolean {
-  try {
-    new Temporal.ZonedDateTime(0n, name); // Intl would read the data of all languages, which are 7 MB
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Hours of a week, without holidays. */
 export const hoursFields = {

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addOpenMinutes, countOpenMinutes, isOpenAt, nextOpening, type OfficeHours } from './officehours.ts';
+import {
+  addOpenMinutes,
+  countOpenMinutes,
+  isOpenAt,
+  isTimeZone,
+  nextOpening,
+  type OfficeHours,
+} from './officehours.ts';
 
 const weekdaysInOslo: OfficeHours = {
   time_zone: 'Europe/Oslo',
@@ -24,6 +31,38 @@ test.each([
   ['2026-11-23T10:00:00Z', null], // open
 ])('at %s the next opening is %s', (at, opens) => {
   expect(nextOpening(weekdaysInOslo, new Date(at))?.toISOString() ?? null).toBe(opens);
+});
+
+test.each([
+  ['PST', 'America/Los_Angeles'],
+  ['JST', 'Asia/Tokyo'],
+  ['IST', 'Asia/Kolkata'],
+  ['CNT', 'America/St_Johns'],
+  ['SystemV/PST8', 'Etc/GMT+8'],
+])('hours that were stored in the zone %s, which only Intl knows, are those of %s', (old, name) => {
+  expect(isTimeZone(old)).toBe(true);
+  for (const at of [
+    '2026-01-15T12:34:56.789Z',
+    '2026-07-15T23:45:01Z',
+    '1969-12-31T23:59:59.999Z',
+    '2026-03-08T10:00:00Z',
+  ]) {
+    const [days, from] = [week(['09:00', '17:00']), new Date(at)];
+    const read = (time_zone: string) => [
+      isOpenAt({ time_zone, days }, from),
+      nextOpening({ time_zone, days }, from),
+      addOpenMinutes({ time_zone, days }, from, 2_000),
+    ];
+    expect(read(old)).toEqual(read(name));
+  }
+});
+
+test('a zone that nobody knows is none, and neither is a moment', () => {
+  const odd = ['Mars/Olympus', '', 'Z', 'GMT+1', '2026-01-01T00:00Z', '2026-01-01T00:00+01:00[Europe/Oslo]'];
+  expect(odd.filter(isTimeZone)).toEqual([]);
+  expect(
+    ['Europe/Oslo', 'europe/oslo', 'UTC', 'EST', '+05:30', 'US/Pacific'].filter((name) => !isTimeZone(name)),
+  ).toEqual([]);
 });
 
 test('office hours that never come have no next opening, and 24:00 is the end of the day', () => {

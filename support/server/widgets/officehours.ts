@@ -134,11 +134,40 @@ function stretchesOfDay(hours: OfficeHours, day: number, holidays: Map<string, H
 
 const minutesOf = (clock: string) => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
 
+/** Whether a time zone of this name can be read: all that PST means, too, which Intl knows and Temporal does not. */
+export function isTimeZone(name: string): boolean {
+  try {
+    offsetOf(0, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What a clock in the zone shows, as if it were UTC, in milliseconds. */
 function readClock(at: number, timeZone: string): number {
   const second = Math.floor(at / 1_000) * 1_000;
-  const { offsetNanoseconds } = Temporal.Instant.fromEpochMilliseconds(second).toZonedDateTimeISO(timeZone);
-  return second + offsetNanoseconds / 1_000_000;
+  return second + offsetOf(second, timeZone);
+}
+
+/** Of the zones that Temporal does not know: abbreviations such as PST. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** Of a zone's clock, in milliseconds. Temporal comes first: Intl reads the data of all languages, which are 7 MB. */
+function offsetOf(at: number, timeZone: string): number {
+  let clock = clocks.get(timeZone);
+  if (!clock) {
+    try {
+      return new Temporal.ZonedDateTime(BigInt(at) * 1_000_000n, timeZone).offsetNanoseconds / 1_000_000;
+    } catch {
+      clock = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
+      clocks.set(timeZone, clock);
+    }
+  }
+  // such as "1/1/1970, GMT-08:00"; UTC is "GMT"
+  const [, sign, ...parts] = /GMT([+-])(\d+):(\d+)(?::(\d+))?$/.exec(clock.format(at)) ?? [];
+  const [hours = 0, minutes = 0, seconds = 0] = parts.map((part) => Number(part ?? 0));
+  return (sign === '-' ? -1 : 1) * ((hours * 60 + minutes) * 60 + seconds) * 1_000;
 }
 
 const dayOf = (at: number, timeZone: string) => Math.floor(readClock(at, timeZone) / dayMs);
