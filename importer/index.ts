@@ -20,7 +20,6 @@ export { type Measure, measureGroups, measureReviews, type ReviewMeasure } from 
 export { type WhatIf, whatIf } from './matching/whatif.ts';
 export type { CellRemark, Person, PersonCompany, PersonEmail, PersonPhone, ReadRow } from './person.ts';
 export { readCompanions } from './reading/companions.ts';
-export { companyDomainOf } from './reading/hosts.ts';
 export type { Layout, LayoutAnswers } from './reading/layout.ts';
 export {
   customKeyOf,

@@ -2,7 +2,6 @@ import { fromCell } from '@aether/platform/spreadsheet';
 import type { Person, PersonCompany, PersonPhone, ReadRow } from '../person.ts';
 import type { DayOrder } from './dates.ts';
 import type { RowRules } from './formats.ts';
-import { companyDomainOf } from './hosts.ts';
 import type { Field } from './mapping.ts';
 import { phoneReader } from './phones.ts';
 import { cellKinds, type RawRow, type RowRefusalCode } from './rows.ts';
@@ -31,6 +30,8 @@ export type PersonOptions = {
   answers: Answers;
   phoneCountry: string | undefined;
   companions?: Companions | undefined;
+  /** Of hosts.ts, which is loaded only where people are read. */
+  companyDomainOf: (text: string) => string | null;
   /** The current year, for dates with a short year. */
   thisYear?: number;
 };
@@ -54,7 +55,7 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
   const companyAt = (rules.companyId ?? []).map(place).find((at) => at >= 0) ?? -1;
   const ownerAt = (rules.ownerId ?? []).map(place).find((at) => at >= 0) ?? -1;
   const thisYear = options.thisYear ?? new Date().getUTCFullYear();
-  const { answers, companions } = options;
+  const { answers, companions, companyDomainOf } = options;
   const isStarred = rules.starred === true;
 
   const remarks = new Remarks();

@@ -58,12 +58,14 @@ export async function* readPersons(source: Source, options: ReadingOptions): Asy
   }));
   const rules = formatOf(recognition.format)?.rules ?? {};
   const countLeftOut = options.leftOut && leftOutCounter(mapped, rules, options.leftOut);
+  const { companyDomainOf } = await import('./hosts.ts');
   const read = personReader({
     columns: mapped,
     rules,
     answers: { ...options.answers, dayOrder: { ...recognition.dayOrder, ...options.answers?.dayOrder } },
     phoneCountry: options.phoneCountry,
     companions: options.companions,
+    companyDomainOf,
   });
   const bytesTotal = source.kind === 'bytes' ? source.size : 0;
   const startedAt = performance.now();

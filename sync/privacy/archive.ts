@@ -4,7 +4,6 @@ import type { Blobs } from '@aether/files/blobs';
 import { nameDownload } from '@aether/files/names';
 import { toCsvLine } from '@aether/http';
 import type pg from 'pg';
-import { ZipFile } from 'yazl';
 import { type Category, categories } from './categories.ts';
 import { writePage } from './page.ts';
 import { countHeld, type Held, type Person } from './person.ts';
@@ -104,6 +103,7 @@ async function writeZip(
   const left = given.length < held.length ? [...leftOut, blobsLeftOut] : leftOut;
   const read = await rowsOfPerson(client, person);
   const files: ExportFile[] = [];
+  const { ZipFile } = await import('yazl');
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
   let current: Readable | undefined;
