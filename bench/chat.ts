@@ -23,9 +23,10 @@ import { settleWorker } from './settle.ts';
  *   npm run bench:chat -- --connections 500 --rate 100 --seconds 10
  *
  * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has a different address. All servers, the one
- * by hand too, have small spaces for new objects (--max-semi-space-size=2, as npm start has): otherwise the growth of those spaces, and not
- * what a connection holds, is most of the memory. For the same reason each collects its garbage before its memory is read. The messages begin
- * when the worker has looked at the new customers once: the first row would have that beside it, and the last one not.
+ * by hand too, run as npm start runs them: with small spaces for new objects (--max-semi-space-size=2), because otherwise the growth of
+ * those spaces, and not what a connection holds, is most of the memory; and with a thread of the engine for each other core
+ * (--v8-pool-size=0). For the memory's sake each collects its garbage before it is read. The messages begin when the worker has looked at
+ * the new customers once: the first row would have that beside it, and the last one not.
  */
 const { values: options } = parseArgs({
   options: {
@@ -154,7 +155,7 @@ async function prepare(server: LocalServer): Promise<void> {
 
 async function startChild(script: string, variables: Record<string, string>): Promise<ChildProcess> {
   const child = fork(script, {
-    execArgv: ['--max-semi-space-size=2', '--import', fileURLToPath(new URL('./collect.ts', import.meta.url))],
+    execArgv: ['--max-semi-space-size=2', '--v8-pool-size=0', '--import', fileURLToPath(new URL('./collect.ts', import.meta.url))],
     env: { ...process.env, LOG_LEVEL: 'info', ...variables },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });

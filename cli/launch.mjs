@@ -43,12 +43,13 @@ export const mallocOfStart = {
 /**
  * The one process that runs every server keeps less. Small spaces for new objects are worth 20 MB and cost no time: the collections come
  * more often, and each touches few pages. One arena of the C library in place of one for each thread is worth 7 MB, and giving large pieces
- * back at once another 6: otherwise glibc keeps what reading the modules has left.
+ * back at once another 6: otherwise glibc keeps what reading the modules has left. The engine's threads are as many as there are other cores
+ * (0), and not four: on two cores four took both during each large collection, and whatever else ran, PostgreSQL first of all, stood still.
  */
 function thriftOf(script, [command]) {
   if (script !== 'cli/main.ts' || command !== 'start') return { flags: [], variables: {} };
   const isSet = Object.keys(process.env).some((name) => name.startsWith('MALLOC_'));
-  return { flags: ['--max-semi-space-size=2'], variables: isSet ? {} : mallocOfStart };
+  return { flags: ['--max-semi-space-size=2', '--v8-pool-size=0'], variables: isSet ? {} : mallocOfStart };
 }
 
 /** A Node that is new enough: this one, or the one that the project pins. */

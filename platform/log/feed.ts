@@ -98,6 +98,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   let reading: Promise<void> | undefined;
   /** Followers that wait for a look at the log's end that begins after they asked. */
   let asking: ((head: Place) => void)[] = [];
+  /** Ends the pause between two looks; one for as long as nothing does, because a signal made of two others for each look outlives it. */
   let nap = new AbortController();
   /** Where the common reader is. */
   let place: Place | undefined;
@@ -123,7 +124,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   }
 
   async function readOn(): Promise<void> {
-    nap = new AbortController();
+    if (nap.signal.aborted && !stopping.signal.aborted) nap = new AbortController();
     const asked = asking.length;
     if (place === undefined) {
       place = await readHead(connection);
@@ -154,7 +155,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   const pause = (signs: number): Promise<void> =>
     asking.length > 0
       ? Promise.resolve()
-      : wakeups.next(pollMs, { after: signs, signal: AbortSignal.any([stopping.signal, nap.signal]) });
+      : wakeups.next(pollMs, { after: signs, signal: nap.signal });
 
   function moveTo(page: Page): void {
     if (page.place.position !== place?.position) remember(places, page.place);
@@ -340,6 +341,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     /** Ends every follower. */
     async close() {
       stopping.abort();
+      nap.abort();
       await reading;
     },
   };
