@@ -7,18 +7,20 @@ import { answerEvents, type LongAnswer } from './longanswer.ts';
 let server: TestServer;
 let closing: AbortController;
 let ended: number;
+let heartbeat: () => string;
 let write: (answer: LongAnswer, pending: () => number) => Promise<void>;
 
 beforeEach(async () => {
   closing = new AbortController();
   ended = 0;
+  heartbeat = () => ': alive\n\n';
   const onEnd = () => {
     ended += 1;
   };
   server = await serveApp((app) => {
     app.get('/long', (c) => {
       const { outgoing } = c.env;
-      return answerEvents(c, { closing: closing.signal, heartbeatMs: 100, onEnd }, (answer) =>
+      return answerEvents(c, { closing: closing.signal, heartbeatMs: 100, heartbeat: () => heartbeat(), onEnd }, (answer) =>
         write(answer, () => outgoing.writableLength),
       );
     });
@@ -135,4 +137,25 @@ test('a reader that leaves at any moment ends its answer once', async () => {
   const before = ended;
   stayer.destroy();
   await expect.poll(() => ended).toBe(before + 1);
+});
+
+test('readers that all come at once get their signs of life in turns, not all at once', async () => {
+  const readers = 30;
+  let said = 0;
+  let together = 0;
+  let togetherMost = 0;
+  const everybody = Promise.withResolvers<void>();
+  heartbeat = () => {
+    if (together === 0) queueMicrotask(() => {
+      together = 0;
+    });
+    togetherMost = Math.max(togetherMost, ++together);
+    if (++said >= readers * 2) everybody.resolve();
+    return ': alive\n\n';
+  };
+  write = untilOver;
+  const sockets = Array.from({ length: readers }, () => ask().resume());
+  await everybody.promise;
+  for (const socket of sockets) socket.destroy();
+  expect(togetherMost).toBeLessThanOrEqual(readers / 10);
 });

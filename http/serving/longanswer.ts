@@ -202,8 +202,12 @@ export function countLongAnswers(closing: AbortSignal): number {
   return [...(beatsOfServers.get(closing)?.values() ?? [])].reduce((sum, beats) => sum + beats.count(), 0);
 }
 
-/** The signs of life of all answers of a server come in so many turns, so that they do not fall together. */
-const turns = 10;
+/**
+ * The signs of life of all answers of a server come in turns, a tenth of a second apart, so that they do not fall together. Readers that all come
+ * at once, as after a restart, are spread over them: 500 in one turn kept everything else waiting for 20 ms.
+ */
+const turnMs = 100;
+const turnsMin = 10;
 const beatsOfServers = new WeakMap<AbortSignal, Map<number, Beats>>();
 
 function beatsOf(closing: AbortSignal, everyMs: number): Beats {
@@ -215,6 +219,7 @@ function beatsOf(closing: AbortSignal, everyMs: number): Beats {
 }
 
 function createBeats(closing: AbortSignal, everyMs: number): Beats {
+  const turns = Math.max(turnsMin, Math.round(everyMs / turnMs));
   const waiting = Array.from({ length: turns }, () => new Set<LongAnswer>());
   let at = 0;
   let count = 0;
@@ -222,11 +227,20 @@ function createBeats(closing: AbortSignal, everyMs: number): Beats {
   closing.addEventListener('abort', () => {
     for (const answer of waiting.flatMap((turn) => [...turn])) answer.goodbye();
   });
+  /** The one with the fewest answers; of several, the last one to come. */
+  const findTurn = (): Set<LongAnswer> => {
+    let found = waiting[at] as Set<LongAnswer>; // has just been
+    for (let before = 1; before < turns && found.size > 0; before++) {
+      const turn = waiting[(at - before + turns) % turns] as Set<LongAnswer>;
+      if (turn.size < found.size) found = turn;
+    }
+    return found;
+  };
   return {
     count: () => count,
     join(answer) {
       if (closing.aborted) answer.leave();
-      const turn = waiting[at] as Set<LongAnswer>; // its next turn is the last one to come
+      const turn = findTurn();
       turn.add(answer);
       count += 1;
       timer ??= setInterval(() => {
