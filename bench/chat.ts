@@ -13,6 +13,7 @@ import pg from 'pg';
 import { Listeners, post } from './chatclient.ts';
 import { startIssuer } from './issuer.ts';
 import { quantile } from './measure.ts';
+import { keepOldFiles } from './oldfiles.ts';
 import { settleWorker } from './settle.ts';
 
 /*
@@ -26,7 +27,8 @@ import { settleWorker } from './settle.ts';
  * by hand too, run as npm start runs them: with small spaces for new objects (--max-semi-space-size=2), because otherwise the growth of
  * those spaces, and not what a connection holds, is most of the memory; and with a thread of the engine for each other core
  * (--v8-pool-size=0). For the memory's sake each collects its garbage before it is read. The messages begin when the worker has looked at
- * the new customers once: the first row would have that beside it, and the last one not.
+ * the new customers once: the first row would have that beside it, and the last one not. The server has old files of its log to write
+ * into, as one has that has run for a while.
  */
 const { values: options } = parseArgs({
   options: {
@@ -58,6 +60,7 @@ try {
   await bootstrap(local.adminUrl, { database: 'bench', passwords: {} });
   await migrate(local.urlOf('platform_migrator'));
   await prepare(local);
+  await runForAWhile(local);
   await startChild(fileURLToPath(import.meta.resolve('@aether/sync/main')), {
     PLATFORM_DB_URL: local.urlOf('sync_app'),
   });
@@ -151,6 +154,14 @@ async function prepare(server: LocalServer): Promise<void> {
   await db.query(`insert into support.agents (user_id) values ('priya')`);
   await db.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Bench']);
   await db.close();
+}
+
+/** Otherwise the messages of 50 ms wait for each new file of the database's log: ours more often than those by hand, because they write more. */
+async function runForAWhile({ server }: LocalServer): Promise<void> {
+  const superuser = new pg.Client({ connectionString: server.superuserUrl('bench') });
+  await superuser.connect();
+  await keepOldFiles(superuser);
+  await superuser.end();
 }
 
 async function startChild(script: string, variables: Record<string, string>): Promise<ChildProcess> {
