@@ -166,7 +166,12 @@ async function runForAWhile({ server }: LocalServer): Promise<void> {
 
 async function startChild(script: string, variables: Record<string, string>): Promise<ChildProcess> {
   const child = fork(script, {
-    execArgv: ['--max-semi-space-size=2', '--v8-pool-size=0', '--import', fileURLToPath(new URL('./collect.ts', import.meta.url))],
+    execArgv: [
+      '--max-semi-space-size=2',
+      '--v8-pool-size=0',
+      '--import',
+      fileURLToPath(new URL('./collect.ts', import.meta.url)),
+    ],
     env: { ...process.env, LOG_LEVEL: 'info', ...variables },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });

@@ -20,8 +20,10 @@ beforeEach(async () => {
   server = await serveApp((app) => {
     app.get('/long', (c) => {
       const { outgoing } = c.env;
-      return answerEvents(c, { closing: closing.signal, heartbeatMs: 100, heartbeat: () => heartbeat(), onEnd }, (answer) =>
-        write(answer, () => outgoing.writableLength),
+      return answerEvents(
+        c,
+        { closing: closing.signal, heartbeatMs: 100, heartbeat: () => heartbeat(), onEnd },
+        (answer) => write(answer, () => outgoing.writableLength),
       );
     });
   });
@@ -146,9 +148,10 @@ test('readers that all come at once get their signs of life in turns, not all at
   let togetherMost = 0;
   const everybody = Promise.withResolvers<void>();
   heartbeat = () => {
-    if (together === 0) queueMicrotask(() => {
-      together = 0;
-    });
+    if (together === 0)
+      queueMicrotask(() => {
+        together = 0;
+      });
     togetherMost = Math.max(togetherMost, ++together);
     if (++said >= readers * 2) everybody.resolve();
     return ': alive\n\n';

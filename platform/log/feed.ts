@@ -153,9 +153,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
 
   /** Sleeps until there have been more notifications than so many, or a follower asks. */
   const pause = (signs: number): Promise<void> =>
-    asking.length > 0
-      ? Promise.resolve()
-      : wakeups.next(pollMs, { after: signs, signal: nap.signal });
+    asking.length > 0 ? Promise.resolve() : wakeups.next(pollMs, { after: signs, signal: nap.signal });
 
   function moveTo(page: Page): void {
     if (page.place.position !== place?.position) remember(places, page.place);
