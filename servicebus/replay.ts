@@ -17,6 +17,8 @@ export type ReplayWish = {
   types?: string[] | undefined;
   /** Of a replay that was cut short: events of it that were sent are not sent twice. By default a new one. */
   run?: string | undefined;
+  /** How many events are read and sent at once. By default 500. */
+  pageMax?: number;
   onProgress?: ((sent: number, position: number) => void) | undefined;
 };
 
@@ -34,7 +36,8 @@ export async function replayToConsumer(
   settings: ServiceBusSettings,
   wish: ReplayWish,
 ): Promise<{ sent: number; tooLarge: number; run: string }> {
-  const { subscription, audiences, since, customer, key, fromPosition = 1, types, onProgress = () => {} } = wish;
+  const { subscription, audiences, since, customer, key, fromPosition = 1, types } = wish;
+  const { pageMax = 500, onProgress = () => {} } = wish;
   requireSubscriptionName(subscription);
   const run = wish.run ?? `replay-${randomBytes(4).toString('hex')}`;
   const [bounds] = await ask<{ head: number | string; first: number | string; lanes: number }>(
@@ -43,20 +46,13 @@ export async function replayToConsumer(
   );
   const lanes = bounds?.lanes ?? lanesDefault;
   const head = Number(bounds?.head ?? 0);
-  let after = Math.max(fromPosition, since ? Number(bounds?.first ?? 1) : 1) - 1;
+  const after = Math.max(fromPosition, since ? Number(bounds?.first ?? 1) : 1) - 1;
+  const read = await openPages(ask, { after, head, audiences, types, customer, key, pageMax });
   const sender = openSender(() => openClient(settings), settings.topic);
   let sent = 0;
   let tooLarge = 0;
   try {
-    while (after < head) {
-      const rows = await ask<EventRow & { audience: string }>(readReplay, [
-        after,
-        head,
-        audiences,
-        types ?? null,
-        customer ?? null,
-        key ?? null,
-      ]);
+    for (let rows = await read(); rows.length > 0; rows = await read()) {
       const events = rows.map((row) => ({
         ...toEvent({
           ...row,
@@ -72,8 +68,7 @@ export async function replayToConsumer(
       sent += outcome.settled - outcome.tooLarge.length;
       tooLarge += outcome.tooLarge.length;
       if (outcome.error) throw toConfigurationError(outcome.error, settings, subscription);
-      after = rows.length < pageMax ? head : Number(rows.at(-1)?.position);
-      onProgress(sent, after);
+      onProgress(sent, Number(rows.at(-1)?.position));
     }
     return { sent, tooLarge, run };
   } finally {
@@ -81,10 +76,49 @@ export async function replayToConsumer(
   }
 }
 
-const pageMax = 500;
-/** By the index of the customer or of the key if one is given, else along the log. */
-const readReplay = `select ${eventColumns}, e.audience from sync.events e
-  where e.position > $1 and e.position <= $2 and e.audience = any ($3) and ($4::text[] is null or e.type = any ($4))
-    and ($5::uuid is null or e.position = any (array(select sync.list_events_naming(sync.list_merged($5)))))
-    and ($6::text is null or e.key = $6)
-  order by e.position limit ${pageMax}`;
+type ReadRow = EventRow & { audience: string };
+type Range = Pick<ReplayWish, 'audiences' | 'types' | 'customer' | 'key'> & {
+  after: number;
+  head: number;
+  pageMax: number;
+};
+
+const isWanted = `e.audience = any ($1) and ($2::text[] is null or e.type = any ($2)) and ($3::text is null or e.key = $3)`;
+
+/**
+ * Reads the events page by page, in their order; an empty page is the end. Those of a customer are listed once, since the list is made of the
+ * events of everybody who was merged with the customer, and is as dear for each page as for all.
+ */
+async function openPages(
+  ask: Ask,
+  { after, head, audiences, types, customer, key, pageMax }: Range,
+): Promise<() => Promise<ReadRow[]>> {
+  const wanted = [audiences, types ?? null, key ?? null];
+  if (customer === undefined)
+    return async () => {
+      const rows = await ask<ReadRow>(
+        `select ${eventColumns}, e.audience from sync.events e
+         where e.position > $4 and e.position <= $5 and ${isWanted} order by e.position limit ${pageMax}`,
+        [...wanted, after, head],
+      );
+      after = Number(rows.at(-1)?.position ?? head);
+      return rows;
+    };
+  const listed = await ask<{ position: number | string }>(
+    `select l.position from sync.list_events_naming(sync.list_merged($1)) l (position)
+     where l.position > $2 and l.position <= $3 order by 1`,
+    [customer, after, head],
+  );
+  const positions = listed.map(({ position }) => Number(position));
+  return async () => {
+    while (positions.length > 0) {
+      const rows = await ask<ReadRow>(
+        `select ${eventColumns}, e.audience from sync.events e
+         where e.position = any ($4) and ${isWanted} order by e.position`,
+        [...wanted, positions.splice(0, pageMax)],
+      );
+      if (rows.length > 0) return rows;
+    }
+    return [];
+  };
+}

@@ -205,6 +205,26 @@ describe('a replay', () => {
     ).toBeUndefined();
     expect(bus.standIn?.queue(bus.settings.topic, other.name)?.all.size).toBe(before);
   });
+
+  test('of a customer whose events are several pages comes in their order, and lists them once', async () => {
+    const customer = await newCustomer('Many');
+    for (const n of [1, 2, 3, 4]) await rename(customer, `Many ${n}`);
+    await settled();
+    await take(customer.id, 5);
+    let lists = 0;
+    const ask = async (text: string, values: unknown[]) => {
+      if (text.includes('list_events_naming')) lists++;
+      return (await platform.sync.query(text, values)).rows as never;
+    };
+    const pages: number[] = [];
+    const { sent } = await replayToConsumer(ask, bus.settings, {
+      ...{ subscription, audiences: ['platform'], customer: customer.id, pageMax: 2 },
+      onProgress: (done) => pages.push(done),
+    });
+    expect([sent, pages, lists]).toEqual([5, [2, 4, 5], 1]);
+    const names = (await take(customer.id, 5)).map(({ event }) => event.data.name);
+    expect(names).toEqual(['Many', 'Many 1', 'Many 2', 'Many 3', 'Many 4']);
+  });
 });
 
 describe('a change of the number of lanes', () => {
