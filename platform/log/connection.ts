@@ -20,6 +20,7 @@ import {
 } from './refusals.ts';
 import type { Settings } from './settings.ts';
 import { createStopwatch, type QueryListener } from './stopwatch.ts';
+import { gatherFor } from './together.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 import { createWorkWatch, type WorkListener, type WorkWatch } from './work.ts';
 
@@ -89,6 +90,15 @@ export interface Connection<App extends string = string> extends Queryable {
 }
 
 export const closeWithinMs = 10_000;
+
+const begin: Statement = { name: 'begin', text: 'begin' };
+const commit: Statement = { name: 'commit', text: 'commit' };
+const setActorAndTrace = `select set_config('aether.actor', $1, true), set_config('aether.trace', $2, true)`;
+const settle: Statement = { name: 'settle', text: setActorAndTrace };
+const settleToBeLost: Statement = {
+  name: 'settle-to-be-lost',
+  text: `${setActorAndTrace}, set_config('synchronous_commit', 'off', true)`,
+};
 
 const isIntact = (error: unknown): boolean => error instanceof Withheld || isRefusedAlone(error);
 
@@ -181,7 +191,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     const trace = given.trace ?? cause.trace;
     const taken = takeOnce();
     const settings = settingsFor({ actor, trace });
-    const beginning = [
+    const beginText = [
       isolation ? `begin isolation level ${isolation}` : 'begin',
       // The search path is a list of names; in quotes it would be one name.
       ...Object.entries(settings).map(
@@ -190,6 +200,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       ...(mayBeLost ? ['set local synchronous_commit = off'] : []),
     ].join('; ');
     const run = async (client: pg.PoolClient, discard: () => void): Promise<T> => {
+      const gathering = gatherFor(client);
       let sent: Promise<unknown> = Promise.resolve();
       let isSpoilt = false;
       const send = (query: DriverQuery): Promise<pg.QueryResult> => {
@@ -199,8 +210,12 @@ export function openConnection<App extends string>(app: App, options: Connection
       };
       const sendNow = async (query: DriverQuery): Promise<pg.QueryResult> => {
         try {
-          sendTogether(client);
-          return await stopwatch.time(() => client.query(query));
+          return await stopwatch.time(() => {
+            if (query.name !== undefined) return gathering.add(query);
+            sendTogether(client);
+            gathering.send();
+            return client.query(query);
+          });
         } catch (error) {
           if (isUnanswered(error)) discard(); // any later query would wait behind it
           if (query.name !== undefined && isStatementSpoilt(error)) isSpoilt = true;
@@ -208,7 +223,14 @@ export function openConnection<App extends string>(app: App, options: Connection
         }
       };
       try {
-        const begun = send({ text: beginning });
+        // Where a level is asked for, the snapshot is taken by the first query of the work.
+        const begun: Promise<unknown> =
+          pooled || isolation
+            ? send({ text: beginText })
+            : Promise.all([
+                send(toRun(begin, [])),
+                send(toRun(mayBeLost ? settleToBeLost : settle, [settings['aether.actor'], settings['aether.trace']])),
+              ]);
         begun.catch(() => {}); // awaited below
         if (!readsFirst) await begun;
         // Nothing follows an answer that came although the transaction had not begun.
@@ -228,7 +250,10 @@ export function openConnection<App extends string>(app: App, options: Connection
           const result = await (taken ? doOnce(taken.once, tx, work) : work(tx));
           await begun;
           tx.requireOpen();
-          const [, { command }] = await Promise.all([tx.end(), send({ text: 'commit' })]);
+          const lastly = tx.end();
+          // It has a name only where it goes with others: an app that has deallocated all statements can still commit.
+          const committed = send(gathering.isEmpty() ? { text: commit.text } : toRun(commit, []));
+          const [, { command }] = await Promise.all([lastly, committed]);
           // PostgreSQL answers with a rollback when a statement had failed, even if the caller caught the error.
           if (command !== 'COMMIT') throw new TransactionAborted();
           tx.tellCommitted();

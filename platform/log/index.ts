@@ -10,6 +10,7 @@ export { type EventRow, eventColumns, toEvent } from './events.ts';
 export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
 export { findHolds } from './holds.ts';
 export { type Lease, move, takeLease } from './lease.ts';
+export { queryNamed } from './namedquery.ts';
 export { findLending, type Lending, SecondSessionRefused } from './ownsession.ts';
 export { type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 export * from './published.ts';

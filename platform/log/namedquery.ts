@@ -20,8 +20,11 @@ type Columns = {
 };
 
 /** What the driver's query and connection do beyond what the types declare. */
-interface Wire {
+export interface Wire {
   parsedStatements: Record<string, string>;
+  /** Those whose parsing was asked for and not yet confirmed. */
+  submittedNamedStatements: Record<string, string>;
+  sync(): void;
   _send(message: Buffer): void;
 }
 interface DriverInternals {
@@ -29,16 +32,20 @@ interface DriverInternals {
   text: string;
   values: unknown[] | undefined;
   callback: Submitted['callback'];
-  _result: Columns & { addRow(row: unknown): void };
+  _result: Columns & { addRow(row: unknown): void; _types: unknown };
   _canceledDueToError: unknown;
   prepare(wire: Wire): void;
   handleRowDescription(message: object): void;
+  handleCommandComplete(message: object, wire: Wire): void;
+  handleEmptyQuery(wire: Wire): void;
+  handleReadyForQuery(wire: Wire): void;
+  handleError(error: Error, wire: Wire): void;
 }
 interface DriverClient {
   connection: { stream: { destroy(): void } };
   connectionParameters: { query_timeout: number | undefined };
 }
-const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
+export const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
 
 /** The columns of the statements of a connection, by their names. */
 const known = new WeakMap<Wire, Map<string, Columns>>();
@@ -49,7 +56,7 @@ function columnsOf(wire: Wire): Map<string, Columns> {
   return columns;
 }
 
-class NamedQuery extends DriverQueryClass implements RowReader {
+export class NamedQuery extends DriverQueryClass implements RowReader {
   #columns: Map<string, Columns> | undefined;
   readonly #isArray: boolean;
 
@@ -60,13 +67,14 @@ class NamedQuery extends DriverQueryClass implements RowReader {
     this.values = values;
   }
 
-  override prepare(wire: Wire): void {
+  /** @param isFollowed another statement follows before the next Sync */
+  override prepare(wire: Wire, isFollowed = false): void {
     const name = this.name as string;
     this.#columns = columnsOf(wire);
     const columns = wire.parsedStatements[name] === this.text ? this.#columns.get(name) : undefined;
-    const message = columns && runAgain(name, this.values ?? []);
+    const message = columns && runAgain(name, this.values ?? [], isFollowed);
     if (!message) {
-      super.prepare(wire);
+      super.prepare(isFollowed ? Object.create(wire, { sync: { value: () => {} } }) : wire);
       return;
     }
     Object.assign(this._result, columns);
@@ -75,15 +83,23 @@ class NamedQuery extends DriverQueryClass implements RowReader {
 
   override handleRowDescription(message: object): void {
     super.handleRowDescription(message);
+    this.#note();
+  }
+
+  override handleCommandComplete(message: object, wire: Wire): void {
+    super.handleCommandComplete(message, wire);
+    if (!this.#columns?.has(this.name as string)) this.#note(); // it has no columns
+  }
+
+  #note(): void {
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
     this.#columns?.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
-  giveUp(stream: { destroy(): void }): void {
+  giveUp(): void {
     const { callback } = this;
     this.callback = () => {};
     callback(new Error('Query read timeout'), undefined as never);
-    stream.destroy();
   }
 
   readRow(bytes: Buffer, start: number, end: number): void {
@@ -106,15 +122,28 @@ function toRecord(fields: { name: string }[], values: unknown[], empty: object |
 
 /** Runs one named statement. @param query with a name, for a connection in pipeline mode */
 export async function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
+  const named = new NamedQuery(query);
+  return inTime(client, query.query_timeout, named, () => submit(client, named));
+}
+
+/** Runs a query, and gives it up together with its connection when the answer takes too long: no later one would be answered. */
+export async function inTime<T>(
+  client: pg.ClientBase,
+  withinMs: number | undefined,
+  query: { giveUp(): void },
+  run: () => Promise<T>,
+): Promise<T> {
   const { connection, connectionParameters } = client as unknown as DriverClient;
   const { query_timeout: usualMs } = connectionParameters;
-  const named = new NamedQuery(query);
-  const limitMs = query.query_timeout ?? usualMs;
+  const limitMs = withinMs ?? usualMs;
   connectionParameters.query_timeout = 0; // the driver starts no timer
-  const answer = submit(client, named);
+  const answer = run();
   connectionParameters.query_timeout = usualMs;
   if (!limitMs) return answer;
-  const limited = limit(limitMs, () => named.giveUp(connection.stream));
+  const limited = limit(limitMs, () => {
+    query.giveUp();
+    connection.stream.destroy();
+  });
   try {
     return await answer;
   } finally {

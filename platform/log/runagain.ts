@@ -6,11 +6,16 @@
 const [bind, execute, sync] = ['B', 'E', 'S'].map((kind) => kind.charCodeAt(0)) as [number, number, number];
 /** Kind, length, name of the portal, numbers of formats, values and formats of results: all but the name of the statement and the values. */
 const bindBytes = 1 + 4 + 1 + 1 + 2 + 2 + 2;
-/** Execute without a limit of rows, and Sync. */
-const tail = Buffer.from([execute, 0, 0, 0, 9, 0, 0, 0, 0, 0, sync, 0, 0, 0, 4]);
+/** Execute without a limit of rows. */
+const executeAll = Buffer.from([execute, 0, 0, 0, 9, 0, 0, 0, 0, 0]);
+const executeAndSync = Buffer.concat([executeAll, Buffer.from([sync, 0, 0, 0, 4])]);
 
-/** @returns undefined for values of which the driver knows more than this does */
-export function runAgain(name: string, values: unknown[]): Buffer | undefined {
+/**
+ * @param isFollowed another statement follows before the next Sync
+ * @returns undefined for values of which the driver knows more than this does
+ */
+export function runAgain(name: string, values: unknown[], isFollowed = false): Buffer | undefined {
+  const tail = isFollowed ? executeAll : executeAndSync;
   let length = bindBytes + Buffer.byteLength(name);
   const texts: (string | null)[] = [];
   for (const value of values) {

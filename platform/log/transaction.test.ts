@@ -192,6 +192,66 @@ test('several statements in one query are refused before any of them runs', asyn
   expect((await db.getUserById('maya'))?.name).toBe('Maya');
 });
 
+describe('named statements of one turn', () => {
+  const named = (name: string, text: string) => ({ name: `turn-${name}`, text });
+  const double = named('double', 'select $1::integer * 2 as twice');
+  const rows = named('rows', 'select n, n::text as text from generate_series(1, $1::integer) n');
+  const divide = named('divide', 'select 1 / $1::integer as part');
+  const note = named('note', `select set_config('aether.trace', $1, true) as trace`);
+
+  test('are answered each on its own, also when the server knows them', async () => {
+    for (let n = 0; n < 3; n++) {
+      const [twice, none, two, trace] = await db.transaction({ trace: 'first' }, (tx) =>
+        Promise.all([tx.run(double, [n]), tx.run(rows, [0]), tx.run(rows, [2]), tx.run(note, ['second'])]),
+      );
+      expect(twice).toEqual([{ twice: n * 2 }]);
+      expect(none).toEqual([]);
+      expect(two).toEqual([1, 2].map((each) => ({ n: each, text: String(each) })));
+      expect(trace).toEqual([{ trace: 'second' }]);
+    }
+  });
+
+  test('of which one fails take those behind it along, and are known to no later transaction by mistake', async () => {
+    const behind = named('behind', 'select $1::integer + 1 as next');
+    for (let n = 0; n < 2; n++) {
+      const settled = await db
+        .transaction({}, async (tx) => {
+          const all = await Promise.allSettled([tx.run(double, [4]), tx.run(divide, [0]), tx.run(behind, [1])]);
+          throw Object.assign(new Error('seen'), { all });
+        })
+        .catch(({ all }) => all);
+      expect(settled[0]).toEqual({ status: 'fulfilled', value: [{ twice: 8 }] });
+      expect(settled.slice(1).map(({ reason }: PromiseRejectedResult) => String(reason))).toEqual(
+        Array(2).fill(expect.stringContaining('division by zero')),
+      );
+    }
+    const [next, part] = await db.transaction({}, (tx) => Promise.all([tx.run(behind, [1]), tx.run(divide, [1])]));
+    expect([next, part]).toEqual([[{ next: 2 }], [{ part: 1 }]]);
+  });
+
+  test('keep their place among those without a name', async () => {
+    const seen = await db.transaction({}, (tx) =>
+      Promise.all([
+        tx.run(note, ['one']),
+        tx.query(`select current_setting('aether.trace') as trace`),
+        tx.run(note, ['two']),
+        tx.query(`select current_setting('aether.trace') as trace`),
+      ]),
+    );
+    expect(seen).toEqual(['one', 'one', 'two', 'two'].map((trace) => [{ trace }]));
+  });
+
+  test('undo the transaction when the last one, which goes with the commit, fails', async () => {
+    const given = newCustomer();
+    const ended = db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      tx.endWith(divide, [0]);
+    });
+    await expect(ended).rejects.toThrow(/division by zero/);
+    expect(await db.getCustomerByEmail(given.email)).toBeNull();
+  });
+});
+
 describe('savepoints', () => {
   test('within one another are kept, except the one that fails', async () => {
     const [outer, inner, after] = [newCustomer(), newCustomer(), newCustomer()];

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { type Certificate, Client, readCertificate } from '@aether/platform/log';
+import { type Certificate, Client, queryNamed, readCertificate } from '@aether/platform/log';
 import pg from 'pg';
 
 export type LineOptions = {
@@ -67,7 +67,7 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
   async function ask(query: { text: string; values?: unknown[]; name?: string }): Promise<pg.QueryResult> {
     if (isLost) throw new Error('Connection terminated: the line to the database is gone.');
     try {
-      return await client.query(query);
+      return await (query.name === undefined ? client.query(query) : queryNamed(client, query));
     } catch (error) {
       if (isUnanswered(error)) cut();
       throw error;
