@@ -423,6 +423,71 @@ test('rows of a named statement are those of the same query without a name, what
     expect(await db.run<unknown[]>(inArrays, [])).toEqual(rows.map((row) => Object.values(row)));
 });
 
+test('a named statement takes whatever values it is given, again as at first', async () => {
+  const lists = [
+    '{a,ä,€,😀}',
+    'a"b',
+    '","',
+    'a\\',
+    'a\\"',
+    'null',
+    'NULL',
+    '',
+    ' ',
+    '{}',
+    'a\nb',
+    "it's",
+    '\ud800',
+    'x'.repeat(70_000),
+  ];
+  const given: [string, unknown[]][] = [
+    [
+      'text[]',
+      [
+        [],
+        lists,
+        ...lists.map((text) => [text]),
+        [null],
+        [undefined],
+        ['a', null, 'b'],
+        [
+          ['a', 'b'],
+          ['"', '\\'],
+        ],
+        null,
+      ],
+    ],
+    ['text', [...lists, null, undefined, 7, -0, 1e21, true, 9007199254740993n, new Date(0)]],
+    [
+      'timestamptz',
+      [
+        new Date(0),
+        new Date(-1),
+        new Date('0099-01-01T00:00:00Z'),
+        new Date('+012026-01-01T00:00:00Z'),
+        'infinity',
+        null,
+      ],
+    ],
+    ['bytea', [Buffer.from([0, 92, 34, 255]), Buffer.alloc(0), new Uint8Array([1, 0]), null]],
+    ['jsonb', [{ a: '"\\' }, '[1, null]', 'null', null]],
+    ['numeric[]', [[1, 2.5], [1n], [null]]],
+  ];
+  for (const [type, values] of given) {
+    const text = `select $1::${type} as value, $2::text as beside`;
+    const named = { name: `given-${type}`, text };
+    await db.run(named, [null, null]);
+    for (const value of values)
+      expect(await db.run(named, [value, 'b'])).toEqual([...(await db.query(text, [value, 'b']))]);
+  }
+  for (const value of ['a\0b', ['a\0b']]) {
+    const named = { name: `given-${Array.isArray(value) ? 'text[]' : 'text'}`, text: '' };
+    named.text = `select $1::${named.name.slice(6)} as value, $2::text as beside`;
+    await expect(db.run(named, [value, 'b'])).rejects.toThrow(InvalidField);
+    expect(await db.run(named, [null, 'b'])).toEqual([{ value: null, beside: 'b' }]);
+  }
+});
+
 test('a page of the feed ends when its events fill it, also those that are stored in a hundredth of their size', async () => {
   const superuser = await database.connect('postgres');
   await superuser.query(
