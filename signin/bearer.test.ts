@@ -256,6 +256,21 @@ describe('a token is refused', () => {
   });
 });
 
+test('a token that was just accepted is refused by an app with another audience, with one letter changed, and when its person has left', async () => {
+  const other = await start({ SIGNIN_AUDIENCE: 'api://another' });
+  const token = await sign({ sub: 'gone', oid: 'gone', name: 'Gone' });
+  const at = (server: SignedCalls, sent: string) =>
+    server.callAnonymously('GET', '/api/staff', undefined, { Authorization: `Bearer ${sent}` });
+  for (let n = 0; n < 2; n++) {
+    expect(await at(app, token)).toMatchObject({ status: 200 });
+    expect(await at(other, token)).toMatchObject({ status: 401, body: { code: 'token-refused' } });
+  }
+  const changed = token.slice(0, -10) + (token.at(-10) === 'A' ? 'B' : 'A') + token.slice(-9);
+  expect(await at(app, changed)).toMatchObject({ status: 401, body: { code: 'token-refused' } });
+  await db.query(`update platform.users set left_at = now() where name = 'Gone'`);
+  expect(await at(app, token)).toMatchObject({ status: 403 });
+});
+
 test('tokens with unknown keys do not cause a request to the provider each', async () => {
   let asked = 0;
   const { createServer } = await import('node:http');

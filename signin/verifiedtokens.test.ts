@@ -33,3 +33,12 @@ test('of many verified tokens only the latest 500 are known', () => {
   expect(tokens.find('token 100')).toBeDefined();
   expect(tokens.find('token 599')).toBeDefined();
 });
+
+test('a clock that is put back lets no verified token count for longer', () => {
+  const tokens = rememberTokens(() => now);
+  tokens.keep('token', claimsFor(100 * minute));
+  now -= 30 * minute;
+  expect(tokens.find('token')).toBeUndefined();
+  now += 30 * minute;
+  expect(tokens.find('token')).toBeUndefined();
+});

@@ -16,18 +16,20 @@ const keptMs = 60_000;
 const keptMax = 500;
 
 export function rememberTokens(now: () => number = Date.now): VerifiedTokens {
-  const known = new Map<string, { claims: JWTPayload; until: number }>();
+  const known = new Map<string, { claims: JWTPayload; from: number; until: number }>();
   return {
     find(token) {
       const found = known.get(token);
       if (!found) return undefined;
-      if (now() < found.until) return found.claims;
+      const at = now();
+      if (found.from <= at && at < found.until) return found.claims; // not after the clock was put back
       known.delete(token);
       return undefined;
     },
     keep(token, claims) {
       known.delete(token);
-      known.set(token, { claims, until: Math.min(now() + keptMs, Number(claims.exp) * 1_000) });
+      const from = now();
+      known.set(token, { claims, from, until: Math.min(from + keptMs, Number(claims.exp) * 1_000) });
       for (const [oldest] of known) {
         if (known.size <= keptMax) break;
         known.delete(oldest);
