@@ -81,6 +81,12 @@ type Expected = { after: number; shares: ReadShares | null };
 /** After this long a step that works on parked events lets the log have its turn. */
 const parkedStepMs = 1_000;
 
+/**
+ * Of a batch that failed, so many are taken one by one in a transaction at most. A handler that needs 40 ms for each would else keep what it
+ * locks for 16 seconds of a batch of 400, and be taken for one that has stalled.
+ */
+const splitMax = 100;
+
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
@@ -162,7 +168,7 @@ export function startSubscription<Type extends EventType>(
 
   /** One transaction. A crash of the database may lose the step and the handler's writes together; both are then repeated. */
   async function step(): Promise<Outlook> {
-    const limit = carefulSteps > 0 ? 1 : batchMax;
+    const limit = carefulSteps > 0 ? 1 : isSplit ? Math.min(batchMax, splitMax) : batchMax;
     hasHanded = false;
     handled = 0;
     const expecting = expected;

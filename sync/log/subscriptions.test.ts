@@ -281,6 +281,33 @@ describe('a subscriber', () => {
     expect(batches).toEqual([[2, 3, 4]]);
   });
 
+  test('whose large batch fails takes each of its events once, a hundred in a transaction at most', async () => {
+    const transactions: string[] = [];
+    const isMine = ({ data }: AppEvent) => String((data as { name?: string }).name).startsWith('Of many');
+    const subscription = started(
+      platform.support.events.subscribeBatch(
+        { name: newName(), types: ['customer.created'], batchMax: 400, gatherMs: 100, onError: () => {} },
+        async (events, { tx }) => {
+          const mine = events.filter(isMine);
+          if (mine.length > 1) throw new Error('not together');
+          if (mine.length === 1) {
+            const [row] = await tx.query<{ xact: string }>('select pg_current_xact_id()::text as xact');
+            transactions.push(row?.xact as string);
+          }
+        },
+      ),
+    );
+    await subscription.ready;
+    await platform.superuser.query(
+      `insert into platform.customers (email, name, created_by_app)
+       select 'of' || n || '@many.example', 'Of many ' || n, 'foundation' from generate_series(1, 150) n`,
+    );
+    await until(() => transactions.length >= 150);
+    const sizes = [...Map.groupBy(transactions, (each) => each).values()].map(({ length }) => length);
+    expect(transactions.length).toBe(150);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+  });
+
   test('that is to rest leaves the database to others after each step, and misses nothing', async () => {
     const customer = await newCustomer();
     const steps: { version: number | null; from: number; to: number }[] = [];
