@@ -93,18 +93,22 @@ test('the context by address has the columns of the context, and says the same o
   const [asked, ...rest] = await columns('crm.context_by_address');
   expect([asked?.[0], rest]).toEqual(['asked', await columns('crm.customer_context')]);
   const { rows: kinds } = await superuser.query(
-    `select count(*) filter (where merged_into is not null)::integer as merged, count(*) filter (where erased_at is not null)::integer as erased,
+    `select count(*) filter (where merged_into is not null)::integer as merged,
+       count(*) filter (where erased_at is not null)::integer as erased,
        count(*) filter (where company_id is null)::integer as alone from platform.customers`,
   );
-  expect(kinds[0]).toMatchObject({ merged: 4, erased: expect.any(Number) });
+  expect(kinds[0].merged).toBeGreaterThanOrEqual(3);
+  expect(kinds[0].erased).toBeGreaterThanOrEqual(3);
+  expect(kinds[0].alone).toBeGreaterThan(10);
   for (const { login } of apps) {
     const { rows: byId } = await login.query(
-      `select e.email_key as asked, c.* from platform.customer_emails e join crm.customer_context c on c.id = e.customer_id order by asked`,
+      `select e.email_key as asked, c.* from platform.customer_emails e join crm.customer_context c on c.id = e.customer_id
+       order by asked`,
     );
     const { rows: byAddress } = await login.query('select * from crm.context_by_address order by asked');
     expect(byAddress).toEqual(byId);
     expect(byId.filter((row) => row.deals_of_others > 0).length).toBeGreaterThan(3);
-    expect(byId.filter((row) => row.email_key !== row.asked).length).toBeGreaterThan(10);
+    expect(byId.filter((row) => row.email.toLowerCase() !== row.asked).length).toBeGreaterThan(10);
   }
 });
 
