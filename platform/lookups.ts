@@ -5,11 +5,13 @@ import { fromPrimary, type Reads } from './reads.ts';
 
 /** The most keys in one query. More keys become several queries on several connections, so that the server's cores share the work. */
 const keysMax = 32;
+/** Fewer keys do not become a query of their own. */
+const keysMin = 4;
 /**
- * From twice as many keys on, those of a tick become two queries if none is under way: one is answered while the answer of the other is read and
- * its callers ask again. With a single query, the server would wait for this process and this process for the server, in turns.
+ * So many queries are under way when there are keys enough: the server works on one while the answer of another is read and its callers ask again.
+ * With a single query, the server would wait for this process and this process for the server, in turns.
  */
-const halfMin = 4;
+const underWayUsually = 2;
 
 /** A select by key, prepared for one key and for many. */
 export type Lookup = { one: Statement; many: Statement };
@@ -55,14 +57,20 @@ export type ValuesOf<Row, Fields extends readonly (keyof Row)[]> = { -readonly [
  *
  * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw.
  * @param counts counts the lookups and their queries.
+ * @param underWayMin as in coalesceReads.
  */
 export function coalesce<Key, Value>(
   fetch: (keys: Key[]) => Promise<Map<Key, Value>>,
   counts?: LookupCounts,
+  underWayMin?: number,
 ): (key: Key) => Promise<Value | null> {
-  const lookUp = coalesceFor<Key, Value, undefined>(async (keys, _, tell) => {
-    for (const [key, value] of await fetch(keys)) tell(key, value);
-  }, counts);
+  const lookUp = coalesceFor<Key, Value, undefined>(
+    async (keys, _, tell) => {
+      for (const [key, value] of await fetch(keys)) tell(key, value);
+    },
+    counts,
+    underWayMin,
+  );
   return (key) => lookUp(key, undefined);
 }
 
@@ -83,6 +91,7 @@ type Ask<Key, Value, By> = {
 function coalesceFor<Key, Value, By>(
   fetch: (keys: Key[], by: () => By[], tell: Tell<Key, Value>) => Promise<void>,
   counts?: LookupCounts,
+  underWayMin = underWayUsually,
 ): (key: Key, by: By) => Promise<Value | null> {
   let asked = 0;
   let waiting = new Map<Key, Ask<Key, Value, By>>();
@@ -91,8 +100,8 @@ function coalesceFor<Key, Value, By>(
   function dispatch(): void {
     const byKey = waiting;
     const asks = [...byKey.values()];
-    const isHalved = underWay === 0 && asks.length >= 2 * halfMin;
-    const queries = Math.max(Math.ceil(asks.length / keysMax), isHalved ? 2 : 1);
+    const missing = Math.min(underWayMin - underWay, Math.floor(asks.length / keysMin));
+    const queries = Math.max(Math.ceil(asks.length / keysMax), missing, 1);
     if (counts) {
       counts.asked += asked;
       counts.queries += queries;
@@ -146,17 +155,25 @@ function afterTick(work: () => void): void {
 /**
  * `coalesce` for lookups that may come from a replica. Those of a tick whose callers it may answer share a query there, which needs what any of
  * them has seen; the others share one at the primary.
+ *
+ * @param underWayMin more than usual for lookups that take the server much longer than this process.
  */
 export function coalesceReads<Key, Value>(
   fetch: (on: Queryable, keys: Key[], tell: Tell<Key, Value>) => Promise<void>,
   reads: Reads,
   counts?: LookupCounts,
+  underWayMin?: number,
 ): (key: Key) => Promise<Value | null> {
-  const askPrimary = coalesceFor<Key, Value, undefined>((keys, _, tell) => fetch(reads.primary, keys, tell), counts);
+  const askPrimary = coalesceFor<Key, Value, undefined>(
+    (keys, _, tell) => fetch(reads.primary, keys, tell),
+    counts,
+    underWayMin,
+  );
   const onPrimary = (key: Key) => askPrimary(key, undefined);
   const onReplica = coalesceFor<Key, Value, Reader>(
     (keys, readers, tell) => fetch(reads.for([...new Set(readers())]), keys, tell),
     counts,
+    underWayMin,
   );
   const askReplica = async (reader: Reader, key: Key) => {
     const found = await onReplica(key, reader);

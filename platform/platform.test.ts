@@ -196,6 +196,33 @@ describe('coalescing', () => {
     answer.resolve();
     expect(await eight.answers).toEqual([-0, -1, -2, -3, -4, -5, -6, -7]);
   });
+  test('has three queries under way where it is asked to, if there are four keys for each', async () => {
+    const asked: number[] = [];
+    const answer = Promise.withResolvers<void>();
+    const lookup = coalesce(
+      async (keys: number[]) => {
+        asked.push(keys.length);
+        await answer.promise;
+        return new Map(keys.map((key) => [key, -key]));
+      },
+      undefined,
+      3,
+    );
+    const ask = async (count: number) => {
+      const answers = Promise.all(Array.from({ length: count }, (_, key) => lookup(key)));
+      await new Promise(setImmediate);
+      return { answers, queries: asked.splice(0) };
+    };
+    const eight = await ask(8);
+    expect(eight.queries).toEqual([4, 4]);
+    expect((await ask(8)).queries).toEqual([8]);
+    expect((await ask(8)).queries).toEqual([8]);
+    answer.resolve();
+    expect(await eight.answers).toEqual([-0, -1, -2, -3, -4, -5, -6, -7]);
+    await new Promise(setImmediate);
+    expect((await ask(64)).queries).toEqual([21, 21, 22]);
+    expect((await ask(11)).queries).toEqual([5, 6]);
+  });
   test('gives each of the callers who ask for the same key in one tick a copy of their own', async () => {
     const asked = Symbol('asked');
     let given: object = {};
