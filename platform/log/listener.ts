@@ -45,6 +45,8 @@ function openLine(url: string): Line {
   const heard = new Map<string, Set<Hearing>>();
   /** The channels that the present connection listens to. */
   const listened = new Set<string>();
+  /** Whose channels are being arranged. */
+  let arranged: Client | undefined;
   let client: Client | undefined;
   let socket: net.Socket | undefined;
   let connections = 0;
@@ -87,25 +89,36 @@ function openLine(url: string): Line {
       if (client !== opened) return;
       isConnected = true;
       connections++;
-      await listen(opened);
+      await arrange(opened);
       failures = 0;
     } catch {
       onLost();
     }
   }
 
-  /** Listens to what is to be heard and is not listened to yet. */
-  async function listen(on: Client): Promise<void> {
-    for (;;) {
-      const missing = [...heard.keys()].filter((channel) => !listened.has(channel));
-      if (missing.length === 0 || client !== on) return;
-      await on.query(missing.map((channel) => `listen ${channel}`).join('; '));
-      if (client !== on) return;
-      for (const channel of missing) {
-        if (listened.has(channel)) continue;
-        listened.add(channel);
-        for (const { onConnected } of [...(heard.get(channel) ?? [])]) onConnected?.();
+  /**
+   * Listens to what is to be heard and is not listened to yet, and no more to what nobody hears: one statement after the other, so that the
+   * last one says what `listened` does.
+   */
+  async function arrange(on: Client): Promise<void> {
+    if (arranged === on) return;
+    arranged = on;
+    try {
+      while (client === on) {
+        const missing = [...heard.keys()].filter((channel) => !listened.has(channel));
+        const needless = [...listened].filter((channel) => !heard.has(channel));
+        if (missing.length + needless.length === 0) return;
+        for (const channel of needless) listened.delete(channel);
+        const statements = [...needless.map((each) => `unlisten ${each}`), ...missing.map((each) => `listen ${each}`)];
+        await on.query(statements.join('; '));
+        if (client !== on) return;
+        for (const channel of missing) {
+          listened.add(channel);
+          for (const { onConnected } of [...(heard.get(channel) ?? [])]) onConnected?.();
+        }
       }
+    } finally {
+      if (arranged === on) arranged = undefined;
     }
   }
 
@@ -127,7 +140,7 @@ function openLine(url: string): Line {
       const on = client;
       if (on && isConnected) {
         if (listened.has(channel)) queueMicrotask(() => hearers.has(hearing) && hearing.onConnected?.());
-        else listen(on).catch(() => lose(on));
+        else arrange(on).catch(() => lose(on));
       }
       return {
         connection: () => (hearers.has(hearing) && listened.has(channel) ? connections : undefined),
@@ -135,7 +148,8 @@ function openLine(url: string): Line {
           if (!hearers.delete(hearing) || hearers.size > 0) return;
           heard.delete(channel);
           if (heard.size === 0) return close();
-          if (client && listened.delete(channel)) await client.query(`unlisten ${channel}`).catch(() => {});
+          const last = client;
+          if (last && isConnected) arrange(last).catch(() => lose(last));
         },
       };
     },

@@ -1,6 +1,7 @@
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { connectPlatform } from '../platform.ts';
+import { listenOn } from './listener.ts';
 import type { Signal } from './signals.ts';
 
 let database: TestDatabase;
@@ -65,6 +66,44 @@ test('all that a process hears comes over one connection, which stays for the ot
   await one.close();
   expect(await hears(two, say)).toEqual({ kind: 'typing', session_id: 'b' });
   expect(two.events.isLive()).toBe(true);
+});
+
+test('a channel that was left while it was being listened to is heard by the next one who asks for it', async () => {
+  const url = database.url('support_app');
+  const connected = async (channel: string, hearing: { onConnected?: () => void; onNotified?: () => void } = {}) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const onConnected = () => {
+      hearing.onConnected?.();
+      resolve();
+    };
+    const listener = listenOn(channel, url, { onNotified: () => {}, ...hearing, onConnected });
+    atEnd(listener.close);
+    await promise;
+    return listener;
+  };
+  const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
+  await connected('left_first');
+  const two: ReturnType<typeof listenOn>[] = [];
+  const leave = () => {
+    for (const each of two) each.close();
+  };
+  const { promise: left, resolve } = Promise.withResolvers<void>();
+  for (let n = 0; n < 2; n++)
+    two.push(
+      listenOn('left_and_heard', url, {
+        onNotified: () => {},
+        onConnected: () => {
+          leave();
+          resolve();
+        },
+      }),
+    );
+  await left;
+  await connected('left_other'); // what was under way is answered
+  await connected('left_and_heard', { onNotified: hear });
+  const db = await connect('support');
+  await db.query(`select pg_notify('left_and_heard', '')`);
+  await heard;
 });
 
 test('behind a transaction pooler a signal reaches its own process', async () => {
