@@ -242,6 +242,16 @@ test('numbers in JSON that JavaScript would round are given on as they are, and 
   expect(again).toEqual({ is_same: true });
 });
 
+test('numbers in JSON that are too large or too small for JavaScript are given on as they are', async () => {
+  const [row] = await db.query<{ held: unknown[] }>(`select '[1e400, -1e400, 1e-400, 123456789e-330, 1e-300, 0.0]'::jsonb as held`);
+  expect(row?.held.slice(4)).toEqual([1e-300, 0]);
+  const [again] = await db.query<{ is_same: boolean }>(
+    `select $1::jsonb = '[1e400, -1e400, 1e-400, 123456789e-330, 1e-300, 0]' as is_same`,
+    [JSON.stringify(row?.held)],
+  );
+  expect(again).toEqual({ is_same: true });
+});
+
 test('small numbers in JSON, which PostgreSQL writes without an exponent, come back as the numbers that they were', async () => {
   const weights = [1.2345678901234566e-7, -3.0517578125012346e-12, 0.1 + 0.2];
   const [row] = await db.query<{ held: unknown }>('select $1::jsonb as held', [JSON.stringify(weights)]);

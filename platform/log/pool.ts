@@ -81,11 +81,17 @@ export function parseJson(text: string): unknown {
   );
 }
 
-/** Every number of fifteen digits is exact. A longer one is if the runtime writes the same digits: PostgreSQL writes 1.5e-7 as 0.00000015. */
+/**
+ * Every number of fifteen digits is exact, unless it is too large or too small for the runtime. A longer one is if the runtime writes the same
+ * digits: PostgreSQL writes 1.5e-7 as 0.00000015.
+ */
 function isRounded(value: number, source: string): boolean {
   const digits = digitsOf(source);
-  return digits.length > 15 && digitsOf(String(value)) !== digits;
+  const isExact = digits.length <= 15 && Math.abs(value) >= normalMin;
+  return !Number.isFinite(value) || (!isExact && digitsOf(String(value)) !== digits);
 }
+/** Smaller numbers have fewer digits. */
+const normalMin = 2 ** -1022;
 
 /** Those that count: without the zeros at both ends, and without an exponent. */
 const digitsOf = (number: string): string =>
