@@ -166,6 +166,21 @@ test('a page is cut behind the event that fills it; what follows is read again, 
   ]);
 });
 
+test('a reading that begins elsewhere asks for pages that fit the events of the last one', async () => {
+  const { copier, asked } = openBacklog();
+  const ahead = createReadAhead({ copier }, undefined);
+  ahead.begin(0, { ...rest, head: 90_000 });
+  asked[0]?.give([1, 2, 3, 4, 5, 6], full / 4);
+  asked[1]?.give([]);
+  expect(positionsOf(await ahead.take(0, 9))?.length).toBe(4);
+  for (const page of asked.slice(2)) page.give();
+  ahead.forget();
+  await ahead.stop();
+  const first = asked.length;
+  ahead.begin(40_000, { ...rest, head: 90_000 });
+  expect(asked.slice(first).map(({ after, until }) => until - after)).toEqual([1, 1]);
+});
+
 test('pages use the space of those before them, and a subscription that has caught up keeps none of it', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);

@@ -41,6 +41,8 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
   let wanted = '';
   let spanMax = pageMax;
   let span = pageFirst;
+  /** How many positions hold half of what a page may have, by the last page, also of another reading: what is cut off was read in vain. */
+  let fitting = Number.POSITIVE_INFINITY;
   let head = 0;
   /** The next page follows this position. */
   let next = 0;
@@ -90,8 +92,8 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
       next = until = endOf(held);
     }
     // With events of this size it has half of what a page may have, for others may be larger.
-    const fitting = Math.floor(((until - page.after) * pageBytesMax) / 2 / held.size);
-    span = Math.max(1, Math.min(fitting, span * 2, spanMax));
+    fitting = Math.max(1, Math.floor(((until - page.after) * pageBytesMax) / 2 / held.size));
+    span = Math.min(fitting, span * 2, spanMax);
     readOn();
   }
 
@@ -108,7 +110,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         from = next = after;
         wanted = condition;
         spanMax = spanOf(pageMax, shares);
-        span = spanOf(pageFirst, shares);
+        span = Math.min(spanOf(pageFirst, shares), fitting);
       }
       readOn();
     },
