@@ -56,8 +56,8 @@ test('an event that was read ahead is the event that a query reads, whatever it 
        position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
      select position, id, coalesce(type, 'support.read'), coalesce(key, 'key'), customer, coalesce(row_id, 'key'), version, 'platform',
        case position % 7 when 0 then 'foundation' else 'support' end, 'support_app', actor,
-       case position when 100 then '{"n": 123456789012345678901, "m": 0.1}' else coalesce(data, '{}') end, coalesce(previous, '{}'), trace,
-       coalesce(occurred_at, now())
+       case position when 100 then '{"n": 123456789012345678901, "m": 0.1}' when 101 then '{"n": 1e400, "m": 1e-400}'
+         else coalesce(data, '{}') end, coalesce(previous, '{}'), trace, coalesce(occurred_at, now())
      from jsonb_to_recordset($1) as e (position bigint, id bigint, type text, key text, customer uuid, row_id text, version bigint,
        actor text, data jsonb, previous jsonb, trace text, occurred_at timestamptz)`,
     [JSON.stringify(rows)],
@@ -73,6 +73,24 @@ test('an event that was read ahead is the event that a query reads, whatever it 
   expect(read.events.length).toBe(rows.length);
   expect(taken?.events()).toStrictEqual(read.events);
   expect(taken?.last).toEqual({ position: rows.length, id: rows.at(-1)?.id });
+});
+
+test('an event that is nested deeper than the engine reads with care takes nothing from those beside it', async () => {
+  const first = 1_001;
+  await superuser.query(
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at)
+     select n, n, 'support.read', 'key', 'key', 'platform', 'support', 'support_app',
+       case n when $1 + 1 then ('{"deep": ' || repeat('[', 6000) || '12345678901234567' || repeat(']', 6000) || '}')::jsonb
+         else '{"n": 12345678901234567}' end, jsonb_build_object('position', n), now()
+     from generate_series($1::bigint, $1 + 3) n`,
+    [first],
+  );
+  const ahead = createReadAhead({ copier: () => (text, into) => copyRows(client, text, into) }, undefined);
+  ahead.begin(first - 1, { head: first + 3, shares: null });
+  const read = (await ahead.take(first - 1, 4))?.events() ?? [];
+  expect(read.map(({ previous }) => previous)).toEqual([0, 1, 2, 3].map((n) => ({ position: first + n })));
+  const exact = '{"n":12345678901234567}';
+  expect(read.map(({ data }) => ('deep' in data ? 'deep' : JSON.stringify(data)))).toEqual([exact, 'deep', exact, exact]);
 });
 
 test('a COPY that fails on its way is refused with the reason, and the one behind it is answered', async () => {

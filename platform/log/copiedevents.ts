@@ -1,6 +1,6 @@
 import type { CopiedRows } from './copying.ts';
 import { type AppEvent, type EventRow, type RowChange, toEvent } from './events.ts';
-import { parseJson } from './pool.ts';
+import { mayBeRounded, parseJson } from './pool.ts';
 
 /*
  * Events as binary COPY sends them. To make them of a text for each column took twice as long: numbers are read where they are, texts that repeat
@@ -26,10 +26,20 @@ const epochMs = Date.UTC(2000);
 const parsedAtOnce = 64;
 const jsonSpace = 2 ** 16;
 
-/** Values of JSON, which are collected as bytes and parsed as one array. The space of large ones is given back. */
+/**
+ * Values of JSON, which are collected as bytes and parsed as one array. Where one of them has to be read with care, each is parsed on its own: that
+ * takes long, and it may fail. The space of large ones is given back.
+ */
 class JsonTexts {
   #space = Buffer.allocUnsafeSlow(jsonSpace);
   #end = 0;
+  #ends: number[] = [];
+
+  /** What could not be parsed is none of the next ones. */
+  begin(): void {
+    this.#end = 0;
+    this.#ends = [];
+  }
 
   add(bytes: Buffer, start: number, end: number): void {
     const next = this.#end + 1 + end - start;
@@ -41,15 +51,17 @@ class JsonTexts {
     this.#space[this.#end] = comma;
     bytes.copy(this.#space, this.#end + 1, start, end);
     this.#end = next;
+    this.#ends.push(next);
   }
 
   parse(): unknown[] {
-    this.#space[0] = bracket;
-    this.#space[this.#end] = endBracket;
-    const text = this.#space.toString('utf8', 0, this.#end + 1);
-    this.#end = 0;
-    if (this.#space.length > 4 * jsonSpace) this.#space = Buffer.allocUnsafeSlow(jsonSpace);
-    return parseJson(text) as unknown[];
+    const space = this.#space;
+    space[0] = bracket;
+    space[this.#end] = endBracket;
+    const text = space.toString('utf8', 0, this.#end + 1);
+    if (space.length > 4 * jsonSpace) this.#space = Buffer.allocUnsafeSlow(jsonSpace);
+    if (!mayBeRounded(text)) return JSON.parse(text) as unknown[];
+    return this.#ends.map((end, n) => parseJson(space.toString('utf8', (this.#ends[n - 1] ?? 0) + 1, end)));
   }
 }
 const [bracket, comma, endBracket] = Buffer.from('[,]') as unknown as [number, number, number];
@@ -116,6 +128,8 @@ export function eventsOf(rows: CopiedRows, from: number, until: number): AppEven
 
 function readEvents(rows: CopiedRows, from: number, until: number, into: AppEvent[]): void {
   const { bytes, view } = rows;
+  datas.begin();
+  previouses.begin();
   for (let n = from; n < until; n++) {
     const data = rows.startOf(n) + dataLengthAt;
     const previous = data + 4 + view.getInt32(data);

@@ -70,15 +70,24 @@ const exactJson = JSON as unknown as {
   rawJSON(text: string): object;
 };
 
+/** Whether a text of JSON may have a number with more digits than JavaScript's numbers hold. */
+export const mayBeRounded = (text: string): boolean => /\d{16}|\d\.\d{15}/.test(text);
+
 /**
  * JSON from the database. A number with more digits than JavaScript's numbers hold becomes an object of JSON.rawJSON, which an answer or
- * another write gives on digit by digit. Texts without so many digits in a row, which are nearly all, are parsed as usual.
+ * another write gives on digit by digit. Texts without so many digits in a row, which are nearly all, are parsed as usual; as well as those that
+ * are nested so deep, some two thousand times, that the engine can do no more: one event must not end the reading of all.
  */
 export function parseJson(text: string): unknown {
-  if (!/\d{16}|\d\.\d{15}/.test(text)) return JSON.parse(text);
-  return exactJson.parse(text, (_, value, { source }) =>
-    typeof value === 'number' && source !== undefined && isRounded(value, source) ? exactJson.rawJSON(source) : value,
-  );
+  if (!mayBeRounded(text)) return JSON.parse(text);
+  try {
+    return exactJson.parse(text, (_, value, { source }) =>
+      typeof value === 'number' && source !== undefined && isRounded(value, source) ? exactJson.rawJSON(source) : value,
+    );
+  } catch (error) {
+    if (error instanceof RangeError) return JSON.parse(text);
+    throw error;
+  }
 }
 
 /**
