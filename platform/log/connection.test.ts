@@ -243,7 +243,9 @@ test('numbers in JSON that JavaScript would round are given on as they are, and 
 });
 
 test('numbers in JSON that are too large or too small for JavaScript are given on as they are', async () => {
-  const [row] = await db.query<{ held: unknown[] }>(`select '[1e400, -1e400, 1e-400, 123456789e-330, 1e-300, 0.0]'::jsonb as held`);
+  const [row] = await db.query<{ held: unknown[] }>(
+    `select '[1e400, -1e400, 1e-400, 123456789e-330, 1e-300, 0.0]'::jsonb as held`,
+  );
   expect(row?.held.slice(4)).toEqual([1e-300, 0]);
   const [again] = await db.query<{ is_same: boolean }>(
     `select $1::jsonb = '[1e400, -1e400, 1e-400, 123456789e-330, 1e-300, 0]' as is_same`,
