@@ -20,7 +20,10 @@ export const newLeader = (): string => `${process.pid}-${randomUUID().slice(0, 8
  */
 export type Lease = ReturnType<typeof createLease>;
 
-export function createLease(line: Line, { leader, leaseMs }: { leader: string; leaseMs: number }) {
+export function createLease(
+  line: Line,
+  { leader, leaseMs, onLapsed }: { leader: string; leaseMs: number; onLapsed: () => void },
+) {
   let term: number | undefined;
   let endsAt = Number.NEGATIVE_INFINITY;
 
@@ -49,9 +52,14 @@ export function createLease(line: Line, { leader, leaseMs }: { leader: string; l
       ]);
       this.note(sentAt, answer?.renewed ?? false);
     },
-    /** Applies the result of a batch sent at this moment: it renewed the lease, or found the term over. @throws TermOver */
+    /**
+     * Applies the result of a batch sent at this moment: it renewed the lease, perhaps after it had run out, or found the term over.
+     *
+     * @throws TermOver
+     */
     note(sentAt: number, isRenewed: boolean): void {
       if (isRenewed) {
+        if (performance.now() >= endsAt) onLapsed();
         endsAt = sentAt + leaseMs;
         return;
       }

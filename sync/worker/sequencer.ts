@@ -229,7 +229,10 @@ function openSession(
   // If a crash loses the numbering, the events are still in the outbox: nothing is lost by not waiting for the disk.
   const settings = `set synchronous_commit = off; set statement_timeout = ${answerMs}; set idle_in_transaction_session_timeout = '2s';
     set idle_session_timeout = '5s'`;
-  const lease = createLease(line, { leader, leaseMs });
+  const onLapsed = () => {
+    rung = true; // nobody rings meanwhile
+  };
+  const lease = createLease(line, { leader, leaseMs, onLapsed });
   const floor = createFloor(line);
   const numbering = createNumbering(line, { batchMax, lease, floor, onError });
   const doorbell = createDoorbell(line, {
@@ -258,10 +261,7 @@ function openSession(
       const leftMs = endsAt - performance.now();
       if (leftMs <= 0) return;
       await rest(Math.min(leftMs, leaseMs / renewalsPerLease));
-      if (isOver() || stopped.aborted) return;
-      const isLate = !lease.isHeld();
-      await lease.renew();
-      if (isLate) rung = true;
+      if (!isOver() && !stopped.aborted) await lease.renew();
     }
   }
 
