@@ -1,11 +1,5 @@
--- A new customer costs fewer entries of indexes and less of the checks. Every writer of customers has to make them, one by one or in bulk.
-
--- Most customers never come to the help desk, and had an entry that says so.
-alter table platform.customers drop constraint customers_support_id_key;
-create unique index customers_support_id_key on platform.customers (support_id) where support_id is not null;
-
--- Few customers without a company are found by customers_without_company_at and sorted; of many, the primary key soon finds a page.
-drop index platform.customers_without_company;
+-- A new customer costs less of the checks. Every writer of customers has to make them, one by one or in bulk. Fewer entries of indexes come
+-- with 0091_former_indexes.sql.
 
 -- A bound in a pattern costs a state of the automaton for each time that it may repeat: 1 µs a call in place of 0.4.
 create or replace function platform.phone_rule(phone text, key text, extension text) returns boolean
