@@ -101,11 +101,19 @@ export function matchCustomer(word: string, parameter: Parameter, byIndex?: Cust
 /** By the digits of a long word the index finds few, and it looks each of them up for every three letters more that it is asked for. */
 const rarePart = (word: string): string => (word.length > 6 && /[a-z]{1,2}\d{2,}|\d{3,}/.exec(word)?.[0]) || word;
 
-/** The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. */
-function beginningPatterns(word: string): string[] {
-  const [first = '', ...parts] = likePattern(word).split(/(?<=^%| )(?=[a-z0-9])/);
-  if (parts.length > 2) return [[first, ...parts.map((part) => `_${part.slice(1)}`)].join('')];
-  return parts.reduce((all, part) => all.flatMap((each) => [each + part, `${each}0${part.slice(1)}`]), [first]);
+/**
+ * The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. Of a form with blanks only the
+ * first part may begin the name, and only the last one the address, which has no blanks.
+ */
+function beginningPatterns(form: string): string[] {
+  const [first = '', ...parts] = likePattern(form).split(/(?<=^%| )(?=[a-z0-9])/);
+  return parts.reduce(
+    (all, part, at) =>
+      all.flatMap((each) =>
+        at === 0 || at === parts.length - 1 ? [each + part, `${each}0${part.slice(1)}`] : [each + part],
+      ),
+    [first],
+  );
 }
 
 /**
