@@ -25,7 +25,7 @@ grant execute on function platform.customer_words(text, text) to app_role, bulk_
 -- has bada and e3adalovelace. So those whose address begins with a word but not their name have e0, e1 and so on before it, with less than
 -- the word's length.
 --
--- It is asked for every new name. Settings of its own would cost half a microsecond a call, and so would each bound in a pattern.
+-- It is asked for every new name. With settings of its own and bounds in its patterns a call takes 5 µs in place of 3.
 create function platform.customer_beginnings(name text, email_key text) returns tsvector
 language plpgsql immutable parallel safe as $$
 declare
