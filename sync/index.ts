@@ -175,7 +175,7 @@ export async function startSync({
     },
     onError: tellRarely(log, 'retention'),
   });
-  const quality = startQualityScans({ url, onError: tellRarely(log, 'data quality') });
+  const quality = startQualityScans({ url, waitFor: sequencer.caughtUp, onError: tellRarely(log, 'data quality') });
   const bulk = startBulk({ url, onError: tellRarely(log, 'bulk work on failures') });
   const cleanUps = startCleanUps({
     url: variables.PRIVACY_APP_URL,
@@ -185,6 +185,7 @@ export async function startSync({
   const duplicates = queueImports({ url, onError: tellRarely(log, 'duplicates of imports') });
   const detection = startDetection({
     database: settings,
+    waitFor: sequencer.caughtUp,
     onError: tellRarely(log, 'detection of duplicates'),
   });
   const webhooks = startWebhooks({

@@ -19,6 +19,11 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
    * be late. The busier the database, the longer each step takes and the rarer they are. It never rests longer than five seconds. By default 0.
    */
   restFactor?: number;
+  /**
+   * Awaited before each step, with a signal that says when the subscription is stopped: for work that may be late, and for what comes first.
+   * It should settle within seconds: health takes a subscription that makes no step for ten for stalled.
+   */
+  waitFor?: (signal: AbortSignal) => Promise<unknown>;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
   handlerTimeoutMs?: number;
   /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */

@@ -116,7 +116,7 @@ export function startSubscription<Type extends EventType>(
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
   const { name, types, shares = 1, batchMax = 100, pollMs = 1_000, gatherMs = 0, restFactor = 0 } = options;
-  const { handlerTimeoutMs = 25_000, onError } = options;
+  const { handlerTimeoutMs = 25_000, waitFor, onError } = options;
   const reader = createReader(connection, name);
   // Whether the next step takes shares. One that is to have a single share may still have several: see sync.cut_shares.
   let isShared = shares > 1;
@@ -390,6 +390,8 @@ export function startSubscription<Type extends EventType>(
           registered.resolve();
         }
         underWay = undefined;
+        await waitFor?.(stopping.signal);
+        if (stopping.signal.aborted) break;
         const signs = wakeups.signs();
         const startedAt = performance.now();
         const outlook = await step();

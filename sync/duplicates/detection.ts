@@ -67,6 +67,7 @@ export function startDetection({
   database,
   everyMs = 5_000,
   gatherMs = gatherMsDefault,
+  waitFor,
   onError,
 }: {
   /** How to reach the platform database as sync_app, past any transaction pooler. */
@@ -75,6 +76,8 @@ export function startDetection({
   gatherMs?: number;
   /** How often it is looked whether there is a walk or a model to make. */
   everyMs?: number;
+  /** Awaited before each look and each page of the walk: what comes first. */
+  waitFor?: (signal: AbortSignal) => Promise<unknown>;
   onError: (error: unknown) => void;
 }): Detection {
   const stopping = new AbortController();
@@ -89,7 +92,7 @@ export function startDetection({
   const bus = openEventBus(connection, database.directUrl);
   const readModel = createModelReader();
   const subscription = bus.subscribeBatch(
-    { name: detectionName, types, batchMax, gatherMs, restFactor, onError },
+    { name: detectionName, types, batchMax, gatherMs, restFactor, ...(waitFor && { waitFor }), onError },
     async (events, { tx }) => {
       const companies = renamedOf(events);
       if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
@@ -114,6 +117,8 @@ export function startDetection({
     while (!stopping.signal.aborted) {
       let restMs = everyMs;
       try {
+        await waitFor?.(stopping.signal);
+        if (stopping.signal.aborted) break;
         await trainIfDue(connection, database.directUrl, stopping.signal);
         const began = performance.now();
         // As long as a page took, the database is left to others.

@@ -349,6 +349,19 @@ describe('a subscriber', () => {
     expect(second - first).toBeLessThan(30_000); // by its factor it would rest for a quarter of an hour
   });
 
+  test('that waits for what comes first makes no step before that, and then gets every event', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    const { promise: first, resolve: end } = Promise.withResolvers<void>();
+    const subscription = await subscribe(name, note(name), { waitFor: () => first });
+    for (const _ of [1, 2, 3]) await change(customer);
+    await until(async () => (await platform.sync.query('select sync.outbox_age() is null as done')).rows[0].done);
+    expect(subscription.progress().turns).toBe(0);
+    end();
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual([2, 3, 4]);
+  });
+
   test.each([
     ['batchMax', 0, 'a whole number from 1'],
     ['batchMax', 1.5, 'a whole number from 1'],

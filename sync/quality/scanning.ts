@@ -25,11 +25,14 @@ const restFactor = 19;
 export function startQualityScans({
   url,
   everyMs = 1_000,
+  waitFor,
   onError,
 }: {
   /** As sync_app. */
   url: string;
   everyMs?: number;
+  /** Awaited before each step: what comes first. */
+  waitFor?: (signal: AbortSignal) => Promise<unknown>;
   onError: (error: unknown) => void;
 }): QualityScanner {
   const stopping = new AbortController();
@@ -56,6 +59,8 @@ export function startQualityScans({
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
+      await waitFor?.(stopping.signal);
+      if (stopping.signal.aborted) break;
       const restMs = await step().catch((error) => {
         if (!stopping.signal.aborted) onError(error);
         return everyMs * 5;

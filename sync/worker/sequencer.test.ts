@@ -3,6 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import { sample } from '@aether/database/testing.sample';
 import type pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startQualityScans } from '../quality/scanning.ts';
 import { type Sequencer, type SequencerNews, type SequencerOptions, startSequencer } from './sequencer.ts';
 
 let database: TestDatabase;
@@ -505,6 +506,50 @@ test('a backlog is numbered in batches that grow to four times their usual size'
   await until(() => leader.state().numbered === rows[0].backlog);
   // Of 2, of 4, and then of 8; by two, there would be thirty and more.
   expect(leader.state().batches).toBe(2 + Math.ceil((rows[0].backlog - 6) / 8));
+});
+
+describe('while a backlog is numbered', () => {
+  const writeBacklog = (events: number) =>
+    app.query(`select sync.publish('foundation.late', 'one', '{}') from generate_series(1, $1)`, [events]);
+
+  test('what may be late rests from the start of the worker, and begins when every event has its position', async () => {
+    await writeBacklog(500);
+    const leader = start({ batchMax: 1 });
+    const errors: unknown[] = [];
+    const scans = startQualityScans({
+      url: database.url('sync_app'),
+      waitFor: leader.caughtUp,
+      onError: (error) => errors.push(error),
+    });
+    let seen = { works: false, numbered: 0 };
+    await until(async () => {
+      const { rows } = await superuser.query(
+        `select exists (select from pg_stat_activity where datname = current_database() and application_name = 'aether-quality') as works`,
+      );
+      seen = { works: rows[0].works, numbered: leader.state().numbered };
+      return seen.works;
+    });
+    await scans.stop();
+    expect([seen.numbered, errors]).toEqual([500, []]);
+  });
+
+  test('what may be late begins after two seconds if that never ends, and at once in a worker that stands by', async () => {
+    await writeBacklog(5_000);
+    const leader = start({ batchMax: 1, answerMs: 60_000 });
+    await until(() => leader.state().batches > 0);
+    const standby = start();
+    await until(() => standby.state().role === 'standby');
+    await superuser.query('begin');
+    await superuser.query('select from sync.sequencer for update'); // no batch ends now
+    const beganAt = performance.now();
+    const late = leader.caughtUp().then(() => 'the leader');
+    expect(await Promise.race([late, standby.caughtUp().then(() => 'who stands by')])).toBe('who stands by');
+    await late;
+    expect(performance.now() - beganAt).toBeGreaterThanOrEqual(2_000);
+    expect(await isEmpty()).toBe(false);
+    await superuser.query('commit');
+    await until(isEmpty);
+  });
 });
 
 test('a leader reports that it leads, that it falls behind and catches up, and why it yields', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { type Backlog, createBacklog } from './backlog.ts';
 import { createDoorbell } from './doorbell.ts';
 import { createFloor } from './floor.ts';
 import { createLease, newLeader, TermOver } from './lease.ts';
@@ -82,6 +83,8 @@ export type SequencerState = {
 
 export type Sequencer = {
   state(): SequencerState;
+  /** See backlog.ts: what may be late awaits it before it works. */
+  caughtUp: Backlog['over'];
   /** Gives up the leadership. Settles within two seconds, whether or not the database answers. */
   stop(): Promise<void>;
 };
@@ -125,6 +128,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
   const state: SequencerState = { role: 'disconnected', head: 0, numbered: 0, looks: 0, batches: 0, naps: 0, rings: 0 };
   const stopping = new AbortController();
   const leader = newLeader();
+  const backlog = createBacklog();
   let current: Session | undefined;
   let toldAt = Number.NEGATIVE_INFINITY;
 
@@ -138,7 +142,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     let patienceMs = answerMs;
     for (let failures = 0; !stopping.signal.aborted; failures++) {
       const openedAt = performance.now();
-      const session = openSession({ ...options, answerMs: patienceMs, leader }, state, stopping.signal);
+      const session = openSession({ ...options, answerMs: patienceMs, leader, backlog }, state, stopping.signal);
       current = session;
       try {
         await session.serve();
@@ -153,6 +157,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
         if (!stopping.signal.aborted) tellDisconnected(error);
       } finally {
         state.role = 'disconnected';
+        backlog.forget();
         await session.close();
       }
       const restMs = Math.min(reconnectFirstMs * 2 ** failures, reconnectMaxMs);
@@ -164,6 +169,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
   return {
     // A lease that has run out without an answer is no leadership, even if the session does not know it yet.
     state: () => ({ ...state, role: state.role === 'leader' && !current?.isLeader() ? 'disconnected' : state.role }),
+    caughtUp: backlog.over,
     async stop() {
       stopping.abort();
       current?.wake();
@@ -175,13 +181,14 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 }
 
 type Session = ReturnType<typeof openSession>;
-type SessionOptions = SequencerOptions & { answerMs: number; leader: string };
+type SessionOptions = SequencerOptions & { answerMs: number; leader: string; backlog: Backlog };
 
 /** One connection of a sequencer, and its state for as long as that lasts. */
 function openSession(
   {
     url,
     leader,
+    backlog,
     answerMs,
     batchMax = 2_000,
     pacingMs = 1,
@@ -271,6 +278,7 @@ function openSession(
     state.head = batch.head;
     state.looks++;
     state.numbered += batch.moved;
+    backlog.note(batch);
     if (batch.moved > 0) state.batches++;
     const now = performance.now();
     if (batch.moved > 0 && !batch.isFull && batchesMs.push(now - startedAt) > batchesKept) batchesMs.shift();
@@ -392,6 +400,7 @@ function openSession(
           continue;
         }
         state.role = 'standby';
+        backlog.forget();
         if (!isToldStandby) onNews({ kind: 'stands by' });
         isToldStandby = true;
         await rest(askAgainMs);

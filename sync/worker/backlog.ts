@@ -1,0 +1,44 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Batch } from './numbering.ts';
+
+/*
+ * A backlog is numbered first. While many events are numbered, whoever waits for any of them waits for all that were committed before, and what
+ * the worker does besides takes the cores, and the pages of the log, from the numbering: so what may be late, looks for duplicates and
+ * scans of quality, rests meanwhile. But never for long: a backlog that grows for hours, as in an import, must not keep it from its work.
+ */
+
+export type Backlog = {
+  /** What a batch says of those behind it. */
+  note(batch: Batch): void;
+  /** This worker numbers nothing any more, and knows of no backlog. */
+  forget(): void;
+  /** Settles at once unless a backlog is numbered, or nothing is known yet, as when the worker starts; otherwise when it is over, or after two seconds. */
+  over(signal?: AbortSignal): Promise<void>;
+};
+
+/** A batch of so many is part of a write of many, as the chunk of an import, and others follow within moments. */
+const large = 200;
+const followsWithinMs = 250;
+/** Health takes a reader for stalled that has made no step for ten seconds: one that rests for five by itself has time for its step. */
+const waitMaxMs = 2_000;
+const lookAgainMs = 20;
+
+export function createBacklog(): Backlog {
+  let isUntil = Number.POSITIVE_INFINITY;
+  return {
+    note({ moved, isFull }) {
+      const now = performance.now();
+      if (isFull) isUntil = Number.POSITIVE_INFINITY;
+      else if (moved >= large) isUntil = now + followsWithinMs;
+      else if (isUntil === Number.POSITIVE_INFINITY) isUntil = now;
+    },
+    forget() {
+      isUntil = 0;
+    },
+    async over(signal) {
+      const endsAt = performance.now() + waitMaxMs;
+      while (performance.now() < Math.min(isUntil, endsAt) && !signal?.aborted)
+        await wait(lookAgainMs, undefined, { signal }).catch(() => {});
+    },
+  };
+}
