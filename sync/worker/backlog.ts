@@ -2,9 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Batch } from './numbering.ts';
 
 /*
- * A backlog is numbered first. While many events are numbered, whoever waits for any of them waits for all that were committed before, and what
- * the worker does besides takes the cores, and the pages of the log, from the numbering: so what may be late, looks for duplicates and
- * scans of quality, rests meanwhile. But never for long: a backlog that grows for hours, as in an import, must not keep it from its work.
+ * A backlog is numbered first. Whoever waits for an event waits for the numbering of all that were committed before, and what else the worker
+ * does takes the cores from that: so what may be late, looks for duplicates and scans of quality, rests meanwhile. But never for long: a
+ * backlog that grows for hours, as in an import, must not keep it from its work.
  */
 
 export type Backlog = {
@@ -12,7 +12,7 @@ export type Backlog = {
   note(batch: Batch): void;
   /** This worker numbers nothing any more, and knows of no backlog. */
   forget(): void;
-  /** Settles at once unless a backlog is numbered, or nothing is known yet, as when the worker starts; otherwise when it is over, or after two seconds. */
+  /** Settles when no backlog is numbered, or after two seconds. Until the first batch of a worker that starts, nobody knows: there is one. */
   over(signal?: AbortSignal): Promise<void>;
 };
 

@@ -524,7 +524,8 @@ describe('while a backlog is numbered', () => {
     let seen = { works: false, numbered: 0 };
     await until(async () => {
       const { rows } = await superuser.query(
-        `select exists (select from pg_stat_activity where datname = current_database() and application_name = 'aether-quality') as works`,
+        `select exists (select from pg_stat_activity
+           where datname = current_database() and application_name = 'aether-quality') as works`,
       );
       seen = { works: rows[0].works, numbered: leader.state().numbered };
       return seen.works;
