@@ -366,6 +366,19 @@ describe('a write of many customers', () => {
     ).rejects.toMatchObject({ code: '54000' });
   });
 
+  test('leaves hardly any words for the next writer to sort into the search, whether or not it has committed', async () => {
+    const words = `select gin_clean_pending_list('platform.customers_words')::integer as pages`;
+    await one(words);
+    await worker.transaction({}, async (tx) => {
+      await insertCustomers(
+        tx,
+        Array.from({ length: 1_000 }, () => row()),
+      );
+      const { pages } = await one<{ pages: number }>(words);
+      expect(pages).toBeLessThanOrEqual(17); // of 8 kB; all their words take more than sixty
+    });
+  });
+
   test('in chunks, writes each chunk with what belongs to it or not at all, and sorts the search', async () => {
     const rows = Array.from({ length: 7 }, () => row());
     const chunks: number[] = [];

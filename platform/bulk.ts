@@ -22,7 +22,7 @@ export { refuseConstraint } from './constraints.ts';
  *
  * A chunk is one transaction, and the caller writes what belongs to it, such as a ledger, into the same one. A row that cannot be written
  * is refused alone, with the error that the single write would have thrown; the rest of its chunk is written. The search finds a new
- * customer at once, but reads the newest ones one by one until their trigrams are sorted; `writeInChunks` sorts them in time.
+ * customer at once, but reads the newest hundreds one by one until their trigrams are sorted; `writeInChunks` sorts the last ones.
  */
 
 /** A new customer. Its events and addresses name the writer; created_by_app is the app whose customer it is, which numbers it. */
@@ -39,8 +39,6 @@ export type UpdatedCustomers = { versions: (number | null)[]; refused: RefusedRo
 
 /** The default chunk. Its events are numbered together, which takes about 10 ms, and the events of others wait for that. */
 const rowsPerChunk = 500;
-/** Their trigrams take 2 MB. An ordinary writer that finds more than 4 MB of them sorts them itself, and its write takes as long. */
-const sortEveryRows = 2_000;
 const attemptsMax = 5;
 /** Sorting takes seconds. A server that does not answer for so long is lost. */
 const sortTimeoutMs = 600_000;
@@ -107,7 +105,7 @@ export async function updateCustomers(
 }
 
 /**
- * Runs `write` for one chunk of the rows after another, each in a transaction of its own, and keeps the search sorted. A chunk that
+ * Runs `write` for one chunk of the rows after another, each in a transaction of its own, and leaves the search sorted. A chunk that
  * lost a race is written again. Rows before a chunk that fails stay written.
  *
  * @param connection of the login sync_app.
@@ -124,12 +122,8 @@ export async function writeInChunks<Row>(
     ...cause
   }: { size?: number; restMs?: number; actor?: string; trace?: string } = {},
 ): Promise<void> {
-  let unsorted = 0;
+  let isSorted = true;
   let chunk: Row[] = [];
-  const sort = async () => {
-    unsorted = 0;
-    await connection.query('select platform.sort_customer_search()', [], { timeoutMs: sortTimeoutMs });
-  };
   const flush = async () => {
     const full = chunk;
     chunk = [];
@@ -141,8 +135,7 @@ export async function writeInChunks<Row>(
         if (!(error instanceof TransactionConflict) || attempt === attemptsMax) throw error;
       }
     }
-    unsorted += full.length;
-    if (unsorted >= sortEveryRows) await sort();
+    isSorted = false;
     if (restMs > 0) await wait(restMs);
   };
   for await (const row of rows) {
@@ -150,7 +143,7 @@ export async function writeInChunks<Row>(
     if (chunk.length >= size) await flush();
   }
   if (chunk.length > 0) await flush();
-  if (unsorted > 0) await sort();
+  if (!isSorted) await connection.query('select platform.sort_customer_search()', [], { timeoutMs: sortTimeoutMs });
 }
 
 /** Takes apart the rows that cannot even be sent. */
