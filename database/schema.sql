@@ -1800,7 +1800,7 @@ AS $function$
 begin
   former_plans := current_setting('plan_cache_mode');
   former_limit := current_setting('gin_pending_list_limit');
-  perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('gin_pending_list_limit', '256MB', true);
+  perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('gin_pending_list_limit', '128kB', true);
 end $function$;
 grant execute on function platform.begin_bulk(OUT former_plans text, OUT former_limit text) to bulk_role;
 
@@ -2145,19 +2145,15 @@ CREATE OR REPLACE FUNCTION platform.customer_beginnings(name text, email_key tex
  RETURNS tsvector
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   of_name constant text := coalesce(case when octet_length(name) = char_length(name)
-    then substring(lower(name collate "C") from '^[a-z0-9]{1,16}') else platform.name_beginning(name) end, '');
-  of_email constant text := coalesce(substring(email_key collate "C" from '^[a-z0-9]{1,16}'), '');
+    then substring(left(lower(name collate "C"), 16) from '^[a-z0-9]+') else platform.name_beginning(name) end, '');
+  of_email constant text := coalesce(substring(left(email_key, 16) collate "C" from '^[a-z0-9]+'), '');
   shared integer := 0;
 begin
-  if starts_with(of_email, of_name) then shared := length(of_name);
-  elsif starts_with(of_name, of_email) then shared := length(of_email);
-  else
-    while substr(of_name, shared + 1, 1) = substr(of_email, shared + 1, 1) loop shared := shared + 1; end loop;
-  end if;
+  if of_name = of_email then return array_to_tsvector(array['b' || of_name]); end if;
+  while left(of_name, shared + 1) = left(of_email, shared + 1) loop shared := shared + 1; end loop;
   return array_to_tsvector(array_remove(array[
     case when shared > 0 then 'b' || left(of_name, shared) end,
     case when length(of_name) > shared then 'n' || to_hex(shared) || of_name end,
@@ -2199,7 +2195,7 @@ CREATE OR REPLACE FUNCTION platform.customer_words(name text, email_key text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (((' '::text || CASE WHEN CASE WHEN (octet_length(name) = char_length(name)) THEN ((name COLLATE "C") ~ '^[A-Za-z0-9]'::text) ELSE (platform.name_beginning(name) IS NOT NULL) END THEN ('0'::text || substr(lower((name COLLATE pg_c_utf8)), 2)) ELSE lower((name COLLATE pg_c_utf8)) END) || ' '::text) || CASE WHEN ((email_key COLLATE "C") ~ '^[a-z0-9]'::text) THEN ('0'::text || substr(email_key, 2)) ELSE email_key END);
+RETURN (((' '::text || CASE WHEN CASE WHEN (octet_length(name) = char_length(name)) THEN ((((name COLLATE "C") >= 'A'::text) AND ((name COLLATE "C") < '['::text)) OR (((name COLLATE "C") >= 'a'::text) AND ((name COLLATE "C") < '{'::text)) OR (((name COLLATE "C") >= '0'::text) AND ((name COLLATE "C") < ':'::text))) ELSE (platform.name_beginning(name) IS NOT NULL) END THEN ('0'::text || substr(lower((name COLLATE pg_c_utf8)), 2)) ELSE lower((name COLLATE pg_c_utf8)) END) || ' '::text) || CASE WHEN ((((email_key COLLATE "C") >= 'a'::text) AND ((email_key COLLATE "C") < '{'::text)) OR (((email_key COLLATE "C") >= '0'::text) AND ((email_key COLLATE "C") < ':'::text))) THEN ('0'::text || substr(email_key, 2)) ELSE email_key END);
 grant execute on function platform.customer_words(name text, email_key text) to app_role;
 grant execute on function platform.customer_words(name text, email_key text) to bulk_role;
 grant execute on function platform.customer_words(name text, email_key text) to erase_role;
