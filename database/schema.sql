@@ -2145,6 +2145,7 @@ CREATE OR REPLACE FUNCTION platform.customer_beginnings(name text, email_key tex
  RETURNS tsvector
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   of_name constant text := coalesce(case when octet_length(name) = char_length(name)

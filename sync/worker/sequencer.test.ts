@@ -358,42 +358,6 @@ describe('a sequencer that is stopped in its sleep', () => {
     await until(async () => (await headPosition()) === before + 1);
   });
 
-  test('between taking the doorbell and its last look, for longer than its lease, does not sleep past what is written in silence', async () => {
-    const sequencer = start({ pollMs: undefined, leaseMs: 200 });
-    const holder = await database.connect('postgres');
-    const isStopped = async (withDoorbell: boolean) => {
-      const { rows } = await superuser.query(
-        `select exists (select from pg_locks l where l.pid = a.pid and l.objid = 1 and l.mode = 'ExclusiveLock' and l.classid = 7271) as has_doorbell
-         from pg_stat_activity a where a.application_name = 'aether-sequencer' and a.wait_event_type = 'Lock'
-           and a.datname = current_database()`,
-      );
-      return rows.some((row) => row.has_doorbell === withDoorbell);
-    };
-    for (;;) {
-      const { naps } = sequencer.state();
-      await write(app);
-      await wait(Math.random() * 6); // at some time it is just there
-      await holder.query('begin');
-      await holder.query('select from sync.sequencer for update');
-      await until(async () => sequencer.state().naps > naps || (await isStopped(false)) || (await isStopped(true)));
-      if (await isStopped(true)) break;
-      await holder.query('rollback');
-      await until(() => sequencer.state().naps > naps);
-    }
-    const leaseLeftMs = async () => Number((await superuser.query('select sync.lease_left_ms() as ms')).rows[0].ms);
-    await until(async () => (await leaseLeftMs()) <= 0);
-    const rings = await countRings();
-    const silent = await database.connect('foundation_app');
-    await silent.query('begin');
-    await write(silent);
-    const before = await headPosition();
-    await holder.query('rollback');
-    await until(async () => (await leaseLeftMs()) > 0);
-    await silent.query('commit');
-    await until(async () => (await headPosition()) === before + 1);
-    expect(await rings()).toBe(0);
-  });
-
   test('numbers what was written in silence when it goes on', async () => {
     const sequencer = start({ pollMs: undefined });
     await until(() => sequencer.state().naps > 0);
