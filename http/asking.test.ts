@@ -58,30 +58,46 @@ test('questions one after the other share a connection', async () => {
   expect(ports.size).toBe(1);
 });
 
-test('a question whose waiting connections were all closed by the server meanwhile is asked again on a new one, with its body', async () => {
+test('a question whose waiting connections were all closed by the server meanwhile is asked again on a new one', async () => {
   const sockets: Socket[] = [];
   let isOver = false;
   const server = createSocketServer((socket) => {
     sockets.push(socket.on('error', () => {}));
-    let heard = '';
-    socket.on('data', (data) => {
+    socket.on('data', () => {
       if (isOver && socket !== sockets[2]) return socket.resetAndDestroy();
-      heard += data;
-      if (!heard.endsWith('grant=x')) return;
-      heard = '';
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
     });
   });
   const port = await listen(
     Object.assign(server, { closeAllConnections: () => sockets.map((each) => each.destroy()) }),
   );
-  const ask = () =>
-    askServer(`http://127.0.0.1:${port}/token`, { method: 'POST', body: new URLSearchParams({ grant: 'x' }) });
+  const ask = () => askServer(`http://127.0.0.1:${port}/keys`);
   await Promise.all([ask(), ask()]);
   expect(sockets).toHaveLength(2);
   isOver = true;
   expect(await (await ask()).json()).toEqual({});
   expect(sockets).toHaveLength(3);
+});
+
+test('what may change something goes over a connection of its own, and once, whatever becomes of it', async () => {
+  const sockets: Socket[] = [];
+  const heard: string[] = [];
+  const server = createSocketServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    socket.on('data', (data) => {
+      heard.push(data.toString().slice(0, 4));
+      if (heard.length === 3) return socket.resetAndDestroy(); // it may have done what it was asked for
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+    });
+  });
+  const port = await listen(
+    Object.assign(server, { closeAllConnections: () => sockets.map((each) => each.destroy()) }),
+  );
+  const give = () => askServer(`http://127.0.0.1:${port}/token`, { method: 'POST' });
+  await askServer(`http://127.0.0.1:${port}/keys`); // leaves a connection that waits
+  expect(await (await give()).json()).toEqual({});
+  await expect(give()).rejects.toMatchObject({ name: 'TypeError', cause: { code: 'ECONNRESET' } });
+  expect([heard, sockets.length]).toEqual([['GET ', 'POST', 'POST'], 3]);
 });
 
 test('an answer that is packed although nobody asked for it is unpacked, unless it is too long then, or packed otherwise', async () => {

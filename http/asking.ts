@@ -44,16 +44,21 @@ export async function askServer(address: string | URL, question: Question = {}):
 }
 
 /**
- * The beginning of the answer. A connection that waited may have been closed by the server just now; it has answered nothing then, so the
- * question is asked on the next one, and at last on a new one.
+ * The beginning of the answer. A connection that waited may have been closed by the server just now; then the question is asked on the next one,
+ * and at last on a new one. What may change something is asked once, on a connection of its own: nobody knows how far a server came that broke off.
  */
 async function send(
   url: URL,
   options: http.RequestOptions,
   body: string | Uint8Array | undefined,
 ): Promise<IncomingMessage> {
+  const { request: begin, globalAgent, Agent } = url.protocol === 'http:' ? http : https;
+  const isSafe = options.method === 'GET' || options.method === 'HEAD';
+  // Its options hold the proxy that the environment names; Node documents them, its types do not.
+  const { options: shared } = globalAgent as { options?: https.AgentOptions };
+  const agent = isSafe ? globalAgent : new Agent({ ...shared, keepAlive: false });
   for (;;) {
-    const request = (url.protocol === 'http:' ? http : https).request(url, options);
+    const request = begin(url, { ...options, agent });
     try {
       return await beginningOf(request, body);
     } catch (error) {

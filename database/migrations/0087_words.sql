@@ -5,8 +5,8 @@
 -- The words of a name or an address do not have the letter with which it begins, so that no trigram there leads to its beginning: that is
 -- kept by customer_beginnings. The next two migrations make the index of both and drop the former one.
 
--- The searched text of a customer: name and address, with a 0 in the place of the letter or digit with which each begins. What begins with
--- anything else, or stands elsewhere in the order of names than its letters say (see platform.name_beginning), keeps its first character.
+-- The searched text of a customer: the name and the address. A letter or digit with which one of them begins is replaced by a 0. A first
+-- character of another kind stays, and so does that of a name which the order of names puts elsewhere (see platform.name_beginning).
 create function platform.customer_words(name text, email_key text) returns text
 language sql immutable parallel safe
 return ' '
