@@ -124,7 +124,8 @@ test('it is open to the apps to which the context is, and to no other', async ()
 });
 
 test('addresses that are asked for together have the answers that each has alone', async () => {
-  const strange = ['a"b@example.com', 'a,b@example.com', 'MAIL5@EXAMPLE.com'];
+  const { email } = (await superuser.query('select email from platform.customers where id = $1', [ids[5]])).rows[0];
+  const strange = ['a"b@example.com', 'a,b@example.com', email.toUpperCase()];
   const all = [...addresses.filter((address) => !address.endsWith('.invalid')), ...strange];
   for (const { db } of apps)
     for (const call of [db.getCustomerByEmail, db.getCustomerContext]) {
@@ -137,6 +138,7 @@ test('addresses that are asked for together have the answers that each has alone
       });
       expect(together).toEqual(alone);
       expect(together.filter((found) => found === null).length).toBeGreaterThan(3);
-      expect(together.at(-1)).toEqual(together[all.indexOf('mail5@example.com')]);
+      expect(together.at(-1)).not.toBeNull();
+      expect(together.at(-1)).toEqual(together[all.indexOf(email)]);
     }
 });
