@@ -355,7 +355,7 @@ test('a new customer who is there already is hinted at while a person types, and
     [1440, 900],
   ] as const) {
     await maya.setViewportSize({ width, height });
-    expect([width, await maya.evaluate(findMisfits)]).toEqual([width, []]);
+    await expect.poll(() => maya.evaluate(findMisfits), { message: `${width} px` }).toEqual([]);
     for (const colorScheme of ['light', 'dark'] as const) {
       if (!process.env.AETHER_LOOK) continue;
       await maya.emulateMedia({ colorScheme });

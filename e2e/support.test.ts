@@ -2,6 +2,7 @@ import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { intercept, openBrowser, undoLast } from './testing.browser.ts';
+import { wide } from './testing.measure.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -18,7 +19,8 @@ beforeAll(async () => {
   key = widget.key;
   widgetId = widget.id;
 }, 240_000);
-afterEach(() => {
+afterEach(async () => {
+  await priya.setViewportSize(wide); // a test that failed at another width must not fail the next one
   expect(errors.splice(0)).toEqual([]);
 });
 
@@ -531,7 +533,8 @@ async function look(name: string, page = priya): Promise<void> {
     [1440, 900],
   ] as const) {
     await page.setViewportSize({ width, height });
-    expect([name, width, await page.evaluate(findMisfits)]).toEqual([name, width, []]);
+    // The page draws itself anew at another width, which takes a moment.
+    await expect.poll(() => page.evaluate(findMisfits), { message: `${name}, ${width} px` }).toEqual([]);
     if (width > 768 && !knownScreens.has(name)) expect([name, await findBarriers(page)]).toEqual([name, []]);
     if (!folder) continue;
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -166,7 +166,8 @@ describe('a visitor', () => {
     ] as const) {
       await page.setViewportSize({ width, height: 860 });
       await page.emulateMedia({ colorScheme });
-      expect([await page.evaluate(findMisfits), await findBarriers(page)]).toEqual([[], []]);
+      await expect.poll(() => page.evaluate(findMisfits)).toEqual([]);
+      expect(await findBarriers(page)).toEqual([]);
       if (process.env.AETHER_LOOK) await page.screenshot({ path: `${process.env.AETHER_LOOK}/rating-${width}.png` });
     }
     await page.emulateMedia({ colorScheme: null });
