@@ -17801,6 +17801,8 @@ declare
   -- By the number of the file, which is its place. A join would let the planner expect a hundredth of the lines.
   sources constant text[] := array(select f.source from sync.import_files f where f.run = of_run order by f.file);
   passes_same boolean;
+  answered constant integer[] := array(
+    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n) where v.n is not null);
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
@@ -17868,7 +17870,8 @@ begin
           and (g.code = 'external-id' or l.external_id is null or not exists (
             select from platform.customers c where c.id = k.customer)) as is_held,
         g.code as held_code, g.reason as held_reason,
-        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
+        case when o.is_own then l.n else coalesce(g.lead, l.n) end as leading,
+        g.lead is not null and not o.is_own as is_grouped, case when not o.is_own then g.customer end as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
         case when $2 and k.digest = l.digest then k.customer
           when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
@@ -17878,6 +17881,11 @@ begin
         join staging.import_groups_p%1$s g on g.n = l.n
         left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
+        -- Its id says whose it is, its address does not say otherwise, and nobody has answered for it: it leaves the group of another one.
+        cross join lateral (
+          select l.external_id is not null and not l.n = any ($3) and exists (
+            select from platform.customers c where c.id = k.customer and coalesce(c.merged_into, c.id) <> g.customer
+              and coalesce(e.customer_id = coalesce(c.merged_into, c.id), true)) as is_own offset 0) o
       where not l.is_known
     ), news as (
       -- A line that was imported before says whose line its person is, and nothing else.
@@ -17973,7 +17981,7 @@ begin
             when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code
-        offset 0) o) d$f$, of_run) using sources, passes_same;
+        offset 0) o) d$f$, of_run) using sources, passes_same, answered;
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.leave_out_erased(of_run);
   perform sync.find_import_targets(of_run);

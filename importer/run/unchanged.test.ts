@@ -24,7 +24,9 @@ describe('a file that was imported before', () => {
     timeout: 30_000 + samples * 5_000,
   }, async () => {
     const first = Number(process.env.IMPORT_SEED ?? Math.floor(Math.random() * 1e6));
-    for (let seed = first; seed < first + samples; seed++) {
+    // In these a line had the id of one customer and shared an id or a name with lines of another one.
+    const seeds = [1039, 191746, ...Array.from({ length: samples }, (_, n) => first + n)];
+    for (const seed of new Set(seeds)) {
       const random = drawer(seed);
       const domain = `s${seed}.example`;
       const lines = Array.from({ length: 40 }, () => drawLine(random, domain));
