@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
+import { requireUnderWay } from './testing.scope.ts';
 import { createTestDatabase } from './testing.ts';
 
 /** What a function of the addresses answers. */
@@ -75,6 +76,7 @@ export async function openAddresses() {
 
   async function untilBlocked(login: string): Promise<void> {
     for (;;) {
+      requireUnderWay();
       const { rowCount } = await superuser.query(
         `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
         [login],

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { openDatabase } from './bootstrap.ts';
 import { isApp, type Login } from './rights/logins.ts';
+import { requireUnderWay } from './testing.scope.ts';
 import { templateDatabase } from './testing.setup.ts';
 
 declare module 'vitest' {
@@ -128,5 +129,8 @@ function connectOnce(url: string): Promise<pg.Client> {
  */
 export async function untilSomebodyWaits(holder: pg.Client): Promise<void> {
   const isWaitedFor = 'select from pg_locks l where not l.granted and pg_backend_pid() = any (pg_blocking_pids(l.pid))';
-  while ((await holder.query(isWaitedFor)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  while ((await holder.query(isWaitedFor)).rowCount === 0) {
+    requireUnderWay();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }

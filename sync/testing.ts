@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import type pg from 'pg';
 import { type Replay, replay } from './operations/replaying.ts';
@@ -65,10 +66,11 @@ export async function replayPaused(client: pg.Client, wish: Replay): Promise<{ e
 
 /**
  * Waits for a fact. The longer it takes, and the longer a look takes, the rarer are the looks: each costs processor time that the others
- * need to bring the fact about.
+ * need to bring the fact about. It ends with the test.
  */
 export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 1.4, 15)) {
+    requireUnderWay();
     const lookedAt = performance.now();
     if (await fact()) return;
     await wait(Math.max(pauseMs, 2 * (performance.now() - lookedAt)));

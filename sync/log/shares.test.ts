@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ofEachTest } from '@aether/database/testing.scope';
 import {
   type AppEvent,
   type Customer,
@@ -7,7 +8,7 @@ import {
   type PlatformDb,
   type Subscription,
 } from '@aether/platform';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { redrive } from '../operations/parked.ts';
 import { previewReplay, replay } from '../operations/replaying.ts';
 import { listSubscriptions, pause, resume } from '../operations/subscriptions.ts';
@@ -19,12 +20,15 @@ import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
  */
 let platform: TestPlatform;
 let processes: Record<'one' | 'two', PlatformDb>;
-let running: Subscription[] = [];
 let unique = 0;
-let name: string;
-let closed: Map<string, PromiseWithResolvers<void>>;
-let poison: Set<string>;
-let begun: string[];
+/** What a test has of its own. */
+const own = ofEachTest(() => ({
+  name: `support.shares${++unique}`,
+  running: [] as Subscription[],
+  closed: new Map<string, PromiseWithResolvers<void>>(),
+  poison: new Set<string>(),
+  begun: [] as string[],
+}));
 beforeAll(async () => {
   platform = await startTestPlatform();
   processes = { one: platform.support, two: await platform.connect('support') };
@@ -32,22 +36,17 @@ beforeAll(async () => {
     create table support.handled (n bigint generated always as identity, name text, process text, label text, again boolean);
     grant select, insert on support.handled to support_role`);
 });
-beforeEach(() => {
-  name = `support.shares${++unique}`;
-  closed = new Map();
-  poison = new Set();
-  begun = [];
-});
 afterEach(async () => {
+  const { closed, running } = own();
   for (const { resolve } of closed.values()) resolve();
   await Promise.all(running.map((subscription) => subscription.stop()));
-  running = [];
 });
 
 const type = 'support.step' as EventType;
 
 type Options = { shares?: number; batchMax?: number; holds?: 'customer' | 'row'; onError?: (error: unknown) => void };
 async function run(process: 'one' | 'two', options: Options = {}): Promise<Subscription> {
+  const { name, running, closed, poison, begun } = own();
   const subscription = processes[process].events.subscribeBatch(
     { shares: 2, from: 'beginning', pollMs: 50, attemptsMax: 1, onError: () => {}, ...options, name, types: [type] },
     async (events: AppEvent[], { tx }) => {
@@ -75,20 +74,28 @@ const readers = (count: number) =>
   until(async () => {
     const { rows } = await platform.sync.query(
       'select count(*)::integer as n from sync.readers where subscription = $1 and leased_until > now()',
-      [name],
+      [own().name],
     );
     return rows[0]?.n === count;
   });
 /** Settles when a process has made so many steps more. */
 async function steps(process: 'one' | 'two', count: number): Promise<void> {
-  const turns = () => processes[process].events.progress()[name]?.turns ?? 0;
+  const turns = () => processes[process].events.progress()[own().name]?.turns ?? 0;
   const before = turns();
   await until(() => turns() >= before + count);
 }
+/** Settles when each process works its own shares: a step that began before the other process came has all of them, and may read what is published later. */
+async function runBoth(options: Options = {}): Promise<[Subscription, Subscription]> {
+  const both = await Promise.all([run('one', options), run('two', options)]);
+  await readers(2);
+  await Promise.all([steps('one', 1), steps('two', 1)]);
+  return both;
+}
 
-const labelled = (label: string) => `${name} ${label}`;
-const close = (label: string) => closed.set(labelled(label), Promise.withResolvers<void>());
+const labelled = (label: string) => `${own().name} ${label}`;
+const close = (label: string) => own().closed.set(labelled(label), Promise.withResolvers<void>());
 const open = (label: string) => {
+  const { closed } = own();
   closed.get(labelled(label))?.resolve();
   closed.delete(labelled(label));
 };
@@ -118,22 +125,22 @@ async function customerOf(share: number): Promise<Customer> {
 const rows = async (): Promise<{ process: string; label: string; again: boolean }[]> =>
   (
     await platform.superuser.query('select process, label, again from support.handled where name = $1 order by n', [
-      name,
+      own().name,
     ])
   ).rows;
-const handled = async () => (await rows()).map(({ label }) => label.slice(name.length + 1));
+const handled = async () => (await rows()).map(({ label }) => label.slice(own().name.length + 1));
 const handles = (count: number) => until(async () => (await rows()).length >= count);
 const positions = async (): Promise<number[]> =>
   (
     await platform.sync.query('select position::integer from sync.shares where subscription = $1 order by share', [
-      name,
+      own().name,
     ])
   ).rows.map(({ position }) => position);
 
 /** Publishes so many events of a few keys, and returns their labels by key. */
 async function publishMany(count: number, prefix: string): Promise<string[]> {
   const labels: string[] = [];
-  const keys = Array.from({ length: 12 }, (_, n) => `${name} key ${n}`);
+  const keys = Array.from({ length: 12 }, (_, n) => `${own().name} key ${n}`);
   for (let n = 0; n < count; n++) {
     const key = n % keys.length;
     await publish(`${prefix}${key}.${n}`, keys[key] as string);
@@ -151,8 +158,8 @@ function expectOnceInOrder(found: string[], labels: string[]): void {
 
 describe('two processes on one subscription with shares', () => {
   test('each handle customers of their own, every event once and in order', async () => {
-    await Promise.all([run('one', { shares: 4 }), run('two', { shares: 4 })]);
-    await readers(2);
+    const { name } = own();
+    await runBoth({ shares: 4 });
     const labels = await publishMany(60, 'k');
     await handles(60);
     await platform.settled(name);
@@ -168,6 +175,7 @@ describe('two processes on one subscription with shares', () => {
     await run('one');
     await publish('a0', zero);
     await publish('a1', first);
+    const { begun } = own();
     await until(() => begun.includes(`one ${labelled('a0')}`)); // it holds both shares
     await run('two');
     await readers(2);
@@ -185,8 +193,9 @@ describe('two processes on one subscription with shares', () => {
   });
 
   test('go on alone where a process that was cut off has left its share', async () => {
+    const { begun } = own();
     const key = await keyOf(0);
-    await run('one');
+    const alone = await run('one');
     await publish('done', key);
     await handles(1);
     close('undone');
@@ -196,8 +205,7 @@ describe('two processes on one subscription with shares', () => {
       `select pg_terminate_backend(l.pid) from pg_locks l where l.relation = 'sync.shares'::regclass and l.mode = 'RowShareLock'`,
     );
     open('undone');
-    const [alone] = running;
-    await alone?.stop();
+    await alone.stop();
     await run('two');
     await handles(2);
     expect(await handled()).toEqual(['done', 'undone']);
@@ -205,6 +213,7 @@ describe('two processes on one subscription with shares', () => {
   });
 
   test('leave the shares of a silent reader alone until its lease ends', async () => {
+    const { name } = own();
     await run('one');
     await readers(1);
     const join = (forMs: number) =>
@@ -223,10 +232,10 @@ describe('two processes on one subscription with shares', () => {
 
 describe('the order holds between shares', () => {
   test('when a row gets a customer of another share', async () => {
+    const { begun } = own();
     const key = await keyOf(0);
     const customer = await customerOf(1);
-    await Promise.all([run('one'), run('two')]);
-    await readers(2);
+    await runBoth();
     close('before');
     await publish('before', key);
     await publish('linked', key, customer.id);
@@ -241,9 +250,9 @@ describe('the order holds between shares', () => {
   });
 
   test('when a customer is merged into one of another share, and not between customers that are apart', async () => {
+    const { begun } = own();
     const [merged, into, apart] = [await customerOf(0), await customerOf(1), await customerOf(1)];
-    await Promise.all([run('one'), run('two')]);
-    await readers(2);
+    await runBoth();
     close('of the merged one');
     await publish('of the merged one', 'a', merged.id);
     await publish('apart', 'b', apart.id);
@@ -261,10 +270,10 @@ describe('the order holds between shares', () => {
   });
 
   test('when customers are merged whose events were read before that, as in a backlog', async () => {
+    const { begun } = own();
     const [merged, into] = [await customerOf(0), await customerOf(1)];
     const key = await keyOf(1);
-    await Promise.all([run('one', { batchMax: 2 }), run('two', { batchMax: 2 })]);
-    await readers(2);
+    await runBoth({ batchMax: 2 });
     for (const label of ['of the merged one', '1', '5']) close(label);
     await publish('of the merged one', 'a', merged.id);
     await publish('1', key);
@@ -286,10 +295,10 @@ describe('the order holds between shares', () => {
   });
 
   test('behind an event that failed, also for events of another share', async () => {
+    const { name, poison } = own();
     const key = await keyOf(0);
     const customer = await customerOf(1);
-    await Promise.all([run('one'), run('two')]);
-    await readers(2);
+    await runBoth();
     poison.add(labelled('fails'));
     await publish('fails', key);
     await publish('behind', key, customer.id);
@@ -311,9 +320,10 @@ describe('the order holds between shares', () => {
 
 describe('the number of shares', () => {
   test('changes without an event lost, doubled or out of order, up, down and to one', async () => {
+    const { name, begun } = own();
     const published: string[] = [];
-    await Promise.all([run('one', { shares: 2 }), run('two', { shares: 2 })]);
-    await readers(2);
+    const [one, two] = await runBoth();
+    const at = { one, two };
     for (const shares of [5, 2, 1]) {
       // One share stays behind, so that the shares are at different positions when the number changes.
       const [stuck, key] = [`stuck${shares}.0`, await keyOf(0)];
@@ -323,13 +333,12 @@ describe('the number of shares', () => {
       await until(() => begun.some((label) => label.endsWith(stuck)));
       const stopped = begun.find((label) => label.endsWith(stuck))?.startsWith('one') ? 'one' : 'two';
       const other = stopped === 'one' ? 'two' : 'one';
-      await running.find((subscription) => subscription === running[other === 'one' ? 0 : 1])?.stop();
+      await at[other].stop();
       const changing = run(other, { shares });
       open(stuck);
-      await changing;
-      await running[stopped === 'one' ? 0 : 1]?.stop();
-      const again = await run(stopped, { shares });
-      running = other === 'one' ? [running.at(-2) as Subscription, again] : [again, running.at(-2) as Subscription];
+      at[other] = await changing;
+      await at[stopped].stop();
+      at[stopped] = await run(stopped, { shares });
       published.push(...(await publishMany(15, `${shares}m`)));
       await handles(published.length);
       await until(async () => {
@@ -362,8 +371,8 @@ describe('the number of shares', () => {
 
 describe('an operator', () => {
   test('sees every share; the subscription is as far as the last of them', async () => {
-    await Promise.all([run('one'), run('two')]);
-    await readers(2);
+    const { name } = own();
+    await runBoth();
     close('stuck');
     await publish('stuck', await keyOf(0));
     await publish('passes', await keyOf(1));
@@ -384,6 +393,7 @@ describe('an operator', () => {
   });
 
   test('pauses all shares, and lets them handle everything again, or one customer, each event once', async () => {
+    const { name } = own();
     await run('one', { shares: 3 });
     const labels = await publishMany(12, 'k');
     const customer = await customerOf(1);
@@ -423,6 +433,7 @@ describe('an operator', () => {
 });
 
 test('what ties shares together is looked for in a long backlog by the plans of a short one, within a second or so', async () => {
+  const { name } = own();
   const one = await run('one');
   await publish('before', await keyOf(0));
   await handles(1);
@@ -454,6 +465,7 @@ test('what ties shares together is looked for in a long backlog by the plans of 
 });
 
 test('an app can take, move and change only shares of its own subscriptions', async () => {
+  const { name } = own();
   await run('one');
   await publish('mine', await keyOf(0));
   await handles(1);

@@ -4,6 +4,7 @@ import { sample } from '@aether/database/testing.sample';
 import type pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startQualityScans } from '../quality/scanning.ts';
+import { until } from '../testing.ts';
 import { type Sequencer, type SequencerNews, type SequencerOptions, startSequencer } from './sequencer.ts';
 
 let database: TestDatabase;
@@ -35,10 +36,6 @@ function start(options: Partial<SequencerOptions> = {}): Sequencer {
   const sequencer = startSequencer({ url: database.url('sync_app'), ...options });
   running.push(sequencer);
   return sequencer;
-}
-
-async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await fact())) await wait(2);
 }
 
 const headPosition = async () =>

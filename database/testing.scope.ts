@@ -1,0 +1,39 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/*
+ * Vitest does not stop a test that takes too long: it goes on beside the next one, and what both reach through their module is by then the
+ * next one's. So a test knows that it is over, and has what is its own.
+ */
+
+/** One run of a test with its hooks. */
+type Scope = { isOver: boolean };
+
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** testing.endings.ts runs each test in one. */
+export async function inScope(run: () => Promise<void>): Promise<void> {
+  const scope: Scope = { isOver: false };
+  try {
+    await scopes.run(scope, run);
+  } finally {
+    scope.isOver = true;
+  }
+}
+
+/** For whatever waits: ends a test that has exceeded its time. @throws once the test is over that it is called in */
+export function requireUnderWay(): void {
+  if (scopes.getStore()?.isOver) throw new Error('This test is over: it took longer than it may.');
+}
+
+/** What each test has of its own, made when it first asks: its hooks see the same, and a test that exceeds its time does not see the next one's. */
+export function ofEachTest<Own>(make: () => Own): () => Own {
+  const owns = new WeakMap<Scope, Own>();
+  return () => {
+    requireUnderWay();
+    const scope = scopes.getStore();
+    if (!scope) throw new Error('Only a test and its hooks have something of their own.');
+    const own = owns.get(scope) ?? make();
+    owns.set(scope, own);
+    return own;
+  };
+}
