@@ -355,6 +355,54 @@ describe('a sequencer that is stopped in its sleep', () => {
     await until(async () => (await headPosition()) === before + 1);
   });
 
+  test('between taking the doorbell and its last look, for longer than its lease, does not sleep past what was written in silence', async () => {
+    // Its look stops at a gate of the test, if it holds the doorbell by then: so it is always stopped at this moment.
+    const gate = '7272, 1';
+    const { rows } = await superuser.query<{ definition: string }>(
+      `select pg_get_functiondef('sync.sequence(integer, bigint, bigint, integer)'::regprocedure) as definition`,
+    );
+    const definition = rows[0]?.definition as string;
+    const hasDoorbell = `exists (select from pg_locks l where l.pid = pg_backend_pid() and l.classid = 7271 and l.objid = 1 and l.granted
+      and l.mode = 'ExclusiveLock')`;
+    const gated = definition.replace(
+      /\nbegin\n/,
+      `\nbegin\n  if ${hasDoorbell} then perform pg_advisory_xact_lock_shared(${gate}); end if;\n`,
+    );
+    expect(gated).not.toBe(definition);
+    await superuser.query(gated);
+    const holder = await database.connect('postgres');
+    try {
+      await holder.query(`select pg_advisory_lock(${gate})`);
+      const news: SequencerNews[] = [];
+      // Nothing but a ring, or that it knows of its lapse, ends its sleep; and its look may take as long as the test does.
+      const sequencer = start({
+        ...{ pollMs: undefined, leaseMs: 200, answerMs: 30_000 },
+        onNews: (each) => news.push(each),
+      });
+      const isTrue = async (sql: string) =>
+        (await superuser.query<{ is: boolean }>(`select ${sql} as is`)).rows[0]?.is === true;
+      await until(async () =>
+        isTrue(`exists (select from pg_locks l where l.classid = 7272 and l.objid = 1 and not l.granted)`),
+      );
+      await until(async () => isTrue('sync.lease_left_ms() <= 0'));
+      const rings = await countRings();
+      const silent = await database.connect('foundation_app');
+      await silent.query('begin');
+      await write(silent);
+      const before = await headPosition();
+      const { looks } = sequencer.state();
+      await holder.query(`select pg_advisory_unlock(${gate})`);
+      await until(() => sequencer.state().looks > looks); // it has found nothing
+      await silent.query('commit');
+      await until(async () => (await headPosition()) === before + 1);
+      expect(await rings()).toBe(0);
+      expect(news.map(({ kind }) => kind)).toEqual(['leads']);
+    } finally {
+      await holder.query('select pg_advisory_unlock_all()');
+      await superuser.query(definition);
+    }
+  });
+
   test('numbers what was written in silence when it goes on', async () => {
     const sequencer = start({ pollMs: undefined });
     await until(() => sequencer.state().naps > 0);
