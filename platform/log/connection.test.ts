@@ -254,6 +254,17 @@ test('numbers in JSON that are too large or too small for JavaScript are given o
   expect(again).toEqual({ is_same: true });
 });
 
+test.each([
+  '123456789.123456789',
+  '-12345678.1234567891',
+  '1234567890123.4567',
+  '0.1234567890123456',
+  '1234567.12345678',
+])('the number %s in JSON is given on digit by digit, wherever its point stands', async (number) => {
+  const [row] = await db.query<{ held: unknown[] }>(`select '[${number}]'::jsonb as held`);
+  expect(JSON.stringify(row?.held)).toBe(`[${number}]`);
+});
+
 test('small numbers in JSON, which PostgreSQL writes without an exponent, come back as the numbers that they were', async () => {
   const weights = [1.2345678901234566e-7, -3.0517578125012346e-12, 0.1 + 0.2];
   const [row] = await db.query<{ held: unknown }>('select $1::jsonb as held', [JSON.stringify(weights)]);

@@ -70,8 +70,29 @@ const exactJson = JSON as unknown as {
   rawJSON(text: string): object;
 };
 
-/** Whether a text of JSON may have a number with more digits than JavaScript's numbers hold. */
-export const mayBeRounded = (text: string): boolean => /\d{16}|\d\.\d{15}/.test(text);
+/** JavaScript's numbers hold all of fifteen digits. */
+const safeDigits = 15;
+
+/**
+ * Whether a text of JSON may have a number with more digits than JavaScript's numbers hold. Each point is looked at on its own: an expression for all
+ * places where it may stand between the digits takes three times as long.
+ */
+export function mayBeRounded(text: string): boolean {
+  if (/\d{16}/.test(text)) return true;
+  for (let point = text.indexOf('.'); point >= 0; point = text.indexOf('.', point + 1)) {
+    let start = point;
+    while (isDigit(text, start - 1)) start--;
+    let end = point + 1;
+    while (isDigit(text, end)) end++;
+    if (end - start - 1 > safeDigits) return true;
+  }
+  return false;
+}
+
+const isDigit = (text: string, at: number): boolean => {
+  const code = text.charCodeAt(at);
+  return code >= 48 && code <= 57;
+};
 
 /**
  * JSON from the database. A number with more digits than JavaScript's numbers hold becomes an object of JSON.rawJSON, which an answer or
@@ -96,7 +117,7 @@ export function parseJson(text: string): unknown {
  */
 function isRounded(value: number, source: string): boolean {
   const digits = digitsOf(source);
-  const isExact = digits.length <= 15 && Math.abs(value) >= normalMin;
+  const isExact = digits.length <= safeDigits && Math.abs(value) >= normalMin;
   return !Number.isFinite(value) || (!isExact && digitsOf(String(value)) !== digits);
 }
 /** Smaller numbers have fewer digits. */
