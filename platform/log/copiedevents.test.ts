@@ -1,6 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { sample } from '@aether/database/testing.sample';
+import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { anyText } from '../testing.text.ts';
 import { readBatch } from './batch.ts';
 import { type Client, openClient } from './client.ts';
 import { CopiedRows, copyRows } from './copying.ts';
@@ -73,6 +76,72 @@ test('an event that was read ahead is the event that a query reads, whatever it 
   expect(read.events.length).toBe(rows.length);
   expect(taken?.events()).toStrictEqual(read.events);
   expect(taken?.last).toEqual({ position: rows.length, id: rows.at(-1)?.id });
+});
+
+test('JSON of every kind is read from a copy as from a query', async () => {
+  const first = 2_001;
+  const number = fc.oneof(
+    fc.constantFrom(
+      '0',
+      '-0',
+      '-0.0',
+      '1e400',
+      '-1e400',
+      '1e-400',
+      '1e23',
+      '5e-324',
+      '1.5e-7',
+      '9007199254740993',
+      '0.1e1',
+    ),
+    fc
+      .tuple(fc.stringMatching(/^-?[1-9][0-9]{0,20}$/), fc.stringMatching(/^(\.[0-9]{1,20})?(e-?[0-9]{1,2})?$/))
+      .map((parts) => parts.join('')),
+  );
+  // PostgreSQL stores no U+0000 and no half of a pair; what only looks like one it does.
+  const text = fc
+    .oneof(
+      anyText({ maxLength: 6 }),
+      fc.constantFrom('\\u0000', '\\ud800', '"]}', '\ufffd\uffff', '1234567890123456', '__proto__', ',['),
+    )
+    .map((each) => JSON.stringify(each.replaceAll('\0', '')));
+  const { value } = fc.letrec<{ value: string }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      number,
+      text,
+      fc.constantFrom('true', 'false', 'null', '[]', '{}', '""'),
+      fc.array(tie('value'), { maxLength: 4 }).map((each) => `[${each}]`),
+      fc.array(fc.tuple(text, tie('value')), { maxLength: 4 }).map((each) => `{${each.map((pair) => pair.join(':'))}}`),
+    ),
+  }));
+  const seed = Math.trunc(Math.random() * 2 ** 31);
+  const objects = fc.tuple(text, value, value).map(([key, one, other]) => `{${key}: ${one}, "b": ${other}}`);
+  const texts = fc.sample(fc.tuple(objects, objects), { numRuns: sample(2_000), seed });
+  const known = (await superuser.query<{ known: number }>('select count(*)::integer as known from sync.events')).rows[0]
+    ?.known;
+  expect(known).toBeLessThan(first);
+  await superuser.query(
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at)
+     select $3 + n, n, 'support.read', 'key', 'key', 'platform', 'support', 'support_app', data, previous, now()
+     from rows from (unnest($1::jsonb[]), unnest($2::jsonb[])) with ordinality j (data, previous, n)`,
+    [texts.map(([data]) => data), texts.map(([, previous]) => previous), first - 1],
+  );
+  const ahead = createReadAhead({ copier: () => (copied, into) => copyRows(client, copied, into) }, undefined);
+  ahead.begin(first - 1, { head: first - 1 + texts.length, shares: null });
+  const { rows } = await client.query<{ data: unknown; previous: unknown }>(
+    'select data, previous from sync.events where position >= $1 order by position',
+    [first],
+  );
+  expect(rows.length).toBe(texts.length);
+  const read = (await ahead.take(first - 1, texts.length))?.events() ?? [];
+  const { rows: given } = await superuser.query<{ n: number }>(
+    `select n from rows from (unnest($1::jsonb[]), unnest($2::jsonb[])) with ordinality j (one, given, n) where one is distinct from given`,
+    [texts.map(([data]) => data), read.map(({ data }) => JSON.stringify(data))],
+  );
+  expect([seed, read.map(({ data, previous }) => ({ data, previous }))]).toStrictEqual([seed, rows]);
+  // And as it was stored, digit by digit.
+  expect([seed, given]).toEqual([seed, []]);
 });
 
 test('an event that is nested deeper than the engine reads with care takes nothing from those beside it', async () => {
