@@ -1,0 +1,156 @@
+import { atEnd, createTestDatabase } from '@aether/database/testing';
+import { sample } from '@aether/database/testing.sample';
+import fc from 'fast-check';
+import type pg from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { foldJoined, foldWords, formsOf, hasUnspaced, unspacedSource, wordsOf } from './folding.ts';
+import { collectValues } from './keyset.ts';
+import { connectPlatform, type PlatformDb } from './platform.ts';
+import { matchCustomer } from './searching.ts';
+import { anyText } from './testing.text.ts';
+
+/*
+ * What a search finds by the indexes of words, held against reading everybody, in the database and here: in a random crowd, as both apps.
+ */
+
+type Person = { id: string; name: string; email_key: string };
+
+/** `SEARCH_SEED=… npm test -- platform/searching` tries the same again. */
+const seed = Number(process.env.SEARCH_SEED) || Math.trunc(Math.random() * 2 ** 31);
+const crowd = 300;
+const searches = sample(240);
+const withinMs = 20_000;
+
+const letters = ['a', 'A', 'ab', 'ba', 'B', '0', '1', '01', 'b2'];
+const strange = [
+  ...['ß', 'ẞ', 'İ', 'ı', 'Å', 'e\u0301', 'ﬁ', 'ǆ', '\u212a', 'Σ', 'ς', 'ＭＡ', '😀', '👩\u200d👧', '№', '¨', '\u00ad'],
+  ...['田中', '太', 'ガ', 'ｶﾞ', '김', 'مُحمد', 'שָׁ'],
+];
+const marks = ["'", '’', '-', '–', '.', '_', '%', '\\', '&', '"', '\uffff', '・', '/', '*'];
+const unit = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...letters) },
+  { weight: 2, arbitrary: fc.constantFrom(...strange) },
+  { weight: 2, arbitrary: fc.constantFrom(...marks) },
+);
+const wordOf = (minLength: number, maxLength: number) =>
+  fc.array(unit, { minLength, maxLength }).map((units) => units.join(''));
+const word = fc.oneof(
+  { weight: 8, arbitrary: wordOf(1, 5) },
+  { weight: 1, arbitrary: wordOf(20, 60) },
+  { weight: 1, arbitrary: anyText({ minLength: 1, maxLength: 4 }) },
+);
+const name = fc
+  .array(fc.tuple(word, fc.constantFrom(' ', ' ', '  ', '\u3000', '\u00a0')), { minLength: 1, maxLength: 4 })
+  .map((words) => words.flat().join('').replaceAll('\0', '').trim());
+const mailbox = fc.stringMatching(/^[abAB01éß]{1,4}([._'+-][ab012]{1,18})?$/);
+
+let apps: PlatformDb[];
+let superuser: pg.Client;
+
+beforeAll(async () => {
+  const database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  apps = await Promise.all(
+    (['foundation', 'support'] as const).map((app) =>
+      connectPlatform({ app, variables: { PLATFORM_DB_URL: database.url(`${app}_app`) } }),
+    ),
+  );
+  atEnd(() => Promise.all(apps.map((each) => each.close())));
+  // Each app has its half of them.
+  const { rows } = await superuser.query<{ name: string; email: string; key: string }>(
+    `select g.name, g.email, g.key from rows from (unnest($1::text[]), unnest($2::text[]), unnest($3::text[])) g (name, email, key)
+     where platform.is_line(g.name, 200)`,
+    [
+      fc.sample(name, { numRuns: crowd, seed }),
+      ...[(email: string) => email, (email: string) => email.toLowerCase()].map((write) =>
+        fc.sample(mailbox, { numRuns: crowd, seed }).map((local, n) => write(`${local}@${n}.ab.example`)),
+      ),
+    ],
+  );
+  expect(rows.length).toBeGreaterThan(crowd / 2);
+  for (const [half, app] of apps.entries())
+    await app.query(
+      'insert into platform.customers (name, email, email_key) select * from json_to_recordset($1) as r (name text, email text, key text)',
+      [JSON.stringify(rows.filter((_, n) => n % 2 === half))],
+    );
+});
+
+/** As PostgreSQL lower-cases for the search: each character becomes one. */
+const lowered = (text: string) =>
+  [...text]
+    .map((each) => (each === 'İ' ? 'i' : [...each.toLowerCase()].length === 1 ? each.toLowerCase() : each))
+    .join('');
+const beforeUnspaced = new RegExp(`\\s*(${unspacedSource})`, 'gu');
+
+/** @returns says whether a word is in somebody's name or address, without the database. */
+function reader({ name, email_key }: Person): (word: string) => boolean {
+  const plain = ` ${lowered(name)} ${email_key}`;
+  const folded = ` ${[...new Set([foldWords(name), foldJoined(name)])].join(' ').replace(beforeUnspaced, ' $1')}`;
+  const has = (text: string, form: string) =>
+    text.includes([...form].length < 3 && !form.startsWith(' ') ? ` ${form}` : form);
+  return (word) => {
+    const forms = /[\p{L}\p{N}]/u.test(word) || hasUnspaced(word) ? formsOf(word) : [];
+    return (
+      (!hasUnspaced(word) && [word, ...forms].some((form) => has(plain, form))) ||
+      forms.some((form) => has(folded, form))
+    );
+  };
+}
+
+/** The ids of those found, in order. `by` the indexes of words: no other way is left to PostgreSQL. */
+function find(app: PlatformDb, words: string[], by: 'index' | 'rows'): Promise<{ ids: string[]; plan: string }> {
+  const { values, parameter } = collectValues();
+  const where = words.map((each) => matchCustomer(each, parameter, by === 'index' ? {} : undefined)).join(' and ');
+  const text = `select c.id from platform.customers c where ${where} order by c.id`;
+  return app.transaction({}, async (tx) => {
+    if (by === 'index')
+      await tx.query(`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
+    const plan = by === 'index' ? JSON.stringify(await tx.query(`explain ${text}`, values)) : '';
+    return { ids: (await tx.query<{ id: string }>(text, values)).map(({ id }) => id), plan };
+  });
+}
+
+async function compare(from: number, tries: number): Promise<void> {
+  const { rows: everybody } = await superuser.query<Person>(
+    'select id, name, email_key from platform.customers order by id',
+  );
+  const readers = everybody.map(reader);
+  const part = fc
+    .tuple(
+      fc.nat(),
+      fc.constantFrom('name', 'address', 'both'),
+      fc.nat(12),
+      fc.integer({ min: 1, max: 9 }),
+      fc.boolean(),
+    )
+    .map(([at, of, start, length, isUpper]) => {
+      const person = everybody[at % everybody.length] as Person;
+      const text =
+        of === 'both' ? `${person.name} ${person.email_key}` : of === 'name' ? person.name : person.email_key;
+      const characters = [...text];
+      const cut = characters.slice(start % characters.length, (start % characters.length) + length).join('');
+      return isUpper ? cut.toUpperCase() : cut;
+    });
+  const asks = fc.sample(fc.oneof({ weight: 5, arbitrary: part }, { weight: 1, arbitrary: name }), {
+    numRuns: tries,
+    seed: seed + from,
+  });
+  const endsAt = performance.now() + withinMs;
+  for (const search of asks) {
+    const words = wordsOf(search);
+    if (words.length === 0) continue;
+    if (performance.now() > endsAt) return;
+    const found = everybody.filter((_, at) => words.every((each) => readers[at]?.(each))).map(({ id }) => id);
+    for (const app of apps) {
+      const byIndex = await find(app, words, 'index');
+      expect(byIndex.plan).toMatch(/customers_(words|folded)/);
+      expect(byIndex.plan).not.toContain('Seq Scan on customers');
+      expect({ seed, words, app: app.app, ids: byIndex.ids }).toEqual({ seed, words, app: app.app, ids: found });
+    }
+    const { ids } = await find(apps[0] as PlatformDb, words, 'rows');
+    expect({ seed, words, ids }).toEqual({ seed, words, ids: found });
+  }
+}
+
+test('by the indexes of words both apps find whom reading everybody finds, and nobody else', () =>
+  compare(0, searches));
