@@ -40,22 +40,22 @@ export function countedCustomerCalls(calls: CustomerCalls, app: string, reads: C
   };
   return {
     ...calls,
-    getCustomerByEmail: async (email, options) => seen(await calls.getCustomerByEmail(email, options)),
-    getCustomerById: async (id, options) => seen(await calls.getCustomerById(id, options)),
-    getCustomerByNumber: async (...asked) => seen(await calls.getCustomerByNumber(...asked)),
+    getCustomerByEmail: (email, options) => calls.getCustomerByEmail(email, options).then(seen),
+    getCustomerById: (id, options) => calls.getCustomerById(id, options).then(seen),
+    getCustomerByNumber: (...asked) => calls.getCustomerByNumber(...asked).then(seen),
   };
 }
 
 /** The calls about contexts; another app than the CRM's counts those that it finds. */
 export function countedContextCalls(calls: ContextCalls, app: string, reads: CrossAppReads): ContextCalls {
   if (app === ownerOfContext) return calls;
-  const seen = <Found>(context: Found) => {
+  const seen = <Found>(context: Found): Found => {
     if (context) reads.count('context');
     return context;
   };
   return {
-    getCustomerContext: async (email, options) => seen(await calls.getCustomerContext(email, options)),
-    getCustomerContextById: async (id, options) => seen(await calls.getCustomerContextById(id, options)),
-    getCustomerContextByNumber: async (...asked) => seen(await calls.getCustomerContextByNumber(...asked)),
+    getCustomerContext: (email, options) => calls.getCustomerContext(email, options).then(seen),
+    getCustomerContextById: (id, options) => calls.getCustomerContextById(id, options).then(seen),
+    getCustomerContextByNumber: (...asked) => calls.getCustomerContextByNumber(...asked).then(seen),
   };
 }

@@ -434,6 +434,54 @@ test('a named statement gives the same rows again when a connection knows its co
   await one.close();
 });
 
+test('numbers and times of a named statement that runs again are those of the same query without a name', async () => {
+  const lone = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const text = `select integer '-2147483648' as least_integer, integer '2147483647' as greatest_integer, integer '-1' as integer, smallint '-5' as small,
+      n as bigint, n - 1 as bigint_below, bigint '-9223372036854775808' + greatest(n, 0) as bigint_least, null::bigint as nothing,
+      timestamptz '2000-01-01 00:00:00+00' + n / 1000 * interval '1 second' / 1000 + n % 1000 * interval '1 microsecond' as near,
+      case when abs(n) < 9000000000 then timestamptz '2000-01-01 00:00:00.0005+00' + n * interval '1 second' end as far
+    from unnest($1::bigint[]) n`;
+  const numbers = [
+    '0',
+    '1',
+    '-1',
+    '999',
+    '-999',
+    '1000',
+    '-1001',
+    '128',
+    '255',
+    '32768',
+    '2147483648',
+    '-2147483649',
+    '4294967295',
+  ];
+  const large = [
+    '9007199254740991',
+    '9007199254740992',
+    '9007199254740993',
+    '-9007199254740993',
+    '-9007199254740991',
+    '8999999999',
+    '-64000000000',
+  ];
+  const named = { name: 'numbers', text };
+  for (let round = 0; round < 2; round++)
+    for (const list of [numbers, large, ['9223372036854']])
+      expect(await lone.run(named, [list])).toEqual([...(await lone.query(text, [list]))]);
+  const times = `select timestamptz 'infinity' as never, timestamptz '-infinity' as always,
+    timestamptz '0044-03-15 12:00:00.123456+00 BC' as ides, timestamptz '4713-01-02 00:00:00.000001+00 BC' as first,
+    timestamptz '0099-01-01 00:00:00.999999+00' as early, timestamptz '1969-12-31 23:59:59.999999+00' as before,
+    timestamptz '2400-12-31 23:59:59.999999+00' as later, timestamptz '9999-12-31 23:59:59.999999+00' as later_still,
+    timestamptz '294276-12-31 23:59:59.999999+00' as beyond`;
+  for (let round = 0; round < 2; round++)
+    expect(await lone.run({ name: 'times', text: times }, [])).toEqual([...(await lone.query(times))]);
+  await lone.close();
+});
+
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
   const text = `select n, repeat(letter, n) as word, null::text as nothing, '' as empty, repeat(letter, n)::bytea as bytes,
       array[letter, null] as list, timestamptz '1969-12-31 23:59:59.9996+00' + n * interval '1 day' as at

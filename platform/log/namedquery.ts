@@ -1,9 +1,10 @@
 import pg from 'pg';
+import { type BinaryParser, binaryParsers } from './binary.ts';
 import { type Submitted, submit } from './driverquery.ts';
 import { limit } from './limits.ts';
 import type { DriverQuery } from './pool.ts';
 import { type Parser, type RowReader, readValues } from './rows.ts';
-import { runAgain } from './runagain.ts';
+import { formatsOf, runAgain } from './runagain.ts';
 
 /*
  * A named statement of which a connection already knows the columns. The driver asks for their description at every run, which the server
@@ -14,10 +15,12 @@ import { runAgain } from './runagain.ts';
 
 /** The columns of a statement as the driver's result has them. */
 type Columns = {
-  fields: { name: string }[];
+  fields: { name: string; dataTypeID: number }[];
   _parsers: Parser[] | undefined;
   _prebuiltEmptyResultObject: object | null;
 };
+/** Those of a statement that runs again, of which this module asks for some as the server has them. */
+type KnownColumns = { asDriver: Columns; binary: (BinaryParser | undefined)[]; formats: Buffer };
 
 /** What the driver's query and connection do beyond what the types declare. */
 export interface Wire {
@@ -48,16 +51,19 @@ interface DriverClient {
 export const DriverQueryClass = pg.Query as unknown as new (text: string) => pg.Submittable & DriverInternals;
 
 /** The columns of the statements of a connection, by their names. */
-const known = new WeakMap<Wire, Map<string, Columns>>();
+const known = new WeakMap<Wire, Map<string, KnownColumns>>();
 
-function columnsOf(wire: Wire): Map<string, Columns> {
-  const columns = known.get(wire) ?? new Map<string, Columns>();
+function columnsOf(wire: Wire): Map<string, KnownColumns> {
+  const columns = known.get(wire) ?? new Map<string, KnownColumns>();
   known.set(wire, columns);
   return columns;
 }
 
+const noneBinary: KnownColumns['binary'] = [];
+
 export class NamedQuery extends DriverQueryClass implements RowReader {
-  #columns: Map<string, Columns> | undefined;
+  #columns: Map<string, KnownColumns> | undefined;
+  #binary: KnownColumns['binary'] = noneBinary;
   readonly #isArray: boolean;
 
   constructor({ text, values, name, rowMode }: DriverQuery) {
@@ -72,12 +78,13 @@ export class NamedQuery extends DriverQueryClass implements RowReader {
     const name = this.name as string;
     this.#columns = columnsOf(wire);
     const columns = wire.parsedStatements[name] === this.text ? this.#columns.get(name) : undefined;
-    const message = columns && runAgain(name, this.values ?? [], isFollowed);
+    const message = columns && runAgain(name, this.values ?? [], columns.formats, isFollowed);
     if (!message) {
       super.prepare(isFollowed ? Object.create(wire, { sync: { value: () => {} } }) : wire);
       return;
     }
-    Object.assign(this._result, columns);
+    Object.assign(this._result, columns.asDriver);
+    this.#binary = columns.binary;
     wire._send(message);
   }
 
@@ -93,7 +100,12 @@ export class NamedQuery extends DriverQueryClass implements RowReader {
 
   #note(): void {
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
-    this.#columns?.set(this.name as string, { fields, _parsers, _prebuiltEmptyResultObject });
+    const binary = fields.map(({ dataTypeID }) => binaryParsers.get(dataTypeID));
+    this.#columns?.set(this.name as string, {
+      asDriver: { fields, _parsers, _prebuiltEmptyResultObject },
+      binary,
+      formats: formatsOf(binary.map((parse) => parse !== undefined)),
+    });
   }
 
   giveUp(): void {
@@ -106,7 +118,7 @@ export class NamedQuery extends DriverQueryClass implements RowReader {
     if (this._canceledDueToError) return;
     const { fields, _parsers = [], _prebuiltEmptyResultObject } = this._result;
     try {
-      const values = readValues(bytes, start, end, _parsers);
+      const values = readValues(bytes, start, end, _parsers, this.#binary);
       this._result.addRow(this.#isArray ? values : toRecord(fields, values, _prebuiltEmptyResultObject));
     } catch (error) {
       this._canceledDueToError = error; // as the driver does: it ends the query with it

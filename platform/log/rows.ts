@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+import type { BinaryParser } from './binary.ts';
 
 /*
  * The rows of named statements, read beside the driver. The driver decodes each value of a row on its own, puts a message around them, and
@@ -104,18 +105,22 @@ function divide(toDriver: (bytes: Buffer) => void, readerNow: () => Readers | un
 const endOf = (bytes: Buffer, at: number): number =>
   at + headBytes > bytes.length ? at + headBytes : at + 1 + bytes.readUInt32BE(at + 1);
 
-/**
- * Bytes of text that is not ASCII. 0xff is none: UTF-8 does not have it, but a value that is null has it in the place of its length. A value that
- * is longer than 127 bytes may be taken for such text, which costs only time.
- */
-const beyondAscii = /[\x80-\xfe]/;
 /** The values of a longer row are decoded one by one, so that somebody who keeps one of them does not keep the text of the row. */
 const sharedTextMax = 2_048;
 
-/** The values of a row. */
-export function readValues(bytes: Buffer, start: number, end: number, parsers: readonly Parser[]): unknown[] {
+/**
+ * The values of a row.
+ *
+ * @param binary for the columns that come as the server has them, and not as text.
+ */
+export function readValues(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  parsers: readonly Parser[],
+  binary: readonly (BinaryParser | undefined)[] = [],
+): unknown[] {
   const text = end - start > sharedTextMax ? undefined : bytes.toString('latin1', start, end);
-  const isShared = text !== undefined && !beyondAscii.test(text);
   const values = new Array<unknown>(parsers.length);
   let at = start + 2; // after the number of values
   for (let n = 0; n < parsers.length; n++) {
@@ -123,12 +128,23 @@ export function readValues(bytes: Buffer, start: number, end: number, parsers: r
     at += 4;
     if (length < 0) values[n] = null;
     else {
-      const parse = parsers[n] as Parser;
-      values[n] = parse(
-        isShared ? text.substring(at - start, at - start + length) : bytes.toString('utf8', at, at + length),
-      );
-      at += length;
+      const next = at + length;
+      const parseBytes = binary[n];
+      if (parseBytes) values[n] = parseBytes(bytes, at);
+      else {
+        const isShared = text !== undefined && isAscii(bytes, at, next);
+        values[n] = (parsers[n] as Parser)(
+          isShared ? text.substring(at - start, next - start) : bytes.toString('utf8', at, next),
+        );
+      }
+      at = next;
     }
   }
   return values;
+}
+
+/** Whether the bytes of a text are its characters. */
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] as number) > 127) return false;
+  return true;
 }

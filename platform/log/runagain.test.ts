@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { runAgain } from './runagain.ts';
+import { formatsOf, runAgain } from './runagain.ts';
+
+const formats = formatsOf([true, false]);
 
 /** The values of a Bind message, as PostgreSQL reads them. */
 function valuesOf(message: Buffer): (string | null)[] {
@@ -13,16 +15,17 @@ function valuesOf(message: Buffer): (string | null)[] {
     values.push(length < 0 ? null : message.toString('utf8', at, at + length));
     at += Math.max(length, 0);
   }
-  expect(message.readInt32BE(1)).toBe(at + 2 - 1);
+  expect(message.readInt32BE(1)).toBe(at + formats.length - 1);
+  expect(message.subarray(at, at + formats.length)).toEqual(formats);
   return values;
 }
 
 test('values go out as the driver writes them, and what has a meaning of its own in a list is left to the driver', () => {
-  expect(valuesOf(runAgain('a', [['x', 'ä, {NULL}', ''], 'z"\\', null, 7, true, []]) as Buffer)).toEqual([
+  expect(valuesOf(runAgain('a', [['x', 'ä, {NULL}', ''], 'z"\\', null, 7, true, []], formats) as Buffer)).toEqual([
     '{"x","ä, {NULL}",""}',
     ...['z"\\', null, '7', 'true', '{}'],
   ]);
   for (const list of [['a"'], ['a","b'], ['"', 'b'], ['a\\'], ['a', null], [['a']]])
-    expect(runAgain('a', [list])).toBeUndefined();
-  expect(runAgain('a', [new Date()])).toBeUndefined();
+    expect(runAgain('a', [list], formats)).toBeUndefined();
+  expect(runAgain('a', [new Date()], formats)).toBeUndefined();
 });

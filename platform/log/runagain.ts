@@ -4,19 +4,28 @@
  */
 
 const [bind, execute, sync] = ['B', 'E', 'S'].map((kind) => kind.charCodeAt(0)) as [number, number, number];
-/** Kind, length, name of the portal, numbers of formats, values and formats of results: all but the name of the statement and the values. */
-const bindBytes = 1 + 4 + 1 + 1 + 2 + 2 + 2;
+/** Kind, length, name of the portal, numbers of formats and values: all but the name of the statement, the values and the formats of results. */
+const bindBytes = 1 + 4 + 1 + 1 + 2 + 2;
 /** Execute without a limit of rows. */
 const executeAll = Buffer.from([execute, 0, 0, 0, 9, 0, 0, 0, 0, 0]);
 const executeAndSync = Buffer.concat([executeAll, Buffer.from([sync, 0, 0, 0, 4])]);
 
+/** Which columns come as the server has them, and not as text: the end of the message. */
+export function formatsOf(isBinary: boolean[]): Buffer {
+  const formats = Buffer.alloc(2 + 2 * isBinary.length);
+  formats.writeInt16BE(isBinary.length);
+  for (const [n, is] of isBinary.entries()) formats.writeInt16BE(Number(is), 2 + 2 * n);
+  return formats;
+}
+
 /**
+ * @param formats of the columns
  * @param isFollowed another statement follows before the next Sync
  * @returns undefined for values of which the driver knows more than this does
  */
-export function runAgain(name: string, values: unknown[], isFollowed = false): Buffer | undefined {
+export function runAgain(name: string, values: unknown[], formats: Buffer, isFollowed = false): Buffer | undefined {
   const tail = isFollowed ? executeAll : executeAndSync;
-  let length = bindBytes + Buffer.byteLength(name);
+  let length = bindBytes + Buffer.byteLength(name) + formats.length;
   const texts: (string | null)[] = [];
   for (const value of values) {
     const text = toText(value);
@@ -37,7 +46,7 @@ export function runAgain(name: string, values: unknown[], isFollowed = false): B
     message.writeInt32BE(text === null ? -1 : written, at);
     at += 4 + written;
   }
-  at = message.writeInt16BE(0, at); // all results are texts
+  at += formats.copy(message, at);
   tail.copy(message, at);
   return message;
 }
