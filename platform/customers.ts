@@ -130,6 +130,7 @@ const byEmail = prepareLookup(
    where e.email_key`,
   {
     rowMode: 'array',
+    isInTurn: true,
     // Nearly every address that is asked for is somebody's primary one, which is in the customer's own row: half as many pages.
     ofMany: (isAsked) =>
       `select ${customerColumns}, c.email_key as asked from platform.customers c
@@ -145,7 +146,7 @@ const byId = prepareLookup(
   `select ${customerColumns}, asked.id as asked
    from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
    where asked.id`,
-  { rowMode: 'array' },
+  { rowMode: 'array', isInTurn: true },
 );
 const byNumber: Statement = {
   name: 'customer-by-number',

@@ -13,11 +13,15 @@ const keysMin = 4;
  */
 const underWayUsually = 2;
 
+/** So many keys wait for those before them on the same connection. Fewer are asked for beside them: their pages may have to be read. */
+const inTurnMin = 16;
+
 /** A select by key, prepared for one key and for many. */
-export type Lookup = { one: Statement; many: Statement };
+export type Lookup = { one: Statement; many: Statement; manyInTurn: Statement };
 
 /**
  * @param select ends with the column with which the key is compared.
+ * @param how.isInTurn as in Statement, of many keys
  * @param how.ofMany the same rows for many keys, where another select is cheaper then; made from the comparison.
  *
  * The array of keys is inside a subselect. Otherwise PostgreSQL estimates each array by its length, finds that a plan for a short array
@@ -29,23 +33,31 @@ export function prepareLookup(
   select: string,
   {
     ofMany = (isAsked) => `${select} ${isAsked}`,
+    isInTurn = false,
     ...how
-  }: Pick<Statement, 'rowMode'> & { ofMany?: (isAsked: string) => string } = {},
+  }: Pick<Statement, 'rowMode' | 'isInTurn'> & { ofMany?: (isAsked: string) => string } = {},
 ): Lookup {
+  const many: Statement = {
+    name: `${name}-many`,
+    text: ofMany(`= any ((select $1::${keyType}[])::${keyType}[])`),
+    isShort: true,
+    ...how,
+  };
   return {
     one: { name, text: `${select} = $1`, isShort: true, ...how },
-    many: {
-      name: `${name}-many`,
-      text: ofMany(`= any ((select $1::${keyType}[])::${keyType}[])`),
-      isShort: true,
-      ...how,
-    },
+    many,
+    manyInTurn: isInTurn ? { ...many, isInTurn } : many,
   };
 }
 
 /** @returns the rows of all the keys, in no order. */
-export function runLookup<Row extends object>(on: Queryable, { one, many }: Lookup, keys: string[]): Promise<Row[]> {
-  return keys.length === 1 ? on.run<Row>(one, keys) : on.run<Row>(many, [keys]);
+export function runLookup<Row extends object>(
+  on: Queryable,
+  { one, many, manyInTurn }: Lookup,
+  keys: string[],
+): Promise<Row[]> {
+  if (keys.length === 1) return on.run<Row>(one, keys);
+  return on.run<Row>(keys.length < inTurnMin ? many : manyInTurn, [keys]);
 }
 
 /** The values of these fields of a record, in their order. */

@@ -482,6 +482,31 @@ test('numbers and times of a named statement that runs again are those of the sa
   await lone.close();
 });
 
+test('statements that go in turn share a connection by two, fail each for itself, and lose it together', async () => {
+  const some = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
+  });
+  const inTurn = { name: 'in-turn', text: 'select pg_backend_pid() as pid, 6 / $1::integer as share', isInTurn: true };
+  const ask = (by: number) => some.run<{ pid: number; share: number }>(inTurn, [by]);
+  for (let round = 0; round < 2; round++) {
+    const [[first], [second], [third], [fourth]] = await Promise.all([ask(1), ask(2), ask(3), ask(6)]);
+    expect([first, second, third, fourth].map((row) => row?.share)).toEqual([6, 3, 2, 1]);
+    expect(second?.pid).toBe(first?.pid);
+    expect(fourth?.pid).toBe(third?.pid);
+    expect(third?.pid).not.toBe(first?.pid);
+  }
+  const [failed, beside] = await Promise.allSettled([ask(0), ask(2)]);
+  expect(failed).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/zero/) } });
+  expect(beside).toMatchObject({ status: 'fulfilled', value: [{ share: 3 }] });
+  const ended = { name: 'ended', text: 'select pg_terminate_backend(pg_backend_pid())', isInTurn: true };
+  const lost = await Promise.allSettled([some.run(ended, []), ask(2)]);
+  expect(lost.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(await Promise.all([ask(2), ask(3)])).toMatchObject([[{ share: 3 }], [{ share: 2 }]]);
+  expect(some.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+  await some.close();
+});
+
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
   const text = `select n, repeat(letter, n) as word, null::text as nothing, '' as empty, repeat(letter, n)::bytea as bytes,
       array[letter, null] as list, timestamptz '1969-12-31 23:59:59.9996+00' + n * interval '1 day' as at

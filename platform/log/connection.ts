@@ -291,48 +291,64 @@ export function openConnection<App extends string>(app: App, options: Connection
       }
     }, wish);
 
-  function copier(): Copier {
-    /** A connection that is held for the calls under way. */
+  /**
+   * Work that leaves nothing on its connection, and whose queries the server has before it has answered those of the work before: it does not sleep in
+   * between, and is not woken. The connection is held until all of it is done.
+   *
+   * @param most so many at once on a connection
+   */
+  function sharing(most: number, wish?: Pick<QueryLimit, 'isShort'>) {
     type Held = {
       given: Promise<pg.PoolClient>;
       client?: pg.PoolClient;
       calls: number;
       release: (isBroken: boolean) => void;
     };
-    let present: Held | undefined;
+    const held = new Set<Held>();
 
     function takeClient(): Held {
       const given = Promise.withResolvers<pg.PoolClient>();
       const released = Promise.withResolvers<boolean>();
       const taken: Held = { given: given.promise, calls: 0, release: released.resolve };
+      held.add(taken);
       hold(async (client, discard) => {
         taken.client = client;
         given.resolve(client);
         if (await released.promise) discard();
-      }).catch(given.reject);
+      }, wish).catch(given.reject);
       return taken;
     }
-    return async (text, into) => {
-      present ??= takeClient();
-      const mine = present;
+    function withRoom(): Held {
+      for (const each of held) if (each.calls < most) return each;
+      return takeClient();
+    }
+    return async <T>(text: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+      const mine = withRoom();
       mine.calls++;
       try {
         const client = mine.client ?? (await mine.given); // without waiting, so that it is sent at once
-        return await stopwatch.time(() => copyRows(client, text, into));
+        return await work(client);
       } catch (error) {
         if (!isIntact(error)) {
-          if (present === mine) present = undefined;
+          held.delete(mine);
           mine.release(true);
         }
         throw refuse(error, text);
       } finally {
         if (--mine.calls === 0) {
-          if (present === mine) present = undefined;
+          held.delete(mine);
           mine.release(false);
         }
       }
     };
   }
+
+  function copier(): Copier {
+    const share = sharing(Number.POSITIVE_INFINITY);
+    return (text, into) => share(text, (client) => stopwatch.time(() => copyRows(client, text, into)));
+  }
+
+  const inTurn = sharing(2, { isShort: true });
 
   const queryable = (guard?: Guard): Queryable => ({
     query: (text, values, limit) =>
@@ -347,8 +363,11 @@ export function openConnection<App extends string>(app: App, options: Connection
         discard();
         throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
       }, limit),
-    run: (statement, values) =>
-      alone(statement.text, async (client) => (await ask(client, toRun(statement, values), guard)).rows, statement),
+    run(statement, values) {
+      const { text } = statement;
+      const work = async (client: pg.PoolClient) => (await ask(client, toRun(statement, values), guard)).rows;
+      return statement.isInTurn && !guard && !pooled ? inTurn(text, work) : alone(text, work, statement);
+    },
   });
 
   return {

@@ -8,6 +8,11 @@ export type Statement = {
   rowMode?: 'array';
   /** As in QueryLimit. */
   isShort?: boolean;
+  /**
+   * The connection may have another such statement before this one is answered, so that the server process goes from one to the next. For one
+   * that takes the server not much longer than this process, and that may fail when the one before it loses the connection.
+   */
+  isInTurn?: boolean;
 };
 
 export type QueryLimit = {
