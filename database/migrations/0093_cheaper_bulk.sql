@@ -1,6 +1,6 @@
 -- Each new customer is asked a dozen times whether the role is one for which the row triggers do not fire. A list of texts takes a third of
 -- the time of a pattern. A list of names does too, but each of them is 64 bytes long, and PostgreSQL reads the conditions of a table's
--- triggers in every statement that writes to it; a list of texts is a quarter longer than a pattern. Lists of names stay: they are as quick,
+-- triggers in every statement that writes to it; a list of texts is a quarter longer than a pattern. Lists of names stay: they are quick,
 -- and platform.require_present_customer makes them.
 do $$
 declare
