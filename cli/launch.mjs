@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { install, Stopped } from './install.mjs';
 import { listenForSignals } from './signals.mjs';
 
@@ -45,11 +45,14 @@ export const mallocOfStart = {
  * more often, and each touches few pages. One arena of the C library in place of one for each thread is worth 7 MB, and giving large pieces
  * back at once another 6: otherwise glibc keeps what reading the modules has left. The engine's threads are as many as there are other cores
  * (0), and not four: on two cores four took both during each large collection, and whatever else ran, PostgreSQL first of all, stood still.
+ * What sources.mjs does is told there.
  */
 function thriftOf(script, [command]) {
   if (script !== 'cli/main.ts' || command !== 'start') return { flags: [], variables: {} };
   const isSet = Object.keys(process.env).some((name) => name.startsWith('MALLOC_'));
-  return { flags: ['--max-semi-space-size=2', '--v8-pool-size=0'], variables: isSet ? {} : mallocOfStart };
+  const sources = pathToFileURL(join(root, 'cli', 'sources.mjs')).href;
+  const flags = ['--max-semi-space-size=2', '--v8-pool-size=0', '--import', sources];
+  return { flags, variables: isSet ? {} : mallocOfStart };
 }
 
 /** A Node that is new enough: this one, or the one that the project pins. */

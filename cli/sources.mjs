@@ -1,0 +1,67 @@
+// What `npm start` loads before its script, so that the sources of all servers take less memory: V8 keeps each for as long as the process runs.
+import { hash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { getCompileCacheDir, registerHooks, stripTypeScriptTypes } from 'node:module';
+import { join } from 'node:path';
+
+const compiled = getCompileCacheDir();
+// What another form of this file has written is not read.
+const folder = compiled && join(compiled, `stripped-${hash('sha1', readFileSync(import.meta.filename)).slice(0, 8)}`);
+
+registerHooks({
+  resolve(specifier, context, next) {
+    // Messages of zod in 57 languages, of which the servers speak one.
+    if (specifier === '../locales/index.js' && context.parentURL?.includes('/node_modules/zod/'))
+      return next('../locales/en.js', context);
+    return next(specifier, context);
+  },
+  load(url, context, next) {
+    const loaded = next(url, context);
+    const { format, source } = loaded;
+    if (format === 'module-typescript' && folder)
+      return { ...loaded, format: 'module', source: withoutTypes(textOf(source)) };
+    if (format === 'module' || format === 'commonjs')
+      return source == null ? loaded : { ...loaded, source: inOneByte(textOf(source)) };
+    return loaded;
+  },
+});
+
+/** The source without its types. Node would keep a copy of its own until the process ends, to write it on the way out. */
+function withoutTypes(source) {
+  const file = join(folder, hash('sha1', source));
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {}
+  const stripped = stripTypeScriptTypes(inOneByte(source));
+  keep(file, stripped);
+  return stripped;
+}
+
+/** Whole or not at all: another process may read it meanwhile. A folder that cannot be written costs the next start its time only. */
+function keep(file, text) {
+  try {
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
+    const draft = `${file}.${process.pid}`;
+    writeFileSync(draft, text);
+    renameSync(draft, file);
+  } catch {}
+}
+
+/**
+ * A character outside of ASCII, often a dash in a comment, makes V8 hold the whole source with two bytes a character. Its escape means the same in
+ * strings, patterns, names and comments; in what is quoted raw, or behind a backslash, it does not, so that such a source stays as it is.
+ */
+function inOneByte(source) {
+  if (!isWide(source) || /\braw\b|\\[^\0-\x7f]|(?![\0-\x7f])\s/.test(source)) return source;
+  return source.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function isWide(text) {
+  return /[^\0-\x7f]/.test(text);
+}
+
+function textOf(source) {
+  return typeof source === 'string'
+    ? source
+    : Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString();
+}
