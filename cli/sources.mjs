@@ -1,4 +1,4 @@
-// What `npm start` loads before its script, so that the sources of all servers take less memory: V8 keeps each for as long as the process runs.
+// What `npm start` loads before its script, so that our own sources take less memory: V8 keeps each for as long as the process runs.
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { getCompileCacheDir, registerHooks, stripTypeScriptTypes } from 'node:module';
@@ -20,8 +20,6 @@ registerHooks({
     const { format, source } = loaded;
     if (format === 'module-typescript' && folder)
       return { ...loaded, format: 'module', source: withoutTypes(textOf(source)) };
-    if (format === 'module' || format === 'commonjs')
-      return source == null ? loaded : { ...loaded, source: inOneByte(textOf(source)) };
     return loaded;
   },
 });
