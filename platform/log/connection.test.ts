@@ -440,7 +440,8 @@ test('numbers and times of a named statement that runs again are those of the sa
     variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
   });
   const text = `select integer '-2147483648' as least_integer, integer '2147483647' as greatest_integer, integer '-1' as integer,
-      smallint '-5' as small, n as bigint, n - 1 as bigint_below, bigint '-9223372036854775808' + greatest(n, 0) as bigint_least, null::bigint as nothing,
+      smallint '-5' as small, n as bigint, n - 1 as bigint_below,
+      bigint '-9223372036854775808' + greatest(n, 0) as bigint_least, null::bigint as nothing,
       timestamptz '2000-01-01 00:00:00+00' + n / 1000 * interval '1 second' / 1000
         + n % 1000 * interval '1 microsecond' as near,
       case when abs(n) < 9000000000 then timestamptz '2000-01-01 00:00:00.0005+00' + n * interval '1 second' end as far
