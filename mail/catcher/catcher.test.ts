@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { atEnd } from '@aether/database/testing';
 import { createLog, serve } from '@aether/http';
 import { createTransport } from 'nodemailer';
@@ -77,3 +79,36 @@ test('a mail is caught, shown as text, and its answer goes to the apps with the 
     attachments: [{ name: 'boot.txt', bytes: 4 }],
   });
 });
+
+test('of a mail that was caught its words are kept, and not its bytes', async () => {
+  const log = createLog('test');
+  log.level = 'silent';
+  const catcher = await startMailCatcher({ port: 0, log, inboundUrls: () => [] });
+  atEnd(() => catcher.close());
+  const { smtp, from } = readMailSettings(catcher.variables);
+  const transport = createTransport({ host: smtp?.host, port: smtp?.port });
+  const send = () =>
+    transport.sendMail({
+      from,
+      replyTo: 'x+1@aether.localhost',
+      to: 'ann@post.example',
+      subject: 'Pictures',
+      text: 'Here they are.',
+      attachments: [{ filename: 'boots.bin', content: Buffer.alloc(1_000_000, 7) }],
+    });
+  await send(); // loads the modules
+  const before = bytesHeld();
+  for (let n = 0; n < 12; n++) await send();
+  expect(bytesHeld() - before).toBeLessThan(6_000_000); // the mails have 16 MB
+  const shown = (await (await fetch(`${catcher.url}/mails.json`)).json()) as { subject: string; text: string }[];
+  expect(shown).toHaveLength(13);
+  expect(shown[0]).toMatchObject({ subject: 'Pictures', text: 'Here they are.', replyTo: 'x+1@aether.localhost' });
+});
+
+/** After a collection of garbage: buffers and strings. */
+function bytesHeld(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  const { arrayBuffers, heapUsed } = process.memoryUsage();
+  return arrayBuffers + heapUsed;
+}

@@ -17,7 +17,7 @@ export type MailCatcher = Served & {
   variables: Record<string, string>;
 };
 
-type Caught = Shown & { raw: Buffer; messageId: string };
+type Caught = Shown & { messageId: string };
 
 const caughtMax = 200;
 const bytesMax = 10_485_760;
@@ -40,16 +40,16 @@ export async function startMailCatcher({
 
   async function keep(raw: Buffer, to: string[]): Promise<void> {
     const read: Read = await readMail(raw);
+    const head = raw.toString('latin1', 0, raw.indexOf('\r\n\r\n')); // a match holds on to all that was searched
     last += 1;
     caught.unshift({
       id: last,
-      raw,
       to: to.join(', '),
       from: read.from ?? '',
       subject: read.subject ?? 'No subject',
       text: read.text,
       messageId: read.messageId ?? '',
-      replyTo: /^reply-to: .*?([^\s<>]+@[^\s<>]+)/im.exec(raw.toString('latin1'))?.[1] ?? read.from ?? '',
+      replyTo: /^reply-to: .*?([^\s<>]+@[^\s<>]+)/im.exec(head)?.[1] ?? read.from ?? '',
       at: new Date(),
       answers: [],
     });
@@ -80,7 +80,7 @@ export async function startMailCatcher({
     }
     if (request.method !== 'GET') return plain('Only GET.', 405);
     if (url.pathname === '/') return html(listPage(caught));
-    if (url.pathname === '/mails.json') return Response.json(caught.map(({ raw: _, ...shown }) => shown));
+    if (url.pathname === '/mails.json') return Response.json(caught);
     if (isWriting) return html(writePage());
     if (mail && !act) return html(answerPage(mail));
     return plain('There is nothing at this address.', 404);
@@ -213,7 +213,9 @@ async function openSmtp(keep: (raw: Buffer, to: string[]) => Promise<void>) {
       size: bytesMax,
       onData(stream, session, done) {
         const parts: Buffer[] = [];
-        stream.on('data', (part: Buffer) => parts.push(part));
+        stream.on('data', (part: Buffer) => {
+          if (!stream.sizeExceeded) parts.push(part);
+        });
         stream.on('end', () => {
           const to = session.envelope.rcptTo.map(({ address }) => address);
           if (stream.sizeExceeded) return done(Object.assign(new Error('Too large'), { responseCode: 552 }));
