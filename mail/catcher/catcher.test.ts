@@ -102,7 +102,7 @@ test('of a mail that was caught its words are kept, and not its bytes', async ()
   expect(bytesHeld() - before).toBeLessThan(6_000_000); // the mails have 16 MB
   const shown = (await (await fetch(`${catcher.url}/mails.json`)).json()) as { subject: string; text: string }[];
   expect(shown).toHaveLength(13);
-  expect(shown[0]).toMatchObject({ subject: 'Pictures', text: 'Here they are.', replyTo: 'x+1@aether.localhost' });
+  expect(shown[0]).toMatchObject({ subject: 'Pictures', text: 'Here they are.\n', replyTo: 'x+1@aether.localhost' });
 });
 
 /** After a collection of garbage: buffers and strings. */
