@@ -509,6 +509,44 @@ test('statements that go in turn share a connection by two, fail each for itself
   await some.close();
 });
 
+/** Asks again and again: the next statement goes to the connection before the one before it is answered. `begun` once the first is. */
+function askingOn(on: PlatformDb, times: number) {
+  const inTurn = { name: 'going-on', text: 'select pg_sleep(0.003), $1::integer', isInTurn: true };
+  const askOneAfterTheOther = async () => {
+    for (let n = 0; n < times; n++) await on.run(inTurn, [n]);
+  };
+  const begun = on.run(inTurn, [0]);
+  return { begun, ended: Promise.allSettled([askOneAfterTheOther(), begun.then(askOneAfterTheOther)]) };
+}
+
+test('statements that go in turn leave their connection to who waits for one, however many follow', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const order: string[] = [];
+  const asking = askingOn(one, 100);
+  asking.ended.then(() => order.push('in turn'));
+  await asking.begun;
+  await one.transaction({}, (tx) => tx.query('select 1')).then(() => order.push('transaction'));
+  expect((await asking.ended).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+  expect(order).toEqual(['transaction', 'in turn']);
+  expect(one.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+  await one.close();
+});
+
+test('what is closed takes no statement more on a connection that others still hold', async () => {
+  const some = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
+  });
+  const asking = askingOn(some, 100);
+  await asking.begun;
+  await some.close();
+  for (const answer of await asking.ended)
+    expect(answer).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/closes its connections/) } });
+});
+
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
   const text = `select n, repeat(letter, n) as word, null::text as nothing, '' as empty, repeat(letter, n)::bytea as bytes,
       array[letter, null] as list, timestamptz '1969-12-31 23:59:59.9996+00' + n * interval '1 day' as at

@@ -293,7 +293,7 @@ export function openConnection<App extends string>(app: App, options: Connection
 
   /**
    * Work that leaves nothing on its connection, and whose queries the server has before it has answered those of the work before: it does not sleep in
-   * between, and is not woken. The connection is held until all of it is done.
+   * between, and is not woken. The connection is held until all of it is done; nothing joins it while somebody waits for a connection, or for the end.
    *
    * @param most so many at once on a connection
    */
@@ -319,7 +319,9 @@ export function openConnection<App extends string>(app: App, options: Connection
       return taken;
     }
     function withRoom(): Held {
-      for (const each of held) if (each.calls < most) return each;
+      const isAwaited = pool.isAwaited();
+      // Who waits for a connection himself keeps nobody else from one.
+      for (const each of held) if (each.calls < most && !(isAwaited && each.client)) return each;
       return takeClient();
     }
     return async <T>(text: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {

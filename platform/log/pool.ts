@@ -27,6 +27,8 @@ export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
   connect(wish?: { isShort?: boolean | undefined }): Promise<pg.PoolClient>;
   state(): PoolState;
+  /** Whether somebody waits for a connection in use, or all are to be closed: who holds one gives it back as soon as he can. */
+  isAwaited(): boolean;
   /** The certificate of the connection that was opened last; undefined before the first one. */
   certificate(): Certificate | undefined;
   /** Settles when every connection is closed. Work still running after so many milliseconds is cut off. */
@@ -273,6 +275,7 @@ export function openPool(
       idle: pool.idleCount,
       waiting: pool.waitingCount,
     }),
+    isAwaited: () => isClosing || [pool, lane].some((each) => each.waitingCount > each.idleCount),
     certificate: () => certificate,
     async close(withinMs) {
       isClosing = true;
