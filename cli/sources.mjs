@@ -8,6 +8,15 @@ const compiled = getCompileCacheDir();
 // What another form of this file has written is not read.
 const folder = compiled && join(compiled, `stripped-${hash('sha1', readFileSync(import.meta.filename)).slice(0, 8)}`);
 
+/** What is kept ends so: a crash of the machine may leave a file without its text, which would be a module that does nothing. */
+const end = '\n// whole\n';
+
+// Node says at each first start that the function is not stable yet. Which Node runs this, launch.mjs says, and a test holds what it gives.
+const { emitWarning } = process;
+process.emitWarning = (warning, ...how) => {
+  if (!String(warning).startsWith('stripTypeScriptTypes ')) emitWarning.call(process, warning, ...how);
+};
+
 registerHooks({
   resolve(specifier, context, next) {
     // Messages of zod in 57 languages, of which the servers speak one.
@@ -28,9 +37,10 @@ registerHooks({
 function withoutTypes(source) {
   const file = join(folder, hash('sha1', source));
   try {
-    return readFileSync(file, 'utf8');
+    const kept = readFileSync(file, 'utf8');
+    if (kept.endsWith(end)) return kept;
   } catch {}
-  const stripped = stripTypeScriptTypes(inOneByte(source));
+  const stripped = stripTypeScriptTypes(inOneByte(source)) + end;
   keep(file, stripped);
   return stripped;
 }

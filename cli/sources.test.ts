@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,15 +10,22 @@ const root = join(import.meta.dirname, '..');
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'aether-sources-'));
+  await writeFile(join(folder, 'package.json'), '{"type": "module"}'); // as ours are: of others, Node removes the types
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function run(source: string, { cache = join(folder, 'cache') } = {}): Promise<string> {
+async function start(
+  source: string,
+  { cache = join(folder, 'cache') } = {},
+): Promise<{ stdout: string; stderr: string }> {
   const file = join(folder, 'main.ts');
   await writeFile(file, source);
   const flags = ['--import', pathToFileURL(join(root, 'cli', 'sources.mjs')).href];
   const env = { ...process.env, NODE_COMPILE_CACHE: cache, NODE_DISABLE_COMPILE_CACHE: cache ? undefined : '1' };
-  return (await promisify(execFile)(process.execPath, [...flags, file], { env })).stdout.trim();
+  return promisify(execFile)(process.execPath, [...flags, file], { env });
+}
+async function run(...given: Parameters<typeof start>): Promise<string> {
+  return (await start(...given)).stdout.trim();
 }
 
 const says = (value: string) => `type Deal = { /** The deal’s number. */ n: number };
@@ -40,6 +47,26 @@ test('what is quoted raw or has a character behind a backslash stays as it is', 
 test('a changed source is read anew', async () => {
   expect(await run(says('2'))).toContain(',2]');
   expect(await run(says('3'))).toContain(',3]');
+});
+
+test('a kept source of which a crash has left nothing, or a part, is read anew', async () => {
+  const cache = join(folder, 'crashed');
+  await run(says('5'), { cache });
+  const kept = (await readdir(cache, { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.isFile() && entry.parentPath.includes('stripped-'),
+  );
+  expect(kept).toHaveLength(1);
+  const [file] = kept.map(({ parentPath, name }) => join(parentPath, name)) as [string];
+  for (const length of [0, 10, (await stat(file)).size - 1]) {
+    await truncate(file, length);
+    expect(await run(says('5'), { cache })).toContain(',5]');
+  }
+});
+
+test('the first start warns of nothing', async () => {
+  const { stdout, stderr } = await start(says('6'));
+  expect(stdout).toContain(',6]');
+  expect(stderr).toBe('');
 });
 
 test('without a folder to keep sources in, Node removes the types', async () => {

@@ -544,7 +544,10 @@ test('what is closed takes no statement more on a connection that others still h
   await asking.begun;
   await some.close();
   for (const answer of await asking.ended)
-    expect(answer).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/closes its connections/) } });
+    expect(answer).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringMatching(/closes its connections/) },
+    });
 });
 
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
