@@ -487,7 +487,7 @@ test('numbers and times of a named statement that runs again are those of the sa
 test('statements that go in turn share a connection by two, fail each for itself, and lose it together', async () => {
   const some = await connectPlatform({
     app: 'foundation',
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
   });
   const inTurn = { name: 'in-turn', text: 'select pg_backend_pid() as pid, 6 / $1::integer as share', isInTurn: true };
   const ask = (by: number) => some.run<{ pid: number; share: number }>(inTurn, [by]);
@@ -522,7 +522,7 @@ function askingOn(on: PlatformDb, times: number) {
 test('statements that go in turn leave their connection to who waits for one, however many follow', async () => {
   const one = await connectPlatform({
     app: 'foundation',
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
   });
   const order: string[] = [];
   const asking = askingOn(one, 100);
@@ -538,7 +538,7 @@ test('statements that go in turn leave their connection to who waits for one, ho
 test('what is closed takes no statement more on a connection that others still hold', async () => {
   const some = await connectPlatform({
     app: 'foundation',
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '2' },
   });
   const asking = askingOn(some, 100);
   await asking.begun;

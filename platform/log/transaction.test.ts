@@ -212,9 +212,14 @@ describe('named statements of one turn', () => {
   });
 
   test('of which one fails take those behind it along, and are known to no later transaction by mistake', async () => {
+    // Through a transaction pooler each waits for the one before it.
+    const direct = await connectPlatform({
+      app: 'foundation',
+      variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+    });
     const behind = named('behind', 'select $1::integer + 1 as next');
     for (let n = 0; n < 2; n++) {
-      const settled = await db
+      const settled = await direct
         .transaction({}, async (tx) => {
           const all = await Promise.allSettled([tx.run(double, [4]), tx.run(divide, [0]), tx.run(behind, [1])]);
           throw Object.assign(new Error('seen'), { all });
@@ -225,8 +230,9 @@ describe('named statements of one turn', () => {
         Array(2).fill(expect.stringContaining('division by zero')),
       );
     }
-    const [next, part] = await db.transaction({}, (tx) => Promise.all([tx.run(behind, [1]), tx.run(divide, [1])]));
+    const [next, part] = await direct.transaction({}, (tx) => Promise.all([tx.run(behind, [1]), tx.run(divide, [1])]));
     expect([next, part]).toEqual([[{ next: 2 }], [{ part: 1 }]]);
+    await direct.close();
   });
 
   test('keep their place among those without a name', async () => {
