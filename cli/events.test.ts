@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
-import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { until as untilFact } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import type pg from 'pg';
@@ -28,9 +28,7 @@ beforeAll(async () => {
 const run = (...args: string[]) => aetherHere(home, ['events', ...args], { SYNC_APP_URL: database.url('sync_app') });
 
 /** Waits for a fact in the database: each call of the command opens a connection, which costs ten times as much. */
-async function until(fact: string): Promise<void> {
-  while ((await sync.query(`select where ${fact}`)).rowCount === 0) await wait(5);
-}
+const until = (fact: string) => untilFact(async () => (await sync.query(`select where ${fact}`)).rowCount);
 
 test('aether events alone is enough to find a poisoned event, redrive it and see that it is handled', {
   timeout: 60_000,

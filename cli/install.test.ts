@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@aether/database/testing.scope';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAsLocked as compare } from './install.mjs';
 
@@ -65,12 +66,7 @@ describe('an installation', () => {
     const ended = once(child, 'close').then(([code]) => ({ code, output }));
     return { child, ended };
   }
-  const npmPid = async () => {
-    for (;;) {
-      const text = await readFile(join(root, 'npm.pid'), 'utf8').catch(() => '');
-      if (text) return Number(text);
-    }
-  };
+  const npmPid = async () => Number(await until(() => readFile(join(root, 'npm.pid'), 'utf8').catch(() => '')));
   const isAlive = (pid: number) => {
     try {
       return process.kill(pid, 0);

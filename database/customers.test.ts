@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { until } from './testing.scope.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -43,16 +43,14 @@ const numbersOf = async (id: string) =>
     )
   ).rows;
 
-async function waitUntilBlocked(login: string): Promise<void> {
-  for (;;) {
+const waitUntilBlocked = (login: string) =>
+  until(async () => {
     const { rowCount } = await superuser.query(
       `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
       [login],
     );
-    if (rowCount) return;
-    await wait(5);
-  }
-}
+    return rowCount;
+  });
 
 describe('the version', () => {
   test('counts a change, and updated_at dates it', async () => {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
 import { MigrationHistoryError, readMigrations } from './migrationfiles.ts';
 import { migrate, migrationState } from './migrator.ts';
 import { compareSnapshot } from './snapshot.ts';
+import { until } from './testing.scope.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -45,15 +45,13 @@ const history = async () =>
 const count = async (sql: string) => Number((await superuser.query(sql)).rows[0].count);
 
 /** The process id of the migrator once it waits for a lock. */
-async function waitForBlocked(): Promise<number> {
-  for (;;) {
+const waitForBlocked = (): Promise<number> =>
+  until(async () => {
     const { rows } = await superuser.query(
       `select pid from pg_stat_activity where datname = current_database() and usename = 'platform_migrator' and wait_event_type = 'Lock'`,
     );
-    if (rows.length > 0) return rows[0].pid;
-    await wait(5);
-  }
-}
+    return rows[0]?.pid;
+  });
 
 describe('a fresh database', () => {
   // The set-up of the tests has migrated what each database is a copy of, and the test of `aether migrate up` migrates another one: each takes two seconds.

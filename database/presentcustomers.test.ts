@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { until } from './testing.scope.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -50,11 +50,10 @@ const erase = (id: string, by = owner) =>
 /** Resolves when this connection's statement waits for another transaction. */
 async function isBlocked(client: pg.Client & { processID?: number }): Promise<void> {
   const watcher = await database.connect('postgres');
-  for (;;) {
+  await until(async () => {
     const { rows } = await watcher.query('select cardinality(pg_blocking_pids($1)) as rivals', [client.processID]);
-    if (rows[0].rivals > 0) return;
-    await wait(5);
-  }
+    return rows[0].rivals > 0;
+  });
 }
 
 /** One new child of a customer for every table that refers to customers. */

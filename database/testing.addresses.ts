@@ -1,6 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
-import { requireUnderWay } from './testing.scope.ts';
+import { until } from './testing.scope.ts';
 import { createTestDatabase } from './testing.ts';
 
 /** What a function of the addresses answers. */
@@ -74,17 +73,14 @@ export async function openAddresses() {
       )
     ).rows;
 
-  async function untilBlocked(login: string): Promise<void> {
-    for (;;) {
-      requireUnderWay();
+  const untilBlocked = (login: string) =>
+    until(async () => {
       const { rowCount } = await superuser.query(
         `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
         [login],
       );
-      if (rowCount) return;
-      await wait(5);
-    }
-  }
+      return rowCount;
+    });
   /**
    * Makes two transactions meet: the second starts when the first has done its work; the first commits when the second
    * waits. Returns the result of the second.

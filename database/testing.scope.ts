@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 
 /*
  * Vitest does not stop a test that takes too long: it goes on beside the next one, and what both reach through their module is by then the
@@ -20,9 +21,28 @@ export async function inScope(run: () => Promise<void>): Promise<void> {
   }
 }
 
+/** For what goes on beside a test, as long as that lasts: nobody awaits it any more once the test has exceeded its time. */
+export const isUnderWay = (): boolean => !scopes.getStore()?.isOver;
+
 /** For whatever waits: ends a test that has exceeded its time. @throws once the test is over that it is called in */
 export function requireUnderWay(): void {
-  if (scopes.getStore()?.isOver) throw new Error('This test is over: it took longer than it may.');
+  if (!isUnderWay()) throw new Error('This test is over: it took longer than it may.');
+}
+
+/**
+ * Waits for a fact, and gives what the look gave. The longer it takes, and the longer a look takes, the rarer are the looks: each costs
+ * processor time that the others need to bring the fact about. It ends with the test.
+ */
+export function until(fact: () => boolean | Promise<boolean>): Promise<void>;
+export function until<Found>(look: () => Found | Promise<Found>): Promise<Exclude<Found, false | null | undefined>>;
+export async function until(look: () => unknown): Promise<unknown> {
+  for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 1.4, 15)) {
+    requireUnderWay();
+    const lookedAt = performance.now();
+    const found = await look();
+    if (found) return found;
+    await wait(Math.max(pauseMs, 2 * (performance.now() - lookedAt)));
+  }
 }
 
 /** What each test has of its own, made when it first asks: its hooks see the same, and a test that exceeds its time does not see the next one's. */

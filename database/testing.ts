@@ -3,7 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { openDatabase } from './bootstrap.ts';
 import { isApp, type Login } from './rights/logins.ts';
-import { requireUnderWay } from './testing.scope.ts';
+import { until } from './testing.scope.ts';
 import { templateDatabase } from './testing.setup.ts';
 
 declare module 'vitest' {
@@ -129,8 +129,5 @@ function connectOnce(url: string): Promise<pg.Client> {
  */
 export async function untilSomebodyWaits(holder: pg.Client): Promise<void> {
   const isWaitedFor = 'select from pg_locks l where not l.granted and pg_backend_pid() = any (pg_blocking_pids(l.pid))';
-  while ((await holder.query(isWaitedFor)).rowCount === 0) {
-    requireUnderWay();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(async () => (await holder.query(isWaitedFor)).rowCount);
 }

@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -342,11 +342,10 @@ describe('changing a customer', () => {
 /** Resolves when a connection of this database waits for a lock. */
 async function waitForLock(): Promise<void> {
   const watcher = await database.connect('postgres');
-  for (;;) {
+  await until(async () => {
     const { rowCount } = await watcher.query(
       `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     );
-    if (rowCount) return;
-    await wait(5);
-  }
+    return rowCount;
+  });
 }

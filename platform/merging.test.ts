@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { isLong } from '@aether/database/testing.sample';
+import { isUnderWay, until } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -796,7 +797,7 @@ describe('a merge at the same moment', () => {
     let isOver = false;
     const outcomes = { written: 0, refused: 0 };
     const write = async (client: pg.Client, sql: string) => {
-      while (!isOver || outcomes.refused === 0) {
+      while (isUnderWay() && (!isOver || outcomes.refused === 0)) {
         await client
           .query(sql, [b])
           .then(() => outcomes.written++)
@@ -906,18 +907,18 @@ describe('a merge at the same moment', () => {
     // The server finds out that nobody listens only when it has done what it was asked.
     const isAtWork = async () =>
       (await superuser.query('select from pg_stat_activity where pid = $1', [Number(printed)])).rowCount === 1;
-    while (await isAtWork()) await new Promise((resolve) => setTimeout(resolve, 2));
+    await until(async () => !(await isAtWork()));
     return signal;
   }
 
   /** Waits until somebody holds the customer with the strongest lock. */
   async function untilHeld(id: string): Promise<void> {
-    for (;;) {
+    await until(async () => {
       const { rowCount } = await superuser.query(
         'select from platform.customers where id = $1 for key share skip locked',
         [id],
       );
-      if (rowCount === 0) return;
-    }
+      return rowCount === 0;
+    });
   }
 });

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { requireUnderWay } from '@aether/database/testing.scope';
+import { until } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import type pg from 'pg';
 import { type Replay, replay } from './operations/replaying.ts';
 import { pause, resume } from './operations/subscriptions.ts';
 import { type Sequencer, startSequencer } from './worker/sequencer.ts';
+
+export { until };
 
 export type TestPlatform = {
   database: TestDatabase;
@@ -62,19 +63,6 @@ export async function replayPaused(client: pg.Client, wish: Replay): Promise<{ e
   const { events } = await replay(client, wish);
   await resume(client, wish.subscription);
   return { events };
-}
-
-/**
- * Waits for a fact. The longer it takes, and the longer a look takes, the rarer are the looks: each costs processor time that the others
- * need to bring the fact about. It ends with the test.
- */
-export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
-  for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 1.4, 15)) {
-    requireUnderWay();
-    const lookedAt = performance.now();
-    if (await fact()) return;
-    await wait(Math.max(pauseMs, 2 * (performance.now() - lookedAt)));
-  }
 }
 
 /** A port of this machine that is free now. */

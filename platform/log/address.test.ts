@@ -3,6 +3,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { isUnderWay, requireUnderWay, until } from '@aether/database/testing.scope';
 import { testCertificate } from '@aether/database/testing.tls';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -92,7 +93,7 @@ describe('a password with a source', () => {
     const failures: unknown[] = [];
     const backends = new Set<number>();
     const load = Array.from({ length: 4 }, async () => {
-      while (!isOver) {
+      while (isUnderWay() && !isOver) {
         await db
           .query<{ pid: number }>('select pg_backend_pid() as pid')
           .then(([row]) => backends.add(row?.pid as number))
@@ -105,6 +106,7 @@ describe('a password with a source', () => {
       backends.clear();
       heard = 0;
       while (heard === 0 || backends.size === 0) {
+        requireUnderWay();
         await db.signals.send({}).catch((error) => failures.push(error));
         await new Promise(setImmediate);
       }
@@ -120,7 +122,7 @@ describe('a password with a source', () => {
     // Without the overlap it is refused until the file has the new one.
     await superuser.query(`alter role ${login} password 'newest'`);
     await superuser.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [login]);
-    while (!failures.some((error) => error instanceof ConfigurationError)) await new Promise(setImmediate);
+    await until(() => failures.some((error) => error instanceof ConfigurationError));
     await write('password', 'newest\n');
     await cutAll();
     isOver = true;

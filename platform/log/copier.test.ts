@@ -1,4 +1,5 @@
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { type Connection, openConnection } from './connection.ts';
@@ -37,17 +38,14 @@ const numbersOf = (rows: CopiedRows) =>
   Array.from({ length: rows.length }, (_, n) => rows.view.getInt32(rows.startOf(n) + 6));
 
 /** The session that waits at the gate, once it does. */
-async function waiting(): Promise<number> {
-  const endsAt = performance.now() + 20_000;
-  for (;;) {
+const waiting = (): Promise<number> =>
+  until(async () => {
     const { rows } = await superuser.query<{ pid: number }>(
       `select pid from pg_locks where locktype = 'advisory' and objid = ${gate} and not granted
          and database = (select oid from pg_database where datname = current_database())`,
     );
-    if (rows[0]) return rows[0].pid;
-    if (performance.now() > endsAt) throw new Error('Nobody waits at the gate.');
-  }
-}
+    return rows[0]?.pid;
+  });
 
 /** A copy that is ended in its middle, and one that was asked for before that. */
 async function endInTheMiddle(end: (pid: number) => Promise<unknown>) {

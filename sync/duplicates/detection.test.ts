@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd } from '@aether/database/testing';
 import { createModelReader } from '@aether/importer/similar';
 import { readSettings } from '@aether/platform/log';
@@ -26,7 +25,7 @@ beforeAll(async () => {
   });
   atEnd(() => detection.stop());
   // The walk over nobody has ended: what follows is found by events.
-  while ((await superuser.query('select phase from sync.match_walk')).rows[0].phase !== 'done') await wait(10);
+  await until(async () => (await superuser.query('select phase from sync.match_walk')).rows[0].phase === 'done');
 });
 
 type More = { email?: string; phone?: string | null; company_id?: string };
@@ -241,7 +240,7 @@ describe('a company that gets another name', () => {
   /** Until no company waits for a look. */
   const lookedAtAll = async () => {
     await looked();
-    while ((await superuser.query('select from sync.match_looks')).rowCount !== 0) await wait(10);
+    await until(async () => (await superuser.query('select from sync.match_looks')).rowCount === 0);
   };
 
   test('has its customers compared anew: a pair for which its name speaks gets another score, and gets it back', async () => {

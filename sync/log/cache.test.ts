@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { isUnderWay } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb, VersionConflict } from '@aether/platform';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
@@ -145,7 +146,7 @@ test('a cache whose feed is cut is bypassed and says so, and serves nothing old 
   await cached.getCustomerById(customer.id);
   let isOver = false;
   const cutting = (async () => {
-    while (!isOver) {
+    while (isUnderWay() && !isOver) {
       await platform.superuser.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
           where application_name = 'aether-listener' and datname = current_database()`,

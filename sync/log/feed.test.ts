@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { isUnderWay } from '@aether/database/testing.scope';
 import {
   type AppEvent,
   type Customer,
@@ -61,7 +62,7 @@ describe('a follower', () => {
     let isOver = false;
     const writing = Promise.all(
       customers.map(async (customer) => {
-        while (!isOver) await change(customer);
+        while (isUnderWay() && !isOver) await change(customer);
       }),
     );
     const followers: ReturnType<typeof follow>[] = [];
@@ -84,7 +85,7 @@ describe('a follower', () => {
     const customer = await newCustomer();
     let isOver = false;
     const writing = (async () => {
-      while (!isOver) await change(customer);
+      while (isUnderWay() && !isOver) await change(customer);
     })();
     const all = follow({ after: 0 });
     const some = follow({ after: 0, types: ['customer.created'] });

@@ -266,7 +266,8 @@ describe('a load', () => {
     expect(
       (
         await platform.superuser.query(
-          `select from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' and pid <> pg_backend_pid()`,
+          `select from pg_stat_activity
+           where datname = current_database() and query like '%pg_sleep(60)%' and state = 'active' and pid <> pg_backend_pid()`,
         )
       ).rowCount,
     ).toBe(0);

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { isUnderWay } from '@aether/database/testing.scope';
 import { type AppEvent, type Customer, InvalidField, type Subscription, TargetUnavailable } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
@@ -423,7 +424,7 @@ describe('a new subscription', () => {
     let isOver = false;
     const writing = Promise.all(
       customers.map(async (customer) => {
-        while (!isOver) await change(customer);
+        while (isUnderWay() && !isOver) await change(customer);
       }),
     );
     await wait(50);

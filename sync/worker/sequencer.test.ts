@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { sample } from '@aether/database/testing.sample';
+import { isUnderWay } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startQualityScans } from '../quality/scanning.ts';
@@ -119,7 +120,7 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   const before = log.seen();
 
   let [committed, killed] = [0, 0];
-  const isOver = () => committed >= sample(400, 150) && killed >= sample(6, 3);
+  const isOver = () => !isUnderWay() || (committed >= sample(400, 150) && killed >= sample(6, 3));
   const written = Promise.all(
     writers.map((client, habit) => write(client, habit, isOver, (changed) => (committed += changed))),
   );
@@ -382,7 +383,8 @@ describe('a sequencer that is stopped in its sleep', () => {
       const isTrue = async (sql: string) =>
         (await superuser.query<{ is: boolean }>(`select ${sql} as is`)).rows[0]?.is === true;
       await until(async () =>
-        isTrue(`exists (select from pg_locks l where l.classid = 7272 and l.objid = 1 and not l.granted)`),
+        isTrue(`exists (select from pg_locks l join pg_database d on d.oid = l.database
+          where d.datname = current_database() and l.classid = 7272 and l.objid = 1 and not l.granted)`),
       );
       await until(async () => isTrue('sync.lease_left_ms() <= 0'));
       const rings = await countRings();
@@ -477,8 +479,8 @@ describe('while a transaction that has written stays open', () => {
       await slow.query('update platform.customers set name = $2 where id = $1', [customers[4], `${Math.random()}`]);
     }
     // The median: the next poll is 400 ms away.
-    expect(middle(rung)).toBeLessThan(150);
-    expect(middle(woken)).toBeLessThan(150);
+    expect(middle(rung)).toBeLessThan(250);
+    expect(middle(woken)).toBeLessThan(250);
   });
 
   test('no wake-up is lost', { timeout: 60_000 }, async () => {

@@ -1,3 +1,4 @@
+import { until as untilFact } from '@aether/database/testing.scope';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from '../testing.ts';
 
@@ -177,7 +178,6 @@ describe('one act on many customers', () => {
                where datname = current_database() and wait_event_type = 'Lock' and usename = 'foundation_app'`,
               )
             ).rows.length,
-          { timeout: 10_000 },
         )
         .toBe(2);
       await other.query('commit');
@@ -358,9 +358,7 @@ describe('an act that its caller names', () => {
       id,
     });
     const watcher = await app.database.connect('postgres');
-    const until = async (fact: string) => {
-      while ((await watcher.query(`select where ${fact}`)).rows.length === 0);
-    };
+    const until = (fact: string) => untilFact(async () => (await watcher.query(`select where ${fact}`)).rowCount);
     await until(`(select count(*) from crm.act_customers where act = '${id}') = 500`);
     const undoing = undo(id);
     await until(`(select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') = 2

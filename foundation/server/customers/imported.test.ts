@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { applyImport, type Person, planImport, undoImport } from '@aether/importer';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { startSync } from '@aether/sync';
@@ -54,9 +54,6 @@ async function* rows() {
 }
 const list = async (query: string) =>
   (await server.call('GET', `/api/customers?${query}`)).body.customers as { id: string }[];
-async function until(fact: () => Promise<boolean>): Promise<void> {
-  while (!(await fact())) await wait(5);
-}
 const history = async () => (await server.foundation.query('select from crm.changes')).length;
 
 test('imported customers are in both apps at once, and none of them shows one after the undo', {

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { answerTo, bounceOf, postInbound, startPostOffice, type TestPostOffice } from '@aether/mail/testing';
 import type { Customer } from '@aether/platform';
 import { beforeAll, expect, test } from 'vitest';
@@ -30,17 +31,12 @@ const write = (to: Customer, more: object = {}) =>
 const send = () => app.foundation.query('update platform.mails set not_before = now()');
 const entriesOf = async ({ id }: Customer) =>
   (await app.call('GET', `/api/customers/${id}/timeline?kind=activity`)).body.entries;
-/** Waits for the state of the customer's newest mail; the test's own limit ends it. */
-async function stateOf(customer: Customer, state: string) {
-  for (;;) {
+/** Waits for the state of the customer's newest mail. */
+const stateOf = (customer: Customer, state: string) =>
+  until(async () => {
     const entries = await entriesOf(customer);
-    const found = entries.find(
-      (entry: { metadata: { mail?: { state?: string } } }) => entry.metadata.mail?.state === state,
-    );
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-}
+    return entries.find((entry: { metadata: { mail?: { state?: string } } }) => entry.metadata.mail?.state === state);
+  });
 async function mailed(customer: Customer) {
   expect((await write(customer)).status).toBe(201);
   await send();

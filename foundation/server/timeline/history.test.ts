@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import type { Customer } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -21,7 +22,7 @@ const timeline = async ({ id }: Customer, query = ''): Promise<Entry[]> =>
 const recorded = async ({ id }: Customer, count: number) => {
   const changes = async () =>
     (await app.foundation.query(`select from crm.changes where customer_id = $1`, [id])).length;
-  while ((await changes()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(async () => (await changes()) >= count);
 };
 
 describe('a field of the organisation', () => {
@@ -176,7 +177,7 @@ test('a second telephone number that is added or removed appears in the timeline
     change('phone_number', null, '+49 170 2222222'),
     change('phone', null, '+49 30 1234567'),
   ];
-  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+  await expect.poll(() => timeline(customer)).toMatchObject(told);
 });
 
 test('a tag that is given and taken away appears in the timeline', async () => {
@@ -188,7 +189,7 @@ test('a tag that is given and taken away appears in the timeline', async () => {
     { kind: 'field', changes: [{ field: 'tag', old: 'In the timeline', new: null }] },
     { kind: 'field', changes: [{ field: 'tag', old: null, new: 'In the timeline' }] },
   ];
-  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+  await expect.poll(() => timeline(customer)).toMatchObject(told);
 });
 
 test('a customer who lost the only address and got another one has no trace of the mark between the two', async () => {
@@ -198,12 +199,10 @@ test('a customer who lost the only address and got another one has no trace of t
   await app.foundation.updateCustomer(customer.id, { email });
   const change = (old: string, now: string) => ({ kind: 'field', changes: [{ field: 'email', old, new: now }] });
   await expect
-    .poll(
-      async () =>
-        (await timeline(customer)).filter(
-          (entry: { changes?: { field: string }[] }) => entry.changes?.[0]?.field === 'email',
-        ),
-      { timeout: 15_000 },
+    .poll(async () =>
+      (await timeline(customer)).filter(
+        (entry: { changes?: { field: string }[] }) => entry.changes?.[0]?.field === 'email',
+      ),
     )
     .toMatchObject([change('no address', email), change(customer.email, 'no address')]);
   expect(JSON.stringify(await timeline(customer))).not.toContain('unknown.invalid');
@@ -223,5 +222,5 @@ test('an address that is added, removed or verified appears in the timeline', as
     change('second.one@example.com', null),
     change(null, 'second.one@example.com'),
   ];
-  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+  await expect.poll(() => timeline(customer)).toMatchObject(told);
 });

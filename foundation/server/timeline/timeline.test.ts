@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import type { Customer } from '@aether/platform';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -23,7 +24,7 @@ const timeline = async ({ id }: Customer, query = ''): Promise<Entry[]> =>
 const recorded = async ({ id }: Customer, count: number) => {
   const changes = async () =>
     (await app.foundation.query(`select from crm.changes where customer_id = $1`, [id])).length;
-  while ((await changes()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(async () => (await changes()) >= count);
 };
 
 describe('the timeline', () => {

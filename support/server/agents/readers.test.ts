@@ -80,7 +80,9 @@ test('an agent who becomes a reader while they open a conversation again does no
     isAnswered = true;
   });
   const waits = async () => {
-    const { rows } = await foundation.query(`select from pg_locks where not granted and locktype = 'transactionid'`);
+    const { rows } = await foundation.query(
+      'select from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))',
+    );
     return isAnswered || rows.length > 0;
   };
   await expect.poll(waits).toBe(true);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { atEnd } from '@aether/database/testing';
+import { until as untilSo } from '@aether/database/testing.scope';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
@@ -44,7 +45,11 @@ async function winDeal(customerId: string, name: string, tier: string) {
 const panelOf = async (id: string) => (await asPriya('GET', `/api/sessions/${id}/context`)).body;
 /** Settles once the log has the change. */
 async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => boolean): Promise<Value> {
-  for (let value = await read(); ; value = await read()) if (isSo(value)) return value;
+  const { value } = await untilSo(async () => {
+    const value = await read();
+    return isSo(value) && { value };
+  });
+  return value;
 }
 
 describe('the panel beside a conversation', () => {

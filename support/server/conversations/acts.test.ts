@@ -123,7 +123,6 @@ describe('one act on many conversations', () => {
                where datname = current_database() and wait_event_type = 'Lock' and usename = 'support_app'`,
             )
           ).rows.length,
-        { timeout: 10_000 },
       )
       .toBe(2);
     await superuser.query('commit');

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { answerTo, compose, postInbound, startPostOffice } from '@aether/mail/testing';
 import { hasDovecot, startDovecot } from '@aether/mail/testing.dovecot';
 import { expect, test } from 'vitest';
@@ -35,7 +36,7 @@ test.skipIf(!hasDovecot)(
       );
       return row?.last;
     };
-    while ((await placed()) !== '1') await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await placed()) === '1');
 
     const answer = await answerTo(mail, { from: 'ann@post.example', text: 'Size 42.' });
     const ear = await who.listen();

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { makeDocument, makeImage, makePhoto, upload } from '@aether/files/testing';
 import {
   answerTo,
@@ -42,14 +43,6 @@ const receive = async (raw: Uint8Array, headers?: Record<string, string>) =>
 /** Their mails wait no longer. */
 const handOver = ({ id }: TestVisitor) =>
   app.support.query('update platform.mails set not_before = now() where record_id = $1', [id]);
-/** Waits for what a server does by itself; the test's own limit ends it. */
-async function until<Found>(look: () => Promise<Found | undefined | false>): Promise<Found> {
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-}
 const stateOf = (who: TestVisitor, state: string) =>
   until(async () => (await read(who)).mail.mails.find((mail: { state: string }) => mail.state === state));
 

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { answerTo, bounceOf, compose, postInbound, startPostOffice, type TestPostOffice } from '@aether/mail/testing';
 import { beforeAll, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
@@ -269,5 +270,5 @@ test('a conversation that a mail opens is given to an agent by the rule of the w
     );
     return session?.agent_id;
   };
-  while ((await agentOf()) !== tom) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(async () => (await agentOf()) === tom);
 });

@@ -263,9 +263,7 @@ describe('a conversation in which nobody writes', () => {
       await reply(id);
       await age(id, '73 hours');
     }
-    await expect
-      .poll(() => Promise.all(chats.map(({ id }) => statusOf(id))), { timeout: 20_000 })
-      .toEqual(chats.map(() => 'ended'));
+    await expect.poll(() => Promise.all(chats.map(({ id }) => statusOf(id)))).toEqual(chats.map(() => 'ended'));
     for (const { id } of chats) {
       expect((await kindsOf(id)).filter((kind) => kind === 'expired')).toHaveLength(1);
       expect(await activitiesOf(id)).toMatchObject([
@@ -283,18 +281,18 @@ describe('a conversation in which nobody writes', () => {
     await priya('POST', `/api/sessions/${snoozed.id}/snooze`, { until });
     for (const { id } of [waiting, snoozed]) await age(id, '73 hours');
     await age(due.id, '73 hours');
-    await expect.poll(() => statusOf(due.id), { timeout: 10_000 }).toBe('ended');
+    await expect.poll(() => statusOf(due.id)).toBe('ended');
     await change({ ends_after_hours: null });
     await age(spared.id, '1000 hours');
     const looked = async (id: string) =>
       (await app.support.query('select idle_check_at from support.sessions where id = $1', [id]))[0]?.idle_check_at;
-    await expect.poll(() => looked(spared.id), { timeout: 10_000 }).toBeNull();
+    await expect.poll(() => looked(spared.id)).toBeNull();
     expect(await Promise.all([waiting, snoozed, spared].map(({ id }) => statusOf(id)))).toEqual(
       Array(3).fill('active'),
     );
     // The setting is changed back: what waits for no look is looked at again.
     await change({ ends_after_hours: 72 });
-    await expect.poll(() => statusOf(spared.id), { timeout: 10_000 }).toBe('ended');
+    await expect.poll(() => statusOf(spared.id)).toBe('ended');
     expect((await priya('GET', `/api/sessions/${snoozed.id}`)).body.session.status).toBe('active');
   });
 

@@ -1,3 +1,4 @@
+import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
@@ -242,12 +243,7 @@ describe('ending a conversation', () => {
     await owner.query('set role platform_owner; begin');
     await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser?.id, winner.id]);
     const ending = asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
-    const watcher = await app.database.connect('postgres');
-    for (let isBlocked = false; !isBlocked; )
-      isBlocked = (
-        await watcher.query(`select bool_or(cardinality(pg_blocking_pids(pid)) > 0) as blocked from pg_stat_activity
-          where datname = current_database() and usename = 'support_app'`)
-      ).rows[0].blocked;
+    await untilSomebodyWaits(owner);
     await owner.query('commit');
     expect((await ending).status).toBe(200);
     expect(await activitiesOf(id)).toMatchObject([{ customer_id: winner.id }]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { untilSomebodyWaits } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { racing, startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
@@ -157,7 +157,7 @@ describe('starting to chat', () => {
           `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`,
         )
       ).rowCount === 1;
-    while (!(await isAsleep())) await wait(5);
+    await until(isAsleep);
     expect((await call('messages', { client_id: 'm', body: 'Hello' })).status).toBe(201);
     expect(await isAsleep()).toBe(true);
     expect((await contact).status).toBe(204);

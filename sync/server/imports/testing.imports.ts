@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { startImports } from '../../worker/imports.ts';
 import type { TestConsole } from '../testing.ts';
 
@@ -38,8 +39,8 @@ export function importCallsOf(app: TestConsole) {
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body
-  async function recognised(id: number): Promise<any> {
-    for (;;) {
+  const recognised = (id: number): Promise<any> =>
+    until(async () => {
       const { body } = await boss('GET', `/api/imports/files/several?ids=${id}`);
       const [file] = body.files;
       // Until its job has ended, the worker reads the file, and nobody may remove it or choose another encoding.
@@ -47,19 +48,15 @@ export function importCallsOf(app: TestConsole) {
         jobs: { upload: number; ended_at: unknown }[];
       };
       const isRead = file.state === 'refused' || file.recognition?.rows !== undefined;
-      if (isRead && !jobs.some(({ upload, ended_at }) => upload === id && ended_at === null)) return file;
-      await pause();
-    }
-  }
+      return isRead && !jobs.some(({ upload, ended_at }) => upload === id && ended_at === null) && file;
+    });
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  async function ended(job: number): Promise<any> {
-    for (;;) {
+  const ended = (job: number): Promise<any> =>
+    until(async () => {
       const { body } = await boss('GET', `/api/imports/jobs/${job}`);
-      if (body.ended_at !== null) return body;
-      await pause();
-    }
-  }
+      return body.ended_at !== null && body;
+    });
 
   return { boss, put, upload, recognised, ended };
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { atEnd } from '@aether/database/testing';
+import { until } from '@aether/database/testing.scope';
 import { callerOf } from '@aether/http/testing';
 import { signCalls } from '@aether/signin/testing';
 import type pg from 'pg';
@@ -93,7 +94,7 @@ test('a repair of every row of a finding goes on after kill -9 of the console an
   });
   expect(confirmed.body).toMatchObject({ state: 'running', kind: 'repair', subscription: null });
   const read = async (call: typeof boss) => (await call('GET', `/api/runs/${frozen.run}`)).body;
-  while ((await read(boss)).mended === 0) await pause();
+  await until(async () => (await read(boss)).mended > 0);
   before.child.kill('SIGKILL');
   worker.kill('SIGKILL');
   const { rows } = await superuser.query('select ended_at, mended from sync.bulk_runs where id = $1', [frozen.run]);
@@ -103,7 +104,7 @@ test('a repair of every row of a finding goes on after kill -9 of the console an
   await superuser.query('update sync.bulk_runs set rate_per_second = 1000 where id = $1', [frozen.run]);
   expect((await app.call('GET', '/api/runs')).body.runs).toMatchObject([{ id: frozen.run, state: 'running' }]);
   startBulkHere();
-  while ((await read(app.call)).ended_at === null) await pause();
+  await until(async () => (await read(app.call)).ended_at !== null);
   expect(await read(app.call)).toMatchObject({
     state: 'done',
     reason: 'a restore',
@@ -139,7 +140,7 @@ test('a row whose repair fails in a way that nobody foresaw is refused by its co
   const { rows } = await client.query(`select run from sync.freeze_findings('drift.number')`);
   await client.query(`select sync.confirm_run($1, 'a test')`, [rows[0].run]);
   const read = async () => (await superuser.query('select * from sync.bulk_runs where id = $1', [rows[0].run])).rows[0];
-  while ((await read()).ended_at === null) await pause();
+  await until(async () => (await read()).ended_at !== null);
   // Of the test before, one row stays refused and one was broken later.
   expect(await read()).toMatchObject({ state: 'done', total: '5', mended: '3', refused: '2' });
   const { rows: items } = await superuser.query(
@@ -148,5 +149,3 @@ test('a row whose repair fails in a way that nobody foresaw is refused by its co
   );
   expect(items.map((row) => row.because)).toEqual(['another customer is known by this', 'error XX123']);
 });
-
-const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
