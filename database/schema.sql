@@ -17802,7 +17802,8 @@ declare
   sources constant text[] := array(select f.source from sync.import_files f where f.run = of_run order by f.file);
   passes_same boolean;
   answered constant integer[] := array(
-    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n) where v.n is not null);
+    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n)
+    where d.answer = 'same' and v.n is not null);
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
@@ -17863,15 +17864,14 @@ begin
             when f.email_key is null and f.key_customer is null then 'no-address' end as code
         offset 0) d$f$, of_run) using sources, passes_same;
   execute format($f$
-    with found as materialized (
-      select l.*,
+    with compared as materialized (
+      select l.*, l.n = any ($3) as is_answered,
         -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code = 'external-id' or l.external_id is null or not exists (
             select from platform.customers c where c.id = k.customer)) as is_held,
         g.code as held_code, g.reason as held_reason,
-        case when o.is_own then l.n else coalesce(g.lead, l.n) end as leading,
-        g.lead is not null and not o.is_own as is_grouped, case when not o.is_own then g.customer end as group_customer,
+        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
         case when $2 and k.digest = l.digest then k.customer
           when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
@@ -17881,21 +17881,34 @@ begin
         join staging.import_groups_p%1$s g on g.n = l.n
         left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
-        -- Its id says whose it is, its address does not say otherwise, and nobody has answered for it: it leaves the group of another one.
-        cross join lateral (
-          select l.external_id is not null and not l.n = any ($3) and exists (
-            select from platform.customers c where c.id = k.customer and coalesce(c.merged_into, c.id) <> g.customer
-              and coalesce(e.customer_id = coalesce(c.merged_into, c.id), true)) as is_own offset 0) o
       where not l.is_known
+    ), doubtful as materialized (
+      -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
+      -- does a line that a person has given to one customer while another one has its address.
+      select s.leading, coalesce(bool_or(s.is_split), false) as is_split
+      from (
+        select x.leading, x.group_customer, coalesce(x.key_customer, x.address_customer)::text as claim,
+          not x.is_same and coalesce(x.key_customer, x.group_customer) <> x.address_customer as is_split,
+          not (x.is_same or x.is_answered) and x.key_customer <> x.group_customer as is_others
+        from compared x where x.is_grouped) s
+      group by s.leading, s.group_customer
+      having bool_or(s.is_split) or bool_or(s.is_others) or s.group_customer is null and min(s.claim) <> max(s.claim)
+    ), found as not materialized (
+      -- In a group that leads to several customers each line needs a reason of its own: it is known and its address does not say otherwise,
+      -- or a person has given it to the customer of the group, or that one has its address. Whose the others are nobody knows: they are held.
+      select c.*, o.own_customer, d.leading is not null and o.own_customer is null as is_in_doubt
+      from compared c left join doubtful d on d.leading = c.leading and c.is_grouped
+        cross join lateral (
+          select case when d.leading is null or c.is_same then null
+            when not c.is_answered and c.key_customer = coalesce(c.address_customer, c.key_customer) then c.key_customer
+            when not d.is_split and (c.is_answered or c.address_customer = c.group_customer) then c.group_customer end as own_customer) o
     ), news as (
       -- A line that was imported before says whose line its person is, and nothing else.
-      select f.leading, min(f.n) filter (where not f.is_same) as first,
-        count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
-        min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
-        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
-        -- does a line that a person has given to one customer while another one has its address.
-        coalesce(bool_or(not f.is_same and coalesce(f.key_customer, f.group_customer) <> f.address_customer), false) as is_split
-      from found f where f.is_grouped group by f.leading
+      select f.leading, f.own_customer, min(f.n) filter (where not f.is_same) as first,
+        count(distinct coalesce(f.own_customer, f.group_customer, f.key_customer, f.address_customer)) as customers,
+        min(coalesce(f.own_customer, f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
+        bool_or(f.is_in_doubt) as is_in_doubt
+      from found f where f.is_grouped group by f.leading, f.own_customer
     ), groups as (
       select w.*, uuidv7() as new_customer, v.of, v.emails[1] as email, v.email_keys[1] as email_key, v.name, v.phones[1] as phone,
         v.phone_keys[1] as phone_key, v.phone_extensions[1] as phone_extension, v.company, v.company_domain, v.tier, v.owner, v.language,
@@ -17903,7 +17916,7 @@ begin
         case when cardinality(v.extras || o.extras) > 1 then sync.merge_import_extras(v.extras || o.extras)
           else (v.extras || o.extras)[1] end as extra
       from news w left join (
-        select f.leading as of,
+        select f.leading as of, f.own_customer,
           array_agg(f.n order by f.n) filter (where f.email is not null) as email_lines,
           array_agg(f.email order by f.n) filter (where f.email is not null) as emails,
           array_agg(f.email_key order by f.n) filter (where f.email is not null) as email_keys,
@@ -17928,7 +17941,8 @@ begin
             'language', min(f.n) filter (where f.language is not null), 'timezone', min(f.n) filter (where f.timezone is not null),
             'extra', min(f.n) filter (where f.extra is not null))) as taken
         from (select x.*, coalesce(x.company, x.company_domain) is not null as has_company from found x) f
-        where f.is_grouped and not f.is_same group by f.leading) v on v.of = w.leading
+        where f.is_grouped and not f.is_same group by f.leading, f.own_customer) v
+          on v.of = w.leading and v.own_customer is not distinct from w.own_customer
         -- The other addresses and numbers of the person, whichever line says them.
         left join lateral (
           select array_agg(c.extra order by c.n) as extras, jsonb_object_agg(c.label, c.n order by c.n desc) as taken
@@ -17963,13 +17977,14 @@ begin
       case when d.leads then g.language else f.language end, case when d.leads then g.timezone else f.timezone end,
       case when d.leads then g.created_at else f.created_at end, case when d.leads then g.extra else f.extra end,
       f.digest, case when d.outcome in ('rejected', 'excluded', 'held') then f.raw end
-    from found f left join groups g on g.leading = f.leading and f.is_grouped
+    from found f
+      left join groups g on f.is_grouped and g.leading = f.leading and g.own_customer is not distinct from f.own_customer
       cross join lateral (
         select o.*, o.outcome <> 'held' and f.n = g.first is true as leads
         from (select
           case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
-            when f.is_held or g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'held'
+            when f.is_held or g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then 'held'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'held'
             when f.n <> g.first then case when exists (
               select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
@@ -17978,7 +17993,7 @@ begin
           case when f.kind <> 'person' then f.code
             when f.is_same then 'same-line'
             when f.is_held then f.held_code
-            when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
+            when g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code
         offset 0) o) d$f$, of_run) using sources, passes_same, answered;

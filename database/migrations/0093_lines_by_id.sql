@@ -1,6 +1,8 @@
--- A line that is known by its id is that customer's, whoever shares its number and its name. Matching knows the ids of lines, and those of
--- customers only from lines that have not changed: it put such a line to the other customer, who then got what the line brings. As before
--- a line whose address is another customer's holds its whole person, and what a person has answered about a line counts more than its id.
+-- A line that is known by its id (without an id, by its address) is that customer's, whoever shares its number and its name. Matching knows
+-- the ids of lines, and those of customers only from lines that have not changed: it put such a line to another customer, who then got what
+-- it brings, or it was held with that one's lines. Now each line of a group that leads to several customers needs a reason of its own. As
+-- before a line whose address is another customer's holds its whole person, except lines that are known; and what a person has said of a
+-- line counts more than its id.
 do $$
 declare
   change record;
@@ -11,22 +13,69 @@ begin
 begin',
      '  passes_same boolean;
   answered constant integer[] := array(
-    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n) where v.n is not null);
+    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n)
+    where d.answer = ''same'' and v.n is not null);
 begin'),
-    ('        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,',
-     '        case when o.is_own then l.n else coalesce(g.lead, l.n) end as leading,
-        g.lead is not null and not o.is_own as is_grouped, case when not o.is_own then g.customer end as group_customer,'),
-    ('        left join platform.customer_emails e on e.email_key = l.email_key
-      where not l.is_known
+    ('    with found as materialized (
+      select l.*,',
+     '    with compared as materialized (
+      select l.*, l.n = any ($3) as is_answered,'),
+    ('      where not l.is_known
     ), news as (',
-     '        left join platform.customer_emails e on e.email_key = l.email_key
-        -- Its id says whose it is, its address does not say otherwise, and nobody has answered for it: it leaves the group of another one.
+     '      where not l.is_known
+    ), doubtful as materialized (
+      -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
+      -- does a line that a person has given to one customer while another one has its address.
+      select s.leading, coalesce(bool_or(s.is_split), false) as is_split
+      from (
+        select x.leading, x.group_customer, coalesce(x.key_customer, x.address_customer)::text as claim,
+          not x.is_same and coalesce(x.key_customer, x.group_customer) <> x.address_customer as is_split,
+          not (x.is_same or x.is_answered) and x.key_customer <> x.group_customer as is_others
+        from compared x where x.is_grouped) s
+      group by s.leading, s.group_customer
+      having bool_or(s.is_split) or bool_or(s.is_others) or s.group_customer is null and min(s.claim) <> max(s.claim)
+    ), found as not materialized (
+      -- In a group that leads to several customers each line needs a reason of its own: it is known and its address does not say otherwise;
+      -- a person has given it to the customer of the group; or that one has its address. Whose the others are nobody knows.
+      select c.*, o.own_customer, d.leading is not null and o.own_customer is null as is_in_doubt
+      from compared c left join doubtful d on d.leading = c.leading and c.is_grouped
         cross join lateral (
-          select l.external_id is not null and not l.n = any ($3) and exists (
-            select from platform.customers c where c.id = k.customer and coalesce(c.merged_into, c.id) <> g.customer
-              and coalesce(e.customer_id = coalesce(c.merged_into, c.id), true)) as is_own offset 0) o
-      where not l.is_known
+          select case when d.leading is null or c.is_same then null
+            when not c.is_answered and c.key_customer = coalesce(c.address_customer, c.key_customer) then c.key_customer
+            when not d.is_split and (c.is_answered or c.address_customer = c.group_customer) then c.group_customer end as own_customer) o
     ), news as ('),
+    ('      select f.leading, min(f.n) filter (where not f.is_same) as first,
+        count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
+        min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
+        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
+        -- does a line that a person has given to one customer while another one has its address.
+        coalesce(bool_or(not f.is_same and coalesce(f.key_customer, f.group_customer) <> f.address_customer), false) as is_split
+      from found f where f.is_grouped group by f.leading
+',
+     '      select f.leading, f.own_customer, min(f.n) filter (where not f.is_same) as first,
+        count(distinct coalesce(f.own_customer, f.group_customer, f.key_customer, f.address_customer)) as customers,
+        min(coalesce(f.own_customer, f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
+        bool_or(f.is_in_doubt) as is_in_doubt
+      from found f where f.is_grouped group by f.leading, f.own_customer
+'),
+    ('        select f.leading as of,
+',
+     '        select f.leading as of, f.own_customer,
+'),
+    ('        where f.is_grouped and not f.is_same group by f.leading) v on v.of = w.leading
+',
+     '        where f.is_grouped and not f.is_same group by f.leading, f.own_customer) v
+          on v.of = w.leading and v.own_customer is not distinct from w.own_customer
+'),
+    ('    from found f left join groups g on g.leading = f.leading and f.is_grouped
+',
+     '    from found f
+      left join groups g on f.is_grouped and g.leading = f.leading and g.own_customer is not distinct from f.own_customer
+'),
+    ('            when f.is_held or g.customers > 1 or g.is_split or',
+     '            when f.is_held or g.customers > 1 or g.is_in_doubt or'),
+    ('            when g.customers > 1 or g.is_split or',
+     '            when g.customers > 1 or g.is_in_doubt or'),
     ('$f$, of_run) using sources, passes_same;
   execute format(''analyze sync.import_rows',
      '$f$, of_run) using sources, passes_same, answered;

@@ -1,9 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { answerPair } from './answers.ts';
 import { applyImport } from './apply.ts';
-import { replanImport } from './replan.ts';
 import { listCandidates, listRows, readRun } from './runs.ts';
 import { countEvents, person, planRows, readAll, rejected } from './testing.run.ts';
 import { undoImport } from './undo.ts';
@@ -38,15 +36,6 @@ const customerOf = async (email: string) =>
   ).rows[0];
 const addCustomer = async (by: pg.Client, email: string, name = 'Ada') =>
   (await by.query('insert into platform.customers (email, name) values ($1, $2) returning *', [email, name])).rows[0];
-/** Of the lines before the tenth. */
-const outcomesOf = async (run: string) =>
-  (
-    await superuser.query(
-      `select p.outcome, p.code, case when p.outcome <> 'created' then p.customer end as customer
-       from sync.import_rows p where p.run = $1 and p.line < 10 order by p.n`,
-      [run],
-    )
-  ).rows.map(({ outcome, code, customer }) => [outcome, code, customer]);
 
 describe('a plan', () => {
   test('writes nothing that an app sees, and says what each line will be', async () => {
@@ -100,76 +89,6 @@ describe('a line with the mailbox of a role', () => {
     ]);
     await applyImport(sync, run);
     expect(await customerOf(email)).toMatchObject({ name: 'Front Desk', timezone: 'Europe/Berlin' });
-  });
-});
-
-describe('a line that its id knows', () => {
-  /** Among few people, of one name and one number nobody can say how rare they are. */
-  const crowd = () =>
-    Array.from({ length: 60 }, (_, n) =>
-      person(n + 10, { email: address(), name: `${'Ada Ben Carla Dmitri Elif'.split(' ')[n % 5]} Miller${n}` }),
-    );
-
-  test('is its customer’s when the name and the number of another one are the same, and not if its address is theirs', async () => {
-    const [own, others] = [address(), address()];
-    const phone = '+493012345001';
-    const name = 'Quirin Zwetschge';
-    await applyImport(sync, (await planRows(sync, [person(2, { externalId: 'own-1', email: own, name })])).run);
-    await superuser.query(
-      `insert into platform.customers (email, name, phone, phone_key, created_by_app) values ($1, $2, $3, $3, 'foundation')`,
-      [others, name, phone],
-    );
-    const known = { externalId: 'own-1', name, phone };
-    const { run } = await planRows(sync, [person(2, { ...known, timezone: 'Europe/Rome' }), ...crowd()]);
-    expect(await outcomesOf(run)).toEqual([['updated', null, (await customerOf(own)).id]]);
-    await applyImport(sync, run);
-    expect(await customerOf(own)).toMatchObject({ timezone: 'Europe/Rome', phone });
-    expect(await customerOf(others)).toMatchObject({ timezone: null });
-
-    const held = await planRows(sync, [person(2, { ...known, email: others, language: 'it' }), ...crowd()]);
-    expect(await outcomesOf(held.run)).toEqual([['held', 'two-customers', null]]);
-    await applyImport(sync, held.run);
-    expect(await customerOf(others)).toMatchObject({ preferred_language: null });
-  });
-
-  test('keeps nothing of the lines of that other customer, and they nothing of it', async () => {
-    const [own, others] = [address(), address()];
-    const phone = '+493012345002';
-    const name = 'Wanda Zwetschge';
-    await applyImport(sync, (await planRows(sync, [person(2, { externalId: 'own-2', email: own, name })])).run);
-    await superuser.query(
-      `insert into platform.customers (email, name, phone, phone_key, created_by_app) values ($1, $2, $3, $3, 'foundation')`,
-      [others, name, phone],
-    );
-    const { run } = await planRows(sync, [
-      person(2, { externalId: 'own-2', name, phone, timezone: 'Europe/Rome' }),
-      person(3, { email: others, name, phone, language: 'it' }),
-      ...crowd(),
-    ]);
-    expect(await outcomesOf(run)).toEqual([
-      ['updated', null, (await customerOf(own)).id],
-      ['updated', null, (await customerOf(others)).id],
-    ]);
-    await applyImport(sync, run);
-    expect(await customerOf(own)).toMatchObject({ timezone: 'Europe/Rome', preferred_language: null });
-    expect(await customerOf(others)).toMatchObject({ timezone: null, preferred_language: 'it' });
-  });
-
-  test('is of whom a person has given it to', async () => {
-    const [own, others] = [address(), address()];
-    const phone = '+493012345003';
-    const name = 'Xaver Zwetschge';
-    await applyImport(sync, (await planRows(sync, [person(2, { externalId: 'own-3', email: own, name })])).run);
-    await superuser.query(
-      `insert into platform.customers (email, name, phone, phone_key, created_by_app) values ($1, $2, $3, $3, 'foundation')`,
-      [others, name, phone],
-    );
-    const line = person(2, { externalId: 'own-3', name, phone, timezone: 'Europe/Rome' });
-    const { id } = await customerOf(others);
-    const { run } = await planRows(sync, [line, ...crowd()]);
-    await answerPair(sync, run, { n: 1, customer: id }, 'same');
-    await replanImport(sync, run);
-    expect(await outcomesOf(run)).toEqual([['updated', null, id]]);
   });
 });
 
