@@ -23,13 +23,18 @@ begin'),
     ('      where not l.is_known
     ), news as (',
      '      where not l.is_known
+    ), split as materialized (
+      -- Addresses of lines whose ids are of others than have the address, also of such a line that is in no group.
+      select c.email_key from compared c where not c.is_same and c.key_customer <> c.address_customer
+      union select p.email_key from sync.import_rows_p%1$s p where p.outcome = ''held'' and p.code = ''two-customers''
     ), doubtful as materialized (
-      -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line. So
-      -- does a line that a person has given to one customer while another one has its address.
+      -- A line whose id and address are of two customers holds the new lines of its address: nothing of it may reach one of them by another
+      -- line. So does a line that a person has given to one customer while another one has its address.
       select s.leading, coalesce(bool_or(s.is_split), false) as is_split
       from (
         select x.leading, x.group_customer, coalesce(x.key_customer, x.address_customer)::text as claim,
-          not x.is_same and coalesce(x.key_customer, x.group_customer) <> x.address_customer as is_split,
+          not x.is_same and (coalesce(x.key_customer, x.group_customer) <> x.address_customer
+            or x.key_customer is null and x.email_key in (select t.email_key from split t)) as is_split,
           not (x.is_same or x.is_answered) and x.key_customer <> x.group_customer as is_others
         from compared x where x.is_grouped) s
       group by s.leading, s.group_customer
