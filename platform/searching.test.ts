@@ -10,7 +10,8 @@ import { matchCustomer } from './searching.ts';
 import { anyText } from './testing.text.ts';
 
 /*
- * What a search finds by the indexes of words, held against reading everybody, in the database and here: in a random crowd, as both apps.
+ * What a search finds by the indexes of words, held against reading everybody, in the database and here: in a random crowd, as both apps, and again
+ * after everything that may happen to a customer.
  */
 
 type Person = { id: string; name: string; email_key: string };
@@ -45,17 +46,26 @@ const name = fc
 const mailbox = fc.stringMatching(/^[abAB01éß]{1,4}([._'+-][ab012]{1,18})?$/);
 
 let apps: PlatformDb[];
+let steward: PlatformDb;
 let superuser: pg.Client;
+let privacy: pg.Client;
 
 beforeAll(async () => {
   const database = await createTestDatabase();
   superuser = await database.connect('postgres');
-  apps = await Promise.all(
-    (['foundation', 'support'] as const).map((app) =>
+  privacy = await database.connect('privacy_app');
+  await privacy.query(`select set_config('aether.actor', 'tom', false)`);
+  await superuser.query(
+    `insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'steward')`,
+  );
+  const [console, ...others] = await Promise.all(
+    (['console', 'foundation', 'support'] as const).map((app) =>
       connectPlatform({ app, variables: { PLATFORM_DB_URL: database.url(`${app}_app`) } }),
     ),
   );
-  atEnd(() => Promise.all(apps.map((each) => each.close())));
+  steward = console as PlatformDb;
+  apps = others;
+  atEnd(() => Promise.all([steward, ...apps].map((each) => each.close())));
   // Each app has its half of them.
   const { rows } = await superuser.query<{ name: string; email: string; key: string }>(
     `select g.name, g.email, g.key from rows from (unnest($1::text[]), unnest($2::text[]), unnest($3::text[])) g (name, email, key)
@@ -154,3 +164,29 @@ async function compare(from: number, tries: number): Promise<void> {
 
 test('by the indexes of words both apps find whom reading everybody finds, and nobody else', () =>
   compare(0, searches));
+
+test('and so they do after changes of names and addresses, merges, one that is taken back, and an erasure', async () => {
+  const { rows } = await superuser.query<{ id: string }>('select id from platform.customers order by id');
+  const ids = rows.map(({ id }) => id);
+  const names = fc.sample(name, { numRuns: 40, seed: seed + 1 });
+  await superuser.query(
+    `update platform.customers c set name = n.name, email = 'new' || n.at || '@b.example', email_key = 'new' || n.at || '@b.example'
+     from unnest($1::text[], $2::uuid[]) with ordinality n (name, id, at) where c.id = n.id and platform.is_line(n.name, 200)`,
+    [names, ids.slice(0, 40)],
+  );
+  const write = { actor: 'tom' };
+  const merges: string[] = [];
+  for (let at = 40; at < 52; at += 3) {
+    const [survivor, ...losers] = ids.slice(at, at + 3) as [string, string, string];
+    const merged = await steward.mergeCustomers(survivor, losers, write);
+    merges.push(...merged.merges.map(({ merge }) => merge));
+  }
+  for (const merge of merges.slice(0, 4)) await steward.unmergeCustomers(merge, write);
+  for (const id of [ids[60], ids[61], ids[40]])
+    await privacy.query(`select platform.erase_customer($1, 'They asked')`, [id]);
+  const { rows: gone } = await superuser.query(
+    'select from platform.customers where merged_into is not null or erased_at is not null',
+  );
+  expect(gone.length).toBeGreaterThanOrEqual(6);
+  await compare(2, searches);
+});
