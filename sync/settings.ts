@@ -9,7 +9,7 @@ import {
 } from '@aether/platform/log';
 
 /** The newest migration on which the worker relies; it refuses a database that lacks it. */
-export const requiredMigration = 94;
+export const requiredMigration = 95;
 
 export type SyncSettings = Settings & {
   /** Where the worker connects: past any transaction pooler. */

@@ -538,6 +538,30 @@ describe('a scan', () => {
     expect(numbers.rows).toEqual([]);
   });
 
+  test('that comes to a customer with whom many others were found looks at some of these beside it, and the round at all', async () => {
+    const shared = await person();
+    const others = (
+      await superuser.query<{ id: string }>(
+        `insert into platform.customers (name, email, email_key, created_by_app)
+         select 'Found ' || n, 'found' || n || '@acme.org', 'found' || n || '@acme.org', 'foundation' from generate_series(1, 300) n
+         returning id`,
+      )
+    ).rows.map(({ id }) => id);
+    await superuser.query(
+      `insert into sync.quality_findings (finding, subject, subject_id, customer_id, other_id, detail)
+       select 'duplicate.phone', 'customer', id, id::uuid, $1, '{}' from unnest($2::text[]) id`,
+      [shared, others],
+    );
+    const left = async () =>
+      Number(
+        (await sync.query('select count(*) from sync.quality_findings where other_id = $1', [shared])).rows[0].count,
+      );
+    await check('customer', shared);
+    expect(await left()).toBe(200);
+    await check('customer', ...others);
+    expect(await left()).toBe(0);
+  });
+
   test('keeps ten thousand rows of a finding and no more', async () => {
     await superuser.query(
       `insert into sync.quality_findings (finding, subject, subject_id)
