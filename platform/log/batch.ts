@@ -1,6 +1,6 @@
 import type { Named } from './copiedevents.ts';
 import { allSent } from './driverquery.ts';
-import { type AppEvent, type EventValues, isFilled, pageOf, rowOf, toEvent } from './events.ts';
+import { type AppEvent, bytesOf, type EventValues, isFilled, pageOf, rowOf, toEvent } from './events.ts';
 import type { LeasedShares } from './lease.ts';
 import type { Queryable, Statement } from './query.ts';
 
@@ -18,6 +18,8 @@ export type Batch = {
   blocked: number | null;
   /** Of shares whose events were read ahead: so far it was looked for that. */
   lookedUntil?: number;
+  /** Of events that were not read ahead: what their JSON takes. */
+  bytes?: number;
 };
 
 /** Which events of a subscription with shares are read. */
@@ -86,6 +88,7 @@ export async function readBatch(
     head: Math.max(head, after),
     hasParked: parked !== null,
     blocked,
+    bytes: bytesOf(page),
   };
 }
 

@@ -347,7 +347,14 @@ export function openConnection<App extends string>(app: App, options: Connection
 
   function copier(): Copier {
     const share = sharing(Number.POSITIVE_INFINITY);
-    return (text, into) => share(text, (client) => stopwatch.time(() => copyRows(client, text, into)));
+    return async (text, into) => {
+      try {
+        return await share(text, (client) => stopwatch.time(() => copyRows(client, text, into)));
+      } catch (error) {
+        if (into.isCut) return into;
+        throw error;
+      }
+    };
   }
 
   const inTurn = sharing(2, { isShort: true });

@@ -94,6 +94,26 @@ test('a copy that takes longer than a statement may is refused, and the one behi
   expect(next.status === 'fulfilled' && numbersOf(next.value)).toEqual([1, 2, 3]);
 });
 
+test('of rows that are cut off the server need not send the rest, and the next copy has its own rows', async () => {
+  await superuser.query(`select pg_advisory_lock(${gate})`);
+  try {
+    const copy = connection.copier();
+    const [cut, behind] = await Promise.allSettled([
+      copy(stopping(), new CopiedRows(100_000)), // those behind the gate are never sent
+      copy(series(3), new CopiedRows(100_000)),
+    ]);
+    const rows = (cut as PromiseFulfilledResult<CopiedRows>).value;
+    expect(rows.isCut).toBe(true);
+    expect(numbersOf(rows)).toEqual(Array.from({ length: rows.length }, (_, n) => n + 1));
+    expect(rows.length).toBeGreaterThan(500);
+    expect(behind).toMatchObject({ status: 'rejected', reason: expect.any(DatabaseUnavailable) });
+    expect(numbersOf(await copy(series(3), new CopiedRows(1_000)))).toEqual([1, 2, 3]);
+    expect(connection.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+  } finally {
+    await superuser.query('select pg_advisory_unlock_all()');
+  }
+});
+
 test('copies that overlap have each their own rows, however many they are', async () => {
   const copy = connection.copier();
   const sizes = Array.from({ length: 40 }, (_, n) => (n * 7919) % 3_000);

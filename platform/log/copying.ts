@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 import { DriverQueryClass, submit } from './driverquery.ts';
 import { type CopyReader, headBytes } from './rows.ts';
@@ -87,19 +88,29 @@ const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byt
 /** Collects the rows of COPY … TO STDOUT, each of which comes in a message of its own. */
 class CopyQuery extends DriverQueryClass implements CopyReader {
   readonly #rows: CopiedRows;
+  readonly #cut: () => void;
 
-  constructor(text: string, rows: CopiedRows) {
+  constructor(text: string, rows: CopiedRows, cut: () => void) {
     super({ text });
     this.#rows = rows;
+    this.#cut = cut;
   }
 
   readCopied(bytes: Buffer, start: number, end: number): void {
     this.#rows.add(bytes, start, end);
+    if (this.#rows.isCut) this.#cut();
   }
 }
 
-/** Runs COPY … TO STDOUT in binary format. It costs the server and this process less than rows of a query do (docs/benchmarks.md). */
+/**
+ * Runs COPY … TO STDOUT in binary format. It costs the server and this process less than rows of a query do (docs/benchmarks.md).
+ *
+ * When the rows are cut off, the connection is closed, and this and what was asked for behind it fail: of large rows the server would send gigabytes
+ * that nobody wants. A request to cancel could meet the statement behind it, or come when the connection does something else.
+ */
 export async function copyRows(client: pg.ClientBase, text: string, into: CopiedRows): Promise<CopiedRows> {
-  await submit(client, new CopyQuery(text, into));
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection;
+  await submit(client, new CopyQuery(text, into, () => stream.destroy()));
+  if (into.isCut) throw new Error('The connection was closed, although all had come.');
   return into;
 }

@@ -166,6 +166,22 @@ test('a page is cut behind the event that fills it; what follows is read again, 
   ]);
 });
 
+test('the first pages fit events of the size of those that were read before them', async () => {
+  const { copier, asked } = openBacklog();
+  const ahead = createReadAhead({ copier }, undefined);
+  ahead.begin(0, { ...rest, head: 90_000, before: { positions: 40, bytes: full } });
+  expect(asked.map(({ after, until }) => [after, until])).toEqual([
+    [0, 20],
+    [20, 40],
+  ]);
+  for (const page of asked) page.give();
+  await ahead.stop();
+  ahead.begin(40, { ...rest, head: 90_000, before: { positions: 100, bytes: 30_000 } });
+  expect(asked[2]).toMatchObject({ after: 40, until: 2_040 });
+  for (const page of asked.slice(2)) page.give();
+  await ahead.stop();
+});
+
 test('a reading that begins elsewhere asks for pages that fit the events of the last one', async () => {
   const { copier, asked } = openBacklog();
   const ahead = createReadAhead({ copier }, undefined);

@@ -11,8 +11,13 @@ const pageMax = 8_000;
 /** How many pages are read, or wait, while another one is handed out. */
 const pagesMax = 2;
 
-/** What is read: the events of these shares, up to the newest position that is known. */
-export type AheadOf = { head: number; shares: ReadShares | null };
+/** What is read: the events of these shares, up to the newest position that is known. `before`: what the events before them took. */
+export type AheadOf = { head: number; shares: ReadShares | null; before?: Sized | undefined };
+type Sized = { positions: number; bytes: number };
+
+/** How many positions hold half of what a page may have, if events are of that size: others may be larger. */
+const fittingOf = ({ positions, bytes }: Sized): number =>
+  Math.max(1, Math.floor((positions * pageBytesMax) / 2 / bytes));
 
 /** The positions behind `after` and up to `until`, which follow those of the page before it. */
 type Page = { after: number; until: number; rows: Promise<CopiedRows | undefined> };
@@ -23,7 +28,7 @@ type Page = { after: number; until: number; rows: Promise<CopiedRows | undefined
  * at most: one that is handed out, and the next two, of which the server has the second one before it has answered the first.
  *
  * Pages are as long as events of the size of the last ones allow. One that takes more than a page may is cut here, which costs the server nothing
- * as long as it does not happen; what it had behind the cut, and the pages asked for behind it, are then read again.
+ * as long as it does not happen: the connection is closed then, and what followed the cut is read again over another one.
  *
  * What it read may not be what the log has later: a crash may undo the newest positions. Therefore `renewBatch` checks the end of each
  * batch, and the caller forgets all pages when that check or a step fails. When other shares are wanted it begins again.
@@ -91,15 +96,14 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
       pages.length = 0;
       next = until = endOf(held);
     }
-    // With events of this size it has half of what a page may have, for others may be larger.
-    fitting = Math.max(1, Math.floor(((until - page.after) * pageBytesMax) / 2 / held.size));
+    fitting = fittingOf({ positions: until - page.after, bytes: held.size });
     span = Math.min(fitting, span * 2, spanMax);
     readOn();
   }
 
   return {
     /** Begins to read after a position, or reads on, unless it still reads pages that it has forgotten. */
-    begin(after: number, { head: newest, shares }: AheadOf): void {
+    begin(after: number, { head: newest, shares, before }: AheadOf): void {
       head = newest;
       const condition = shares
         ? ` and sync.share_of(key, customer, ${pg.escapeLiteral(shares.layoutBy)}, ${shares.layout}) = any (array[${shares.front}])`
@@ -110,6 +114,7 @@ export function createReadAhead(connection: Pick<Connection, 'copier'>, types: s
         from = next = after;
         wanted = condition;
         spanMax = spanOf(pageMax, shares);
+        if (before && before.bytes > 0) fitting = fittingOf(before);
         span = Math.min(spanOf(pageFirst, shares), fitting);
       }
       readOn();

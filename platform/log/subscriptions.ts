@@ -250,7 +250,8 @@ export function startSubscription<Type extends EventType>(
     if (whole.lookedUntil !== undefined) ahead.noteUntied(Math.min(whole.lookedUntil, untied), whole.blocked !== null);
     const { events, until, head, hasParked } = cutBatch(whole, last);
     if (until < whole.until) ahead.giveBack(whole.until, until);
-    if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, { head, shares });
+    const before = whole.bytes === undefined ? undefined : { positions: whole.until - after, bytes: whole.bytes };
+    if (head - until >= batchMax && last > until && !isSplit) ahead.begin(until, { head, shares, before });
     if (lease.replay_until > after) for (const event of events) event.isReplay = event.position <= lease.replay_until;
     if (events.length > 0) await handleInOrder(tx, events, lease, hasParked);
     if (until > after) {
