@@ -1,8 +1,8 @@
 -- Many customers that share a number or a name cost their scan of quality no more than others.
 
--- A step that came to a customer with whom thousands of others had been found looked at all of these at once. With ten thousand, which is as many as
--- are kept of a kind, it never ended within its time, and the scan came no further. So many are looked at beside it; the round looks at the
--- others in their turn.
+-- A step that came to a customer with whom thousands of others had been found looked at all of these at once. With ten thousand, which is
+-- as many as are kept of a kind, it never ended within its time, and the scan came no further. A hundred are looked at beside it; the
+-- round looks at the others in their turn.
 create or replace function sync.check_subjects(of_subject text, ids text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -193,7 +193,8 @@ const sizeOf = (part: string) =>
  */
 export const pageOf = (events: string): string => `
   select ${valueColumns} from (
-    select *, count(*) filter (where s.bytes - s.size >= ${pageBytesMax}) over (order by position rows unbounded preceding) as beyond
+    select *,
+      count(*) filter (where s.bytes - s.size >= ${pageBytesMax}) over (order by position rows unbounded preceding) as beyond
     from (
       select *, sum(size) over (order by position rows unbounded preceding) as bytes
       from (select *, ${sizeOf('data')} + ${sizeOf('previous')} as size from (${events}) as given) as sized) s) e
