@@ -13963,7 +13963,8 @@ begin
     when 'customer' then
       select array_agg(distinct n.id) into all_ids
       from (select unnest(ids) as id union all
-            select q.subject_id from sync.quality_findings q where q.other_id = any (ids::uuid[]) and q.subject = 'customer') n;
+            (select q.subject_id from sync.quality_findings q
+            where q.other_id = any (ids::uuid[]) and q.subject = 'customer' limit 100)) n;
       -- A repair may have written activities in this transaction, whose rows are otherwise written at its end.
       set constraints crm.note_activity, crm.note_changed_activity immediate;
       set constraints crm.note_activity, crm.note_changed_activity deferred;
@@ -15452,82 +15453,90 @@ BEGIN ATOMIC
             FROM platform.customer_emails a
            WHERE ((a.customer_id = ANY (find_in_customers.ids)) AND (a.email_key !~~ '%@unknown.invalid'::text))
          ), by_address AS (
-          SELECT DISTINCT ON (p.id) p.id,
-             o.id AS other
-            FROM (((present p
-              JOIN addresses a ON ((a.customer_id = p.id)))
-              CROSS JOIN LATERAL ( SELECT s_1.customer_id
-                    FROM platform.customer_emails s_1
-                   WHERE ((s_1.email_key = sync.mailbox(a.email_key)) AND sync.is_variant(a.email_key))
-                 UNION
-                 ( SELECT v.customer_id
-                    FROM platform.customer_emails v
-                   WHERE ((sync.mailbox(v.email_key) = sync.mailbox(a.email_key)) AND sync.is_variant(v.email_key))
-                  LIMIT 50)) s)
-              CROSS JOIN LATERAL ( SELECT q.id,
-                     q.email,
-                     q.email_key,
-                     q.name,
-                     q.phone,
-                     q.phone_key,
-                     q.phone_extension,
-                     q.company_id,
-                     q.version,
-                     q.created_at,
-                     q.updated_at,
-                     q.created_by_app,
-                     q.crm_id,
-                     q.account_tier,
-                     q.account_manager_id,
-                     q.support_id,
-                     q.preferred_language,
-                     q.timezone,
-                     q.merged_into,
-                     q.erased_at
-                    FROM platform.customers q
-                   WHERE (q.id = s.customer_id)
-                  OFFSET 0) o)
-           WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
-           ORDER BY p.id, o.id
+          SELECT p.id,
+             f_1.other
+            FROM (present p
+              CROSS JOIN LATERAL ( SELECT k.id AS other
+                    FROM ( SELECT DISTINCT o.id
+                            FROM ((addresses a
+                              CROSS JOIN LATERAL ( SELECT s_1.customer_id
+                                    FROM platform.customer_emails s_1
+                                   WHERE ((s_1.email_key = sync.mailbox(a.email_key)) AND sync.is_variant(a.email_key))
+                                 UNION
+                                 ( SELECT v.customer_id
+                                    FROM platform.customer_emails v
+                                   WHERE ((sync.mailbox(v.email_key) = sync.mailbox(a.email_key)) AND sync.is_variant(v.email_key))
+                                  LIMIT 50)) s)
+                              CROSS JOIN LATERAL ( SELECT q.id,
+                                     q.email,
+                                     q.email_key,
+                                     q.name,
+                                     q.phone,
+                                     q.phone_key,
+                                     q.phone_extension,
+                                     q.company_id,
+                                     q.version,
+                                     q.created_at,
+                                     q.updated_at,
+                                     q.created_by_app,
+                                     q.crm_id,
+                                     q.account_tier,
+                                     q.account_manager_id,
+                                     q.support_id,
+                                     q.preferred_language,
+                                     q.timezone,
+                                     q.merged_into,
+                                     q.erased_at
+                                    FROM platform.customers q
+                                   WHERE (q.id = s.customer_id)
+                                  OFFSET 0) o)
+                           WHERE ((a.customer_id = p.id) AND (o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))
+                           ORDER BY o.id) k
+                   WHERE (NOT sync.are_different(p.id, k.id))
+                  LIMIT 1) f_1)
          ), by_phone AS (
-          SELECT DISTINCT ON (p.id) p.id,
-             o.id AS other
-            FROM (((present p
-              JOIN platform.customer_phones n ON ((n.customer_id = p.id)))
-              CROSS JOIN LATERAL (( SELECT q.id
-                    FROM platform.customers q
-                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)))
-                  LIMIT 50)
-                 UNION
-                 ( SELECT q.customer_id
-                    FROM platform.customer_phones q
-                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (NOT q.is_primary))
-                  LIMIT 50)) s)
-              CROSS JOIN LATERAL ( SELECT q.id,
-                     q.email,
-                     q.email_key,
-                     q.name,
-                     q.phone,
-                     q.phone_key,
-                     q.phone_extension,
-                     q.company_id,
-                     q.version,
-                     q.created_at,
-                     q.updated_at,
-                     q.created_by_app,
-                     q.crm_id,
-                     q.account_tier,
-                     q.account_manager_id,
-                     q.support_id,
-                     q.preferred_language,
-                     q.timezone,
-                     q.merged_into,
-                     q.erased_at
-                    FROM platform.customers q
-                   WHERE (q.id = s.id)
-                  OFFSET 0) o)
-           WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
-           ORDER BY p.id, o.id
+          SELECT p.id,
+             f_1.other
+            FROM (present p
+              CROSS JOIN LATERAL ( SELECT k.id AS other
+                    FROM ( SELECT DISTINCT o.id
+                            FROM ((platform.customer_phones n
+                              CROSS JOIN LATERAL (( SELECT q.id
+                                    FROM platform.customers q
+                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)))
+                                  LIMIT 50)
+                                 UNION
+                                 ( SELECT q.customer_id
+                                    FROM platform.customer_phones q
+                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (NOT q.is_primary))
+                                  LIMIT 50)) s)
+                              CROSS JOIN LATERAL ( SELECT q.id,
+                                     q.email,
+                                     q.email_key,
+                                     q.name,
+                                     q.phone,
+                                     q.phone_key,
+                                     q.phone_extension,
+                                     q.company_id,
+                                     q.version,
+                                     q.created_at,
+                                     q.updated_at,
+                                     q.created_by_app,
+                                     q.crm_id,
+                                     q.account_tier,
+                                     q.account_manager_id,
+                                     q.support_id,
+                                     q.preferred_language,
+                                     q.timezone,
+                                     q.merged_into,
+                                     q.erased_at
+                                    FROM platform.customers q
+                                   WHERE (q.id = s.id)
+                                  OFFSET 0) o)
+                           WHERE ((n.customer_id = p.id) AND (o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))
+                           ORDER BY o.id) k
+                   WHERE (NOT sync.are_different(p.id, k.id))
+                  LIMIT 1) f_1)
          ), by_person AS (
           SELECT DISTINCT ON (p.id) p.id,
              s.id AS other,

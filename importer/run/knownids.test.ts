@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type AnswerPair, answerPair } from './answers.ts';
+import { answerPair } from './answers.ts';
 import { applyImport } from './apply.ts';
 import { replanImport } from './replan.ts';
 import { person, planRows, readAll } from './testing.run.ts';
@@ -53,7 +53,8 @@ async function importRows(rows: Parameters<typeof planRows>[1], source: string):
   await applyImport(sync, run);
   return run;
 }
-const plan = (rows: Parameters<typeof planRows>[1], source: string) => planRows(sync, [...rows, ...crowd()], { source });
+const plan = (rows: Parameters<typeof planRows>[1], source: string) =>
+  planRows(sync, [...rows, ...crowd()], { source });
 
 const customerOf = async (email: string) =>
   (
@@ -90,10 +91,7 @@ describe('a line that its id knows', () => {
   test('keeps nothing of the lines of that other customer, and they nothing of it', async () => {
     const { source, name, phone, own, others, ownId, othersId, known } = await addTwins();
     const { run } = await plan(
-      [
-        person(2, { ...known, timezone: 'Europe/Rome' }),
-        person(3, { email: others, name, phone, language: 'it' }),
-      ],
+      [person(2, { ...known, timezone: 'Europe/Rome' }), person(3, { email: others, name, phone, language: 'it' })],
       source,
     );
     expect(await outcomesOf(run)).toEqual([
@@ -244,10 +242,10 @@ describe('a line that its id knows', () => {
     ['same', 'is of whom a person has given it to'],
     ['different', 'stays its customer’s if a person has said that it is not the other one'],
     ['later', 'stays its customer’s if a person will say later who it is'],
-  ] as const)('and the answer “%s”: %s', async (answer) => {
+  ] as const)('and the answer “%s”: %s', async (answer, _says) => {
     const { source, ownId, othersId, known } = await addTwins();
     const { run } = await plan([person(2, { ...known, timezone: 'Europe/Rome' })], source);
-    await answerPair(sync, run, { n: 1, customer: othersId } as AnswerPair, answer);
+    await answerPair(sync, run, { n: 1, customer: othersId }, answer);
     await replanImport(sync, run);
     expect(await outcomesOf(run)).toEqual([['updated', null, answer === 'same' ? othersId : ownId]]);
   });
