@@ -656,6 +656,15 @@ test('duplicates are decided by keyboard, the next pair is there before the answ
     (await stack.call('GET', `${stack.console}/api/subscriptions`, { as: 'maya' })).body.subscriptions.find(
       ({ name }: { name: string }) => name === 'sync.duplicates',
     )?.behind_positions;
+  const isNumbered = `do $$ begin if sync.outbox_age() is not null then raise exception 'events wait for their number'; end if; end $$`;
+  await expect
+    .poll(() =>
+      stack.asOwner(isNumbered).then(
+        () => true,
+        () => false,
+      ),
+    )
+    .toBe(true);
   await expect.poll(behind).toBe(0);
   const decided = await stack.call('GET', `${stack.console}/api/duplicates/decisions`, { as: 'maya' });
   const before: number = decided.body.acts.length;
