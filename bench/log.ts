@@ -146,7 +146,7 @@ async function measure(server: LocalServer): Promise<void> {
       const { first, all } = await replayOne(db, sync, size, round);
       note('replay of one customer: the first event handled', size, first);
       note(`… and all ${eventsPerCustomer}`, size, all);
-      note('every check of health, made anew', size, await evaluate(on[size].superuser, sync));
+      note('all checks of health, evaluated once', size, await evaluate(on[size].superuser, sync));
       for (const [what, ms] of await searchLog(sync, size, round)) note(what, size, ms);
     }
   console.log(
