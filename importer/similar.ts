@@ -70,11 +70,14 @@ export async function findSimilar(
     return { others: [...others], cutOff: [...cutOff] };
   });
   const known = await readKnown(on, [...new Set(found.flatMap(({ others }) => others))]);
-  const rowOf = new Map([...known.keys()].map((id, at) => [id, sought.length + at]));
-  const compare = comparePersons(model, [
-    ...sought.map(({ person }) => person),
-    ...[...known.values()].map(({ person }) => person),
-  ]);
+  // Most share their keys with nobody, and are not compared.
+  const compared = sought.filter((_, at) => (found[at]?.others.length ?? 0) > 0);
+  const persons = [...compared, ...known.values()];
+  const rowOf = new Map(persons.map((each, row) => [each, row]));
+  const compare = comparePersons(
+    model,
+    persons.map(({ person }) => person),
+  );
   return found.map(({ others, cutOff }, at) => ({
     keys: (keys[at] as BlockKey[]).map(({ key }) => key),
     cutOff,
@@ -82,7 +85,7 @@ export async function findSimilar(
       .flatMap((id) => {
         const other = known.get(id);
         if (!other) return [];
-        const { score, reasons } = compare(at, rowOf.get(id) as number);
+        const { score, reasons } = compare(rowOf.get(sought[at] as Sought) as number, rowOf.get(other) as number);
         return score < likelyMin ? [] : [{ id, name: other.name, email: other.email, score, reasons }];
       })
       .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)),
