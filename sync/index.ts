@@ -9,7 +9,7 @@ import { detectionName, startDetection } from './duplicates/detection.ts';
 import { queueImports } from './duplicates/fromimports.ts';
 import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
-import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
+import { checkSyncDatabase, readSyncSettings, requireMigrations, WorkerTooOld } from './settings.ts';
 import { readWebhookNetworks, requireWebhookUrl } from './webhooks/networks.ts';
 import { startWebhooks } from './webhooks/webhooks.ts';
 import { startBulk } from './worker/bulk.ts';
@@ -267,7 +267,7 @@ export async function startSync({
     return closing;
   }
   const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
-  void untilTooOld(settings, checkMs, closed.signal).then(async (reason) => {
+  void untilTooOld(connection, checkMs, closed.signal).then(async (reason) => {
     if (!reason) return;
     log.error({ err: reason }, 'refused: this worker numbers no more events');
     await close();
@@ -276,9 +276,12 @@ export async function startSync({
   return { refused, close };
 }
 
-/** Looks again and again, as the apps do at /readyz. A database out of reach is left to the sequencer, which reports it. */
+/**
+ * Looks again and again, as the apps do at /readyz, on a connection that is there. What the login may do was checked at the start; a database out of
+ * reach is left to the sequencer, which reports it.
+ */
 async function untilTooOld(
-  settings: Parameters<typeof checkSyncDatabase>[0],
+  connection: Parameters<typeof requireMigrations>[0],
   everyMs: number,
   signal: AbortSignal,
 ): Promise<WorkerTooOld | undefined> {
@@ -286,7 +289,7 @@ async function untilTooOld(
     await sleep(everyMs, undefined, { signal }).catch(() => {});
     if (signal.aborted) return undefined;
     try {
-      await checkSyncDatabase(settings);
+      await requireMigrations(connection);
     } catch (error) {
       if (error instanceof WorkerTooOld) return error;
     }

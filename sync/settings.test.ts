@@ -138,6 +138,22 @@ test('a worker that runs notices such a migration, gives up the leadership and s
   await worker.close();
 });
 
+test('a worker that runs looks for such a migration on one connection that it keeps', async () => {
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: database.url('sync_app') }, checkMs: 20 });
+  const superuser = await database.connect('postgres');
+  const looks = new Map<string, number>();
+  await until(async () => {
+    const { rows } = await superuser.query<{ pid: number; at: string }>(
+      `select pid, query_start::text as at from pg_stat_activity
+       where datname = current_database() and usename = 'sync_app' and query like '%breaks_apps_below%'`,
+    );
+    for (const { pid, at } of rows) looks.set(at, pid);
+    return looks.size >= 4;
+  });
+  expect(new Set(looks.values()).size).toBe(1);
+  await worker.close();
+});
+
 test('behind a pooler the worker connects to the address past it', async () => {
   const worker = await startSync({
     variables: {

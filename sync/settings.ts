@@ -1,6 +1,7 @@
 import { type Listening, readPlace } from '@aether/http';
 import {
   ConfigurationError,
+  type Connection,
   openConnection,
   PlatformError,
   readSettings,
@@ -77,7 +78,7 @@ export class WorkerTooOld extends ConfigurationError {}
 /** A setting that the check makes on its connection, to see whether it is still there at the next statement. */
 const searchPath = 'sync,platform';
 
-async function check(connection: ReturnType<typeof openConnection>, role: string | undefined): Promise<void> {
+async function check(connection: Connection, role: string | undefined): Promise<void> {
   const [server] = await connection.query<{
     login: string;
     role_exists: boolean;
@@ -111,6 +112,15 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
     throw new ConfigurationError(
       `The login ${server.login} is not the sync worker's${app ? `, but that of ${app}` : ''}: correct PLATFORM_DB_URL or DB_USER.`,
     );
+  await requireMigrations(connection);
+}
+
+/**
+ * Refuses a database that lacks a migration, or has one that breaks this version. It takes one statement, for whoever looks again and again.
+ *
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export async function requireMigrations(connection: Pick<Connection, 'query'>): Promise<void> {
   const { newest, breaking } = await readMigrations(connection);
   if (newest < requiredMigration)
     throw new ConfigurationError(
@@ -124,7 +134,7 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
 }
 
 /** The app to which the login belongs; undefined when the login may not even ask. */
-async function readApp(connection: ReturnType<typeof openConnection>): Promise<string | undefined> {
+async function readApp(connection: Connection): Promise<string | undefined> {
   try {
     const [row] = await connection.query<{ app: string }>('select platform.current_app() as app', [], {
       timeoutMs: checkTimeoutMs,
@@ -138,7 +148,7 @@ async function readApp(connection: ReturnType<typeof openConnection>): Promise<s
 
 /** The newest migration, and one that this version is too old for. */
 async function readMigrations(
-  connection: ReturnType<typeof openConnection>,
+  connection: Pick<Connection, 'query'>,
 ): Promise<{ newest: number; breaking: { number: number; name: string; below: number } | null }> {
   const [row] = await connection.query<{
     newest: number;
