@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { bootstrap } from './bootstrap.ts';
+import { bootstrap, compileNothing } from './bootstrap.ts';
 import type { LocalServer } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
 import { type Login, loginNames, logins } from './rights/logins.ts';
@@ -155,6 +155,27 @@ describe('bootstrap on a server in use', () => {
         await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' });
       }
     });
+  });
+
+  // The server of the tests compiles nothing anyway: what counts is where the setting comes from.
+  test.each(loginNames)('of %s the server compiles no statement', async (login) => {
+    const read = `select setting, source from pg_settings where name = 'jit'`;
+    expect(await oneRow(at(urls[login] as string, prepared), read)).toEqual({ setting: 'off', source: 'user' });
+  });
+
+  test('a server that does not know that setting is left as it is', async () => {
+    await ask(adminUrl, async (admin) => {
+      const asked: string[] = [];
+      const query = (text: string) => {
+        asked.push(text);
+        return admin.query(text.replaceAll('jit', 'unknown_to_this_server'));
+      };
+      await compileNothing({ query } as never, 'observer_app');
+      expect(asked.join()).toContain('jit');
+    });
+    expect((await observe(superuserUrl, prepared)).roles.map(({ settings }) => settings).join()).not.toContain(
+      'unknown',
+    );
   });
 
   test('lets each app find its own schema first', async () => {

@@ -45,6 +45,11 @@ test('a third app reads the customers of the others and creates its own, in its 
   await expect(sql.query(forged)).rejects.toMatchObject({ code: '42501' });
 });
 
+test('of a third app’s login the server compiles no statement, as of no login of the house', async () => {
+  const { rows } = await sql.query(`select setting, source from pg_settings where name = 'jit'`);
+  expect(rows).toEqual([{ setting: 'off', source: 'user' }]);
+});
+
 test('a third app writes no field that another app owns', async () => {
   const { id } = await billing.createCustomer({ name: 'Cay', email: 'cay@example.com' });
   await expect(billing.updateCustomer(id, { account_tier: 'gold' })).rejects.toMatchObject({ code: 'field-not-owned' });

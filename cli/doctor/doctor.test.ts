@@ -32,7 +32,6 @@ beforeAll(async () => {
       scram_iterations: '1',
       shared_buffers: '32MB',
       shared_preload_libraries: 'plpgsql,pg_trgm',
-      jit: 'off',
     },
   });
   const open = async (url: string) => {
@@ -204,6 +203,16 @@ describe('a login', () => {
       expect.stringMatching(/^warning settings support_app: its search_path is "\$user", public/),
       expect.stringMatching(/^warning settings support_app: has no limit of lock_timeout/),
     ]);
+  });
+
+  test('whose statements a server may compile is said to be so', async () => {
+    expect(
+      await whileBroken(
+        'alter role support_app reset jit; alter role sync_app reset jit',
+        `alter role support_app set jit = 'off'; alter role sync_app set jit = 'off'`,
+        { by: admin, given: only('support_app', 'sync_app', 'console_app') },
+      ),
+    ).toEqual([expect.stringMatching(/^warning settings support_app,sync_app: has its statements compiled/)]);
   });
 });
 

@@ -90,11 +90,12 @@ export async function examineLogin(
     return undefined;
   });
   found.push(say(...poolerOf(login, lending)));
-  const { rows } = await client.query<{ login: string; migrated: boolean; path: string; unlimited: string[] }>(
+  const { rows } = await client.query<{ login: string; migrated: boolean; path: string; unlimited: string[]; compiles: boolean }>(
     `select session_user::text as login,
        exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform')
          and proname = 'current_app') as migrated,
        pg_catalog.current_setting('search_path') as path,
+       coalesce(pg_catalog.current_setting('jit', true) = 'on', false) as compiles,
        array(select name from unnest($1::text[]) name where pg_catalog.current_setting(name) = '0') as unlimited`,
     [limitsOfApps],
   );
@@ -114,7 +115,7 @@ export async function examineLogin(
         : say('login', 'wrong', `is the app ${app}, not ${appOf[login]}`, 'correct platform.apps'),
     );
   } else found.push(say('login', 'ok', 'connects'));
-  if (apps.includes(login)) found.push(...settingsOf(login, say, me));
+  found.push(...settingsOf(login, say, me));
   return { found, lending };
 }
 
@@ -197,10 +198,23 @@ async function examineRights(
     : [say('rights', 'ok', 'has its role, and every privilege of database/privileges.txt')];
 }
 
-function settingsOf(login: Login, say: Say, { path, unlimited }: { path: string; unlimited: string[] }): Finding[] {
-  const schema = schemaOf[login];
+function settingsOf(
+  login: Login,
+  say: Say,
+  { path, unlimited, compiles }: { path: string; unlimited: string[]; compiles: boolean },
+): Finding[] {
   const found: Finding[] = [];
-  if (path.split(',')[0]?.trim() !== schema)
+  if (compiles)
+    found.push(
+      say(
+        'settings',
+        'warning',
+        'has its statements compiled where the server can (jit = on): a short one with a large estimate takes a tenth of a second longer',
+        repeatBootstrap,
+      ),
+    );
+  if (!apps.includes(login)) return found;
+  if (path.split(',')[0]?.trim() !== schemaOf[login])
     found.push(
       say('settings', 'warning', `its search_path is ${path}, and behind a pooler that counts`, repeatBootstrap),
     );
