@@ -37,6 +37,8 @@ const lanesMax = 4;
 /** A step ends in time for its transaction; what is left is delivered by the next one. */
 const stepMs = 12_000;
 const triesMax = 5;
+/** More than a step has, so that one poisonous event does not make another one begin again. */
+const triesKept = 1_000;
 const waitFirstMs = 1_000;
 const waitMaxMs = 600_000;
 
@@ -99,7 +101,7 @@ export function deliverTo(
   },
 ): (events: AppEvent[], context: { tx: Transaction }) => Promise<void> {
   const done = new Set<string>();
-  const tries = new Map<string, number>();
+  const tries = countTries();
   let failures = 0;
   const nameOf = ({ position, isReplay }: AppEvent) => `${position}${isReplay ? ' again' : ''}`;
 
@@ -121,7 +123,7 @@ export function deliverTo(
     });
     if (posted.kind !== 'taken') return fail(event, posted);
     failures = 0;
-    tries.delete(nameOf(event));
+    tries.forget(nameOf(event));
     done.add(nameOf(event));
     // What could not be written down is written with the next one.
     await notes.delivered(hook).catch(onError);
@@ -139,11 +141,7 @@ export function deliverTo(
       giveUp(why);
       throw new TargetUnavailable('The webhook is given up.', { retryAfterMs: waitMaxMs });
     }
-    if (posted.kind === 'refused') {
-      const tried = (tries.get(nameOf(event)) ?? 0) + 1;
-      tries.set(nameOf(event), tried);
-      if (tried > triesMax) throw new DeliveryRefused(posted.code);
-    }
+    if (posted.kind === 'refused' && tries.add(nameOf(event)) > triesMax) throw new DeliveryRefused(posted.code);
     failures += 1;
     const retryAfterMs = (posted.kind === 'unreachable' && posted.waitMs) || retryDelayMs(failures, firstMs, waitMaxMs);
     throw new TargetUnavailable(`The receiver does not take it (${posted.code}).`, { retryAfterMs });
@@ -168,6 +166,25 @@ export function deliverTo(
     await Promise.all(Array.from({ length: lanesMax }, work));
     if (failure !== undefined) throw failure;
     tx.afterCommit(() => done.clear());
+  };
+}
+
+/**
+ * Counts how often something was tried, of so many things, the latest. An event that is parked keeps its count, so that its next try holds nobody up;
+ * one that somebody skips, or another process delivers, would stay for ever.
+ */
+export function countTries(most = triesKept) {
+  const counts = new Map<string, number>();
+  return {
+    /** @returns how often it was tried, with this time */
+    add(name: string): number {
+      const tried = (counts.get(name) ?? 0) + 1;
+      counts.delete(name); // the latest comes last
+      counts.set(name, tried);
+      if (counts.size > most) counts.delete(counts.keys().next().value as string);
+      return tried;
+    },
+    forget: (name: string) => void counts.delete(name),
   };
 }
 

@@ -24,7 +24,7 @@ import {
   testWebhook,
 } from '../operations/webhooks.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
-import { toLanes } from './delivering.ts';
+import { countTries, toLanes } from './delivering.ts';
 import { isOpenAddress, readWebhookNetworks, requireWebhookUrl } from './networks.ts';
 import { openPoster } from './posting.ts';
 import { startWebhooks } from './webhooks.ts';
@@ -61,6 +61,24 @@ async function startReceiver() {
   state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
   return state;
 }
+
+describe('tries', () => {
+  test('are counted of the latest events alone, so that what is refused for ever takes no more memory', () => {
+    const tries = countTries(3);
+    for (const name of ['old', 'a', 'b']) tries.add(name);
+    expect(tries.add('old')).toBe(2); // now it is the latest
+    tries.add('c'); // of four, a goes
+    expect(['old', 'b', 'c'].map(tries.add)).toEqual([3, 2, 2]);
+    expect(tries.add('a')).toBe(1);
+  });
+
+  test('of what was taken are forgotten', () => {
+    const tries = countTries(3);
+    tries.add('a');
+    tries.forget('a');
+    expect(tries.add('a')).toBe(1);
+  });
+});
 
 describe('an address', () => {
   test.each([
