@@ -186,19 +186,23 @@ const sizeOf = (part: string) =>
   `case when pg_column_compression(${part}) is null then pg_column_size(${part}) else octet_length(${part}::text) end`;
 
 /**
- * The first of some events, until they fill a page: always one. A count is known to grow, so PostgreSQL stops at the first event that does not fit.
- * By the sum alone it would measure all that follow too: of a thousand that are compressed that takes seconds.
+ * The first of some events, until they fill a page: always one; each with its `size` and `bytes`, what the page holds up to it. A count is known to grow,
+ * so PostgreSQL stops at the first event that does not fit. By the sum alone it would measure all that follow too: of a thousand that are compressed that
+ * takes seconds.
  *
  * @param events a query of rows of sync.events, in their order
  */
-export const pageOf = (events: string): string => `
-  select ${valueColumns} from (
+export const fillPage = (events: string): string => `
+  select * from (
     select *,
       count(*) filter (where s.bytes - s.size >= ${pageBytesMax}) over (order by position rows unbounded preceding) as beyond
     from (
       select *, sum(size) over (order by position rows unbounded preceding) as bytes
-      from (select *, ${sizeOf('data')} + ${sizeOf('previous')} as size from (${events}) as given) as sized) s) e
-  where e.beyond = 0`;
+      from (select *, ${sizeOf('data')} + ${sizeOf('previous')} as size from (${events}) as given) as sized) s) f
+  where f.beyond = 0`;
+
+/** The same, with the columns of events as values. */
+export const pageOf = (events: string): string => `select ${valueColumns} from (${fillPage(events)}) e`;
 
 /** Whether the page ended because it was full: then the query has more events. */
 export const isFilled = (page: EventValues[]): boolean => bytesOf(page) >= pageBytesMax;

@@ -6,7 +6,7 @@ export { readCertificate } from './certificate.ts';
 export { Client, type ClientOptions, isLoginRefused, openClient } from './client.ts';
 export { closeWithinMs } from './connection.ts';
 export { timeColumns } from './eventrows.ts';
-export { type EventRow, eventColumns, toEvent } from './events.ts';
+export { type EventRow, eventColumns, fillPage, pageBytesMax, toEvent } from './events.ts';
 export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
 export { findHolds } from './holds.ts';
 export { type Lease, move, takeLease } from './lease.ts';

@@ -1,4 +1,4 @@
-import { type AppEvent, type EventRow, eventColumns } from './events.ts';
+import { type AppEvent, type EventRow, eventColumns, fillPage } from './events.ts';
 import type { FailureCause } from './failurecause.ts';
 import type { LeasedShares } from './lease.ts';
 import type { Queryable, Statement } from './query.ts';
@@ -22,11 +22,13 @@ const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
 // Named, so that the server keeps their plans: with many partitions of the log, planning takes longer than the rest.
 const readDue: Statement = {
   name: 'parked-due',
-  text: `select ${parkedColumns}, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
+  text: `select ${eventColumns}, e.attempts, e.is_replay, e.is_behind from (${fillPage(
+    `select e.*, p.attempts, p.is_replay, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
      from sync.parked p join sync.events e on e.position = p.position
      where p.subscription = $1 and p.state = 'retrying' and p.attempt_at <= clock_timestamp()
        and sync.share_of(p.key, p.customer, $3, $4) = any ($5::integer[])
      order by p.position limit $2`,
+  )}) e order by e.position`,
 };
 const readNext: Statement = {
   name: 'parked-next',
@@ -51,7 +53,7 @@ const lockOthers: Statement = {
 };
 const takeAway: Statement = { name: 'parked-unpark', text: 'select sync.unpark($1, $2)' };
 
-/** The events that are due. `is_behind`: another event has come to precede it, as when two customers were merged. */
+/** The first of the events that are due, no more than a page holds. `is_behind`: another event has come to precede it, as when two customers were merged. */
 export async function takeDue(
   on: Queryable,
   holder: Holder,

@@ -1,3 +1,4 @@
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { openConnection, readSettings } from '@aether/platform/log';
 import { evaluateHealth, skip, startSync } from '@aether/sync';
 import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
@@ -13,7 +14,7 @@ import { openTestBus, type TestBus } from '../testing.ts';
 import { readTopology } from '../topology.ts';
 import { laneOf, lanesDefault, toBusEvent } from '../wire.ts';
 import { type Relay, startRelay } from './relay.ts';
-import { openRelayLog, relayName } from './relaylog.ts';
+import { openRelayLog, relayName, type Sent } from './relaylog.ts';
 
 let platform: TestPlatform;
 let bus: TestBus;
@@ -180,6 +181,62 @@ test('of two relays one sends; the other takes over when the first stops, at the
   await until(() => relay.report() !== undefined);
   await settled();
   expect((await take(customer.id, 2)).map(({ event }) => event.data.name)).toEqual(['Two', 'Two B']);
+});
+
+test('events are counted by what they hold in memory, not by what the disk keeps of a repetitive one, also those that were parked', async () => {
+  await settled();
+  await relay.stop();
+  const { rows } = await platform.superuser.query<{ from: number }>(
+    `with put as (insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, data)
+       select 'customer.updated', 'large ' || n, null, 'large', n, 'platform', 'foundation', 'foundation_app',
+         jsonb_build_object('n', n, 'notes', repeat('again ', 10000))
+       from generate_series(1, 150) n)
+     select position::integer as from from sync.subscriptions where name = $1`,
+    [relayName],
+  );
+  await until(async () => {
+    const { rows: logged } = await platform.sync.query('select sync.head() as head');
+    return Number(logged[0].head) === Number(rows[0]?.from) + 150;
+  });
+  const connection = openConnection('sync', {
+    ...readSettings({ PLATFORM_DB_URL: platform.database.url('sync_app') }),
+    poolMax: 1,
+    searchPath: 'sync,platform',
+  });
+  const log = openRelayLog(connection, { holder: 'alone', audiences: ['platform'] });
+  const charactersOf = (events: { data: object }[]) =>
+    events.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0);
+  const seen: Record<'log' | 'parked', unknown[]> = { log: [], parked: [] };
+  let sent: Sent | undefined;
+  const drain = async () => {
+    // Parked events and those of the log take turns, so that one empty turn is no end.
+    for (let empty = 0; empty < 2; ) {
+      requireUnderWay();
+      const turn = await log.turn(sent);
+      sent = undefined;
+      if (turn.role !== 'relays') throw new Error(`It ${turn.role}.`);
+      empty = turn.work ? 0 : empty + 1;
+      if (!turn.work) continue;
+      const { of, events } = turn.work;
+      expect(charactersOf(events)).toBeLessThan(4_100_000);
+      seen[of].push(...events.map(({ data }) => data.n));
+      sent = { work: turn.work, settled: events.length, tooLarge: [], waiting: [] };
+    }
+  };
+  await drain();
+  const all = Array.from({ length: 150 }, (_, index) => index + 1);
+  expect(seen.log).toEqual(all);
+  await platform.superuser.query(
+    `insert into sync.parked (subscription, position, key, customer, state, attempts, attempt_at)
+     select $1, e.position, e.key, e.customer, 'retrying', 1, clock_timestamp() from sync.events e where e.position > $2`,
+    [relayName, rows[0]?.from],
+  );
+  await drain();
+  expect(seen.parked).toEqual(all);
+  await log.release();
+  await connection.close(500);
+  relay = startOne();
+  await until(() => relay.report() !== undefined);
 });
 
 describe('a replay', () => {

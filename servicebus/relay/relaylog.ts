@@ -5,9 +5,11 @@ import {
   collectAttempts,
   type EventRow,
   eventColumns,
+  fillPage,
   findHolds,
   type Lease,
   move,
+  pageBytesMax,
   parkBehind,
   parkFailed,
   type Statement,
@@ -84,7 +86,6 @@ export type RelayLog = {
 /** How many positions are looked at in a turn. */
 const positionsMax = 2_000;
 const eventsMax = 1_000;
-const bytesMax = 4_000_000;
 /** Another worker takes over as soon after the death of this one. A turn renews the lease, and so does the relay while it sends or rests. */
 export const leaseMs = 3_000;
 
@@ -104,13 +105,11 @@ const restNow: Statement = {
   text: 'update sync.relay set rests_since = clock_timestamp()',
 };
 
-/** The next events of these audiences, with what they hold up to each: no more than fits into a turn. */
-const pageOf = (after: string, audiences: string): string => `
-      select * from (
-        select g.*, sum(pg_column_size(g.data) + pg_column_size(g.previous)) over (order by g.position rows unbounded preceding) as bytes
-        from (
-          select * from sync.read_events(${after}, ${after} + ${positionsMax}, most => ${eventsMax}, of_audiences => ${audiences})) g) b
-      where b.bytes - pg_column_size(b.data) - pg_column_size(b.previous) < ${bytesMax}`;
+/** The next events of these audiences: no more than fits into a turn. */
+const pageOf = (after: string, audiences: string): string =>
+  fillPage(
+    `select * from sync.read_events(${after}, ${after} + ${positionsMax}, most => ${eventsMax}, of_audiences => ${audiences})`,
+  );
 
 const readLog: Statement = {
   name: 'relay-read',
@@ -187,7 +186,7 @@ export function joinSent(first: Sent | undefined, { work, ...second }: Sent): Se
 function toPage(rows: ReadRow[], replayUntil: number, from: number): Omit<Found, 'of'> | undefined {
   const head = rows[0]?.head ?? from;
   const events = rows.filter((row) => row.position !== null).map((row) => toRelayEvent(row, replayUntil));
-  const isWhole = events.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
+  const isWhole = events.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < pageBytesMax;
   const until = isWhole ? Math.max(from, Math.min(head, from + positionsMax)) : (events.at(-1) as RelayEvent).position;
   return until <= from ? undefined : { events, from, until, hasMore: until < head };
 }
