@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { isUnderWay, ofEachTest, until } from './testing.scope.ts';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { isUnderWay, ofEachTest, scopeOf, until } from './testing.scope.ts';
 
 let next = 0;
 const own = ofEachTest(() => ({ number: ++next, said: [] as string[] }));
@@ -25,4 +25,17 @@ test('the one after it has its own, and the former one ends', async () => {
   expect(await ended.promise).toMatchObject([refused, refused]);
   expect(own()).toEqual({ number: 2, said: [] });
   expect(own().said).toBe(said);
+});
+
+const found: Record<string, unknown> = {};
+beforeAll(async () => {
+  found.file = scopeOf();
+  found.refused = await (async () => own())().catch((error) => error.message);
+});
+beforeEach(() => {
+  found.test = scopeOf();
+});
+
+test('a hook of the file ends with the file, and has nothing that is a test’s own', () => {
+  expect(found).toEqual({ file: 'file', test: 'test', refused: expect.stringMatching(/^Only a test/) });
 });

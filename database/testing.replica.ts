@@ -6,6 +6,7 @@ import pg from 'pg';
 import { type EmbeddedServer, startEmbedded } from './embedded/embedded.ts';
 import type { LocalServer } from './embedded/local.ts';
 import { newTestPort } from './testing.port.ts';
+import { requireUnderWay, until } from './testing.scope.ts';
 
 export type TestReplica = {
   server: EmbeddedServer;
@@ -66,18 +67,20 @@ export async function startReplica(
     askPrimary: (database, sql) =>
       asSuperuser(primary.server, async (client) => (await client.query(sql)).rows, database),
     async askReplica(database, sql) {
-      for (;;)
+      for (;;) {
+        requireUnderWay();
         try {
           return await asSuperuser(server, async (client) => (await client.query(sql)).rows, database);
         } catch (error) {
           if ((error as pg.DatabaseError).code !== '40001') throw error; // what it replays has cancelled the statement
         }
+      }
     },
     pause: () =>
       asSuperuser(server, async (superuser) => {
         await superuser.query('select pg_wal_replay_pause()');
         const isPaused = `select pg_get_wal_replay_pause_state() = 'paused' as is_paused`;
-        while (!(await superuser.query(isPaused)).rows[0]?.is_paused) await new Promise((next) => setTimeout(next, 5));
+        await until(async () => (await superuser.query(isPaused)).rows[0]?.is_paused);
       }),
     resume: () =>
       asSuperuser(server, async (superuser) => {
@@ -92,8 +95,7 @@ export async function startReplica(
       });
       await asSuperuser(server, async (superuser) => {
         const look = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as is_there';
-        while (!(await superuser.query(look, [at])).rows[0]?.is_there)
-          await new Promise((next) => setTimeout(next, 10));
+        await until(async () => (await superuser.query(look, [at])).rows[0]?.is_there);
       });
     },
     kill: () => server.stop('immediate'),

@@ -2,18 +2,18 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /*
- * Vitest does not stop a test that takes too long: it goes on beside the next one, and what both reach through their module is by then the
+ * Vitest stops no test and no hook that takes too long: it goes on beside the next one, and what both reach through their module is by then the
  * next one's. So a test knows that it is over, and has what is its own.
  */
 
-/** One run of a test with its hooks. */
-type Scope = { isOver: boolean };
+/** One run of a test with its hooks, or of a file, in which its own hooks are. */
+type Scope = { of: 'test' | 'file'; isOver: boolean };
 
 const scopes = new AsyncLocalStorage<Scope>();
 
-/** testing.endings.ts runs each test in one. */
-export async function inScope(run: () => Promise<void>): Promise<void> {
-  const scope: Scope = { isOver: false };
+/** testing.endings.ts runs each test in one, and each file: a hook that takes too long goes on as well. */
+export async function inScope(of: Scope['of'], run: () => Promise<void>): Promise<void> {
+  const scope: Scope = { of, isOver: false };
   try {
     await scopes.run(scope, run);
   } finally {
@@ -21,12 +21,15 @@ export async function inScope(run: () => Promise<void>): Promise<void> {
   }
 }
 
+/** In what this is called; undefined outside of any. */
+export const scopeOf = (): Scope['of'] | undefined => scopes.getStore()?.of;
+
 /** For what goes on beside a test, as long as that lasts: nobody awaits it any more once the test has exceeded its time. */
 export const isUnderWay = (): boolean => !scopes.getStore()?.isOver;
 
 /** For whatever waits: ends a test that has exceeded its time. @throws once the test is over that it is called in */
 export function requireUnderWay(): void {
-  if (!isUnderWay()) throw new Error('This test is over: it took longer than it may.');
+  if (!isUnderWay()) throw new Error('This test is over, or this file: it took longer than it may.');
 }
 
 /**
@@ -51,7 +54,7 @@ export function ofEachTest<Own>(make: () => Own): () => Own {
   return () => {
     requireUnderWay();
     const scope = scopes.getStore();
-    if (!scope) throw new Error('Only a test and its hooks have something of their own.');
+    if (scope?.of !== 'test') throw new Error('Only a test and its hooks have something of their own.');
     const own = owns.get(scope) ?? make();
     owns.set(scope, own);
     return own;

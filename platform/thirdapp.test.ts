@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { setEvents } from '@aether/database';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { isUnderWay } from '@aether/database/testing.scope';
 import pg from 'pg';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
 import { typedQueries } from './kysely.ts';
@@ -338,7 +339,7 @@ describe('typed queries', () => {
     }).finally(() => {
       isOver = true;
     });
-    while (!isOver) {
+    while (isUnderWay() && !isOver) {
       await sync.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
       await Promise.race([running.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20))]);
     }

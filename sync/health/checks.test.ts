@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb, TargetUnavailable } from '@aether/platform';
 import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
@@ -40,6 +41,7 @@ async function startLook() {
   /** Looks until the check has this status. @throws with the status that it has instead */
   async function turned(slug: string, status: Status): Promise<Check> {
     for (const endsAt = performance.now() + turnsWithinMs; ; await wait(150)) {
+      requireUnderWay();
       const check = (await look()).get(slug);
       if (check?.status === status) return check;
       if (performance.now() > endsAt)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ofEachTest } from '@aether/database/testing.scope';
+import { ofEachTest, requireUnderWay } from '@aether/database/testing.scope';
 import {
   type AppEvent,
   type Customer,
@@ -112,12 +112,14 @@ const shareOf = async (key: string, shares = 2): Promise<number> =>
   (await platform.sync.query(`select sync.share_of($1, null, 'customer', $2) as share`, [key, shares])).rows[0].share;
 async function keyOf(share: number, shares = 2): Promise<string> {
   for (;;) {
+    requireUnderWay();
     const key = randomUUID();
     if ((await shareOf(key, shares)) === share) return key;
   }
 }
 async function customerOf(share: number): Promise<Customer> {
   for (;;) {
+    requireUnderWay();
     const customer = await platform.foundation.createCustomer({ email: `s${++unique}@example.com`, name: 'Shared' });
     if ((await shareOf(customer.id)) === share) return customer;
   }

@@ -1,4 +1,5 @@
 import { createTestDatabase } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { placeHold, releaseHold } from './holds.ts';
@@ -30,6 +31,7 @@ async function work(): Promise<Record<string, number>> {
   const removed: Record<string, number> = {};
   await superuser.query(`update platform.retention_rules set round_ended_at = null where round_ended_at is not null`);
   for (;;) {
+    requireUnderWay();
     const { rows } = await sync.query('select platform.apply_retention(1) as step');
     if (rows[0].step === null) return removed;
     const { kind, rows: done } = rows[0].step;

@@ -1,4 +1,5 @@
 import type { TestDatabase } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import type pg from 'pg';
 
 /** In every value of the person that testing.person.ts makes, whatever its table. */
@@ -16,6 +17,7 @@ export type TestPerson = {
 /** Numbers all events that wait. */
 export async function numberEvents(superuser: pg.Client): Promise<void> {
   for (;;) {
+    requireUnderWay();
     await superuser.query('begin; select from sync.sequencer for update');
     const { rows } = await superuser.query('select moved from sync.sequence(10000, 0)');
     await superuser.query('commit');

@@ -102,7 +102,7 @@ describe('a field of the organisation', () => {
       { from: 'beginning' },
     );
     await app.call('PATCH', `/api/companies/${company.id}`, { custom: { [field.key]: 'b' } });
-    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => seen.length > 0);
     expect(seen[0]).toMatchObject({
       key: company.id,
       field_id: field.id,
