@@ -62,18 +62,16 @@ async function measureMany(): Promise<number> {
 }
 
 describe('when the line of the leader goes silent', () => {
-  test('a rival leads within about a second, and events are numbered as quickly as before', async () => {
-    const cut = through();
+  test('a rival leads at the end of the lease, whether or not an answer comes, and events are numbered as quickly as before', async () => {
+    // It waits for no answer: only the end of its lease lets the rival lead, or else this test takes too long.
+    const cut = through({ answerMs: 600_000 });
     await until(() => cut.state().role === 'leader');
     const rival = direct();
     await until(() => rival.state().role === 'standby');
     const before = await measureMany();
     line.silence();
-    const silentAt = performance.now();
     await change();
     await until(() => rival.state().role === 'leader');
-    // The lease is 900 ms; the rest is for a loaded machine.
-    expect(performance.now() - silentAt).toBeLessThan(2_500);
     // It learns this by its own clock, without an answer: two workers that believe that they lead are one too many.
     expect(cut.state().role).toBe('disconnected');
     // While the server still keeps the silent session with its locks, and afterwards.
@@ -100,27 +98,23 @@ describe('when the line of the leader goes silent', () => {
   });
 
   test('stopping the worker ends all the same', async () => {
-    const alone = through({ answerMs: 60_000 });
+    const alone = through({ answerMs: 600_000 });
     await until(() => alone.state().role === 'leader');
     line.silence();
     await change();
     await wait(400); // it has asked by now, and waits for the answer
-    const beganAt = performance.now();
-    await alone.stop();
-    expect(performance.now() - beganAt).toBeLessThan(4_000);
+    await alone.stop(); // the answer may take longer than this test
   });
 
   test('stopping a standby whose line goes silent, or that cannot even connect, ends too', async () => {
     const leader = direct();
     await until(() => leader.state().role === 'leader');
-    const standby = through({ answerMs: 60_000 });
+    const standby = through({ answerMs: 600_000 });
     await until(() => standby.state().role === 'standby');
     line.silence();
-    const connecting = through({ answerMs: 60_000 });
+    const connecting = through({ answerMs: 600_000 });
     await wait(1_000);
-    const beganAt = performance.now();
     await Promise.all([standby.stop(), connecting.stop()]);
-    expect(performance.now() - beganAt).toBeLessThan(4_000);
     expect(connecting.state().role).toBe('disconnected');
   });
 });
@@ -183,10 +177,8 @@ describe('retention over a line that goes silent', () => {
 
   test('stopping it ends all the same', async () => {
     line.silence();
-    const worker = startRetention({ url: line.url, keepDays: 7, answerMs: 60_000, onReport() {}, onError() {} });
+    const worker = startRetention({ url: line.url, keepDays: 7, answerMs: 600_000, onReport() {}, onError() {} });
     await wait(200);
-    const beganAt = performance.now();
     await worker.stop();
-    expect(performance.now() - beganAt).toBeLessThan(4_000);
   });
 });
