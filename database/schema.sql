@@ -13489,12 +13489,7 @@ CREATE OR REPLACE FUNCTION sync.check_outbox()
 BEGIN ATOMIC
  WITH n AS MATERIALIZED (
           SELECT (COALESCE(EXTRACT(epoch FROM sync.outbox_age()), (0)::numeric))::double precision AS seconds,
-             ( SELECT count(*) AS count
-                    FROM ( SELECT
-                            FROM sync.outbox o
-                           WHERE (o.id > ( SELECT s.floor_id
-                                    FROM sync.sequencer s))
-                          LIMIT 10001) c) AS waiting
+             sync.count_waiting() AS waiting
          )
   SELECT 'outbox'::text,
      'outbox'::text,
@@ -13901,12 +13896,7 @@ CREATE OR REPLACE FUNCTION sync.check_sequencer()
 BEGIN ATOMIC
  WITH n AS MATERIALIZED (
           SELECT (COALESCE(EXTRACT(epoch FROM sync.outbox_age()), (0)::numeric))::double precision AS waiting_seconds,
-             ( SELECT count(*) AS count
-                    FROM ( SELECT
-                            FROM sync.outbox o
-                           WHERE (o.id > ( SELECT s.floor_id
-                                    FROM sync.sequencer s))
-                          LIMIT 10001) c) AS waiting,
+             sync.count_waiting() AS waiting,
              (sync.lease_left_ms() > (0)::double precision) AS is_led,
              ( SELECT s.leader
                     FROM sync.sequencer s) AS leader,
@@ -14468,6 +14458,14 @@ begin
 end $function$;
 grant execute on function sync.count_new_answers(of_run bigint) to console_role;
 grant execute on function sync.count_new_answers(of_run bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.count_waiting()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+RETURN (SELECT count(*) AS count FROM (SELECT FROM sync.outbox o WHERE (o.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY o.id LIMIT 10001) c);
 
 CREATE OR REPLACE FUNCTION sync.customer_file(of_customer uuid, events_max integer DEFAULT 5000)
  RETURNS jsonb

@@ -90,7 +90,13 @@ export async function examineLogin(
     return undefined;
   });
   found.push(say(...poolerOf(login, lending)));
-  const { rows } = await client.query<{ login: string; migrated: boolean; path: string; unlimited: string[]; compiles: boolean }>(
+  const { rows } = await client.query<{
+    login: string;
+    migrated: boolean;
+    path: string;
+    unlimited: string[];
+    compiles: boolean;
+  }>(
     `select session_user::text as login,
        exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform')
          and proname = 'current_app') as migrated,
