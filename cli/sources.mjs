@@ -1,10 +1,12 @@
 // What `npm start` loads before its script, so that our own sources take less memory: V8 keeps each for as long as the process runs.
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { getCompileCacheDir, registerHooks, stripTypeScriptTypes } from 'node:module';
+import nodeModule, { getCompileCacheDir, registerHooks } from 'node:module';
 import { join } from 'node:path';
 
-const compiled = getCompileCacheDir();
+// The function is not stable yet: a Node that has it no more removes the types itself, which costs memory only.
+const { stripTypeScriptTypes } = nodeModule;
+const compiled = stripTypeScriptTypes && getCompileCacheDir();
 // What another form of this file has written is not read.
 const folder = compiled && join(compiled, `stripped-${hash('sha1', readFileSync(import.meta.filename)).slice(0, 8)}`);
 
@@ -19,30 +21,39 @@ process.emitWarning = (warning, ...how) => {
 
 registerHooks({
   resolve(specifier, context, next) {
-    // Messages of zod in 57 languages, of which the servers speak one.
+    // Messages of zod in 57 languages, of which the servers speak one. Another zod may have them elsewhere.
     if (specifier === '../locales/index.js' && context.parentURL?.includes('/node_modules/zod/'))
-      return next('../locales/en.js', context);
+      try {
+        return next('../locales/en.js', context);
+      } catch {}
     return next(specifier, context);
   },
   load(url, context, next) {
     const loaded = next(url, context);
     const { format, source } = loaded;
-    if (format === 'module-typescript' && folder)
-      return { ...loaded, format: 'module', source: withoutTypes(textOf(source)) };
-    return loaded;
+    if (format !== 'module-typescript' || !folder) return loaded;
+    const stripped = withoutTypes(textOf(source));
+    return stripped === undefined ? loaded : { ...loaded, format: 'module', source: stripped };
   },
 });
 
-/** The source without its types. Node would keep a copy of its own until the process ends, to write it on the way out. */
+/**
+ * The source without its types. Node would keep a copy of its own until the process ends, to write it on the way out. Undefined of what cannot be
+ * taken: Node tries it as it is, and its refusal names the file.
+ */
 function withoutTypes(source) {
   const file = join(folder, hash('sha1', source));
   try {
     const kept = readFileSync(file, 'utf8');
     if (kept.endsWith(end)) return kept;
   } catch {}
-  const stripped = stripTypeScriptTypes(inOneByte(source)) + end;
-  keep(file, stripped);
-  return stripped;
+  try {
+    const stripped = stripTypeScriptTypes(inOneByte(source)) + end;
+    keep(file, stripped);
+    return stripped;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whole or not at all: another process may read it meanwhile. A folder that cannot be written costs the next start its time only. */

@@ -14,13 +14,19 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const loader = pathToFileURL(join(root, 'cli', 'sources.mjs')).href;
+
+/** @param before loaded before the loader; @param loaders what is loaded before the source */
 async function start(
   source: string,
-  { cache = join(folder, 'cache') } = {},
+  { cache = join(folder, 'cache'), at = folder, before = '', loaders = [loader] } = {},
 ): Promise<{ stdout: string; stderr: string }> {
-  const file = join(folder, 'main.ts');
+  const file = join(at, 'main.ts');
   await writeFile(file, source);
-  const flags = ['--import', pathToFileURL(join(root, 'cli', 'sources.mjs')).href];
+  const flags = [...(before ? [`data:text/javascript,${encodeURIComponent(before)}`] : []), ...loaders].flatMap((url) => [
+    '--import',
+    url,
+  ]);
   const env = { ...process.env, NODE_COMPILE_CACHE: cache, NODE_DISABLE_COMPILE_CACHE: cache ? undefined : '1' };
   return promisify(execFile)(process.execPath, [...flags, file], { env });
 }
@@ -71,6 +77,73 @@ test('the first start warns of nothing', async () => {
 
 test('without a folder to keep sources in, Node removes the types', async () => {
   expect(await run(says('4'), { cache: '' })).toContain(',4]');
+});
+
+test('what is no source without types Node refuses in its own words, with the file and the line', async () => {
+  const refusalOf = (source: string, loaders?: string[]) =>
+    start(source, { ...(loaders && { loaders }) }).then(
+      () => 'taken',
+      ({ stderr }: { stderr: string }) => stderr.replace(/\n {4}at [^]*/, ''),
+    );
+  for (const source of ["const name = 'é';\nenum Kind { One }", 'const n: number = = 1;']) {
+    const refused = await refusalOf(source);
+    expect(refused).toContain(`${pathToFileURL(join(folder, 'main.ts')).href}:`);
+    expect(refused).toBe(await refusalOf(source, []));
+  }
+});
+
+test('a name of letters beyond the first plane, which have no escape in a name, stays as it is', async () => {
+  expect(await run("const 𝒜: string = 'é'; console.log(𝒜);")).toBe('é');
+});
+
+test('sources in a folder of any name, over a link, with a query, in a worker and from require are what Node makes of them', async () => {
+  const own = join(folder, 'ein Ordner é #1 100% 日');
+  await mkdir(own);
+  await writeFile(join(own, 'package.json'), '{"type": "module"}');
+  await writeFile(join(own, 'data.json'), '{"a": "é"}');
+  await writeFile(
+    join(own, 'failing.ts'),
+    "type A = { a: string }; // ’\ninterface B {\n  b: number;\n}\nexport function fail(a: string): never {\n  throw new Error(a);\n}\n",
+  );
+  const at = join(folder, 'link to it');
+  await symlink(own, at);
+  const source = `import { createRequire } from 'node:module';
+import { isMainThread, Worker } from 'node:worker_threads';
+import data from './data.json' with { type: 'json' };
+import { fail } from './failing.ts?é=1';
+const placeOf = (work: (a: string) => never): string => {
+  try { return work('ü'); } catch (error) { return (error as Error).stack?.split('\\n')[1] as string; }
+};
+const required: typeof fail = createRequire(import.meta.url)('./failing.ts').fail;
+console.log(isMainThread, data, import.meta.filename, placeOf(fail), placeOf(required));
+if (isMainThread) new Worker(new URL(import.meta.url));`;
+  const cache = join(folder, 'kept é');
+  const expected = await start(source, { at, loaders: [] });
+  expect(expected.stdout.match(/failing\.ts(\?[^:]*)?:6:9/g)).toHaveLength(4);
+  for (let times = 0; times < 2; times++) expect(await start(source, { at, cache })).toEqual(expected);
+});
+
+test('a Node without the function that removes types removes them itself', async () => {
+  const before = `import module from 'node:module';
+delete module.stripTypeScriptTypes;
+module.syncBuiltinESMExports();`;
+  expect(await start(says('7'), { before, cache: join(folder, 'without') })).toMatchObject({
+    stdout: expect.stringContaining(',7]'),
+    stderr: '',
+  });
+});
+
+test('a zod that keeps its messages elsewhere is read whole', async () => {
+  const elsewhere = join(folder, 'elsewhere');
+  const zod = join(elsewhere, 'node_modules', 'zod');
+  await mkdir(join(zod, 'classic'), { recursive: true });
+  await mkdir(join(zod, 'locales', 'all'), { recursive: true });
+  await writeFile(join(elsewhere, 'package.json'), '{"type": "module"}');
+  await writeFile(join(zod, 'package.json'), '{"type": "module", "exports": "./classic/index.js"}');
+  await writeFile(join(zod, 'classic', 'index.js'), "export * as locales from '../locales/index.js';");
+  await writeFile(join(zod, 'locales', 'index.js'), "export { default as en } from './all/en.js';");
+  await writeFile(join(zod, 'locales', 'all', 'en.js'), 'export default 1;');
+  expect((await start("import { locales } from 'zod'; console.log(locales.en);", { at: elsewhere })).stdout).toBe('1\n');
 });
 
 test('zod is read in one language, and says its messages', async () => {
