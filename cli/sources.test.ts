@@ -23,10 +23,9 @@ async function start(
 ): Promise<{ stdout: string; stderr: string }> {
   const file = join(at, 'main.ts');
   await writeFile(file, source);
-  const flags = [...(before ? [`data:text/javascript,${encodeURIComponent(before)}`] : []), ...loaders].flatMap((url) => [
-    '--import',
-    url,
-  ]);
+  const flags = [...(before ? [`data:text/javascript,${encodeURIComponent(before)}`] : []), ...loaders].flatMap(
+    (url) => ['--import', url],
+  );
   const env = { ...process.env, NODE_COMPILE_CACHE: cache, NODE_DISABLE_COMPILE_CACHE: cache ? undefined : '1' };
   return promisify(execFile)(process.execPath, [...flags, file], { env });
 }
@@ -103,7 +102,7 @@ test('sources in a folder of any name, over a link, with a query, in a worker an
   await writeFile(join(own, 'data.json'), '{"a": "é"}');
   await writeFile(
     join(own, 'failing.ts'),
-    "type A = { a: string }; // ’\ninterface B {\n  b: number;\n}\nexport function fail(a: string): never {\n  throw new Error(a);\n}\n",
+    'type A = { a: string }; // ’\ninterface B {\n  b: number;\n}\nexport function fail(a: string): never {\n  throw new Error(a);\n}\n',
   );
   const at = join(folder, 'link to it');
   await symlink(own, at);
@@ -143,7 +142,9 @@ test('a zod that keeps its messages elsewhere is read whole', async () => {
   await writeFile(join(zod, 'classic', 'index.js'), "export * as locales from '../locales/index.js';");
   await writeFile(join(zod, 'locales', 'index.js'), "export { default as en } from './all/en.js';");
   await writeFile(join(zod, 'locales', 'all', 'en.js'), 'export default 1;');
-  expect((await start("import { locales } from 'zod'; console.log(locales.en);", { at: elsewhere })).stdout).toBe('1\n');
+  expect((await start("import { locales } from 'zod'; console.log(locales.en);", { at: elsewhere })).stdout).toBe(
+    '1\n',
+  );
 });
 
 test('zod is read in one language, and says its messages', async () => {

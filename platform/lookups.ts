@@ -1,5 +1,5 @@
 import type { LookupCounts } from './log/connection.ts';
-import type { Queryable, Statement } from './log/query.ts';
+import type { Queryable, Statement, StatementInTurn } from './log/query.ts';
 import type { Reader } from './log/reader.ts';
 import { fromPrimary, type Reads } from './reads.ts';
 
@@ -17,11 +17,11 @@ const underWayUsually = 2;
 const inTurnMin = 16;
 
 /** A select by key, prepared for one key and for many. */
-export type Lookup = { one: Statement; many: Statement; manyInTurn: Statement };
+export type Lookup = { one: Statement; many: Statement; manyInTurn: StatementInTurn };
 
 /**
  * @param select ends with the column with which the key is compared.
- * @param how.isInTurn as in Statement, of many keys
+ * @param how.isInTurn as in StatementInTurn, of many keys
  * @param how.ofMany the same rows for many keys, where another select is cheaper then; made from the comparison.
  *
  * The array of keys is inside a subselect. Otherwise PostgreSQL estimates each array by its length, finds that a plan for a short array
@@ -35,7 +35,7 @@ export function prepareLookup(
     ofMany = (isAsked) => `${select} ${isAsked}`,
     isInTurn = false,
     ...how
-  }: Pick<Statement, 'rowMode' | 'isInTurn'> & { ofMany?: (isAsked: string) => string } = {},
+  }: Pick<StatementInTurn, 'rowMode' | 'isInTurn'> & { ofMany?: (isAsked: string) => string } = {},
 ): Lookup {
   const many: Statement = {
     name: `${name}-many`,

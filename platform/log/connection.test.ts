@@ -1,5 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { sample } from '@aether/database/testing.sample';
+import { until } from '@aether/database/testing.scope';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -509,6 +510,99 @@ test('statements that go in turn share a connection by two, fail each for itself
   await some.close();
 });
 
+test('of statements that go in turn, one that spoils the connection leaves the one behind it its answer', async () => {
+  const superuser = await database.connect('postgres');
+  await superuser.query(`create table public.growing (a integer); grant usage on schema public to public;
+    grant select on public.growing to public`);
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const growing = { name: 'growing', text: 'select * from public.growing', isInTurn: true };
+  const behind = { name: 'behind', text: 'select 1 as n from pg_sleep(0.05)', isInTurn: true };
+  for (let times = 0; times < 2; times++) await one.run(growing, []);
+  await superuser.query('alter table public.growing add b integer');
+  const [spoilt, next] = await Promise.allSettled([one.run(growing, []), one.run(behind, [])]);
+  expect(spoilt).toMatchObject({ status: 'rejected', reason: { message: expect.stringMatching(/cached plan/) } });
+  expect(next).toEqual({ status: 'fulfilled', value: [{ n: 1 }] });
+  expect(await one.run(growing, [])).toEqual([]);
+  expect(one.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+  await one.close();
+});
+
+test('a statement that goes in turn has given its connection back when it is answered', async () => {
+  const some = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const ofWhom = { name: 'of-whom', text: 'select pg_backend_pid() as pid', isInTurn: true };
+  const [first] = await some.run<{ pid: number }>(ofWhom, []);
+  for (let times = 0; times < 3; times++) {
+    expect(some.poolState()).toMatchObject({ inUse: 0, idle: 1 });
+    expect(await some.run(ofWhom, [])).toEqual([first]);
+  }
+  await some.close();
+});
+
+test('of statements that go in turn, one whose answer takes too long takes the one behind it along, and none after them', async () => {
+  const some = await connectPlatform({
+    app: 'foundation',
+    variables: {
+      PLATFORM_DB_URL: database.directUrl('foundation_app'),
+      PLATFORM_DB_POOL_MAX: '1',
+      PLATFORM_DB_QUERY_TIMEOUT_MS: '200',
+    },
+  });
+  const slow = { name: 'slow', text: 'select pg_sleep(30)', isInTurn: true };
+  const quick = { name: 'quick', text: 'select $1::integer as n', isInTurn: true };
+  const lost = await Promise.allSettled([some.run(slow, []), some.run(quick, [1])]);
+  for (const answer of lost)
+    expect(answer).toMatchObject({ status: 'rejected', reason: expect.any(DatabaseUnavailable) });
+  const next = await Promise.all([2, 3, 4].map((n) => some.run(quick, [n])));
+  expect(next).toEqual([[{ n: 2 }], [{ n: 3 }], [{ n: 4 }]]);
+  expect(some.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+  await some.close();
+});
+
+test('of statements that go in turn, one that is cancelled leaves the one behind it its answer', async () => {
+  const superuser = await database.connect('postgres');
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const slow = { name: 'cancelled', text: 'select pg_sleep(30)', isInTurn: true };
+  const quick = { name: 'quick', text: 'select $1::integer as n', isInTurn: true };
+  const answers = Promise.allSettled([one.run(slow, []), one.run(quick, [1])]);
+  await until(async () => {
+    const { rowCount } = await superuser.query(
+      `select pg_cancel_backend(pid) from pg_stat_activity
+       where datname = current_database() and wait_event = 'PgSleep' and query like '%pg_sleep(30)%' and usename = 'foundation_app'`,
+    );
+    return rowCount;
+  });
+  const [cancelled, next] = await answers;
+  expect(cancelled).toMatchObject({ status: 'rejected', reason: expect.any(DatabaseBusy) });
+  expect(next).toEqual({ status: 'fulfilled', value: [{ n: 1 }] });
+  expect(one.poolState()).toMatchObject({ inUse: 0, idle: 1, waiting: 0 });
+  await one.close();
+});
+
+test('a short statement has its lane also if it is asked for in one turn with what takes the last connection', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  expect(one.poolState()).toMatchObject({ idle: 1 });
+  const answered = Promise.withResolvers<void>();
+  const longWork = one.transaction({}, () => answered.promise);
+  const short = one.run<{ n: number }>({ name: 'short', text: 'select 1 as n', isShort: true }, []);
+  await Promise.allSettled([short]);
+  answered.resolve();
+  await longWork;
+  expect(await short).toEqual([{ n: 1 }]);
+  await one.close();
+});
+
 /** Asks again and again: the next statement goes to the connection before the one before it is answered. `begun` once the first is. */
 function askingOn(on: PlatformDb, times: number) {
   const inTurn = { name: 'going-on', text: 'select pg_sleep(0.003), $1::integer', isInTurn: true };
@@ -548,6 +642,23 @@ test('what is closed takes no statement more on a connection that others still h
       status: 'rejected',
       reason: { message: expect.stringMatching(/closes its connections/) },
     });
+});
+
+test('what is closed takes no statement more beside those that wait for a connection', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const done = Promise.withResolvers<void>();
+  const inTurn = { name: 'waiting', text: 'select 1', isInTurn: true };
+  const short = { name: 'holding', text: 'select pg_sleep(30)', isShort: true };
+  const work = one.transaction({}, () => done.promise);
+  const lane = Promise.allSettled([one.run(short, []), one.run(short, [])]);
+  const waiting = Promise.allSettled([one.run(inTurn, [])]);
+  const closed = one.close(100);
+  await expect(Promise.race([one.run(inTurn, []), waiting])).rejects.toThrow(/closes its connections/);
+  done.resolve();
+  await Promise.allSettled([work, lane, closed]);
 });
 
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {

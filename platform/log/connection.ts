@@ -9,7 +9,7 @@ import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
 import { doOnce, takeOnce } from './once.ts';
 import { type DriverQuery, openPool, type PoolState, toDriverLimit } from './pool.ts';
-import type { Queryable, QueryLimit, Statement } from './query.ts';
+import type { Queryable, QueryLimit, Statement, StatementInTurn } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
 import {
   isRefusedAlone,
@@ -160,21 +160,26 @@ export function openConnection<App extends string>(app: App, options: Connection
     return answer.value;
   };
 
+  /** @returns gives a connection that was taken back to the pool, once */
+  function releaseOf(client: pg.PoolClient): (isBroken: boolean) => void {
+    const onError = () => {}; // the query under way reports it
+    client.on('error', onError);
+    let isHeld = true;
+    return (isBroken) => {
+      if (!isHeld) return;
+      isHeld = false;
+      client.off('error', onError);
+      client.release(isBroken);
+    };
+  }
+
   /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
   async function hold<T>(
     work: (client: pg.PoolClient, discard: () => void) => Promise<T>,
     wish: Pick<QueryLimit, 'isShort'> = {},
   ): Promise<T> {
     const client = await pool.connect(wish);
-    const onError = () => {}; // the query under way reports it
-    client.on('error', onError);
-    let isHeld = true;
-    const release = (isBroken: boolean) => {
-      if (!isHeld) return;
-      isHeld = false;
-      client.off('error', onError);
-      client.release(isBroken);
-    };
+    const release = releaseOf(client);
     try {
       return await work(client, () => release(true));
     } finally {
@@ -294,6 +299,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   /**
    * Work that leaves nothing on its connection, and whose queries the server has before it has answered those of the work before: it does not sleep in
    * between, and is not woken. The connection is held until all of it is done; nothing joins it while somebody waits for a connection, or for the end.
+   * What is asked for behind work that spoils its connection still gets its answer, unless the connection is lost.
    *
    * @param most so many at once on a connection
    */
@@ -302,44 +308,43 @@ export function openConnection<App extends string>(app: App, options: Connection
       given: Promise<pg.PoolClient>;
       client?: pg.PoolClient;
       calls: number;
-      release: (isBroken: boolean) => void;
+      release?: (isBroken: boolean) => void;
     };
     const held = new Set<Held>();
 
     function takeClient(): Held {
-      const given = Promise.withResolvers<pg.PoolClient>();
-      const released = Promise.withResolvers<boolean>();
-      const taken: Held = { given: given.promise, calls: 0, release: released.resolve };
+      const taken: Held = { given: pool.connect(wish), calls: 0 };
       held.add(taken);
-      hold(async (client, discard) => {
-        taken.client = client;
-        given.resolve(client);
-        if (await released.promise) discard();
-      }, wish).catch(given.reject);
+      taken.given.then(
+        (client) => Object.assign(taken, { client, release: releaseOf(client) }),
+        () => {}, // those who wait for it are told
+      );
       return taken;
     }
     function withRoom(): Held {
+      if (pool.isClosing()) return takeClient(); // which is refused at once
       const isAwaited = pool.isAwaited();
       // Who waits for a connection himself keeps nobody else from one.
       for (const each of held) if (each.calls < most && !(isAwaited && each.client)) return each;
       return takeClient();
     }
-    return async <T>(text: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
+    return async <T>(text: string, work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> => {
       const mine = withRoom();
+      const discard = () => {
+        held.delete(mine);
+        mine.release?.(true);
+      };
       mine.calls++;
       try {
         const client = mine.client ?? (await mine.given); // without waiting, so that it is sent at once
-        return await work(client);
+        return await work(client, discard);
       } catch (error) {
-        if (!isIntact(error)) {
-          held.delete(mine);
-          mine.release(true);
-        }
+        if (!isIntact(error)) discard();
         throw refuse(error, text);
       } finally {
         if (--mine.calls === 0) {
           held.delete(mine);
-          mine.release(false);
+          mine.release?.(false);
         }
       }
     };
@@ -347,14 +352,12 @@ export function openConnection<App extends string>(app: App, options: Connection
 
   function copier(): Copier {
     const share = sharing(Number.POSITIVE_INFINITY);
-    return async (text, into) => {
-      try {
-        return await share(text, (client) => stopwatch.time(() => copyRows(client, text, into)));
-      } catch (error) {
-        if (into.isCut) return into;
-        throw error;
-      }
-    };
+    return (text, into) =>
+      share(text, async (client, discard) => {
+        await stopwatch.time(() => copyRows(client, text, into));
+        if (into.isCut) discard();
+        return into;
+      });
   }
 
   const inTurn = sharing(2, { isShort: true });
@@ -372,7 +375,7 @@ export function openConnection<App extends string>(app: App, options: Connection
         discard();
         throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
       }, limit),
-    run(statement, values) {
+    run(statement: StatementInTurn, values) {
       const { text } = statement;
       const work = async (client: pg.PoolClient) => (await ask(client, toRun(statement, values), guard)).rows;
       return statement.isInTurn && !guard && !pooled ? inTurn(text, work) : alone(text, work, statement);

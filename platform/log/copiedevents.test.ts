@@ -172,9 +172,7 @@ test('a COPY that fails on its way is refused with the reason, and the one behin
   expect((await next).length).toBe(3);
   expect(await copy('select 1 where false')).toMatchObject({ length: 0, isCut: false });
   const cut = new CopiedRows(1_000);
-  await expect(
-    copyRows(client, 'copy (select n from generate_series(1, 1000) n) to stdout with (format binary)', cut),
-  ).rejects.toThrow();
+  await copyRows(client, 'copy (select n from generate_series(1, 1000) n) to stdout with (format binary)', cut);
   expect(cut.isCut).toBe(true);
   expect(cut.length).toBeGreaterThan(0);
   expect(cut.size).toBeLessThan(1_020);

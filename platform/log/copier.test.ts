@@ -114,6 +114,20 @@ test('of rows that are cut off the server need not send the rest, and the next c
   }
 });
 
+test('rows that are cut off are no failure to who watches, and their connection is used no more, also if all had come', async () => {
+  const told: unknown[] = [];
+  const unwatch = connection.watchQueries((_, error) => told.push(error));
+  const copy = connection.copier();
+  for (let times = 0; times < 3; times++) {
+    const rows = await copy(copyOf('select n from generate_series(1, 3) n'), new CopiedRows(1));
+    expect([rows.isCut, numbersOf(rows)]).toEqual([true, [1]]);
+  }
+  unwatch();
+  expect(told).toEqual([undefined, undefined, undefined]);
+  expect(await connection.query('select 1 as n')).toEqual([{ n: 1 }]);
+  expect(connection.poolState()).toMatchObject({ inUse: 0, waiting: 0 });
+});
+
 test('copies that overlap have each their own rows, however many they are', async () => {
   const copy = connection.copier();
   const sizes = Array.from({ length: 40 }, (_, n) => (n * 7919) % 3_000);

@@ -27,8 +27,10 @@ export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
   connect(wish?: { isShort?: boolean | undefined }): Promise<pg.PoolClient>;
   state(): PoolState;
-  /** Whether somebody waits for a connection in use, or all are to be closed: who holds one gives it back as soon as he can. */
+  /** Whether somebody waits for a connection in use: who holds one gives it back as soon as he can. */
   isAwaited(): boolean;
+  /** Whether all are being closed, and nobody gets one any more. */
+  isClosing(): boolean;
   /** The certificate of the connection that was opened last; undefined before the first one. */
   certificate(): Certificate | undefined;
   /** Settles when every connection is closed. Work still running after so many milliseconds is cut off. */
@@ -264,7 +266,8 @@ export function openPool(
 
   return {
     async connect({ isShort = false } = {}) {
-      const isFull = pool.idleCount === 0 && pool.totalCount >= pool.options.max;
+      // An idle connection is given to who waits for it at the next tick.
+      const isFull = pool.idleCount <= pool.waitingCount && pool.totalCount >= pool.options.max;
       // If the lane cannot be opened, the call waits with the others.
       const beside = isShort && isFull ? await connectTo(lane).catch(() => undefined) : undefined;
       return beside ?? connectTo(pool);
@@ -275,7 +278,8 @@ export function openPool(
       idle: pool.idleCount,
       waiting: pool.waitingCount,
     }),
-    isAwaited: () => isClosing || [pool, lane].some((each) => each.waitingCount > each.idleCount),
+    isAwaited: () => [pool, lane].some((each) => each.waitingCount > each.idleCount),
+    isClosing: () => isClosing,
     certificate: () => certificate,
     async close(withinMs) {
       isClosing = true;

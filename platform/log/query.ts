@@ -8,6 +8,10 @@ export type Statement = {
   rowMode?: 'array';
   /** As in QueryLimit. */
   isShort?: boolean;
+};
+
+/** A statement of this package, which alone knows what shares a connection with it. */
+export type StatementInTurn = Statement & {
   /**
    * The connection may have another such statement before this one is answered, so that the server process goes from one to the next. For one
    * that takes the server not much longer than this process, and that may fail when the one before it loses the connection.
