@@ -238,6 +238,21 @@ describe('a line that its id knows', () => {
     expect(await outcomesOf((await planRows(sync, rows, { source })).run)).toEqual([['updated', null, othersId]]);
   });
 
+  test('is not given to the other customer by an answer that it is one person with another line', async () => {
+    const { source, name, own, others, ownId, known } = await addTwins();
+    const email = `friend-${own}`;
+    const { run } = await plan(
+      [person(2, { ...known, timezone: 'Europe/Rome' }), person(3, { email, name, language: 'it' })],
+      source,
+    );
+    await answerPair(sync, run, { n: 1, otherN: 2 }, 'same');
+    await replanImport(sync, run);
+    expect((await outcomesOf(run))[0]).toEqual(['updated', null, ownId]);
+    await applyImport(sync, run);
+    expect(await customerOf(others)).toMatchObject({ timezone: null, preferred_language: null });
+    expect(await customerOf(own)).toMatchObject({ timezone: 'Europe/Rome' });
+  });
+
   test.each([
     ['same', 'is of whom a person has given it to'],
     ['different', 'stays its customer’s if a person has said that it is not the other one'],
