@@ -4,8 +4,14 @@ import type { PersonColumns, PersonTable } from './persontable.ts';
 import { clashes, isNever } from './rules.ts';
 import { NumberList } from './texts.ts';
 
-export type HeldReason = 'role-mailbox' | 'clashing-names' | 'too-many-people' | 'several-claims' | 'external-id';
-/** Rows that share an address or an id and are not joined for it: a person must look. */
+export type HeldReason =
+  | 'role-mailbox'
+  | 'clashing-names'
+  | 'too-many-people'
+  | 'several-claims'
+  | 'external-id'
+  | 'two-customers';
+/** Rows that share an address or an id and are not joined for it, or could be of two customers: a person must look. */
 export type Held = { rows: number[]; reason: HeldReason };
 
 /** Pairs of rows that a rule joins, one after another: first row, second row. */

@@ -1,30 +1,34 @@
 import { type Held, takeSharing } from './addresses.ts';
+import { Claims } from './claims.ts';
 import { isOtherGeneration, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
 import { stepOf } from './links.ts';
 import type { Prepared } from './preparing.ts';
-import { clashes, isNever, type MatchSettings, ruleNames } from './rules.ts';
+import { clashes, isNever, isOneName, type MatchSettings, ruleNames } from './rules.ts';
 import { NumberList } from './texts.ts';
 
 /** What a person has said of two rows. */
 export type Decision = { rows: readonly [number, number]; answer: 'same' | 'different' };
 
-export type Clustered = { groups: Groups; held: Held[] };
+export type Clustered = {
+  groups: Groups;
+  held: Held[];
+  /** Whose the rows are that customers have; undefined: the table has no customers. */
+  claims: Claims | undefined;
+};
 
 /**
- * Makes groups of rows. Human decisions come first and are never overridden. Links by address, external id, telephone and name are sure: what they
- * connect is one group, unless two rows of it cannot be one person. All other links join the best pair of groups first, if the mean over
- * all pairs across is positive, no pair across is impossible, and no third group has an equal claim.
+ * Makes groups of rows. Human decisions come first and are never overridden; then what is known to be one customer's. Links by address, external
+ * id, telephone and name are sure: what they connect is one group, unless two rows of it cannot be one person, or they lead to two customers. All
+ * other links join the best pair of groups first, if the mean over all pairs across is positive, no pair across is impossible, and no third group
+ * has an equal claim.
  */
 export function cluster(prepared: Prepared, settings: MatchSettings, decisions: readonly Decision[]): Clustered {
   const { table, columns, compare, score, links } = prepared;
   const groups = new Groups(table.size);
   const different = new Differences(decisions);
   const isImpossible = (a: number, b: number): boolean => {
-    if (different.has(a, b)) return true;
-    const x = columns.customer[a];
-    const y = columns.customer[b];
-    if (x !== 0 && y !== 0 && x !== y) return true;
+    if (different.has(a, b) || claims?.areOthers(a, b)) return true;
     return (
       columns.isVerified[a] === 1 && columns.isVerified[b] === 1 && levelOf(compare(a, b), 'address') !== level.equal
     );
@@ -37,6 +41,10 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
   const held: Held[] = [];
   if (settings.rules.address) takeSharing(links.addresses, settings.familyMax, sure, held);
   if (settings.rules['external-id']) takeSharing(links.externalIds, settings.familyMax, sure, held);
+  for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
+  const decided = decisions.length === 0 ? [] : [...groups.members()];
+  const decidedRows = new Set(decided.flat());
+  const claims = table.hasCustomers ? new Claims(table, columns, held, decisions, decided) : undefined;
   const isOn = ruleNames.map((rule) => settings.rules[rule]);
   const phoneAndName = ruleNames.indexOf('phone-and-name');
   const nameAndPlace = ruleNames.indexOf('name-and-place');
@@ -56,10 +64,14 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     }
   }
 
-  for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
-  const decided = decisions.length === 0 ? [] : [...groups.members()];
-  const decidedRows = new Set(decided.flat());
-  for (let i = 0; i < sure.length; i += 2) groups.join(sure.values[i] as number, sure.values[i + 1] as number);
+  claims?.weigh(sure, decided, (a, b) => different.has(a, b));
+  claims?.join(groups);
+  const mayLink = (a: number, b: number) => claims === undefined || (claims.mayLink(a, b) && !different.has(a, b));
+  for (let i = 0; i < sure.length; i += 2) {
+    const a = sure.values[i] as number;
+    const b = sure.values[i + 1] as number;
+    if (mayLink(a, b)) groups.join(a, b);
+  }
   const broken = dissolveImpossible(groups, decided);
   for (let i = 0; broken.size > 0 && i < sure.length; i += 2) {
     const a = sure.values[i] as number;
@@ -71,7 +83,7 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     softIsPlace.push(0);
   }
   joinBest();
-  return { groups, held: held.filter(isOpen) };
+  return { groups, held: [...held.filter(isOpen), ...(claims?.held() ?? [])], claims };
 
   /** What holds rows is a doubt whether they are one person. There is none if a person has said it of them, and they are in one group. */
   function isOpen({ rows }: Held): boolean {
@@ -83,15 +95,34 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
   function dissolveImpossible(groups: Groups, decided: number[][]): Set<number> {
     const broken = new Set<number>();
     for (const rows of groups.members()) {
+      const parts = claims?.partsOf(rows);
+      if (parts?.free.length === 0) continue;
       // The rule that joined two rows has compared them.
       if (rows.length === 2 && !isImpossible(rows[0] as number, rows[1] as number)) continue;
       const kinds = distinct(rows);
       if (kinds.length <= settings.groupSizeMax && canBeOne(kinds)) continue;
       groups.dissolve(rows);
-      for (const row of rows) broken.add(row);
+      for (const row of parts ? joinFitting(parts) : rows) broken.add(row);
     }
     for (const rows of decided) for (const row of rows) groups.join(rows[0] as number, row);
     return broken;
+  }
+
+  /** Joins a customer's rows, and with them what may be the customer. @returns the rows of free parts that cannot be one person themselves */
+  function joinFitting({ own, free }: { own: number[]; free: number[][] }): number[] {
+    const joinAll = (rows: number[]) => {
+      for (const row of rows) groups.join(rows[0] as number, row);
+    };
+    const fits = (rows: number[]) => {
+      const kinds = distinct(rows);
+      return kinds.length <= settings.groupSizeMax && canBeOne(kinds);
+    };
+    joinAll(own);
+    const whole = free.filter(fits);
+    for (const part of whole) joinAll(part);
+    const fitting = [...own, ...whole.filter((part) => fits([...own, ...part])).flat()];
+    if (fits(fitting)) joinAll(fitting);
+    return free.filter((part) => !whole.includes(part)).flat();
   }
 
   function joinBest(): void {
@@ -105,17 +136,17 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
       let end = start + 1;
       while (end < order.length && stepAt(end) === step) end++;
       // All links of a step at once: what they would connect is joined whole or not at all.
-      const claims = new Claims();
+      const claimants = new Claimants();
       const byPlace = new Set<number>();
       for (let k = start; k < end; k++) {
         const i = order[k] as number;
         const a = groups.of(soft.values[i * 2] as number);
         const b = groups.of(soft.values[i * 2 + 1] as number);
-        if (a === b) continue;
-        claims.join(a, b);
+        if (a === b || !mayLink(soft.values[i * 2] as number, soft.values[i * 2 + 1] as number)) continue;
+        claimants.join(a, b);
         if (softIsPlace.values[i] === 1) byPlace.add(a).add(b);
       }
-      for (const set of claims.sets()) {
+      for (const set of claimants.sets()) {
         if (
           !mayJoin(
             set.map(membersOf),
@@ -163,12 +194,19 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
         const a = rows[i] as number;
         const b = rows[j] as number;
         if (isImpossible(a, b)) return false;
+        if (claims?.areOne(a, b)) continue;
         const comparison = compare(a, b);
         if (isNever(comparison) && (isOtherGeneration(comparison) || !areSlipsOfOne(a, b, rows, 'birth'))) return false;
+        if (clashes(comparison) && (isKnownAs(a, b, rows) || isKnownAs(b, a, rows))) continue;
         if (clashes(comparison) && (levelOf(comparison, 'given') === level.alike || !areSlipsOfOne(a, b, rows, 'name')))
           return false;
       }
     return true;
+  }
+
+  /** Whether the customer of a row has, or had, the name of another row as well. */
+  function isKnownAs(row: number, other: number, rows: number[]): boolean {
+    return rows.some((c) => c !== row && claims?.areOne(c, row) && isOneName(compare(c, other)));
   }
 
   /** Whether two first names or dates of birth that clash are both slips of those of a third row in the group: Ran and Rnyan of Ryan. */
@@ -231,7 +269,7 @@ class Differences {
 }
 
 /** Groups of groups. */
-class Claims {
+class Claimants {
   readonly #parents = new Map<number, number>();
 
   #of(set: number): number {

@@ -7,13 +7,22 @@ const startRows = 1 << 10;
 
 /** What is known of a row beside the person. */
 export type RowFacts = {
-  /** Numbers from 1 for customers that exist already; two of them are never joined by a rule, only by a person. */
+  /** Numbers from 1 for customers that exist already; two of them are never joined by a rule, only by a person. Rows of one are one person. */
   customer?: number;
+  /** The row is the customer as the database has it: nobody else has its addresses. Otherwise it is a line that was theirs before. */
+  ownsAddresses?: boolean;
   /** The person has proved an address to be their own. */
   hasVerifiedAddress?: boolean;
   /** External ids are compared only within one source; from 1. */
   source?: number;
 };
+
+/**
+ * Why a row is a customer's: it was imported as theirs and has not changed; it has changed, and its id says so; it has no id, and the address
+ * by which it is known says so.
+ */
+export const claimBy = { same: 1, id: 2, address: 3 } as const;
+export type ClaimBy = keyof typeof claimBy;
 
 /**
  * Persons as columns of numbers: about 100 bytes a row with its texts, so that six million rows fit where as many objects do not. Rows are
@@ -27,6 +36,7 @@ export class PersonTable {
   /** Each with the number of its source: ids mean something only within one. */
   readonly externalIds = new Texts();
   size = 0;
+  hasCustomers = false;
 
   /** By row. */
   readonly #given = new Column();
@@ -38,6 +48,8 @@ export class PersonTable {
   readonly #birth = new Column();
   readonly #externalId = new Column();
   readonly #customer = new Column();
+  readonly #claimBy = new Column();
+  readonly #owners = new NumberList(Uint32Array);
   #isVerified = new Uint8Array(startRows);
   #content = new Float64Array(startRows);
   /** Where the addresses of a row begin in `addressOf`; those of row r end where those of r + 1 begin. */
@@ -54,7 +66,10 @@ export class PersonTable {
   }
 
   /** @returns the number of the row */
-  add(person: Matchable, { customer = 0, hasVerifiedAddress = false, source = 1 }: RowFacts = {}): number {
+  add(
+    person: Matchable,
+    { customer = 0, hasVerifiedAddress = false, source = 1, ownsAddresses = false }: RowFacts = {},
+  ): number {
     const keys = keysOf(person);
     const { texts } = this;
     const given = texts.numberOf(keys.given);
@@ -74,6 +89,9 @@ export class PersonTable {
     this.#company.set(row, company);
     this.#externalId.set(row, externalId);
     this.#customer.set(row, customer);
+    this.#claimBy.set(row, 0);
+    if (customer !== 0) this.hasCustomers = true;
+    if (ownsAddresses) this.#owners.push(row);
     this.#birth.set(row, keys.birth);
     this.#isVerified[row] = hasVerifiedAddress ? 1 : 0;
     let content = mix(texts.hashOf(given), texts.hashOf(family));
@@ -90,6 +108,17 @@ export class PersonTable {
     this.#addressStart[row + 1] = this.#addressOf.length;
     this.#phoneStart[row + 1] = this.#phoneOf.length;
     return this.size++;
+  }
+
+  /** Says of a row that was added whose it is, before anything is compared. */
+  claim(row: number, customer: number, by: ClaimBy): void {
+    this.hasCustomers = true;
+    this.#customer.set(row, customer);
+    this.#claimBy.set(row, claimBy[by]);
+    // What is written alike and is of two customers is not alike.
+    const content = this.#content[row] as number;
+    const high = Math.floor(content / 2 ** 21);
+    this.#content[row] = (mix(high, customer) >>> 0) * 2 ** 21 + (content - high * 2 ** 21);
   }
 
   #grow(): void {
@@ -125,6 +154,10 @@ export class PersonTable {
       birth: this.#birth.values.subarray(0, this.size),
       externalId: this.#externalId.values.subarray(0, this.size),
       customer: this.#customer.values.subarray(0, this.size),
+      /** As in `claimBy`; 0: nobody has said whose the row is, or it is no line of a plan. */
+      claimBy: this.#claimBy.values.subarray(0, this.size),
+      /** The rows of customers as the database has them. */
+      owners: this.#owners.taken,
       isVerified: this.#isVerified.subarray(0, this.size),
       content: this.#content.subarray(0, this.size),
       addressStart: this.#addressStart.subarray(0, this.size + 1),

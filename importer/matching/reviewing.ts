@@ -16,7 +16,7 @@ export type Candidate = { rows: [number, number]; score: number; reasons: string
  */
 export function listCandidates(
   prepared: Prepared,
-  { groups, held }: Clustered,
+  { groups, held, claims }: Clustered,
   settings: MatchSettings,
   decisions: readonly Decision[],
   most: number,
@@ -30,7 +30,8 @@ export function listCandidates(
   const offer = (a: number, b: number, comparison: number, isHeld: boolean) => {
     const x = members.setOf(a);
     const y = members.setOf(b);
-    if (x === y) return;
+    // Of a row that could be of two customers the file must say whose it is: no answer releases it.
+    if (x === y || claims?.isDoubtful(a) || claims?.isDoubtful(b)) return;
     const odds = oddsOfBest(score(a, b, comparison), comparison);
     if (isHeld || odds >= oddsMin) best.offer(x, y, a, b, odds);
   };
@@ -39,7 +40,7 @@ export function listCandidates(
       offer(a, secondOf(pairs.codes[i] as number), comparisons[i] as number, false);
   // A held set is offered against its next rows: an answer for each, not for each with each.
   for (const { rows: list, reason } of held)
-    if (reason !== 'role-mailbox' && reason !== 'too-many-people')
+    if (reason !== 'role-mailbox' && reason !== 'too-many-people' && reason !== 'two-customers')
       for (let i = 0; i < list.length; i++)
         for (let j = i + 1; j < list.length && j < i + 8; j++)
           offer(list[i] as number, list[j] as number, compare(list[i] as number, list[j] as number), true);

@@ -60,6 +60,11 @@ export function clashes(comparison: number): boolean {
   );
 }
 
+/** Whether the first and the last name agree, as those of one person do. */
+export function isOneName(comparison: number): boolean {
+  return agrees(levelOf(comparison, 'given')) && agrees(levelOf(comparison, 'family')) && !clashes(comparison);
+}
+
 /** Whether a rule must not join two rows, whatever else agrees. */
 export function isNever(comparison: number): boolean {
   return levelOf(comparison, 'birth') === level.different || isOtherGeneration(comparison);

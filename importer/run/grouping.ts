@@ -4,7 +4,7 @@ import type { HeldReason } from '../matching/addresses.ts';
 import type { Decision } from '../matching/clusters.ts';
 import type { Matchable } from '../matching/keys.ts';
 import { type MatchResult, matchTable } from '../matching/matching.ts';
-import { PersonTable } from '../matching/persontable.ts';
+import { type ClaimBy, PersonTable } from '../matching/persontable.ts';
 import { TooManyRows } from '../matching/preparing.ts';
 import type { MatchSettings } from '../matching/rules.ts';
 import { NumberList } from '../matching/texts.ts';
@@ -36,6 +36,8 @@ const heldMessages: Record<HeldReason, string> = {
     'More people have this address than a family has. Give each an address of their own in the file, or answer who is the same person.',
   'several-claims': 'The line could be that of several people with this address. Answer whose it is.',
   'external-id': 'Another line of this source has the same id and another name.',
+  'two-customers':
+    'The id of this line, or of one with its address, number and name, is one customer’s, and the address is another one’s. Look at both customers first.',
 };
 
 export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: new NumberList(Uint32Array) });
@@ -125,15 +127,24 @@ export async function readDecisions(
   });
 }
 
-/** @returns the ids of the customers, in the order of their rows; a customer may have several. */
+/**
+ * Adds the customers that the lines of a plan may be, and says of each line that is known whose it is.
+ *
+ * @returns the ids of the customers, in the order of their rows; a customer may have several.
+ */
 export async function addCustomers(
   client: ImportClient,
   run: string,
-  { table }: Grouping,
+  { table, lineOf }: Grouping,
   signal?: AbortSignal | undefined,
 ): Promise<string[]> {
   const ids: string[] = [];
   const numbers = new Map<string, number>();
+  const numberOf = (id: string): number => {
+    const number = numbers.get(id) ?? numbers.size + 1;
+    numbers.set(id, number);
+    return number;
+  };
   await client.query('begin read only');
   try {
     await client.query(`declare known no scroll cursor for select * from sync.list_import_customers(${Number(run)})`);
@@ -152,7 +163,6 @@ export async function addCustomers(
       }>(`fetch ${customersPerFetch} from known`);
       for (const row of rows) {
         ids.push(row.id);
-        if (!numbers.has(row.id)) numbers.set(row.id, numbers.size + 1);
         table.add(
           {
             name: row.name,
@@ -166,11 +176,25 @@ export async function addCustomers(
             externalId: row.external_id,
           },
           {
-            customer: numbers.get(row.id) as number,
+            customer: numberOf(row.id),
             hasVerifiedAddress: row.has_verified_address,
-            ...(row.file !== null && { source: row.file }),
+            ...(row.file === null ? { ownsAddresses: true } : { source: row.file }),
           },
         );
+      }
+      if (rows.length < customersPerFetch) break;
+    }
+    await client.query(
+      `declare claims no scroll cursor for select * from sync.list_import_claims(${Number(run)}) order by n`,
+    );
+    for (let row = 0; ; ) {
+      signal?.throwIfAborted();
+      const { rows } = await client.query<{ n: number; customer: string; by: ClaimBy }>(
+        `fetch ${customersPerFetch} from claims`,
+      );
+      for (const { n, customer, by } of rows) {
+        while ((lineOf.values[row] as number) < n) row++;
+        table.claim(row, numberOf(customer), by);
       }
       if (rows.length < customersPerFetch) return ids;
     }

@@ -56,6 +56,111 @@ describe('a file that was imported before', () => {
     }
   });
 
+  test('gives a new line the customer who has its address, though its id is also on a line of somebody else', async () => {
+    const [ada, ben] = ['ada@ids-twice.example', 'ben@ids-twice.example'];
+    const known = { externalId: '3', name: 'Ada Quast' };
+    const source = 'ids-twice';
+    await importLines([{ ...known, email: ada }], source);
+    const lines = await planBothWays(
+      [
+        known,
+        { ...known, email: ada },
+        { externalId: '17', email: ben },
+        { email: ben, name: 'Ben Zwetschge' },
+        { externalId: '17', email: ada, timezone: 'Europe/Rome' },
+      ],
+      source,
+    );
+    const id = await customerOf(ada);
+    expect(lines).toEqual([
+      ['updated', null, id],
+      ['unchanged', 'same-line', id],
+      ['created', null, 'of line 3'],
+      ['updated', 'same-person', 'of line 3'],
+      ['updated', 'same-person', id],
+    ]);
+  });
+
+  test('gives the lines of an address one customer, and holds a line of another name that has only an id in common with one of them', async () => {
+    const [elif, source] = ['elif@nameless.example', 'nameless'];
+    await importLines([{ email: elif, name: 'Elif Eriksen' }], source);
+    const lines = await planBothWays(
+      [
+        { externalId: '1', name: 'Ben Fontaine' },
+        { email: elif, name: 'Elif Eriksen' },
+        { externalId: '1', email: elif },
+        { email: elif, language: 'tr' },
+      ],
+      source,
+    );
+    const id = await customerOf(elif);
+    expect(lines).toEqual([
+      ['held', 'no-address', null],
+      ['unchanged', 'same-line', id],
+      ['updated', null, id],
+      ['updated', 'same-person', id],
+    ]);
+  });
+
+  test('holds what has only a line in common whose id is one customer’s and whose address another one’s', async () => {
+    const source = 'hangs-on';
+    const [ada, ben] = ['ada@hangs-on.example', 'ben@hangs-on.example'];
+    const [name, phone] = ['Quirin Zwetschge', '+493012399'];
+    await importLines(
+      [
+        { externalId: '1', email: ada, name },
+        { externalId: '2', email: ben, name: 'Ben Quast' },
+      ],
+      source,
+    );
+    const [own, others] = [await customerOf(ada), await customerOf(ben)];
+    const doubtful = { externalId: '1', email: ben, name, phone };
+    const hanging = { name, phone, language: 'it' };
+    expect(await planBothWays([{ externalId: '2', email: ben, name: 'Ben Quast' }, doubtful, hanging], source)).toEqual(
+      [
+        ['unchanged', 'same-line', others],
+        ['held', 'two-customers', null],
+        ['held', 'two-customers', null],
+      ],
+    );
+    // With an address of its customer it hangs on nothing, nor without the doubt.
+    expect(await planBothWays([doubtful, { ...hanging, email: ada }], source)).toEqual([
+      ['held', 'two-customers', null],
+      ['updated', null, own],
+    ]);
+    expect(await planBothWays([{ ...doubtful, email: ada }, hanging], source)).toEqual([
+      ['updated', null, own],
+      ['updated', 'same-person', own],
+    ]);
+  });
+
+  test('holds a new line that could be of two customers, with the new lines of its address', async () => {
+    const source = 'of-either';
+    const [ada, other, fresh] = ['ada@of-either.example', 'other@of-either.example', 'fresh@of-either.example'];
+    const [name, phone] = ['Yola Quandt', '+493012398'];
+    await importLines(
+      [
+        { email: ada, name, phone },
+        { email: other, name, phone },
+      ].map((line, at) => ({ ...line, externalId: `${at}` })),
+      source,
+    );
+    expect(
+      await planBothWays(
+        [
+          { name, phone, email: fresh },
+          { email: fresh, language: 'pl' },
+          { email: ada, name, phone, language: 'pl' },
+        ],
+        source,
+      ),
+    ).toEqual([
+      ['held', 'two-customers', null],
+      ['held', 'two-customers', null],
+      ['updated', null, await customerOf(ada)],
+    ]);
+  });
+
   test('gives a new line the customer of a line that has not changed, also by a number that the customer never got', async () => {
     const email = 'quirin@known.example';
     await superuser.query(
@@ -211,6 +316,32 @@ function changeLine(random: Random, line: Line): Line[] {
 }
 
 const numbered = (lines: Line[]): ReadRow[] => lines.map((line, at) => person(at + 2, line));
+
+/** Of a table of few people nobody can say how rare a name is. */
+const crowd = Array.from({ length: 60 }, (_, n) =>
+  person(n + 1_000, { email: `${n}@crowd.example`, name: `Ada Miller${n}` }),
+);
+
+async function importLines(lines: Line[], source: string): Promise<void> {
+  await applyImport(sync, (await planRows(sync, numbered(lines), { source })).run);
+}
+
+/** What each line is, and whose, which is the same whether or not lines that have not changed are compared. */
+async function planBothWays(lines: Line[], source: string): Promise<unknown[]> {
+  const rows = [...numbered(lines), ...crowd];
+  const all = await planRows(sync, rows, { source, comparesAll: true });
+  const some = await planRows(sync, rows, { source });
+  const described = (await describeRows(some.run)) as {
+    outcome: string;
+    code: string | null;
+    customer: string | null;
+  }[];
+  expect(described).toEqual(await describeRows(all.run));
+  return described.slice(0, lines.length).map(({ outcome, code, customer }) => [outcome, code, customer]);
+}
+
+const customerOf = async (email: string): Promise<string> =>
+  (await superuser.query('select id from platform.customers where email = $1', [email])).rows[0]?.id;
 
 /** What each line is, and whose: a customer that is not there yet is called after its first line. */
 async function describeRows(run: string): Promise<unknown[]> {
