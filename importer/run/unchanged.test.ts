@@ -25,7 +25,16 @@ describe('a file that was imported before', () => {
   }, async () => {
     const first = Number(process.env.IMPORT_SEED ?? Math.floor(Math.random() * 1e6));
     // In these a line had the id of one customer and shared an id or a name with lines of another one.
-    const seeds = [1039, 191746, 500067, 500083, 600099, ...Array.from({ length: samples }, (_, n) => first + n)];
+    const seeds = [
+      1039,
+      191746,
+      500067,
+      500083,
+      600099,
+      900005,
+      900208,
+      ...Array.from({ length: samples }, (_, n) => first + n),
+    ];
     for (const seed of new Set(seeds)) {
       const random = drawer(seed);
       const domain = `s${seed}.example`;
