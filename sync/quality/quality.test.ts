@@ -562,6 +562,25 @@ describe('a scan', () => {
     expect(await left()).toBe(0);
   });
 
+  test('finds who has the number of another customer, however many merged ones have had it', async () => {
+    const phone = '+493077700077';
+    const survivor = await person();
+    await breakQuietly(
+      `insert into platform.customers (name, email, email_key, phone, phone_key, created_by_app, merged_into)
+       select 'Merged', 'merged' || n || '@acme.org', 'merged' || n || '@acme.org', $2, $2, 'foundation', $1 from generate_series(1, 200) n`,
+      [survivor, phone],
+    );
+    const { rows } = await superuser.query<{ id: string }>(
+      `insert into platform.customers (name, email, email_key, phone, phone_key, created_by_app)
+       select 'Alive ' || n, 'alive' || n || '@acme.org', 'alive' || n || '@acme.org', $1, $1, 'foundation' from generate_series(1, 2) n
+       returning id`,
+      [phone],
+    );
+    const [first, second] = rows.map(({ id }) => id).sort() as [string, string];
+    await check('customer', second);
+    expect(await findingsOf(second)).toMatchObject([{ finding: 'duplicate.phone', other_id: first }]);
+  });
+
   test('keeps ten thousand rows of a finding and no more', async () => {
     await superuser.query(
       `insert into sync.quality_findings (finding, subject, subject_id)
