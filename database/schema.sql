@@ -15501,7 +15501,7 @@ BEGIN ATOMIC
                             FROM ((platform.customer_phones n
                               CROSS JOIN LATERAL (( SELECT q.id
                                     FROM platform.customers q
-                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)))
+                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL))
                                   LIMIT 50)
                                  UNION
                                  ( SELECT q.customer_id
@@ -16841,6 +16841,33 @@ BEGIN ATOMIC
    ORDER BY holders.name;
 END;
 grant execute on function sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_import_claims(of_run bigint, OUT n integer, OUT customer uuid, OUT by text)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  passes_same constant boolean := (
+    select coalesce(jsonb_array_length(r.settings -> 'overwrite'), 0) = 0 and r.settings -> 'again' is distinct from 'true'
+    from sync.import_runs r where r.id = of_run);
+begin
+  -- The first import of a source, which is the largest, has none.
+  if not exists (
+    select from sync.import_files f where f.run = of_run and exists (select from sync.import_keys k where k.source = f.source)) then
+    return;
+  end if;
+  return query execute format($f$
+    select l.n, coalesce(c.merged_into, c.id),
+      case when $1 and k.digest = l.digest then 'same' when l.external_id is not null then 'id' else 'address' end
+    from staging.import_lines_p%1$s l
+      join sync.import_files f on f.run = %1$s and f.file = l.file
+      join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+      join platform.customers c on c.id = k.customer
+    where l.kind = 'person' and not l.is_known$f$, of_run) using passes_same;
+end $function$;
+grant execute on function sync.list_import_claims(of_run bigint, OUT n integer, OUT customer uuid, OUT by text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text)
  RETURNS SETOF record
