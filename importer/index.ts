@@ -1,6 +1,6 @@
 export type { Held, HeldReason } from './matching/addresses.ts';
 export type { BlockReport } from './matching/blocks.ts';
-export type { Decision } from './matching/clusters.ts';
+export type { Decision } from './matching/claims.ts';
 export { blockKeysOf } from './matching/detection.ts';
 export {
   groupPersons,

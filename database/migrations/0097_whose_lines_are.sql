@@ -1,9 +1,9 @@
--- Matching is told whose the lines of a plan are that are known. Before, it knew that only of customers and of unchanged lines that it passes
--- over, and put lines of several customers into one group, which then had to be taken apart by what its rows look like. So whether a line was
--- held could depend on whether others were compared again.
+-- Matching is told whose the lines of a plan are that are known. Before, it knew that only of customers and of unchanged lines that it
+-- passes over, and put lines of several customers into one group, which then had to be taken apart by what its rows look like. So whether a
+-- line was held could depend on whether others were compared again.
 
--- Of each line of a plan that is compared and was imported before: whose it is, and why. A line that has not changed is its customer's; of one
--- that has changed its id says so; a line without an id is known by its address, which says less.
+-- Of each line of a plan that is compared and was imported before: whose it is, and why. A line that has not changed is its customer's; of
+-- one that has changed its id says so; a line without an id is known by its address, which says less.
 create function sync.list_import_claims(of_run bigint, out n integer, out customer uuid, out by text) returns setof record
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,8 +1,10 @@
 import type { Held, HeldReason, Links } from './addresses.ts';
-import type { Decision } from './clusters.ts';
 import { Groups } from './groups.ts';
 import { claimBy, type PersonColumns, type PersonTable } from './persontable.ts';
 import { none } from './texts.ts';
+
+/** What a person has said of two rows. */
+export type Decision = { rows: readonly [number, number]; answer: 'same' | 'different' };
 
 /*
  * Whose rows are, before anything is compared: a customer's are the customer and the lines that were theirs before; a line that is known; and a

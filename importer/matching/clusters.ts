@@ -1,14 +1,11 @@
 import { type Held, takeSharing } from './addresses.ts';
-import { Claims } from './claims.ts';
+import { Claims, type Decision } from './claims.ts';
 import { isOtherGeneration, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
 import { stepOf } from './links.ts';
 import type { Prepared } from './preparing.ts';
 import { clashes, isNever, isOneName, type MatchSettings, ruleNames } from './rules.ts';
 import { NumberList } from './texts.ts';
-
-/** What a person has said of two rows. */
-export type Decision = { rows: readonly [number, number]; answer: 'same' | 'different' };
 
 export type Clustered = {
   groups: Groups;

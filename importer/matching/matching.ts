@@ -1,6 +1,7 @@
 import type { HeldReason } from './addresses.ts';
 import type { BlockReport } from './blocks.ts';
-import { cluster, type Decision } from './clusters.ts';
+import type { Decision } from './claims.ts';
+import { cluster } from './clusters.ts';
 import type { Members } from './groups.ts';
 import type { Matchable } from './keys.ts';
 import { PersonTable } from './persontable.ts';

@@ -1,5 +1,6 @@
 import { rowsMax, secondOf } from './blocks.ts';
-import type { Clustered, Decision } from './clusters.ts';
+import type { Decision } from './claims.ts';
+import type { Clustered } from './clusters.ts';
 import { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';
 import { reasonsOf, sayReason } from './reasons.ts';

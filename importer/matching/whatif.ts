@@ -1,4 +1,5 @@
-import { cluster, type Decision } from './clusters.ts';
+import type { Decision } from './claims.ts';
+import { cluster } from './clusters.ts';
 import { level, levelOf } from './comparison.ts';
 import type { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';

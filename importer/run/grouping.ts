@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { HeldReason } from '../matching/addresses.ts';
-import type { Decision } from '../matching/clusters.ts';
+import type { Decision } from '../matching/claims.ts';
 import type { Matchable } from '../matching/keys.ts';
 import { type MatchResult, matchTable } from '../matching/matching.ts';
 import { type ClaimBy, PersonTable } from '../matching/persontable.ts';

@@ -1,4 +1,4 @@
-import type { Decision } from '../matching/clusters.ts';
+import type { Decision } from '../matching/claims.ts';
 import { type Prepared, prepare } from '../matching/preparing.ts';
 import type { RuleName } from '../matching/rules.ts';
 import { readSettings } from '../matching/settings.ts';
