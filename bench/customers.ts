@@ -1,5 +1,6 @@
 import { bootstrap, type LocalServer, migrate } from '@aether/database';
 import pg from 'pg';
+import { isFilled } from './filled.ts';
 
 export function emailOf(number: number): string {
   return `person${number}@company${number % 5000}.example`;
@@ -38,7 +39,7 @@ const statements = [
  * measured. A database that a bench has filled before is left as it is.
  */
 export async function fillCustomers(local: LocalServer, database: string, customers: number): Promise<void> {
-  if (await isFilled(local, database)) return;
+  if (await isFilled(local, database, 'crm.activities')) return;
   const startedAt = performance.now();
   await bootstrap(local.adminUrl, { database, passwords: {} });
   await migrate(local.urlOf('platform_migrator', database));
@@ -85,22 +86,4 @@ export async function fillCustomers(local: LocalServer, database: string, custom
   console.error(
     `${customers.toLocaleString('en')} customers loaded in ${Math.round((performance.now() - startedAt) / 1000)} s`,
   );
-}
-
-/** Statistics are what a fill makes last. */
-async function isFilled({ server }: LocalServer, database: string): Promise<boolean> {
-  const superuser = new pg.Client({ connectionString: server.superuserUrl('postgres') });
-  await superuser.connect();
-  const { rows } = await superuser.query('select from pg_database where datname = $1', [database]);
-  await superuser.end();
-  if (rows.length === 0) return false;
-  const filled = new pg.Client({ connectionString: server.superuserUrl(database) });
-  await filled.connect();
-  const { rows: tables } = await filled.query(
-    `select from pg_stats where schemaname = 'crm' and tablename = 'activities'`,
-  );
-  await filled.end();
-  if (tables.length === 0)
-    throw new Error(`The database ${database} was not filled to its end: delete the folder of this bench.`);
-  return true;
 }

@@ -14,7 +14,7 @@ import {
   readTimeline,
 } from '@aether/foundation';
 import { connectPlatform, type ListPlace } from '@aether/platform';
-import pg from 'pg';
+import { isFilled } from './filled.ts';
 import { fillLists, fillSettings } from './lists.fill.ts';
 import { quantile } from './measure.ts';
 
@@ -25,6 +25,7 @@ import { quantile } from './measure.ts';
  *   npm run bench:lists                      2,000,000 customers, 100,000 deals, 100,000 entries
  *   npm run bench:lists -- --customers 200000
  *   npm run bench:lists -- --folder /var/tmp/lists     keeps the filled database there for the next run
+ *   npm run bench:lists -- --folder /var/tmp/lists --fill     only fills it
  */
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     entries: { type: 'string', default: '100000' },
     times: { type: 'string', default: '9' },
     folder: { type: 'string' },
+    fill: { type: 'boolean', default: false },
   },
 });
 const customersCount = Number(options.customers);
@@ -103,13 +105,20 @@ try {
     port: 54520,
     settings: { shared_buffers: '2GB', max_wal_size: '4GB', ...fillSettings },
   });
-  if (!(await isFilled(local)))
+  if (!(await isFilled(local, 'bench', 'crm.deals')))
     await fillLists(local, { customers: customersCount, deals: dealsCount, entries: entriesCount }, (line) =>
       console.error(line),
     );
+  if (!options.fill) await measureLists(local);
+} finally {
+  await local?.server.stop(options.folder ? 'fast' : 'immediate');
+  if (!options.folder) await rm(folder, { recursive: true, force: true });
+}
+
+async function measureLists(server: LocalServer): Promise<void> {
   const db = await connectPlatform({
     app: 'foundation',
-    variables: { PLATFORM_DB_URL: local.urlOf('foundation_app') },
+    variables: { PLATFORM_DB_URL: server.urlOf('foundation_app') },
   });
   console.log(
     `${customersCount.toLocaleString('en')} customers\n\n| list of fifty | first page with its count: p50 ms | slowest ms |\n|---|--:|--:|`,
@@ -176,17 +185,6 @@ try {
     `\n${slow === 0 ? 'reached' : `MISSED by ${slow}`}: every first page within ${goalMs} ms, of deals within ${dealsGoalMs} ms`,
   );
   await db.close();
-} finally {
-  await local?.server.stop(options.folder ? 'fast' : 'immediate');
-  if (!options.folder) await rm(folder, { recursive: true, force: true });
-}
-
-async function isFilled({ server }: LocalServer): Promise<boolean> {
-  const superuser = new pg.Client({ connectionString: server.superuserUrl('bench') });
-  await superuser.connect();
-  const { rows } = await superuser.query(`select to_regclass('platform.customers') as found`);
-  await superuser.end();
-  return rows[0].found !== null;
 }
 
 async function time(ask: () => Promise<unknown>): Promise<{ p50: number; max: number }> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/databa
 import { connectPlatform } from '@aether/platform';
 import { dropOldEvents, type EventFilter, evaluateHealth, pause, replay, resume, searchEvents } from '@aether/sync';
 import pg from 'pg';
+import { isFilled } from './filled.ts';
 import { median, quantile } from './measure.ts';
 
 /*
@@ -17,6 +18,9 @@ import { median, quantile } from './measure.ts';
  *
  *   npm run bench:log
  *   npm run bench:log -- --events 3000000 --rounds 3
+ *   npm run bench:log -- --folder /var/tmp/log --fill      fills the databases there, and ends
+ *   npm run bench:log -- --folder /var/tmp/log             measures them, and leaves them as they are, but for some thousands of new events
+ *   npm run bench:log -- --folder /var/tmp/log --drop      … and drops the oldest partition, after which they cannot be measured again
  *
  * Filling takes several minutes, without waiting for the disk; then everything is durable.
  */
@@ -24,6 +28,9 @@ const { values: options } = parseArgs({
   options: {
     events: { type: 'string', default: '20000000' },
     rounds: { type: 'string', default: '5' },
+    folder: { type: 'string' },
+    fill: { type: 'boolean', default: false },
+    drop: { type: 'boolean', default: false },
   },
 });
 const partition = 1_000_000;
@@ -34,7 +41,8 @@ const backlog = 50_000;
 const sizes = { small: 100_000, large: Number(options.events) };
 type Size = keyof typeof sizes;
 
-const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'aether-bench-')));
+await mkdir(folder, { recursive: true });
 await chmod(folder, 0o755);
 let local: LocalServer | undefined;
 const workers: ChildProcess[] = [];
@@ -43,9 +51,11 @@ try {
     folder,
     database: 'small',
     port: 54560,
-    settings: { shared_buffers: '2GB', max_wal_size: '8GB', fsync: 'off' },
+    // Partitions are not added while a vacuum holds the table.
+    settings: { shared_buffers: '2GB', max_wal_size: '8GB', fsync: 'off', autovacuum: 'off' },
   });
   for (const size of Object.keys(sizes) as Size[]) {
+    if (await isFilled(local, size, 'sync.events')) continue;
     const startedAt = performance.now();
     await fill(local, size);
     console.log(
@@ -54,14 +64,14 @@ try {
   }
   const superuser = await connect(local.server.superuserUrl('postgres'));
   await superuser.query('checkpoint');
-  await superuser.query('alter system set fsync = on');
+  for (const setting of ['fsync', 'autovacuum']) await superuser.query(`alter system set ${setting} = on`);
   await superuser.query('select pg_reload_conf()');
   await superuser.end();
-  await measure(local);
+  if (!options.fill) await measure(local);
 } finally {
   for (const worker of workers) worker.kill('SIGKILL');
-  await local?.server.stop('immediate');
-  await rm(folder, { recursive: true, force: true });
+  await local?.server.stop(options.folder ? 'fast' : 'immediate');
+  if (!options.folder) await rm(folder, { recursive: true, force: true });
 }
 
 async function connect(url: string): Promise<pg.Client> {
@@ -156,10 +166,12 @@ async function measure(server: LocalServer): Promise<void> {
     const [small, large] = [median(of.small), median(of.large)];
     console.log(`| ${what} | ${small.toFixed(1)} | ${large.toFixed(1)} | ${(large / small).toFixed(2)}× |`);
   }
-  const { writes, dropMs, slowestMs, usualMs } = await dropBesideWriter(on.large.app, on.large.sync);
-  console.log(`
+  if (!options.folder || options.drop) {
+    const { writes, dropMs, slowestMs, usualMs } = await dropBesideWriter(on.large.app, on.large.sync);
+    console.log(`
 A partition of ${partition.toLocaleString('en')} events was dropped in ${dropMs.toFixed(0)} ms.
 A writer beside it made ${writes} changes: usually ${usualMs.toFixed(1)} ms, the slowest ${slowestMs.toFixed(1)} ms.`);
+  }
   for (const { db, app, sync, superuser } of Object.values(on))
     await Promise.all([db.close(), app.end(), sync.end(), superuser.end()]);
 }

@@ -18,6 +18,7 @@ import { type Measurement, measure, median } from './measure.ts';
  *   npm run bench:lookups -- --customers 100000 --customers 10000000 --rounds 3     a quarter of an hour, 20 GB of the disk
  *   npm run bench:lookups -- --cold            each address once, on a server that was just started
  *   npm run bench:lookups -- --folder /var/tmp/lookups     keeps the filled databases there for the next run
+ *   npm run bench:lookups -- --folder /var/tmp/lookups --fill     only fills them
  *
  * Both sides, and databases of all sizes, take turns in short rounds, so that a noisy machine is noisy for all of them; ratios are
  * medians over the rounds.
@@ -29,6 +30,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '5' },
     folder: { type: 'string' },
+    fill: { type: 'boolean', default: false },
   },
 });
 const sizes = (options.customers ?? (options.cold ? ['150000'] : ['100000', '2000000'])).map(Number);
@@ -61,25 +63,27 @@ try {
   });
   for (const customers of sizes) await fillCustomers(local, `bench_${customers}`, customers);
   const open = (customers: number) => openSubject(local?.urlOf('support_app', `bench_${customers}`) ?? '', customers);
-  if (options.cold) await compareCold(local, { sizes, rounds, open });
-  else for (const customers of sizes) subjects.push(await open(customers));
+  if (options.cold && !options.fill) await compareCold(local, { sizes, rounds, open });
+  if (!options.cold && !options.fill) await compareWarm(local, open);
+} finally {
+  for (const subject of subjects) await subject.close();
+  await local?.server.stop(options.folder ? 'fast' : 'immediate');
+  if (!options.folder) await rm(folder, { recursive: true, force: true });
+}
+
+async function compareWarm(server: LocalServer, open: (customers: number) => Promise<Subject>): Promise<void> {
+  for (const customers of sizes) subjects.push(await open(customers));
   const lines: Line[] = [];
-  for (const call of options.cold ? [] : (Object.keys(rawStatements) as Call[])) {
+  for (const call of Object.keys(rawStatements) as Call[]) {
     // Reads all rows of the lookups once, because the first touch of a page is the machine's cost, not the lookup's.
     for (const subject of subjects)
       await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs(subject.customers) });
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }
-  const huge = await askHugePages(local);
-  if (!options.cold)
-    print(
-      lines.sort((a, b) => a.customers - b.customers),
-      huge,
-    );
-} finally {
-  for (const subject of subjects) await subject.close();
-  await local?.server.stop(options.folder ? 'fast' : 'immediate');
-  if (!options.folder) await rm(folder, { recursive: true, force: true });
+  print(
+    lines.sort((a, b) => a.customers - b.customers),
+    await askHugePages(server),
+  );
 }
 
 /** Whether the server's memory is in huge pages, so that a connection touches few pages for the first time: see docs/benchmarks.md. */
