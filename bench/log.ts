@@ -40,6 +40,8 @@ const eventsPerCustomer = 100;
 const backlog = 50_000;
 const sizes = { small: 100_000, large: Number(options.events) };
 type Size = keyof typeof sizes;
+/** Names that no former run on a kept folder gave: otherwise nothing would change. */
+const run = Date.now();
 
 const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'aether-bench-')));
 await mkdir(folder, { recursive: true });
@@ -193,7 +195,7 @@ async function deliver(db: Db, app: pg.Client, round: number): Promise<number[]>
   for (const [n, { id }] of rows.entries()) {
     const changed = await app.query('update platform.customers set name = $2 where id = $1 returning version', [
       id,
-      `R${round} ${n}`,
+      `R${run} ${round} ${n}`,
     ]);
     committed.push([`${id} ${changed.rows[0].version}`, performance.now()]);
     await wait(5);
@@ -290,7 +292,7 @@ async function dropBesideWriter(app: pg.Client, sync: pg.Client) {
   const writing = (async () => {
     for (let n = 0; !isOver; n++) {
       const startedAt = performance.now();
-      await app.query('update platform.customers set name = $2 where id = $1', [rows[n % rows.length].id, `Drop ${n}`]);
+      await app.query('update platform.customers set name = $2 where id = $1', [rows[n % rows.length].id, `Drop ${run} ${n}`]);
       times.push(performance.now() - startedAt);
     }
   })();
