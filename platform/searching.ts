@@ -87,7 +87,11 @@ export function matchCustomer(word: string, parameter: Parameter, byIndex?: Cust
     const hasPattern = (pattern: string) =>
       `platform.customer_words(c.name, c.email_key) collate "C" like (select ${parameter(pattern, 'text')})`;
     const isThere = () => `${lowered('c.name')} || ' ' || c.email_key like ${patternOf(form)}`;
-    if (!isKnownBeginning(form)) return `((${beginningPatterns(form).map(hasPattern).join(' or ')}) and ${isThere()})`;
+    if (!isKnownBeginning(form)) {
+      const part = rarePartOfAddress(form);
+      const patterns = form.startsWith(part) ? beginningPatterns(part) : [likePattern(part)];
+      return `((${patterns.map(hasPattern).join(' or ')}) and ${isThere()})`;
+    }
     const begins = beginningTerms(form, form === word ? byIndex.except : undefined).map(
       (terms) => `platform.customer_beginnings(c.name, c.email_key) @@ (select ${parameter(terms, 'tsquery')})`,
     );
@@ -100,6 +104,16 @@ export function matchCustomer(word: string, parameter: Parameter, byIndex?: Cust
 
 /** By the digits of a long word the index finds few, and it looks each of them up for every three letters more that it is asked for. */
 const rarePart = (word: string): string => (word.length > 6 && /[a-z]{1,2}\d{2,}|\d{3,}/.exec(word)?.[0]) || word;
+
+/**
+ * The same of an address: the longest digits before the @, if they are many. A whole provider may share those of its domain, and thousands
+ * those of a year.
+ */
+function rarePartOfAddress(word: string): string {
+  const [local = ''] = /^[^\s@]+(?=@)/.exec(word) ?? [];
+  const runs = (local.match(/[a-z]{0,2}\d{3,}/g) ?? []).filter((run) => run.length > 4);
+  return runs.sort((one, other) => other.length - one.length)[0] ?? word;
+}
 
 /**
  * The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. Of a form with blanks only the
