@@ -292,7 +292,10 @@ async function dropBesideWriter(app: pg.Client, sync: pg.Client) {
   const writing = (async () => {
     for (let n = 0; !isOver; n++) {
       const startedAt = performance.now();
-      await app.query('update platform.customers set name = $2 where id = $1', [rows[n % rows.length].id, `Drop ${run} ${n}`]);
+      await app.query('update platform.customers set name = $2 where id = $1', [
+        rows[n % rows.length].id,
+        `Drop ${run} ${n}`,
+      ]);
       times.push(performance.now() - startedAt);
     }
   })();

@@ -145,11 +145,7 @@ async function compare(from: number, tries: number): Promise<void> {
     .tuple(fc.nat(), fc.nat(3))
     .map(([at, start]) => (everybody[at % everybody.length] as Person).email_key.slice(start));
   const asks = fc.sample(
-    fc.oneof(
-      { weight: 5, arbitrary: part },
-      { weight: 1, arbitrary: name },
-      { weight: 1, arbitrary: address },
-    ),
+    fc.oneof({ weight: 5, arbitrary: part }, { weight: 1, arbitrary: name }, { weight: 1, arbitrary: address }),
     { numRuns: tries, seed: seed + from },
   );
   const endsAt = performance.now() + withinMs;
