@@ -91,6 +91,8 @@ const meant = [
   'database/testing.pooled.config.ts: ./cli/testing.setup.ts',
   'database/testing.pooled.config.ts: platform/testing.pooled.ts',
   'database/embedded/binaries.ts: import(name)',
+  // A text for the loader, of a source beside it.
+  'cli/sources.test.ts: createRequire',
   'platform/log/passwords.ts: import(address)',
   'platform/testing.thirdapp.ts: import(file)',
   'sync/webhooks/webhooks.test.ts: import(file)',

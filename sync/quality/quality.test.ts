@@ -567,7 +567,8 @@ describe('a scan', () => {
     const survivor = await person();
     await breakQuietly(
       `insert into platform.customers (name, email, email_key, phone, phone_key, created_by_app, merged_into)
-       select 'Merged', 'merged' || n || '@acme.org', 'merged' || n || '@acme.org', $2, $2, 'foundation', $1 from generate_series(1, 200) n`,
+       select 'Merged', 'merged' || n || '@acme.org', 'merged' || n || '@acme.org', $2, $2, 'foundation', $1
+       from generate_series(1, 200) n`,
       [survivor, phone],
     );
     const { rows } = await superuser.query<{ id: string }>(
