@@ -645,20 +645,29 @@ test('what is closed takes no statement more on a connection that others still h
 });
 
 test('what is closed takes no statement more beside those that wait for a connection', async () => {
-  const one = await connectPlatform({
-    app: 'foundation',
-    variables: { PLATFORM_DB_URL: database.directUrl('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  // Not of an app: closing that begins with its heartbeat.
+  const one = openConnection('foundation', {
+    ...readSettings({
+      PLATFORM_DB_URL: database.directUrl('foundation_app'),
+      PLATFORM_DB_POOL_MAX: '1',
+      PLATFORM_DB_CONNECT_TIMEOUT_MS: '1000',
+    }),
+    searchPath: 'crm,platform',
   });
   const done = Promise.withResolvers<void>();
   const inTurn = { name: 'waiting', text: 'select 1', isInTurn: true };
   const short = { name: 'holding', text: 'select pg_sleep(30)', isShort: true };
   const work = one.transaction({}, () => done.promise);
   const lane = Promise.allSettled([one.run(short, []), one.run(short, [])]);
-  const waiting = Promise.allSettled([one.run(inTurn, [])]);
+  let isWaiting = true;
+  const waiting = Promise.allSettled([one.run(inTurn, [])]).finally(() => {
+    isWaiting = false;
+  });
   const closed = one.close(100);
-  await expect(Promise.race([one.run(inTurn, []), waiting])).rejects.toThrow(/closes its connections/);
+  await expect(one.run(inTurn, [])).rejects.toThrow(/closes its connections/);
+  expect(isWaiting).toBe(true);
   done.resolve();
-  await Promise.allSettled([work, lane, closed]);
+  await Promise.allSettled([work, lane, waiting, closed]);
 });
 
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {
