@@ -36,8 +36,6 @@ export async function prepareSteps(client: ImportClient, actor: string | undefin
 /** As prepareSteps, for the statements of a plan, each of which reads all lines. */
 export async function preparePlan(client: ImportClient, actor = ''): Promise<void> {
   await client.query(`set statement_timeout = ${planTimeoutMs}`);
-  // What is not analyzed yet looks large enough to be compiled, which takes longer than to read it.
-  await client.query('set jit = off');
   await endWithCaller(client);
   await client.query('select set_config($1, $2, false)', ['aether.actor', actor]);
 }
