@@ -14723,14 +14723,14 @@ begin
   on conflict (one, other) do update
   set answer = excluded.answer, run = excluded.run, decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
   changes := sync.note_plan_answer(of_run, mine, theirs, answered, before.answer,
-    coalesce(a.lead = b.lead, a.customer = with_customer, false));
+    coalesce(a.lead = b.lead, a.customer = with_customer, false) or sync.is_of_two_customers(of_run, array[a.n, b.n]));
   -- The same lines may be in other plans.
   for planned in select x.id from sync.import_runs x where x.state = 'planned' and x.id <> of_run order by x.id loop
     select * into a from sync.find_import_person(planned, mine, of_run, of_n);
     select * into b from sync.find_import_person(planned, theirs, of_run, with_n);
     if a.n is not null and (b.n is not null or with_customer is not null) then
       perform sync.note_plan_answer(planned, mine, theirs, answered, before.answer,
-        coalesce(a.lead = b.lead, a.customer = with_customer, false));
+        coalesce(a.lead = b.lead, a.customer = with_customer, false) or sync.is_of_two_customers(planned, array[a.n, b.n]));
     end if;
   end loop;
   update sync.import_runs x set used_at = clock_timestamp() where x.id = of_run;
@@ -16428,6 +16428,13 @@ RETURN ((EXISTS (SELECT FROM sync.parked b WHERE ((b.subscription = is_behind.of
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to app_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to merge_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.is_of_two_customers(of_run bigint, lines integer[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (EXISTS (SELECT FROM sync.import_rows p WHERE ((p.run = is_of_two_customers.of_run) AND (p.n = ANY (is_of_two_customers.lines)) AND (p.outcome = 'held'::text) AND (p.code = 'two-customers'::text))));
 
 CREATE OR REPLACE FUNCTION sync.is_public_provider(domain text)
  RETURNS boolean

@@ -26,6 +26,8 @@ export class Claims {
   readonly #of: Uint32Array;
   readonly #marks: Uint8Array;
   readonly #isCertain: (row: number) => boolean;
+  /** Rows that a person has given to one customer: nothing that leads to another one puts that in doubt. */
+  readonly #settled = new Set<number>();
   /** Free rows that sure links connect. */
   readonly #parts: Groups;
 
@@ -86,6 +88,7 @@ export class Claims {
       for (const row of rows) {
         this.#marks[row] = 0;
         if (!this.#isCertain(row)) this.#of[row] = claim;
+        if (certain.size === 1) this.#settled.add(row);
       }
     }
     for (const { rows, answer } of decisions)
@@ -131,7 +134,8 @@ export class Claims {
       const a = links[i] as number;
       const b = links[i + 1] as number;
       if (isFree(a) && isFree(b)) this.#parts.join(a, b);
-      else if (this.areOthers(a, b)) for (const row of [a, b]) if (!this.#isCertain(row)) this.#marks[row] = contested;
+      else if (this.areOthers(a, b))
+        for (const row of [a, b]) if (!this.#isCertain(row) && !this.#settled.has(row)) this.#marks[row] = contested;
     }
     const customers = new Map<number, number>();
     for (let i = 0; i < links.length; i += 2) {

@@ -15,10 +15,16 @@ import { prepareRun, whatIfRun } from './whatif.ts';
 let database: TestDatabase;
 let sync: pg.Client;
 let superuser: pg.Client;
+let steward: pg.Client;
 beforeAll(async () => {
   database = await createTestDatabase();
   sync = await database.connect('sync_app');
   superuser = await database.connect('postgres');
+  await superuser.query(
+    `insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'steward')`,
+  );
+  steward = await database.connect('console_app');
+  await steward.query(`set aether.actor = 'tom'`);
 });
 
 let count = 0;
@@ -229,6 +235,84 @@ describe('an answer', () => {
     await applyImport(sync, run);
     await expect(answerPair(sync, run, { n: 1, otherN: 2 }, 'different')).rejects.toThrow('merge the customers');
     await expect(replanImport(sync, run)).rejects.toThrow('only a planned run is decided again');
+  });
+});
+
+describe('a new line with the name and the number of two customers', () => {
+  const held = ['held', 'two-customers', null];
+  /** The customers, and a plan with a new line that could be either. */
+  async function addLineOfTwo(more: (fresh: string) => ReadRow[] = () => []) {
+    const at = domain();
+    const facts = { name: 'Yola Quandt', phone: `+493012${String(count).padStart(6, '0')}` };
+    const [first, second] = (
+      await superuser.query(
+        `insert into platform.customers (email, name, phone, phone_key, created_by_app)
+         select n || '@' || $1, $2, $3, $3, 'foundation' from generate_series(1, 2) n returning id`,
+        [at, facts.name, facts.phone],
+      )
+    ).rows.map(({ id }) => id as string) as [string, string];
+    const fresh = `fresh@${at}`;
+    const lines = [person(2, { ...facts, email: fresh, language: 'it' }), ...more(fresh), ...peopleOf(at, 60)];
+    const { run } = await planRows(sync, lines, { source: at });
+    const outcomes = async () =>
+      (
+        await superuser.query(
+          `select outcome, code, case when outcome <> 'created' then customer end as customer
+           from sync.import_rows where run = $1 and line < 100 order by n`,
+          [run],
+        )
+      ).rows.map(({ outcome, code, customer }) => [outcome, code, customer]);
+    return { run, first, second, outcomes, lines, source: at };
+  }
+
+  test('is held, asked about with either, and is of whom a person says, with the other lines of its address', async () => {
+    const { run, first, second, outcomes } = await addLineOfTwo((fresh) => [
+      person(3, { email: fresh, timezone: 'Europe/Rome' }),
+    ]);
+    expect(await outcomes()).toEqual([held, held]);
+    const [row] = await listRows(sync, run, { outcome: 'held' });
+    expect(row?.message).toMatch(/could be of two customers.*Answer whose it is/);
+    const asked = await listCandidates(sync, run, { limit: 1_000 });
+    expect(asked.filter(({ n }) => n === 1).map(({ otherCustomer }) => otherCustomer)).toEqual(
+      expect.arrayContaining([first, second]),
+    );
+    expect(await answerPair(sync, run, { n: 1, customer: second }, 'same')).toBe(true);
+    await replanImport(sync, run);
+    expect(await outcomes()).toEqual([
+      ['updated', null, second],
+      ['updated', 'same-person', second],
+    ]);
+    await applyImport(sync, run);
+    const { rows } = await superuser.query(
+      'select id, preferred_language, timezone from platform.customers where id = any ($1) order by id = $2',
+      [[first, second], second],
+    );
+    expect(rows).toEqual([
+      { id: first, preferred_language: null, timezone: null },
+      { id: second, preferred_language: 'it', timezone: 'Europe/Rome' },
+    ]);
+  });
+
+  test('is the other one if a person says that it is not the first, and somebody new if it is neither', async () => {
+    const { run, first, second, outcomes, lines, source } = await addLineOfTwo();
+    const other = await planRows(sync, lines, { source });
+    expect(await answerPair(sync, run, { n: 1, customer: first }, 'different')).toBe(true);
+    for (const each of [run, other.run]) await expect(applyImport(sync, each)).rejects.toThrow('decides it again');
+    await replanImport(sync, run);
+    expect(await outcomes()).toEqual([['updated', null, second]]);
+    expect(await answerPair(sync, run, { n: 1, customer: second }, 'different')).toBe(true);
+    await replanImport(sync, run);
+    expect(await outcomes()).toEqual([['created', null, null]]);
+    await applyImport(sync, run);
+    expect(await verifyImport(sync, run)).toMatchObject({ isRight: true });
+    expect((await planRows(sync, lines, { source })).counts).toMatchObject({ created: 0, updated: 0 });
+  });
+
+  test('is of the survivor once they are merged', async () => {
+    const { run, first, second, outcomes } = await addLineOfTwo();
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [first, second]);
+    await replanImport(sync, run);
+    expect(await outcomes()).toEqual([['updated', null, first]]);
   });
 });
 
