@@ -22,6 +22,7 @@ test('every word that is typed is found in any spelling, and no other', () => {
     expect(contains(text, typed)).toBe(true);
   expect(contains('田中太郎', '太田')).toBe(false);
   expect(contains('Mary O’Connor', 'mary o’connell')).toBe(false);
+  expect(contains('Jean-Ina', 'ina-jean')).toBe(false);
 });
 
 test('the database folds as this module does, and folding again changes nothing', async () => {

@@ -12,7 +12,7 @@ const separators = /[-‐‑‒–—―−﹣－·・･]/g;
 /** Characters of Han, kana and Hangul, with their marks of repetition and length: no spaces are written between their words. */
 export const unspacedSource = String.raw`[\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\u{20000}-\u{3ffff}]`;
 const unspaced = new RegExp(unspacedSource, 'u');
-const beforeUnspaced = new RegExp(`\\s*(${unspaced.source})`, 'gu');
+const beforeUnspaced = new RegExp(` *(${unspaced.source})`, 'gu');
 const letters: Record<string, string> = {
   ...{ ø: 'o', ł: 'l', đ: 'd', ı: 'i', ħ: 'h', ŧ: 't', ς: 'σ' },
   ...{ ß: 'ss', æ: 'ae', œ: 'oe' },
@@ -47,15 +47,21 @@ export const foldedWordsOf = (text: string): string[] =>
 /** Whether the text has characters of a script that is written without spaces. */
 export const hasUnspaced = (text: string): boolean => unspaced.test(text);
 
+/** Stands between texts that are searched as one: no word of a search has a line's end, so none is found half in each. */
+export const between = '\n ';
+
 /** The words of a search, each once, in lower case. */
 export const wordsOf = (search: string): string[] => [...new Set(search.toLowerCase().split(/\s+/).filter(Boolean))];
 
-/** The folded forms of a word, one of which must occur in a folded text; none if nothing of it is left. */
+/**
+ * The folded forms of a word, one of which must occur in a folded text; none if nothing of it is left. A hyphen at its end asks for nothing
+ * more: `jean-p-` finds Jean P.
+ */
 export const formsOf = (word: string): string[] =>
-  [...new Set([foldWords(word), foldJoined(word)])].filter((form) => form.trim() !== '');
+  [...new Set([foldWords(word), foldJoined(word)].map((form) => form.trimEnd()))].filter((form) => form !== '');
 
 /** Whether all words of `typed` occur in `text`, in any spelling: `oconnor` in `Mary O’Connor`, `太郎` in `田中太郎`. */
 export function contains(text: string, typed: string): boolean {
-  const searched = ` ${foldWords(text)} ${foldJoined(text)}`;
+  const searched = ` ${foldWords(text)}${between}${foldJoined(text)}`;
   return wordsOf(typed).every((word) => formsOf(word).some((form) => searched.includes(form)));
 }

@@ -35,6 +35,7 @@ export { foldDigits } from './phone.ts';
 export * from './published.ts';
 export { IdempotencyKeyReused, type KeyedRequest, onlyOnce, RequestUnderWay } from './repeats.ts';
 export {
+  betweenInSql,
   type CustomerPart,
   type CustomersByIndex,
   isKnownBeginning,

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { sample } from '@aether/database/testing.sample';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
-import { foldJoined, foldWords, formsOf, hasUnspaced, unspacedSource, wordsOf } from './folding.ts';
+import { between, foldJoined, foldWords, formsOf, hasUnspaced, unspacedSource, wordsOf } from './folding.ts';
 import { collectValues } from './keyset.ts';
 import { connectPlatform, type PlatformDb } from './platform.ts';
 import { matchCustomer } from './searching.ts';
@@ -90,12 +91,12 @@ const lowered = (text: string) =>
   [...text]
     .map((each) => (each === 'İ' ? 'i' : [...each.toLowerCase()].length === 1 ? each.toLowerCase() : each))
     .join('');
-const beforeUnspaced = new RegExp(`\\s*(${unspacedSource})`, 'gu');
+const beforeUnspaced = new RegExp(` *(${unspacedSource})`, 'gu');
 
 /** @returns says whether a word is in somebody's name or address, without the database. */
 function reader({ name, email_key }: Person): (word: string) => boolean {
-  const plain = ` ${lowered(name)} ${email_key}`;
-  const folded = ` ${[...new Set([foldWords(name), foldJoined(name)])].join(' ').replace(beforeUnspaced, ' $1')}`;
+  const plain = ` ${lowered(name)}${between}${email_key}`;
+  const folded = ` ${[...new Set([foldWords(name), foldJoined(name)])].join(between).replace(beforeUnspaced, ' $1')}`;
   const has = (text: string, form: string) =>
     text.includes([...form].length < 3 && !form.startsWith(' ') ? ` ${form}` : form);
   return (word) => {
@@ -144,8 +145,21 @@ async function compare(from: number, tries: number): Promise<void> {
   const address = fc
     .tuple(fc.nat(), fc.nat(3))
     .map(([at, start]) => (everybody[at % everybody.length] as Person).email_key.slice(start));
+  // The end of a name and the beginning of what is searched behind it.
+  const joint = fc
+    .tuple(fc.nat(), fc.boolean(), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }))
+    .map(([at, isAddress, before, after]) => {
+      const person = everybody[at % everybody.length] as Person;
+      const next = [...(isAddress ? person.email_key : person.name)].slice(0, after);
+      return `${[...person.name].slice(-before).join('')}-${next.join('')}`;
+    });
   const asks = fc.sample(
-    fc.oneof({ weight: 5, arbitrary: part }, { weight: 1, arbitrary: name }, { weight: 1, arbitrary: address }),
+    fc.oneof(
+      { weight: 5, arbitrary: part },
+      { weight: 1, arbitrary: name },
+      { weight: 1, arbitrary: address },
+      { weight: 1, arbitrary: joint },
+    ),
     { numRuns: tries, seed: seed + from },
   );
   const endsAt = performance.now() + withinMs;
@@ -164,6 +178,53 @@ async function compare(from: number, tries: number): Promise<void> {
     expect({ seed, words, ids }).toEqual({ seed, words, ids: found });
   }
 }
+
+/** Whether a customer of that name and address is found by a word, by the indexes and row by row. */
+async function isFound(name: string, local: string, word: string): Promise<{ byIndex: boolean; byRows: boolean }> {
+  const [app] = apps as [PlatformDb];
+  const [row] = await app.query<{ id: string }>(
+    'insert into platform.customers (name, email, email_key) values ($1, $2, $2) returning id',
+    [name, `${local}@${randomUUID()}.example`],
+  );
+  const [byIndex, byRows] = await Promise.all(
+    (['index', 'rows'] as const).map(async (by) =>
+      (await find(app, wordsOf(word), by)).ids.includes(row?.id as string),
+    ),
+  );
+  return { byIndex: byIndex as boolean, byRows: byRows as boolean };
+}
+
+test.each([
+  // Folded it ends with an "a", and begins with a "b".
+  ['ba・ｶﾞıB\u3000A/ B\u00ad01  aÅ', 'one', 'å-b'],
+  ['Jean-Pia', 'two', 'pia-jean'],
+  ['Jean-Pia', 'two', 'a-j'],
+  ['田-Pia', 'three', 'pia-田'],
+  ['田-Pia', 'three', 'a・田'],
+  ['Anna Smith', 'jo', 'smith-jo'],
+  ['Ann Smíth', 'four', 'h-f'],
+])('%s <%s@…> is not found by %s: half of it ends one searched text, half begins the next', async (name, local, word) =>
+  expect(await isFound(name, local, word)).toEqual({ byIndex: false, byRows: false }),
+);
+
+test.each([
+  ['ba・ｶﾞıB\u3000A/ B\u00ad01  aÅ', 'one', 'ba-ガ'],
+  ['ba・ｶﾞıB\u3000A/ B\u00ad01  aÅ', 'one', 'aå'],
+  ['Jean-Pia', 'two', 'jean-pia'],
+  ['Jean-Pia', 'two', 'JEANPIA'],
+  ['Jean-Pia', 'two', 'n-p'],
+  ['Jean-Pia', 'two', 'je'],
+  ['Jean Pia', 'five', 'jean-p'],
+  ['Q-Ｘ Ｙ', 'six', 'x-y-'],
+  ['Ｘ Ｙ', 'seven', 'x-y-'],
+  ['田・田 X Ý', 'eight', 'x-y-'],
+  ['田-Pia', 'three', '田pia'],
+  ['田-Pia', 'three', '-p'],
+  ['Anna Smith', 'jo', 'smith-'],
+  ['Anna Smith', 'jo', '-jo'],
+])('%s <%s@…> is found by %s', async (name, local, word) =>
+  expect(await isFound(name, local, word)).toEqual({ byIndex: true, byRows: true }),
+);
 
 test('by the indexes of words both apps find whom reading everybody finds, and nobody else', () =>
   compare(0, searches));

@@ -1,5 +1,5 @@
 import { canonicaliseEmail } from './email.ts';
-import { formsOf, hasUnspaced } from './folding.ts';
+import { between, formsOf, hasUnspaced } from './folding.ts';
 import type { Parameter } from './keyset.ts';
 import { foldDigits, type Phone } from './phone.ts';
 
@@ -18,6 +18,9 @@ function likePattern(word: string): string {
 /** How the database lower-cases a searched text; a blank before it lets "begins a word" be asked as `% jo%`. */
 const lowered = (text: string) => `' ' || lower(${text} collate pg_c_utf8)`;
 
+/** `between`, as the database reads it. */
+export const betweenInSql = `E'${between.replace('\n', '\\n')}'`;
+
 /**
  * The condition that a word occurs in a `name`, or in the `also` searched key: in any spelling of its accents, apostrophes and hyphens, and
  * as a part of a name in Han, kana or Hangul.
@@ -34,7 +37,7 @@ export function matchName(
   parameter: Parameter,
   { also, byIndex = false }: { also?: string; byIndex?: boolean } = {},
 ): string {
-  const searched = also ? `${lowered(name)} || ' ' || ${also}` : lowered(name);
+  const searched = also ? `${lowered(name)} || ${betweenInSql} || ${also}` : lowered(name);
   const patternOf = byIndex ? hiddenPattern(parameter) : shownPattern(parameter);
   return matchForms(name, word, patternOf, (form) => `${searched} like ${patternOf(form)}`);
 }
@@ -86,7 +89,7 @@ export function matchCustomer(word: string, parameter: Parameter, byIndex?: Cust
   return matchForms('c.name', word, patternOf, (form) => {
     const hasPattern = (pattern: string) =>
       `platform.customer_words(c.name, c.email_key) collate "C" like (select ${parameter(pattern, 'text')})`;
-    const isThere = () => `${lowered('c.name')} || ' ' || c.email_key like ${patternOf(form)}`;
+    const isThere = () => `${lowered('c.name')} || ${betweenInSql} || c.email_key like ${patternOf(form)}`;
     if (!isKnownBeginning(form)) {
       const part = rarePartOfAddress(form);
       const patterns = form.startsWith(part) ? beginningPatterns(part) : [likePattern(part)];
@@ -115,19 +118,10 @@ function rarePartOfAddress(word: string): string {
   return runs.sort((one, other) => other.length - one.length)[0] ?? word;
 }
 
-/**
- * The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. Of a form with blanks only the
- * first part may begin the name, and only the last one the address, which has no blanks.
- */
+/** The patterns for the index, in which a name and an address begin with a 0: see platform.customer_words. */
 function beginningPatterns(form: string): string[] {
-  const [first = '', ...parts] = likePattern(form).split(/(?<=^%| )(?=[a-z0-9])/);
-  return parts.reduce(
-    (all, part, at) =>
-      all.flatMap((each) =>
-        at === 0 || at === parts.length - 1 ? [each + part, `${each}0${part.slice(1)}`] : [each + part],
-      ),
-    [first],
-  );
+  const pattern = likePattern(form);
+  return [...new Set([pattern, pattern.replace(/(?<=^% ?)[a-z0-9]/, '0')])];
 }
 
 /**

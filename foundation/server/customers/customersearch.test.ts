@@ -1,6 +1,6 @@
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { connectPlatform, type Direction, type ListPlace, type PlatformDb, type Queryable } from '@aether/platform';
-import { foldJoined, foldWords, formsOf, wordsOf } from '@aether/platform/folding';
+import { between, foldJoined, foldWords, formsOf, wordsOf } from '@aether/platform/folding';
 import { anyText } from '@aether/platform/testing.text';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -65,8 +65,8 @@ async function listSlowly(search: string, sort: CustomerOrder, direction: Direct
   const isFound = ({ name, email_key, company }: Person, word: string) =>
     [word, ...formsOf(word)].some((form) =>
       [
-        `${name.toLowerCase()} ${email_key}`,
-        ...[name, company ?? ''].map((text) => [...new Set([foldWords(text), foldJoined(text)])].join(' ')),
+        `${name.toLowerCase()}${between}${email_key}`,
+        ...[name, company ?? ''].map((text) => [...new Set([foldWords(text), foldJoined(text)])].join(between)),
       ].some((text) => has(` ${text}`, form)),
     );
   return everybody.filter((person) => wordsOf(search).every((word) => isFound(person, word))).map(({ id }) => id);

@@ -90,6 +90,9 @@ describe('the inbox', () => {
       await app.foundation.addPhone(customer?.id as string, phone);
     expect(await idsIn(asPriya, `search=${encodeURIComponent('0170/5551 2345')}`)).toEqual([id]);
     expect(await idsIn(asPriya, 'search=%25')).toEqual([]);
+    // The visitor has the customer's name and address: each of these ends one searched text and begins the next.
+    for (const typed of ['quill-zebedee', 'quill-zq', 'example-zq'])
+      expect(await idsIn(asPriya, `search=${typed}`)).toEqual([]);
     const { id: accented } = await ask('hi', { name: 'Zoë O’Brian-山田' });
     for (const typed of ["zoe o'brian", 'OBRIAN', '田'])
       expect(await idsIn(asPriya, `search=${encodeURIComponent(typed)}`)).toEqual([accented]);

@@ -1,4 +1,5 @@
 import {
+  betweenInSql,
   collectValues,
   matchName,
   matchPhone,
@@ -106,8 +107,8 @@ export function matchConversations(
     where.push(
       `exists (select from support.session_tags k where k.session_id = s.id and k.tag_id = ${parameter(tag, 'bigint')})`,
     );
-  const names = `concat_ws(' ', s.visitor_name, c.name)`;
-  const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
+  const names = `concat_ws(${betweenInSql}, s.visitor_name, c.name)`;
+  const addresses = `lower(concat_ws(${betweenInSql}, s.visitor_email, c.email_key) collate pg_c_utf8)`;
   const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, { also: addresses }));
   if (everyWord.length > 0)
     where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter, 'rows')}` : ''})`);

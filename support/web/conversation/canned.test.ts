@@ -18,6 +18,9 @@ test('answers whose shortcut begins with the typed letters come first', () => {
   const all = [answer('thanks', 'Refund thanks'), answer('refund', 'How refunds work'), answer('hours', 'Hours')];
   expect(findCanned(all, 'ref').map(({ shortcut }) => shortcut)).toEqual(['refund', 'thanks']);
   expect(findCanned(all, '')).toHaveLength(3);
+  const written = { ...answer('hours', 'Hours'), body: 'Open daily' };
+  expect(findCanned([written], 'open-daily')).toEqual([written]);
+  expect(findCanned([written], 'hours-open')).toEqual([]);
 });
 
 test.each([

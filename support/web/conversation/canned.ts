@@ -1,4 +1,4 @@
-import { contains } from '@aether/platform/folding';
+import { between, contains } from '@aether/platform/folding';
 import type { CannedAnswer, Session } from '../api/records.ts';
 
 type Names = { customer: { name: string } | undefined; agent: { name: string } };
@@ -37,7 +37,7 @@ export function findCanned(answers: CannedAnswer[], typed: string): CannedAnswer
       ? 0
       : contains(title, words)
         ? 1
-        : contains(`${shortcut} ${body}`, words)
+        : contains(`${shortcut}${between}${body}`, words)
           ? 2
           : 3;
   return answers
