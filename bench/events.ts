@@ -129,7 +129,13 @@ async function makeCustomers(server: LocalServer, client: pg.Client): Promise<st
 async function startChild(script: string, args: string[], url: string): Promise<ChildProcess> {
   const child = fork(script, args, { env: { ...process.env, PLATFORM_DB_URL: url, LOG_LEVEL: 'warn' } });
   children.push(child);
-  if (args.length > 0) await once(child, 'message');
+  if (args.length > 0) {
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`${script} ended before it was ready.`);
+    });
+    await Promise.race([once(child, 'message'), ended]);
+    ended.catch(() => {}); // it is killed when it is no longer needed
+  }
   return child;
 }
 
