@@ -31,7 +31,7 @@ export function listCandidates(
   const offer = (a: number, b: number, comparison: number, isHeld: boolean) => {
     const x = members.setOf(a);
     const y = members.setOf(b);
-    // Of a row that could be of two customers the file must say whose it is: no answer releases it.
+    // An id of one customer beside the address of another one: no answer releases the row, the customers or the file must change.
     if (x === y || claims?.isDoubtful(a) || claims?.isDoubtful(b)) return;
     const odds = oddsOfBest(score(a, b, comparison), comparison);
     if (isHeld || odds >= oddsMin) best.offer(x, y, a, b, odds);

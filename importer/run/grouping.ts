@@ -37,7 +37,7 @@ const heldMessages: Record<HeldReason, string> = {
   'several-claims': 'The line could be that of several people with this address. Answer whose it is.',
   'external-id': 'Another line of this source has the same id and another name.',
   'two-customers':
-    'The line could be of two customers: its id, its address, or its number and name lead to both, or those of a line that is the same person. Answer whose it is. If its id is one customer’s and its address another one’s, merge these two first, or give it an address of its own in the file.',
+    'The line could be of two customers: its id, its address, or its number and name lead to both. Answer whose it is. If its id is one customer’s and its address another one’s, merge the two customers first, or give the line another address.',
 };
 
 export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: new NumberList(Uint32Array) });

@@ -317,7 +317,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       held.add(taken);
       taken.given.then(
         (client) => Object.assign(taken, { client, release: releaseOf(client) }),
-        () => {}, // those who wait for it are told
+        () => {}, // each caller that waits for it gets the error itself
       );
       return taken;
     }
