@@ -163,7 +163,7 @@ test('a refused address names the customer who has it and leads there, and what 
   await follow(maya, `${stack.foundation}/customers`);
   await maya.getByRole('button', { name: 'New customer' }).first().click();
   const dialog = maya.getByRole('dialog', { name: 'New customer' });
-  const link = dialog.getByRole('link', { name: 'Holding Hanna' });
+  const link = dialog.getByRole('link', { name: 'Holding Hanna', exact: true });
   await dialog.getByRole('textbox', { name: 'Name' }).fill('Hanna again');
   await dialog.getByRole('textbox', { name: 'E-mail' }).fill('hanna@example.com');
   await dialog.getByRole('textbox', { name: 'E-mail' }).press('Enter');

@@ -719,8 +719,15 @@ test('duplicates are decided by keyboard, the next pair is there before the answ
   const seen = [{ id: new URL(maya.url()).pathname.split('/').at(-1), state: 'open' }];
   const elsewhere = { pairs: seen, decision: 'unsure' };
   await stack.call('POST', `${stack.console}/api/duplicates/decisions`, { as: 'maya', body: elsewhere });
+  const isAsked = Promise.withResolvers<void>();
+  await intercept(maya, '**/api/duplicates/decisions', async (route) => {
+    await isAsked.promise;
+    await route.continue();
+  });
   for (const key of 'uz') await maya.keyboard.press(key);
+  isAsked.resolve();
   await maya.getByText('Nothing was decided about Una Xavier and U. Xavier').waitFor();
+  await maya.unroute('**/api/duplicates/decisions');
   await shows('Una Yates and Ulla Yates');
   await expect
     .poll(() => countAll('different', 'merged', 'unsure'))

@@ -66,7 +66,7 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   await mails.getByRole('button', { name: 'Send the answer' }).click();
   await mails.getByText('It is in the conversation or the timeline now.').waitFor();
 
-  await priya.getByText('Then I take two.').waitFor();
+  await priya.getByRole('log').getByText('Then I take two.').waitFor();
   await priya.getByText('By e-mail', { exact: true }).waitFor();
   await priya.getByRole('img', { name: 'colours.png' }).waitFor();
   await priya.getByText('Not taken: setup.exe. This kind of file cannot be sent.').waitFor();
@@ -122,7 +122,7 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
   await undoLast(maya);
   await maya.getByText('Taken back, not sent').waitFor();
   await write('The offer');
-  await maya.getByText('Goes in a moment').waitFor();
+  await maya.getByText('Goes in a moment', { exact: true }).waitFor();
   await handOver();
   await maya.getByText('Sent', { exact: true }).waitFor();
   await look(maya, 'mail-sent');

@@ -2,6 +2,7 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser, undoLast } from './testing.browser.ts';
+import { measure, settled } from './testing.measure.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -45,21 +46,21 @@ async function look(name: string): Promise<void> {
 }
 
 test('J and K walk through the records of a list, and the way back leads to the same place', async () => {
-  await open('/customers?sort=name');
+  // A list that the page knows is shown until the server's answer replaces it, and its rows then move.
+  await load('/customers?sort=name');
   await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
-  const links = maya.getByRole('table', { name: 'Customers' }).getByRole('link');
-  // By its place, not by its name, because several customers may have one name.
-  const place = () =>
-    maya.evaluate<number>(
-      `[...document.querySelectorAll('table a[href], [role=table] a[href]')].indexOf(document.activeElement)`,
-    );
+  // By its place, not by its name, because several customers may have one name; and both in one look, because a list that scrolls draws other rows.
+  const read = () =>
+    maya.evaluate<{ index: number; names: string[] }>(`{
+      const links = [...document.querySelectorAll('[role=table][aria-label=Customers] a[href]')];
+      ({ index: links.indexOf(document.activeElement), names: links.map((link) => link.innerText) });
+    }`);
   // A key that comes before the rows do moves nothing.
-  let index = -1;
+  let { index, names } = await read();
   for (let n = 0; n < 40 && index <= 5; n++) {
     await maya.keyboard.press('j');
-    index = await place();
+    ({ index, names } = await read());
   }
-  const names = await links.allInnerTexts();
   const chosen = names[index] ?? '';
   expect(index).toBeGreaterThan(5);
   await maya.keyboard.press('Enter');
@@ -110,6 +111,27 @@ test('many customers are chosen by keyboard, get a tag in one act that says what
   await expect.poll(() => tagged.count()).toBe(0);
   await maya.keyboard.press('Escape');
   await bar.waitFor({ state: 'detached' });
+});
+
+test('a row shows the tags that it has room for, and how many more there are', async () => {
+  const { id } = await newCustomer('Three Tags');
+  const tags = ['Knows our founder', 'Rather by telephone', 'Waits for an offer'];
+  for (const name of tags) {
+    const { body: tag } = await api('POST', '/api/tags', { name, colour: 'blue' });
+    await api('POST', `/api/customers/${id}/tags`, { tag_id: tag.id });
+  }
+  await load('/customers?search=three+tags');
+  const row = maya.getByRole('row').filter({ hasText: 'Three Tags' });
+  const shown = async (width: number) => {
+    await maya.setViewportSize({ width, height: 844 });
+    await maya.evaluate(settled);
+    return (await row.getByTitle(tags.join(', ')).innerText()).split(/\s*\n\s*/);
+  };
+  await seen(row);
+  expect(await shown(1920)).toEqual([...tags.slice(0, 2), '+1']);
+  await look('tags');
+  expect(await shown(1200)).toEqual([tags[0], '+2']);
+  expect(await measure(maya, [1920, 1440, 1200, 992, 768])).toEqual([]);
 });
 
 test('two Ctrl+Z undo two changes of one’s own, but no change by another person', async () => {

@@ -1,13 +1,12 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo, formatDay, formatMoment, formatNumber, formatSums } from '@aether/ui/formats.ts';
 import type { Column } from '@aether/ui/RecordTable.tsx';
-import { Tag } from '@aether/ui/Tag.tsx';
-import { toneOf } from '@aether/ui/tiers.ts';
 import { Link } from '@tanstack/react-router';
 import type { CustomerSort } from '../api/customers.ts';
 import type { CustomField, ListedCustomer } from '../api/records.ts';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { showCustomValue } from '../record/values.ts';
+import { ListedTags } from './ListedTags.tsx';
 
 export const defaultColumns = ['name', 'email', 'company', 'tier', 'tags', 'manager', 'updated'];
 
@@ -57,15 +56,7 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
     key: 'tags',
     label: 'Tags',
     track: 'minmax(120px, 1fr)',
-    render: ({ tags }) => (
-      <>
-        {tags.map(({ id, name, colour }) => (
-          <Tag key={id} tone={toneOf(colour)}>
-            {name}
-          </Tag>
-        ))}
-      </>
-    ),
+    render: ({ tags }) => <ListedTags tags={tags} />,
   },
   { key: 'phone', label: 'Phone', track: '150px', render: ({ phone }) => <span>{phone}</span> },
   {

@@ -20,8 +20,9 @@ import { useUndo } from './useUndo.ts';
 const aheadMax = 3;
 /** The last decision or undo on its way. The next one waits for it, so that each undo takes back what was really decided before it. */
 let sending: Promise<unknown> = Promise.resolve();
-/** The last decision was refused: an undo that was asked for before that was known is not about an older one. */
-let wasRefused = false;
+/** When the last decision was refused, if it was: an undo that was asked for before a person can have read that is not about an older one. */
+let refusedAt = Number.NEGATIVE_INFINITY;
+const readingMs = 1_000;
 
 /**
  * Decides about a cluster and goes on to the next pair of the list at once. What the server refuses is said, and the pair is in the list
@@ -68,7 +69,7 @@ export function useReview(cluster: Cluster, search: DuplicatesSearch) {
     const touched = new Set(cluster.members.map((member) => member.id));
     sending = sending.then(work).then(
       () => {
-        wasRefused = false;
+        refusedAt = Number.NEGATIVE_INFINITY;
         // A loaded cluster that has one of these customers is not what it was.
         for (const query of queries.getQueryCache().findAll({ queryKey: ['duplicates', 'cluster'] })) {
           const known = query.state.data as Cluster | undefined;
@@ -78,7 +79,7 @@ export function useReview(cluster: Cluster, search: DuplicatesSearch) {
         void queries.invalidateQueries({ queryKey: ['duplicates', 'list'] });
       },
       (error) => {
-        wasRefused = true;
+        refusedAt = performance.now();
         showRefusal(`Nothing was decided about ${cluster.pair.customer.name} and ${cluster.pair.other.name}`, error);
         void queries.invalidateQueries({ queryKey: ['duplicates'] });
       },
@@ -102,8 +103,8 @@ export function useReview(cluster: Cluster, search: DuplicatesSearch) {
     left: behind.length === 0 ? 'none' : `${behind.length}${hasNextPage ? '+' : ''}`,
     isAtEnd: behind.length === 0 && !hasNextPage,
     undo: () => {
-      wasRefused = false;
-      sending = sending.then(() => (wasRefused ? undefined : undo()));
+      const askedAt = performance.now();
+      sending = sending.then(() => (askedAt < refusedAt + readingMs ? undefined : undo()));
     },
     decisions: {
       merge: (survivor: string) => send(() => mergeMembers(cluster, survivor)),
