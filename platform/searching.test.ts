@@ -226,6 +226,36 @@ test.each([
   expect(await isFound(name, local, word)).toEqual({ byIndex: true, byRows: true }),
 );
 
+/** For what the index of words is asked, to find a word. */
+function patternsFor(word: string): unknown[] {
+  const { values, parameter } = collectValues();
+  const sql = matchCustomer(word, parameter, {});
+  const asked = sql.matchAll(/customer_words\(c\.name, c\.email_key\) collate "C" like \(select \$(\d+)/g);
+  return [...asked].map(([, n]) => values[Number(n) - 1]);
+}
+
+test.each([
+  // The longest run of digits before the @, with up to two letters before it.
+  ['anna.12345@acme.org', '%12345%'],
+  ['anna12345@acme.org', '%na12345%'],
+  ['anna1.x98765.y123456@acme.org', '%y123456%'],
+  ['a123.b45678@acme.org', '%b45678%'],
+  // Thousands share a year, and hundreds three digits: the whole address is rarer.
+  ['anna.2019@acme.org', '%anna.2019@acme.org%'],
+  ['anna.123@acme.org', '%anna.123@acme.org%'],
+  // A whole provider shares the digits of its domain.
+  ['anna@12345678.org', '%anna@12345678.org%'],
+  ['anna.12@12345678.org', '%anna.12@12345678.org%'],
+  // A year with a letter before it has five characters.
+  ['anna.j2019@acme.org', '%j2019%'],
+])('for the address %s the index is asked for %s', (address, pattern) => {
+  expect(patternsFor(address)[0]).toBe(pattern);
+});
+
+test('the rare part with which an address begins is asked for as the index has it as well: with a 0', () => {
+  expect(patternsFor('12345.anna@acme.org')).toEqual(['%12345%', '%02345%']);
+});
+
 test('by the indexes of words both apps find whom reading everybody finds, and nobody else', () =>
   compare(0, searches));
 

@@ -109,8 +109,8 @@ export function matchCustomer(word: string, parameter: Parameter, byIndex?: Cust
 const rarePart = (word: string): string => (word.length > 6 && /[a-z]{1,2}\d{2,}|\d{3,}/.exec(word)?.[0]) || word;
 
 /**
- * The same of an address: the longest run of digits before the @, with up to two letters before it, if it has five characters or more. A whole
- * provider may share the digits of its domain, and thousands a year alone.
+ * The same of an address: the longest run of three digits or more before the @, with up to two letters before it, if these are five characters
+ * or more together. A whole provider may share the digits of its domain, and thousands a year alone.
  */
 function rarePartOfAddress(word: string): string {
   const [local = ''] = /^[^\s@]+(?=@)/.exec(word) ?? [];
