@@ -62,9 +62,30 @@ export function isLoginRefused(error: unknown): boolean {
   return code === '28P01' || code === '28000' || readPoolerRefusal(error) === 'login';
 }
 
+/** Who waits for a connection of a pool that ends. */
+export class PoolEnded extends Error {
+  constructor() {
+    super('The connections are being closed, and none is given any more.');
+  }
+}
+
+/**
+ * The driver's pool gives nobody a connection once it ends, and leaves those who wait for one to their limit of time: to the end of all times, if
+ * they have none.
+ */
+class Pool extends pg.Pool {
+  override end(): Promise<void>;
+  override end(callback: () => void): void;
+  override end(callback?: () => void): Promise<void> | undefined {
+    const { _pendingQueue: waiting } = this as unknown as { _pendingQueue: { callback(error: Error): void }[] };
+    for (const { callback: refuse } of waiting.splice(0)) refuse(new PoolEnded());
+    return callback ? void super.end(callback) : super.end();
+  }
+}
+
 /** A pool of the driver with such connections. */
 export function createPool(options: ClientOptions & Omit<pg.PoolConfig, keyof pg.ClientConfig>): pg.Pool {
-  const pool = new pg.Pool({ ...options, Client } as unknown as pg.PoolConfig);
+  const pool = new Pool({ ...options, Client } as unknown as pg.PoolConfig);
   // The server may end a connection in the same breath as it lets it in, when nobody listens to it yet.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;

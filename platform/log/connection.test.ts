@@ -16,6 +16,7 @@ import {
 } from '../index.ts';
 import { startTestPooler, type TestPooler } from '../testing.pooler.ts';
 import { openConnection } from './connection.ts';
+import { CopiedRows } from './copying.ts';
 import { readPage } from './log.ts';
 import { parseTimestamp } from './pool.ts';
 import { translateRefusal } from './refusals.ts';
@@ -644,30 +645,53 @@ test('what is closed takes no statement more on a connection that others still h
     });
 });
 
-test('what is closed takes no statement more beside those that wait for a connection', async () => {
+test('what waits for a connection when they are closed is refused at once, in whichever way it waits', async () => {
   // Not of an app: closing that begins with its heartbeat.
   const one = openConnection('foundation', {
     ...readSettings({
       PLATFORM_DB_URL: database.directUrl('foundation_app'),
       PLATFORM_DB_POOL_MAX: '1',
-      PLATFORM_DB_CONNECT_TIMEOUT_MS: '1000',
+      PLATFORM_DB_CONNECT_TIMEOUT_MS: '60000',
     }),
     searchPath: 'crm,platform',
   });
-  const done = Promise.withResolvers<void>();
+  const [begun, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const inTurn = { name: 'waiting', text: 'select 1', isInTurn: true };
   const short = { name: 'holding', text: 'select pg_sleep(30)', isShort: true };
-  const work = one.transaction({}, () => done.promise);
-  const lane = Promise.allSettled([one.run(short, []), one.run(short, [])]);
-  let isWaiting = true;
-  const waiting = Promise.allSettled([one.run(inTurn, [])]).finally(() => {
-    isWaiting = false;
+  const work = one.transaction({}, (tx) => {
+    begun.resolve();
+    return done.promise.then(() => tx.query<{ n: number }>('select 1 as n'));
   });
-  const closed = one.close(100);
+  await begun.promise;
+  const lane = Promise.allSettled([one.run(short, []), one.run(short, [])]);
+  const superuser = await database.connect('postgres');
+  await until(async () => {
+    const running = `select from pg_stat_activity where datname = current_database() and state = 'active' and query = $1`;
+    return (await superuser.query(running, [short.text])).rowCount === 2;
+  });
+  const waiting = Promise.allSettled([
+    one.run(inTurn, []),
+    one.query('select 1'),
+    one.run({ name: 'short', text: 'select 1', isShort: true }, []),
+    one.transaction({}, (tx) => tx.query('select 1')),
+    one.copier()('copy (select 1) to stdout (format binary)', new CopiedRows(1_000)),
+  ]);
+  expect(one.poolState().waiting).toBeGreaterThan(0);
+  const closed = one.close(20_000);
   await expect(one.run(inTurn, [])).rejects.toThrow(/closes its connections/);
-  expect(isWaiting).toBe(true);
+  for (const refused of await waiting)
+    expect(refused).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'database-unavailable', message: expect.stringMatching(/closes its connections/) },
+    });
+  // The work that has its connection ends as it should.
   done.resolve();
-  await Promise.allSettled([work, lane, waiting, closed]);
+  expect(await work).toEqual([{ n: 1 }]);
+  await superuser.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = $1`,
+    [short.text],
+  );
+  await Promise.all([lane, closed]);
 });
 
 test('rows of a named statement are those of the same query without a name, whatever their letters and sizes', async () => {

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import pg from 'pg';
 import { hasPasswordSource } from './address.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
-import { createPool, isLoginRefused } from './client.ts';
+import { createPool, isLoginRefused, PoolEnded } from './client.ts';
 import { DatabaseBusy, DatabaseUnavailable } from './errors.ts';
 import { type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
@@ -234,6 +234,7 @@ export function openPool(
       try {
         return await connectNow(from);
       } catch (error) {
+        if (error instanceof PoolEnded) throw new DatabaseUnavailable(error, closing);
         // A password that was replaced meanwhile is read again.
         if (!isAgain && isReread && isLoginRefused(error)) continue;
         if (isClosing || performance.now() > endsAt || isTimeout(error) || !makeDo(from)) throw refuse(error);
@@ -290,7 +291,7 @@ export function openPool(
       }, withinMs);
       clearTimeout(makingDo);
       const closed = (async () => {
-        await setImmediate(); // the driver gives connections away at the next tick, and never to those who still wait when it ends
+        await setImmediate(); // the driver gives connections away at the next tick; who still waits then is refused
         await Promise.all([pool.end(), lane.end()]);
         await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
       })();
