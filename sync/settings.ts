@@ -158,7 +158,7 @@ async function readMigrations(
        (select jsonb_build_object('number', number, 'name', name, 'below', breaks_apps_below) from platform.migrations
         where breaks_apps_below > $1 order by breaks_apps_below desc, number limit 1) as breaking`,
     [requiredMigration],
-    { timeoutMs: checkTimeoutMs },
+    { timeoutMs: checkTimeoutMs, isShort: true },
   );
   return row ?? { newest: 0, breaking: null };
 }
