@@ -13602,13 +13602,21 @@ BEGIN ATOMIC
   SELECT 'quality'::text,
      'quality'::text,
          CASE
-             WHEN (s.ended < 6) THEN 'unknown'::text
              WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'stalled'::text
+             WHEN ((s.failing IS NOT NULL) OR (f.failed > 0)) THEN 'warning'::text
+             WHEN (s.ended < 6) THEN 'unknown'::text
              ELSE 'ok'::text
          END AS "case",
          CASE
-             WHEN (s.ended < 6) THEN 'The records have not been looked through yet.'::text
              WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'No record has been looked at for an hour.'::text
+             WHEN (s.failing IS NOT NULL) THEN (('Each step of these scans ends in an error: '::text || s.failing) || '.'::text)
+             WHEN (f.failed > 0) THEN (((
+             CASE
+                 WHEN (f.failed >= 10000) THEN '10,000+ records'::text
+                 WHEN (f.failed = 1) THEN 'One record'::text
+                 ELSE (sync.say_count(f.failed) || ' records'::text)
+             END || ' could not be looked at because of an error'::text) || COALESCE((': '::text || f.which), ''::text)) || '.'::text)
+             WHEN (s.ended < 6) THEN 'The records have not been looked through yet.'::text
              ELSE 'The records are looked through all the time.'::text
          END AS "case",
      ( SELECT jsonb_object_agg(g.name, g.total) AS jsonb_object_agg
@@ -13616,9 +13624,37 @@ BEGIN ATOMIC
                      sum(n.stored) AS total
                     FROM sync.quality_numbers n
                    GROUP BY (split_part(n.finding, '.'::text, 1))) g) AS jsonb_object_agg
-    FROM ( SELECT count(q.last_ended_at) AS ended,
-             max(q.stepped_at) AS stepped_at
-            FROM sync.quality_scans q) s;
+    FROM (( SELECT count(q.last_ended_at) AS ended,
+             max(q.stepped_at) AS stepped_at,
+             string_agg(q.name, ', '::text ORDER BY q.name) FILTER (WHERE (q.faults > 6)) AS failing
+            FROM sync.quality_scans q) s
+      CROSS JOIN ( SELECT sum(n.stored) AS failed,
+             (
+                 CASE
+                     WHEN (sum(n.stored) > 0) THEN ( SELECT string_agg(format('%s %s (%s)'::text, q.subject, q.subject_id, (q.detail ->> 'code'::text)), ', '::text ORDER BY q.id) AS string_agg
+                        FROM ( SELECT o.id,
+                                 o.finding,
+                                 o.subject,
+                                 o.subject_id,
+                                 o.part,
+                                 o.customer_id,
+                                 o.other_id,
+                                 o.detail,
+                                 o.found_at
+                                FROM sync.quality_findings o
+                               WHERE (o.finding IN ( SELECT x.finding
+                                        FROM sync.quality_numbers x
+                                       WHERE (x.finding ~~ 'failed.%'::text)))
+                               ORDER BY o.id
+                              LIMIT 3) q)
+                     ELSE NULL::text
+                 END ||
+                 CASE
+                     WHEN (sum(n.stored) > 3) THEN ' and others'::text
+                     ELSE ''::text
+                 END) AS which
+            FROM sync.quality_numbers n
+           WHERE (n.finding ~~ 'failed.%'::text)) f);
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_replicas()
@@ -13890,6 +13926,38 @@ BEGIN ATOMIC
     FROM n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.check_rows(of_subject text, ids text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  all_ids text[] := ids;
+  now_found jsonb;
+  -- What detection could not look at, detection looks at again: sync.keep_match_keys.
+  without text[] := '{failed.match}';
+begin
+  case of_subject
+    when 'customer' then
+      -- A repair may have written activities in this transaction, whose rows are otherwise written at its end.
+      set constraints crm.note_activity, crm.note_changed_activity immediate;
+      set constraints crm.note_activity, crm.note_changed_activity deferred;
+      -- An event that is not numbered yet is in no log: while the outbox is behind, nothing is said about it.
+      if sync.outbox_age() > interval '30 seconds' then without := without || '{drift.event,drift.history}'; end if;
+      select coalesce(jsonb_agg(f), '[]') into now_found
+      from (select sync.find_in_customers(ids::uuid[]) union all select sync.find_children(ids::uuid[])
+        union all select sync.find_stale_activity(ids::uuid[])) n (f);
+    when 'company' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_companies(ids::uuid[]) f;
+    when 'deal' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_deals(ids::bigint[]) f;
+    when 'session' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_sessions(ids::uuid[]) f;
+    when 'activity' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_activities(ids::uuid[]) f;
+    when 'index' then
+      select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_indexes() f;
+      select array_agg(q.subject_id) || coalesce(ids, '{}') into all_ids from sync.quality_findings q where q.subject = 'index';
+  end case;
+  perform sync.keep_findings(of_subject, coalesce(all_ids, ids), now_found, without);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.check_sequencer()
  RETURNS SETOF sync.check_row
  LANGUAGE sql
@@ -13944,34 +14012,13 @@ CREATE OR REPLACE FUNCTION sync.check_subjects(of_subject text, ids text[])
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  all_ids text[] := ids;
-  now_found jsonb;
-  without text[] := '{}';
 begin
-  case of_subject
-    when 'customer' then
-      select array_agg(distinct n.id) into all_ids
-      from (select unnest(ids) as id union all
-            (select q.subject_id from sync.quality_findings q
-            where q.other_id = any (ids::uuid[]) and q.subject = 'customer' limit 100)) n;
-      -- A repair may have written activities in this transaction, whose rows are otherwise written at its end.
-      set constraints crm.note_activity, crm.note_changed_activity immediate;
-      set constraints crm.note_activity, crm.note_changed_activity deferred;
-      -- An event that is not numbered yet is in no log: while the outbox is behind, nothing is said about it.
-      if sync.outbox_age() > interval '30 seconds' then without := '{drift.event,drift.history}'; end if;
-      select coalesce(jsonb_agg(f), '[]') into now_found
-      from (select sync.find_in_customers(all_ids::uuid[]) union all select sync.find_children(all_ids::uuid[])
-        union all select sync.find_stale_activity(all_ids::uuid[])) n (f);
-    when 'company' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_companies(ids::uuid[]) f;
-    when 'deal' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_deals(ids::bigint[]) f;
-    when 'session' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_sessions(ids::uuid[]) f;
-    when 'activity' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_activities(ids::uuid[]) f;
-    when 'index' then
-      select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_indexes() f;
-      select array_agg(q.subject_id) || coalesce(ids, '{}') into all_ids from sync.quality_findings q where q.subject = 'index';
-  end case;
-  perform sync.keep_findings(of_subject, coalesce(all_ids, ids), now_found, without);
+  if of_subject = 'customer' then
+    ids := array(
+      select unnest(ids) union
+      (select q.subject_id from sync.quality_findings q where q.other_id = any (ids::uuid[]) and q.subject = 'customer' limit 100));
+  end if;
+  perform sync.check_rows(of_subject, ids);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.check_subscriptions()
@@ -15450,46 +15497,47 @@ BEGIN ATOMIC
              a.is_primary
             FROM platform.customer_emails a
            WHERE ((a.customer_id = ANY (find_in_customers.ids)) AND (a.email_key !~~ '%@unknown.invalid'::text))
+         ), mailboxes AS MATERIALIZED (
+          SELECT m.mailbox,
+             ARRAY( SELECT o.o
+                    FROM sync.list_at_mailbox(m.mailbox, 21) o(o)
+                   ORDER BY o.o) AS ids
+            FROM ( SELECT DISTINCT sync.mailbox(a.email_key) AS mailbox
+                    FROM (addresses a
+                      JOIN present p ON ((p.id = a.customer_id)))) m
+         ), numbers AS MATERIALIZED (
+          SELECT m.phone_key,
+             m.phone_extension,
+             ARRAY( SELECT o.o
+                    FROM sync.list_at_number(m.phone_key, m.phone_extension, 21) o(o)
+                   ORDER BY o.o) AS ids
+            FROM ( SELECT DISTINCT n.phone_key,
+                     n.phone_extension
+                    FROM (present p
+                      CROSS JOIN LATERAL ( SELECT t.id,
+                             t.customer_id,
+                             t.phone,
+                             t.phone_key,
+                             t.phone_extension,
+                             t.is_primary,
+                             t.created_at,
+                             t.added_by_app,
+                             t.added_by
+                            FROM platform.customer_phones t
+                           WHERE (t.customer_id = p.id)
+                          OFFSET 0) n)) m
          ), by_address AS (
           SELECT p.id,
              f_1.other
             FROM (present p
               CROSS JOIN LATERAL ( SELECT k.id AS other
-                    FROM ( SELECT DISTINCT o.id
+                    FROM ( SELECT DISTINCT u.id
                             FROM ((addresses a
-                              CROSS JOIN LATERAL ( SELECT s_1.customer_id
-                                    FROM platform.customer_emails s_1
-                                   WHERE ((s_1.email_key = sync.mailbox(a.email_key)) AND sync.is_variant(a.email_key))
-                                 UNION
-                                 ( SELECT v.customer_id
-                                    FROM platform.customer_emails v
-                                   WHERE ((sync.mailbox(v.email_key) = sync.mailbox(a.email_key)) AND sync.is_variant(v.email_key))
-                                  LIMIT 50)) s)
-                              CROSS JOIN LATERAL ( SELECT q.id,
-                                     q.email,
-                                     q.email_key,
-                                     q.name,
-                                     q.phone,
-                                     q.phone_key,
-                                     q.phone_extension,
-                                     q.company_id,
-                                     q.version,
-                                     q.created_at,
-                                     q.updated_at,
-                                     q.created_by_app,
-                                     q.crm_id,
-                                     q.account_tier,
-                                     q.account_manager_id,
-                                     q.support_id,
-                                     q.preferred_language,
-                                     q.timezone,
-                                     q.merged_into,
-                                     q.erased_at
-                                    FROM platform.customers q
-                                   WHERE (q.id = s.customer_id)
-                                  OFFSET 0) o)
-                           WHERE ((a.customer_id = p.id) AND (o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))
-                           ORDER BY o.id) k
+                              JOIN mailboxes m ON (((m.mailbox = sync.mailbox(a.email_key)) AND (cardinality(m.ids) <= 20))))
+                              CROSS JOIN LATERAL unnest(m.ids) u(id))
+                           WHERE ((a.customer_id = p.id) AND (u.id < p.id))
+                           ORDER BY u.id
+                          OFFSET 0) k
                    WHERE (NOT sync.are_different(p.id, k.id))
                   LIMIT 1) f_1)
          ), by_phone AS (
@@ -15497,44 +15545,35 @@ BEGIN ATOMIC
              f_1.other
             FROM (present p
               CROSS JOIN LATERAL ( SELECT k.id AS other
-                    FROM ( SELECT DISTINCT o.id
+                    FROM ( SELECT DISTINCT u.id
                             FROM ((platform.customer_phones n
-                              CROSS JOIN LATERAL (( SELECT q.id
-                                    FROM platform.customers q
-                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL))
-                                  LIMIT 50)
-                                 UNION
-                                 ( SELECT q.customer_id
-                                    FROM platform.customer_phones q
-                                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (NOT q.is_primary))
-                                  LIMIT 50)) s)
-                              CROSS JOIN LATERAL ( SELECT q.id,
-                                     q.email,
-                                     q.email_key,
-                                     q.name,
-                                     q.phone,
-                                     q.phone_key,
-                                     q.phone_extension,
-                                     q.company_id,
-                                     q.version,
-                                     q.created_at,
-                                     q.updated_at,
-                                     q.created_by_app,
-                                     q.crm_id,
-                                     q.account_tier,
-                                     q.account_manager_id,
-                                     q.support_id,
-                                     q.preferred_language,
-                                     q.timezone,
-                                     q.merged_into,
-                                     q.erased_at
-                                    FROM platform.customers q
-                                   WHERE (q.id = s.id)
-                                  OFFSET 0) o)
-                           WHERE ((n.customer_id = p.id) AND (o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))
-                           ORDER BY o.id) k
+                              JOIN numbers m ON (((m.phone_key = n.phone_key) AND (NOT (m.phone_extension IS DISTINCT FROM n.phone_extension)) AND (cardinality(m.ids) <= 20))))
+                              CROSS JOIN LATERAL unnest(m.ids) u(id))
+                           WHERE ((n.customer_id = p.id) AND (u.id < p.id))
+                           ORDER BY u.id
+                          OFFSET 0) k
                    WHERE (NOT sync.are_different(p.id, k.id))
                   LIMIT 1) f_1)
+         ), shared AS (
+         ( SELECT DISTINCT ON (m.mailbox) 'shared.mailbox'::text AS finding,
+             a.customer_id AS id,
+             a.id AS part,
+             ( SELECT count(*) AS count
+                    FROM sync.list_at_mailbox(m.mailbox, 10000) list_at_mailbox(list_at_mailbox)) AS customers
+            FROM (mailboxes m
+              JOIN addresses a ON (((a.customer_id = m.ids[1]) AND (sync.mailbox(a.email_key) = m.mailbox))))
+           WHERE (cardinality(m.ids) > 20)
+           ORDER BY m.mailbox, a.id)
+         UNION ALL
+          SELECT 'shared.phone'::text,
+             n.customer_id,
+             n.id,
+             ( SELECT count(*) AS count
+                    FROM sync.list_at_number(m.phone_key, m.phone_extension, 10000) list_at_number(list_at_number)) AS count
+            FROM ((numbers m
+              JOIN present p ON ((p.id = m.ids[1])))
+              JOIN platform.customer_phones n ON (((n.customer_id = p.id) AND (n.phone_key = m.phone_key) AND (NOT (n.phone_extension IS DISTINCT FROM m.phone_extension)))))
+           WHERE (cardinality(m.ids) > 20)
          ), by_person AS (
           SELECT DISTINCT ON (p.id) p.id,
              s.id AS other,
@@ -15678,6 +15717,13 @@ BEGIN ATOMIC
              d.other,
              '{}'::jsonb
             FROM claims d
+         UNION ALL
+          SELECT s.finding,
+             s.id,
+             (s.part)::text AS part,
+             NULL::uuid,
+             jsonb_build_object('customers', s.customers) AS jsonb_build_object
+            FROM shared s
          UNION ALL
           SELECT 'orphan.unadopted'::text,
              p.id,
@@ -16091,6 +16137,29 @@ begin
   set state = 'different', is_asked = false, merge = null, decided_at = excluded.decided_at, decided_by = excluded.decided_by,
     evidence = r.evidence || excluded.evidence
   where r.state in ('open', 'unsure'); -- as in 0021_duplicates.sql, which makes a pair one row
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.forget_gone(of_subject text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  gone bigint[];
+begin
+  gone := case of_subject
+    when 'customer' then array(select q.id from sync.quality_findings q where q.subject = 'customer'
+      and not exists (select from platform.customers r where r.id = q.subject_id::uuid))
+    when 'company' then array(select q.id from sync.quality_findings q where q.subject = 'company'
+      and not exists (select from platform.companies r where r.id = q.subject_id::uuid))
+    when 'deal' then array(select q.id from sync.quality_findings q where q.subject = 'deal'
+      and not exists (select from crm.deals r where r.id = q.subject_id::bigint))
+    when 'session' then array(select q.id from sync.quality_findings q where q.subject = 'session'
+      and not exists (select from support.sessions r where r.id = q.subject_id::uuid))
+    when 'activity' then array(select q.id from sync.quality_findings q where q.subject = 'activity'
+      and not exists (select from crm.activities r where r.id = q.subject_id::uuid))
+    else '{}' end;
+  if cardinality(gone) > 0 then delete from sync.quality_findings q where q.id = any (gone); end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.forget_match_keys()
@@ -16510,6 +16579,31 @@ begin
 end $function$;
 grant execute on function sync.keep_detected(looked jsonb, pairs jsonb, by_rules text, by_walk boolean) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.keep_failed_look(of_finding text, of_subject text, of_id text, code text, context text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT sync.keep_findings(of_subject, '{}'::text[], jsonb_build_array(jsonb_build_object('finding', of_finding, 'subject_id', of_id, 'part', '', 'customer_id',
+         CASE of_subject
+             WHEN 'customer'::text THEN of_id
+             ELSE NULL::text
+         END, 'detail', jsonb_strip_nulls(jsonb_build_object('code', code, 'in', "substring"(context, 'function "?([a-z_.]+)'::text)))))) AS keep_findings;
+END;
+
+CREATE OR REPLACE FUNCTION sync.keep_failed_match(of_customer uuid, code text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync.keep_findings('customer', '{}', jsonb_build_array(jsonb_build_object('finding', 'failed.match', 'subject_id', of_customer,
+    'part', '', 'customer_id', of_customer,
+    'detail', jsonb_strip_nulls(jsonb_build_object('code', code, 'tried_at', extract(epoch from clock_timestamp())::bigint)))));
+end $function$;
+grant execute on function sync.keep_failed_match(of_customer uuid, code text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -16593,6 +16687,10 @@ begin
   from jsonb_to_recordset(looked) l (customer uuid, keys jsonb, cut_off jsonb) where l.customer = any (live) order by l.customer
   on conflict (customer) do update set keys = excluded.keys, cut_off = excluded.cut_off
   where (k.keys, k.cut_off) is distinct from (excluded.keys, excluded.cut_off);
+  if exists (select from sync.quality_numbers n where n.finding = 'failed.match' and n.stored > 0) then
+    delete from sync.quality_findings q
+    where q.finding = 'failed.match' and q.subject = 'customer' and q.part = '' and q.subject_id = any (ids::text[]);
+  end if;
 end $function$;
 grant execute on function sync.keep_match_keys(looked jsonb) to sync_role;
 
@@ -16706,6 +16804,88 @@ CREATE OR REPLACE FUNCTION sync.level_of(of_name text)
  LANGUAGE sql
  STABLE
 RETURN (SELECT GREATEST(max(h."position"), max(h.replay_until)) AS "greatest" FROM sync.shares h WHERE (h.subscription = level_of.of_name));
+
+CREATE OR REPLACE FUNCTION sync.list_at_mailbox(mailbox text, most integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT DISTINCT l.id
+    FROM ( SELECT o.id
+            FROM (( SELECT s_1.customer_id
+                    FROM platform.customer_emails s_1
+                   WHERE (s_1.email_key = list_at_mailbox.mailbox)
+                 UNION ALL
+                  SELECT v.customer_id
+                    FROM platform.customer_emails v
+                   WHERE ((sync.mailbox(v.email_key) = list_at_mailbox.mailbox) AND sync.is_variant(v.email_key))) s
+              CROSS JOIN LATERAL ( SELECT q.id,
+                     q.email,
+                     q.email_key,
+                     q.name,
+                     q.phone,
+                     q.phone_key,
+                     q.phone_extension,
+                     q.company_id,
+                     q.version,
+                     q.created_at,
+                     q.updated_at,
+                     q.created_by_app,
+                     q.crm_id,
+                     q.account_tier,
+                     q.account_manager_id,
+                     q.support_id,
+                     q.preferred_language,
+                     q.timezone,
+                     q.merged_into,
+                     q.erased_at
+                    FROM platform.customers q
+                   WHERE (q.id = s.customer_id)
+                  OFFSET 0) o)
+           WHERE ((o.merged_into IS NULL) AND (o.erased_at IS NULL))
+          LIMIT (5 * list_at_mailbox.most)) l
+  LIMIT list_at_mailbox.most;
+END;
+
+CREATE OR REPLACE FUNCTION sync.list_at_number(phone_key text, phone_extension text, most integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+( SELECT q.id
+    FROM platform.customers q
+   WHERE ((q.phone_key = list_at_number.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM list_at_number.phone_extension)) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL))
+  LIMIT list_at_number.most)
+ UNION
+ ( SELECT o.id
+    FROM (platform.customer_phones s
+      CROSS JOIN LATERAL ( SELECT q.id,
+             q.email,
+             q.email_key,
+             q.name,
+             q.phone,
+             q.phone_key,
+             q.phone_extension,
+             q.company_id,
+             q.version,
+             q.created_at,
+             q.updated_at,
+             q.created_by_app,
+             q.crm_id,
+             q.account_tier,
+             q.account_manager_id,
+             q.support_id,
+             q.preferred_language,
+             q.timezone,
+             q.merged_into,
+             q.erased_at
+            FROM platform.customers q
+           WHERE (q.id = s.customer_id)
+          OFFSET 0) o)
+   WHERE ((s.phone_key = list_at_number.phone_key) AND (NOT (s.phone_extension IS DISTINCT FROM list_at_number.phone_extension)) AND (NOT s.is_primary) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))
+  LIMIT list_at_number.most)
+ LIMIT list_at_number.most;
+END;
 
 CREATE OR REPLACE FUNCTION sync.list_detected(ids uuid[], OUT customer_id uuid, OUT other_id uuid)
  RETURNS SETOF record
@@ -17247,35 +17427,6 @@ begin
 end $function$;
 grant execute on function sync.lock_subscription(of_name text) to merge_role;
 
-CREATE OR REPLACE FUNCTION sync.look_at_next(s sync.quality_scans, rows_max integer)
- RETURNS text[]
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  ids text[];
-begin
-  case s.name
-    when 'customers' then
-      ids := array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
-    when 'companies' then
-      ids := array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
-    when 'deals' then
-      ids := array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max);
-    when 'sessions' then
-      ids := array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max);
-    when 'activities' then
-      ids := array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max);
-    when 'indexes' then ids := '{}';
-  end case;
-  if cardinality(ids) > 0 or s.name = 'indexes' then
-    perform sync.check_subjects(
-      case s.name when 'customers' then 'customer' when 'companies' then 'company' when 'deals' then 'deal' when 'sessions' then 'session'
-        when 'activities' then 'activity' else 'index' end, ids);
-  end if;
-  return ids;
-end $function$;
-
 CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  RETURNS text
  LANGUAGE sql
@@ -17531,6 +17682,23 @@ begin
 end $function$;
 grant execute on function sync.next_company_page(most integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.next_failed_match()
+ RETURNS uuid
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT q.customer_id
+    FROM sync.quality_findings q
+   WHERE ((q.finding = 'failed.match'::text) AND (EXISTS ( SELECT
+            FROM sync.quality_numbers n
+           WHERE ((n.finding = 'failed.match'::text) AND (n.stored > 0)))) AND ((COALESCE(((q.detail ->> 'tried_at'::text))::bigint, (0)::bigint))::numeric < (EXTRACT(epoch FROM clock_timestamp()) - (600)::numeric)))
+   ORDER BY q.id
+  LIMIT 1
+  FOR UPDATE OF q SKIP LOCKED;
+END;
+grant execute on function sync.next_failed_match() to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.next_import_pairs(most integer, OUT of_run bigint, OUT queued_from integer, OUT queued_to integer, OUT rules text, OUT pairs jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -17589,6 +17757,26 @@ begin
   end if;
 end $function$;
 grant execute on function sync.next_match_page(by_rules text, most integer, OUT phase text, OUT ids uuid[]) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.next_subjects(s sync.quality_scans, rows_max integer)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return case s.name
+    when 'customers' then
+      array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max)
+    when 'companies' then
+      array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max)
+    when 'deals' then
+      array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max)
+    when 'sessions' then
+      array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max)
+    when 'activities' then
+      array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max)
+    else '{}' end;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.note_left_out(of_run bigint, columns jsonb)
  RETURNS void
@@ -18169,7 +18357,7 @@ begin
 end $function$;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text, event_customer uuid) to app_role;
 
-CREATE OR REPLACE FUNCTION sync.quality_step(rows_max integer DEFAULT 2000, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text)
+CREATE OR REPLACE FUNCTION sync.quality_step(rows_max integer DEFAULT 2000, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text, OUT failed text)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -18179,8 +18367,11 @@ declare
   step_ms constant double precision := 50;
   began constant timestamptz := clock_timestamp();
   s sync.quality_scans;
-  ids text[];
+  ids text[] := '{}';
+  of_subject text;
+  context text;
   took_ms double precision;
+  next_rows integer;
   this_hour constant timestamptz := date_trunc('hour', now());
 begin
   looked := 0;
@@ -18195,25 +18386,34 @@ begin
   limit 1 for update skip locked;
   if not found then return; end if;
   scan := s.name;
+  of_subject := sync.subject_of_scan(s.name);
   rows_max := least(greatest(rows_max, 1), s.step_rows);
   begin
-    ids := sync.look_at_next(s, rows_max);
+    ids := sync.next_subjects(s, rows_max);
+    if cardinality(ids) > 0 or of_subject = 'index' then perform sync.check_rows(of_subject, ids); end if;
   exception when query_canceled or others then
-    fault := sqlstate;
-    update sync.quality_scans q
-    set stepped_at = clock_timestamp(), step_rows = greatest(s.step_rows / 4, 20), faults = least(q.faults + 1, 1000000)
-    where q.name = s.name returning q.asked_at is not null into is_asked;
-    return;
+    get stacked diagnostics fault = returned_sqlstate, context = pg_exception_context;
+    if cardinality(ids) <> 1 then
+      update sync.quality_scans q
+      set stepped_at = clock_timestamp(), step_rows = greatest(least(s.step_rows, cardinality(ids)) / 4, 1),
+        faults = least(q.faults + 1, 1000000)
+      where q.name = s.name returning q.asked_at is not null into is_asked;
+      return;
+    end if;
+    failed := ids[1];
+    perform sync.keep_failed_look('failed.' || of_subject, of_subject, failed, fault, context);
   end;
   looked := cardinality(ids);
   took_ms := greatest(extract(epoch from clock_timestamp() - began) * 1000, 1);
+  -- Where one has failed the next may fail as well.
+  next_rows := case when failed is null then least(greatest(round(looked * step_ms / took_ms), 20), 2 * s.step_rows, 2000) else 1 end;
   if looked = rows_max then
     update sync.quality_scans q
     set place = ids[looked], rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
-      round_began_at = case when q.place is null then now() else q.round_began_at end, faults = 0,
-      step_rows = least(greatest(round(looked * step_ms / took_ms), 20), 2 * s.step_rows, 2000)
+      round_began_at = case when q.place is null then now() else q.round_began_at end, faults = 0, step_rows = next_rows
     where q.name = s.name returning q.asked_at is not null into is_asked;
   else
+    perform sync.forget_gone(of_subject);
     update sync.quality_scans q
     set place = null, rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
       rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked, faults = 0,
@@ -18233,7 +18433,7 @@ begin
       or h.hour < now() - interval '32 days' and extract(hour from h.hour at time zone 'UTC') <> 0;
   end if;
 end $function$;
-grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text) to sync_role;
+grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text, OUT failed text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.queue_import_pairs(of_run bigint, queued_from integer, upto integer, by_rules text, pairs jsonb)
  RETURNS boolean
@@ -18312,7 +18512,11 @@ CREATE OR REPLACE FUNCTION sync.recheck_findings(ids bigint[])
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare looked record;
+declare
+  looked record;
+  one text;
+  code text;
+  context text;
 begin
   perform sync.require_operator();
   perform pg_advisory_xact_lock(sync.findings_lock());
@@ -18323,8 +18527,25 @@ begin
     select q.subject, array_agg(distinct q.subject_id) as subjects
     from sync.quality_findings q where q.id = any (ids) group by q.subject order by q.subject
   loop
-    perform sync.check_subjects(looked.subject, looked.subjects);
+    begin
+      perform sync.check_subjects(looked.subject, looked.subjects);
+      continue;
+    exception when others then
+      null; -- Each is looked at alone, to find the one that fails.
+    end;
+    foreach one in array looked.subjects loop
+      begin
+        perform sync.check_rows(looked.subject, array[one]);
+      exception when others then
+        get stacked diagnostics code = returned_sqlstate, context = pg_exception_context;
+        if looked.subject <> 'index' then
+          perform sync.keep_failed_look('failed.' || looked.subject, looked.subject, one, code, context);
+        end if;
+      end;
+    end loop;
   end loop;
+  -- Detection looks again at these: sync.next_failed_match.
+  update sync.quality_findings q set detail = q.detail - 'tried_at' where q.id = any (ids) and q.finding = 'failed.match';
 end $function$;
 grant execute on function sync.recheck_findings(ids bigint[]) to console_role;
 grant execute on function sync.recheck_findings(ids bigint[]) to sync_role;
@@ -18579,20 +18800,22 @@ declare
   outcome text;
   because text;
   outcomes jsonb := '[]';
+  is_over boolean := false;
 begin
   perform pg_advisory_xact_lock(sync.findings_lock());
   for i in 1 .. cardinality(ids) loop
-    exit when i > 1 and clock_timestamp() - began > within;
+    exit when is_over or i > 1 and clock_timestamp() - began > within;
     select q.* into f from sync.quality_findings q where q.id = ids[i];
     outcome := 'gone';
     because := null;
     if found then
       begin
         select r.outcome, r.because into outcome, because from sync.repair_finding(f) r;
-      exception when others then
+      exception when query_canceled or others then
         -- One row that nobody foresaw must not stop the run for ever. The text could name a person, its code cannot.
         outcome := 'refused';
         because := 'error ' || sqlstate;
+        is_over := sqlstate = '57014';
       end;
     end if;
     outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', ids[i], 'outcome', outcome, 'because', because));
@@ -19429,6 +19652,12 @@ begin
   where u.id = o.id and u.state <> 'removed';
 end $function$;
 grant execute on function sync.store_import_recognition(of_upload bigint, of_sha256 text, recognised jsonb, refused text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.subject_of_scan(scan text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE scan WHEN 'customers'::text THEN 'customer'::text WHEN 'companies'::text THEN 'company'::text WHEN 'deals'::text THEN 'deal'::text WHEN 'sessions'::text THEN 'session'::text WHEN 'activities'::text THEN 'activity'::text WHEN 'indexes'::text THEN 'index'::text ELSE NULL::text END;
 
 CREATE OR REPLACE FUNCTION sync.survivor_of(customer uuid)
  RETURNS uuid
@@ -21404,7 +21633,7 @@ create table sync.quality_scans (
   asked_at timestamp with time zone,
   asked_by text collate "C",
   constraint quality_scans_pkey PRIMARY KEY (name),
-  constraint quality_scans_step_rows_check CHECK (((step_rows >= 20) AND (step_rows <= 2000)))
+  constraint quality_scans_step_rows_check CHECK (((step_rows >= 1) AND (step_rows <= 2000)))
 ) with (fillfactor=50);
 comment on column sync.quality_scans.place is 'The key of the last row that was looked at; null: at the beginning.';
 comment on column sync.quality_scans.rows_of_round is 'The rows that the last finished round saw: the progress of this one is measured by it.';

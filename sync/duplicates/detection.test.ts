@@ -4,7 +4,7 @@ import { readSettings } from '@aether/platform/log';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
-import { detectionName, lookAt, lookAtCompany, startDetection, walkPage } from './detection.ts';
+import { detectionName, lookAt, startDetection, walkPage } from './detection.ts';
 import { propose } from './testing.duplicates.ts';
 import { trainModel } from './training.ts';
 
@@ -277,7 +277,7 @@ describe('a company that gets another name', () => {
     const readModel = createModelReader();
     await first.query('begin');
     await first.query('select sync.ask_match_looks(array[$1::uuid])', [company]);
-    expect(await lookAtCompany(on(first), { readModel, most: 2 })).toBe(true);
+    expect(await walkPage(on(first), { readModel, most: 2 })).toBe(true);
     await first.query('commit');
     await lookedAtAll();
     expect(await keysOfAll()).toEqual(keys);
@@ -285,7 +285,7 @@ describe('a company that gets another name', () => {
     await superuser.query('delete from sync.match_keys where customer = any ($1)', [ids]);
     await first.query('begin');
     await first.query('select sync.ask_match_looks(array[$1::uuid])', [company]);
-    await lookAtCompany(on(first), { readModel, most: 2 });
+    await walkPage(on(first), { readModel, most: 2 });
     await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
     expect((await superuser.query('select from sync.match_looks')).rowCount).toBe(0);
     expect(await keysOfAll()).toEqual([]);
@@ -373,6 +373,47 @@ describe('the walk over all customers', () => {
     await superuser.query(`update sync.match_walk set rules = 'matching-1'`);
     expect(rows).toEqual([{ phase: 'keys', ids: [expect.any(String)] }]);
   });
+});
+
+test('a customer whose look always fails is kept as a finding, the walk goes on behind it, and a later look ends the finding', async () => {
+  const ids: string[] = [];
+  for (const n of [1, 2, 3, 4, 5]) ids.push(await made(`Passed ${n} Hindrance`));
+  await looked();
+  const [, , broken] = ids as [string, string, string];
+  await superuser.query(
+    `create function sync.fail_in_test() returns trigger language plpgsql as 'begin raise exception ''It fails.'' using errcode = ''XX001''; end';
+     create trigger fail_in_test before insert or update on sync.match_keys
+       for each row when (new.customer = '${broken}') execute function sync.fail_in_test()`,
+  );
+  const before = errors.length;
+  const failures = async () =>
+    (await superuser.query(`select subject_id, detail from sync.quality_findings where finding = 'failed.match'`)).rows;
+  try {
+    await superuser.query('delete from sync.match_keys where customer = any ($1)', [ids]);
+    await superuser.query(`update sync.match_walk set phase = 'keys', after = default, looked_at = 0, ended_at = null`);
+    await until(async () => (await superuser.query('select phase from sync.match_walk')).rows[0].phase === 'done');
+    expect(await failures()).toMatchObject([
+      { subject_id: broken, detail: { code: expect.stringContaining('XX001'), tried_at: expect.any(Number) } },
+    ]);
+    const { rows } = await superuser.query('select customer from sync.match_keys where customer = any ($1)', [ids]);
+    expect(rows.map(({ customer }) => customer).sort()).toEqual(ids.filter((id) => id !== broken).sort());
+    // Neither a scan of quality nor the page of findings takes it away. Whoever asks there gets another look.
+    await superuser.query(`select sync.check_subjects('customer', array[$1])`, [broken]);
+    expect(await failures()).toHaveLength(1);
+    const firstTry = (await failures())[0].detail.tried_at;
+    await superuser.query(
+      `update sync.quality_findings set detail = detail || '{"tried_at": 1}' where finding = 'failed.match'`,
+    );
+    await until(async () => (await failures())[0].detail.tried_at >= firstTry);
+  } finally {
+    await superuser.query('drop function sync.fail_in_test cascade');
+  }
+  await sync.query(
+    `select sync.recheck_findings(array(select id from sync.quality_findings where finding = 'failed.match'))`,
+  );
+  await until(async () => (await failures()).length === 0);
+  expect(await keysOf(broken)).toBeDefined();
+  for (const error of errors.splice(before)) expect(String(error)).toMatch(/It fails/);
 });
 
 test('the model of many customers is made once, and knows which names are common', async () => {

@@ -3,7 +3,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { blockKeysOf, modelledMin, rulesVersion } from '@aether/importer';
 import { type Asked, createModelReader, findSimilar, type ModelReader, readKnown } from '@aether/importer/similar';
-import { type AppEvent, openConnection, openEventBus, type Settings, type Subscription } from '@aether/platform/log';
+import {
+  type AppEvent,
+  causeOf,
+  DatabaseUnavailable,
+  openConnection,
+  openEventBus,
+  type Settings,
+  type Subscription,
+} from '@aether/platform/log';
 
 /*
  * Finds duplicates while customers are made and changed: see 0032_detection.sql. The subscription looks at the customers that events tell of.
@@ -18,6 +26,8 @@ import { type AppEvent, openConnection, openEventBus, type Settings, type Subscr
  * could write over one that has read it afterwards, and nothing would tell of the change again.
  * - A customer that a merge or a change of a number holds for longer than half a second makes the look fail. Its event is parked and comes
  * again; so does the page.
+ * - A page that fails is tried again with a quarter of its customers, at last with one. A customer whose look fails alone is kept as a finding of
+ * data quality, failed.match, and the walk goes on behind it. It is tried again every ten minutes, with each of its events, and when somebody asks.
  */
 
 export type Detection = {
@@ -108,12 +118,35 @@ export function startDetection({
     await wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
   }
 
+  /** How many customers the next page has. */
+  let most = perPage;
+  /** Whose look has failed alone, in the page before. */
+  let failed: { id: string; code: string } | undefined;
+
   /** One page of the walk. @returns whether there may be more */
-  const walk = () =>
-    connection.transaction({ mayBeLost: true }, async (tx) => {
-      const has = await lookAtCompany(tx, { readModel });
-      return has || walkPage(tx, { readModel });
-    });
+  async function walk(): Promise<boolean> {
+    let ids: string[] = [];
+    try {
+      const has = await connection.transaction({ mayBeLost: true }, async (tx) => {
+        const page = await nextPage(tx, most);
+        if (!page) return false;
+        ids = page.ids;
+        // Another worker may have taken the page meanwhile: then this one is of somebody else, who has not failed.
+        if (failed && ids.length === 1 && ids[0] === failed.id)
+          await tx.query('select sync.keep_failed_match($1, $2)', [failed.id, failed.code]);
+        else await lookAtPage(tx, page, readModel);
+        return true;
+      });
+      failed = undefined;
+      most = Math.min(most * 2, perPage);
+      return has;
+    } catch (error) {
+      if (ids.length === 0 || isOutage(error)) throw error;
+      failed = ids.length === 1 ? { id: ids[0] as string, code: causeOf(error).class } : undefined;
+      most = Math.max(1, Math.trunc(ids.length / 4));
+      throw error;
+    }
+  }
 
   async function run(): Promise<void> {
     // What is made before it is registered is found by the walk, and what is made later by the subscription.
@@ -145,6 +178,10 @@ export function startDetection({
     },
   };
 }
+
+/** Whether the database is out of reach, which is no fault of a customer. A look that takes too long is one. */
+const isOutage = (error: unknown): boolean =>
+  error instanceof DatabaseUnavailable && (error.cause as Error | undefined)?.message !== 'Query read timeout';
 
 /** The customers of events whose names, addresses, numbers or companies are other ones now. */
 function customersOf(events: readonly AppEvent[]): string[] {
@@ -210,31 +247,34 @@ async function listDetected(tx: Asked, ids: readonly string[]): Promise<Map<stri
   return beside;
 }
 
-/**
- * One page of the customers of a company that was renamed, in the caller's transaction.
- *
- * @returns whether there may be more
- */
-export async function lookAtCompany(
+type Page = { phase: 'keys' | 'pairs' | 'again'; ids: string[] };
+
+/** The next customers to be looked at, at most so many; undefined if there are none. They are the caller's until its transaction ends. */
+async function nextPage(tx: Asked, most: number): Promise<Page | undefined> {
+  const [again] = await tx.query<{ failed: string | null }>('select sync.next_failed_match() as failed');
+  if (again?.failed) return { phase: 'again', ids: [again.failed] };
+  const [renamed] = await tx.query<{ ids: string[] | null }>('select sync.next_company_page($1) as ids', [most]);
+  if (renamed?.ids) return { phase: 'again', ids: renamed.ids };
+  const [page] = await tx.query<{ phase: 'keys' | 'pairs' | null; ids: string[] | null }>(
+    'select * from sync.next_match_page($1, $2)',
+    [rulesVersion, most],
+  );
+  return page?.phase && page.ids ? { phase: page.phase, ids: page.ids } : undefined;
+}
+
+async function lookAtPage(tx: Asked, { phase, ids }: Page, readModel: ModelReader): Promise<void> {
+  if (phase === 'keys') await keepKeys(tx, ids);
+  else await lookAt(tx, { ids, readModel, isWalk: phase === 'pairs' });
+}
+
+/** One page of the customers that are to be looked at, in the caller's transaction. @returns whether there may be more */
+export async function walkPage(
   tx: Asked,
   { readModel, most = perPage }: { readModel: ModelReader; most?: number },
 ): Promise<boolean> {
-  const [page] = await tx.query<{ ids: string[] | null }>('select sync.next_company_page($1) as ids', [most]);
-  if (!page?.ids) return false;
-  await lookAt(tx, { ids: page.ids, readModel });
-  return true;
-}
-
-/** One page of the walk, in the caller's transaction. @returns whether there may be more */
-export async function walkPage(tx: Asked, { readModel }: { readModel: ModelReader }): Promise<boolean> {
-  const [page] = await tx.query<{ phase: 'keys' | 'pairs' | null; ids: string[] | null }>(
-    'select * from sync.next_match_page($1, $2)',
-    [rulesVersion, perPage],
-  );
-  if (!page?.phase || !page.ids) return false;
-  if (page.phase === 'pairs') await lookAt(tx, { ids: page.ids, readModel, isWalk: true });
-  else await keepKeys(tx, page.ids);
-  return true;
+  const page = await nextPage(tx, most);
+  if (page) await lookAtPage(tx, page, readModel);
+  return page !== undefined;
 }
 
 /** The keys of all come before the pairs of any: a key that too many have must be known as one. */

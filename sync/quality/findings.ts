@@ -13,10 +13,12 @@ export type FindingKind = {
 
 export const findingGroups = {
   duplicate: 'Duplicate customers',
+  shared: 'Shared by many',
   orphan: 'Orphaned records',
   missing: 'Missing required fields',
   address: 'Addresses that cannot receive mail',
   drift: 'Stale projections',
+  failed: 'Records that could not be looked at',
 } as const;
 export type FindingGroup = keyof typeof findingGroups;
 
@@ -47,6 +49,20 @@ export const findingKinds: FindingKind[] = [
     group: 'duplicate',
     title: 'An address that two customers claimed',
     why: 'One of them proved an unverified address of the other. Nobody has decided yet whether they are one person.',
+    fix: 'link',
+  },
+  {
+    finding: 'shared.phone',
+    group: 'shared',
+    title: 'A telephone number of many customers',
+    why: 'More than twenty customers have the number, as that of a switchboard. It is no sign that two are one person, so it pairs nobody.',
+    fix: 'link',
+  },
+  {
+    finding: 'shared.mailbox',
+    group: 'shared',
+    title: 'A mailbox of many customers',
+    why: 'More than twenty customers have addresses of one mailbox, which differ in a plus-tag. It pairs nobody.',
     fix: 'link',
   },
   {
@@ -209,6 +225,48 @@ export const findingKinds: FindingKind[] = [
     why: 'The index is not valid, or another version of ICU has sorted it: searches and lists may miss rows. `reindex` repairs it.',
     fix: 'link',
   },
+  {
+    finding: 'failed.customer',
+    group: 'failed',
+    title: 'Customers',
+    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    fix: 'link',
+  },
+  {
+    finding: 'failed.match',
+    group: 'failed',
+    title: 'Customers that duplicates were sought for',
+    why: 'The look at the record ended in an error: the walk went on behind it, and tries it again every ten minutes.',
+    fix: 'link',
+  },
+  {
+    finding: 'failed.company',
+    group: 'failed',
+    title: 'Companies',
+    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    fix: 'link',
+  },
+  {
+    finding: 'failed.deal',
+    group: 'failed',
+    title: 'Deals',
+    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    fix: 'link',
+  },
+  {
+    finding: 'failed.session',
+    group: 'failed',
+    title: 'Conversations',
+    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    fix: 'link',
+  },
+  {
+    finding: 'failed.activity',
+    group: 'failed',
+    title: 'Activities',
+    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    fix: 'link',
+  },
 ];
 
 export const kindOf = (finding: string): FindingKind | undefined =>
@@ -220,6 +278,15 @@ export const unreachableReasons: Record<string, string> = {
   example: 'its domain is reserved for examples',
   reserved: 'its domain ends in a word that is reserved and never delivered to',
   misspelt: 'its domain ends in a misspelt word',
+};
+
+/** What an error of the database is, by its SQLSTATE; of the others its class is named. */
+const errorNames: Record<string, string> = {
+  '40P01': 'it waited in a circle with another transaction',
+  '55P03': 'somebody held a row of it for too long',
+  '57014': 'it took longer than a look may take',
+  XX001: 'its data on the disk is damaged',
+  XX002: 'an index of it is damaged',
 };
 
 /** How the last activity that is kept differs from the timeline, in words: what sync.find_stale_activity answers. */
@@ -252,6 +319,22 @@ export function describeFound({ finding, subject, subject_id, part, detail, addr
         / {2,}/,
         ' ',
       );
+    case 'shared.phone':
+    case 'shared.mailbox':
+      return `${Number(detail.customers).toLocaleString('en')}${Number(detail.customers) >= 10_000 ? '+' : ''} customers have it; this is the first of them`;
+    case 'failed.customer':
+    case 'failed.match':
+    case 'failed.company':
+    case 'failed.deal':
+    case 'failed.session':
+    case 'failed.activity':
+      return [
+        `${subject} ${subject_id}: error ${detail.code}`,
+        detail.in && ` in ${detail.in}`,
+        errorNames[String(detail.code)] && `: ${errorNames[String(detail.code)]}`,
+      ]
+        .filter(Boolean)
+        .join('');
     case 'orphan.child':
       return `${detail.rows} rows of ${part}; the customer was ${detail.because}`;
     case 'orphan.activity':

@@ -78,6 +78,61 @@ describe('duplicates', () => {
     expect(await namesOf(second)).toEqual([]);
   });
 
+  /** Customers who have a number or an address at a mailbox in common, in the order of their ids. */
+  const many = async (count: number, { phone, email }: { phone?: string; email?: (n: number) => string }) => {
+    const { rows } = await superuser.query<{ id: string }>(
+      `insert into platform.customers (name, email, email_key, phone, phone_key, created_by_app)
+       select 'Sharing ' || n || ' ' || $3, e, e, $2, $2, 'foundation' from unnest($1::text[]) with ordinality a (e, n) returning id`,
+      [
+        Array.from({ length: count }, (_, n) => email?.(n) ?? `sharing${++made}@acme.org`),
+        phone ?? null,
+        email ? email(0) : phone,
+      ],
+    );
+    return rows.map(({ id }) => id).sort();
+  };
+  test.each([
+    ['a number', 'phone', { phone: '+49306660001' }],
+    ['a mailbox', 'mailbox', { email: (n: number) => `switchboard+${n}@acme.org` }],
+  ])('%s that more than twenty have pairs nobody, and is one finding', async (_, shared, common) => {
+    const ids = await many(21, common);
+    const kindsOf = async () => [...new Set((await Promise.all(ids.map(namesOf))).flat())];
+    await check('customer', ...ids);
+    expect(await kindsOf()).toEqual([`shared.${shared}`]);
+    expect(await findingsOf(ids[0] as string)).toMatchObject([
+      { finding: `shared.${shared}`, detail: { customers: 21 }, other_id: null },
+    ]);
+    const [row] = await findingsOf(ids[0] as string);
+    expect(describeFound({ ...row, subject: 'customer', subject_id: ids[0], address: null })).toContain('21 customers');
+    await breakQuietly('update platform.customers set merged_into = $1 where id = $2', [ids[0], ids[20]]);
+    await check('customer', ...ids.slice(0, 20));
+    expect(await findingsOf(ids[19] as string)).toMatchObject([
+      { finding: shared === 'phone' ? 'duplicate.phone' : 'duplicate.address', other_id: ids[0] },
+    ]);
+    expect(await kindsOf()).not.toContain(`shared.${shared}`);
+  });
+
+  test('a look at who shares a number reads few others, however many they are and whoever is known to be different', async () => {
+    const ids = await many(300, { phone: '+49306660002' });
+    const looked = ids.slice(200, 220);
+    await superuser.query('begin');
+    const read = async () =>
+      Number(
+        (
+          await superuser.query(
+            `select pg_stat_get_xact_tuples_returned('platform.customers'::regclass)
+               + (select sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) from pg_index i
+                 where i.indrelid = 'platform.customers'::regclass) as rows`,
+          )
+        ).rows[0].rows,
+      );
+    const before = await read();
+    await superuser.query('select sync.find_in_customers($1::uuid[])', [looked]);
+    const took = (await read()) - before;
+    await superuser.query('rollback');
+    expect(took).toBeLessThan(1_000);
+  });
+
   test('a name is likely the same person at one company or one domain, not at a public provider', async () => {
     const company = (await foundation.createCompany({ name: 'Acme' })).id;
     const ids = [
@@ -222,6 +277,30 @@ describe('drift is proven and repaired', () => {
       outcome: { mended: 1, refused: 1 },
       login: 'sync_app',
     });
+  });
+
+  test('a repair that takes too long is refused, and a run of repairs comes past it', async () => {
+    const ids = [await person(), await person(), await person()];
+    await breakQuietly('delete from crm.customer_order where customer_id = any ($1)', [ids]);
+    await check('customer', ...ids);
+    const found = (await Promise.all(ids.map(findingsOf))).map(([row]) => row.id as number);
+    await superuser.query(
+      `create function sync.wait_in_test() returns trigger language plpgsql as 'begin perform pg_sleep(30); return new; end';
+       create trigger wait_in_test before insert on crm.customer_order
+         for each row when (new.customer_id = '${ids[1]}') execute function sync.wait_in_test()`,
+    );
+    try {
+      await superuser.query(`set statement_timeout = '500ms'`);
+      const batch = async (rows: number[]) =>
+        (await superuser.query(`select sync.repair_batch($1::bigint[], '1 minute') as done`, [rows])).rows[0].done;
+      expect(await batch(found)).toEqual([
+        { id: found[0], outcome: 'mended' },
+        { id: found[1], outcome: 'refused', because: 'error 57014' },
+      ]);
+      expect(await batch(found.slice(2))).toEqual([{ id: found[2], outcome: 'mended' }]);
+    } finally {
+      await superuser.query('reset statement_timeout; drop function sync.wait_in_test cascade');
+    }
   });
 
   test('a closed deal without its closing, and a status that its stage does not have', async () => {
@@ -596,6 +675,105 @@ describe('a scan', () => {
     await check('customer', ...nameless);
     const later = await superuser.query(`select stored from sync.quality_numbers where finding = 'missing.name'`);
     expect(later.rows[0].stored).toBe(4);
+  });
+
+  describe('of which one row cannot be looked at', () => {
+    /** Looks at this customer end in an error, as long as `work` is at work. */
+    async function failing(id: string, sqlstate: string, work: () => Promise<void>): Promise<void> {
+      const written = await superuser.query(
+        `select pg_get_functiondef('sync.find_children(uuid[])'::regprocedure) as sql`,
+      );
+      await superuser.query(
+        `create or replace function sync.find_children(ids uuid[]) returns setof jsonb language plpgsql as
+         $$ begin if '${id}' = any (ids) then raise exception 'ada@acme.org' using errcode = '${sqlstate}'; end if; end $$`,
+      );
+      try {
+        await work();
+      } finally {
+        await superuser.query(written.rows[0].sql);
+      }
+    }
+    const begin = () =>
+      superuser.query(`update sync.quality_scans set place = null, last_ended_at = now(), asked_at = null, faults = 0;
+        update sync.quality_scans set last_ended_at = null, step_rows = 100 where name = 'customers'`);
+    /** Takes steps until the round of customers has ended. @returns the steps */
+    async function round() {
+      await begin();
+      const steps = [];
+      for (let done = await step(2_000); done.scan !== null; done = await step(2_000)) {
+        steps.push(done);
+        if (steps.length > 200) throw new Error('The round does not end.');
+      }
+      return steps;
+    }
+    const quality = async () => {
+      const { rows } = await superuser.query('select * from sync.check_quality()');
+      return rows.map((row) => Object.values(row)).find(([slug]) => slug === 'quality');
+    };
+
+    test('goes on behind it, and Sync Health names it until a later round can look at it', async () => {
+      const [before, broken] = [await person(), await person()];
+      const behind = await person({ email: 'placeholder@acme.org', name: 'placeholder' });
+      await superuser.query(`update sync.quality_scans set last_ended_at = now()`);
+      await failing(broken, 'XX001', async () => {
+        const steps = await round();
+        expect(steps.filter(({ failed }) => failed)).toMatchObject([{ failed: broken, fault: 'XX001' }]);
+        expect(steps.length).toBeLessThan(60);
+        expect(await findingsOf(broken)).toMatchObject([
+          { finding: 'failed.customer', detail: { code: 'XX001', in: 'sync.find_children' } },
+        ]);
+        expect([await namesOf(before), await namesOf(behind)]).toEqual([[], ['missing.name']]);
+        expect(await quality()).toEqual(
+          expect.arrayContaining(['warning', expect.stringContaining(`One record could not be looked at`)]),
+        );
+        expect((await quality())?.join(' ')).toContain(`customer ${broken} (XX001)`);
+        const [row] = await findingsOf(broken);
+        const said = describeFound({ ...row, subject: 'customer', subject_id: broken, address: null });
+        expect(said).toContain('XX001');
+        expect(JSON.stringify(row) + said).not.toContain('ada@acme.org');
+        // Somebody who asks for another look gets no error, and the others of their page are looked at.
+        await breakQuietly(`update platform.customers set name = 'Named' where id = $1`, [behind]);
+        const [missing] = await findingsOf(behind);
+        await sync.query('select sync.recheck_findings($1::bigint[])', [[row.id, missing.id]]);
+        expect([await namesOf(broken), await namesOf(behind)]).toEqual([['failed.customer'], []]);
+      });
+      await round();
+      expect(await namesOf(broken)).toEqual([]);
+      expect((await quality())?.[2]).toBe('ok');
+    });
+
+    test('goes on behind it where it is the first or the last, and where its look takes too long', async () => {
+      const { rows } = await superuser.query('select id from platform.customers order by id');
+      for (const { id } of [rows[0], rows.at(-1)])
+        await failing(id, '57014', async () => {
+          await round();
+          expect(await namesOf(id)).toContain('failed.customer');
+        });
+    });
+
+    test('does not blame the one with whom it was found', async () => {
+      const [first, second] = [await person({ phone: '+49306660003' }), await person({ phone: '+49306660003' })];
+      await check('customer', first, second);
+      expect(await namesOf(second)).toEqual(['duplicate.phone']);
+      await failing(second, 'XX001', async () => {
+        await round();
+        expect([await namesOf(first), (await namesOf(second)).sort()]).toEqual([
+          [],
+          ['duplicate.phone', 'failed.customer'],
+        ]);
+      });
+      await round();
+    });
+  });
+
+  test('takes away what was found about rows that are gone', async () => {
+    const id = await person({ email: 'removed@acme.org', name: 'removed' });
+    await check('customer', id);
+    await breakQuietly('delete from platform.customers where id = $1', [id]);
+    expect(await namesOf(id)).toEqual(['missing.name']);
+    await superuser.query(`update sync.quality_scans set place = null, last_ended_at = null, asked_at = null`);
+    for (let done = await step(2_000); done.scan !== null; done = await step(2_000));
+    expect(await namesOf(id)).toEqual([]);
   });
 
   test('no login but the worker’s takes steps, and no app repairs or writes a finding', async () => {

@@ -6,7 +6,7 @@ export type QualityScanner = {
   stop(): Promise<void>;
 };
 
-type Step = { scan: string | null; is_asked: boolean; fault: string | null };
+type Step = { scan: string | null; is_asked: boolean; fault: string | null; failed: string | null };
 
 const answerMs = 20_000;
 const stopWithinMs = 1_000;
@@ -20,7 +20,7 @@ const restFactor = 19;
 /**
  * Looks for what is wrong with the records, a step of about 50 ms every `everyMs` or less often, until it is stopped: see 0010_quality.sql.
  * While somebody waits for a whole round, the steps follow each other with pauses that are as long as the steps. Any number of workers may
- * run it: each scan is at one of them. A scan whose steps end in an error holds up no other.
+ * run it: each scan is at one of them. A scan whose steps end in an error holds up no other, and goes on behind a row that fails alone.
  */
 export function startQualityScans({
   url,
@@ -48,9 +48,13 @@ export function startQualityScans({
   /** @returns how long to rest before the next step */
   async function step(): Promise<number> {
     const began = performance.now();
-    const [done] = await (await open()).query<Step>('select scan, is_asked, fault from sync.quality_step()');
+    const [done] = await (await open()).query<Step>('select scan, is_asked, fault, failed from sync.quality_step()');
     const took = performance.now() - began;
-    if (done?.fault)
+    if (done?.failed)
+      onError(
+        new Error(`The scan of ${done.scan} went on behind ${done.failed}: the look at it fails with ${done.fault}.`),
+      );
+    else if (done?.fault)
       onError(new Error(`A step of the scan of ${done.scan} was undone by an error of the database: ${done.fault}.`));
     return done?.is_asked && !done.fault
       ? Math.min(Math.max(took, restMsMin), everyMs)
