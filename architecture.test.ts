@@ -267,5 +267,7 @@ test('the client of the log imports nothing of the platform above it, so that an
 test('every connection reads its address through platform/log/address.ts, so that its TLS and its password are those that the docs say', () => {
   // The database's room is given what was read there; the demo fills the PostgreSQL of this machine.
   const others = listSources().filter((file) => !/^(database|bench|e2e|cli\/demo)\/|test/.test(file));
-  expect(others.filter((file) => /\bnew pg\.(Client|Pool)\(/.test(read(file)))).toEqual(['platform/log/client.ts']);
+  expect(others.filter((file) => /\b(new|extends) pg\.(Client|Pool)\b/.test(read(file)))).toEqual([
+    'platform/log/client.ts',
+  ]);
 });

@@ -464,7 +464,8 @@ begin atomic
     case when s.stepped_at < clock_timestamp() - interval '1 hour' then 'No record has been looked at for an hour.'
       when s.failing is not null then 'Each step of these scans ends in an error: ' || s.failing || '.'
       when f.failed > 0 then
-        case when f.failed >= 10000 then '10,000+ records' when f.failed = 1 then 'One record' else sync.say_count(f.failed) || ' records' end
+        case when f.failed >= 10000 then '10,000+ records' when f.failed = 1 then 'One record'
+          else sync.say_count(f.failed) || ' records' end
         || ' could not be looked at because of an error' || coalesce(': ' || f.which, '') || '.'
       when s.ended < 6 then 'The records have not been looked through yet.'
       else 'The records are looked through all the time.' end,

@@ -381,7 +381,8 @@ test('a customer whose look always fails is kept as a finding, the walk goes on 
   await looked();
   const [, , broken] = ids as [string, string, string];
   await superuser.query(
-    `create function sync.fail_in_test() returns trigger language plpgsql as 'begin raise exception ''It fails.'' using errcode = ''XX001''; end';
+    `create function sync.fail_in_test() returns trigger language plpgsql
+       as 'begin raise exception ''It fails.'' using errcode = ''XX001''; end';
      create trigger fail_in_test before insert or update on sync.match_keys
        for each row when (new.customer = '${broken}') execute function sync.fail_in_test()`,
   );
