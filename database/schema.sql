@@ -15575,56 +15575,63 @@ BEGIN ATOMIC
               JOIN platform.customer_phones n ON (((n.customer_id = p.id) AND (n.phone_key = m.phone_key) AND (NOT (n.phone_extension IS DISTINCT FROM m.phone_extension)))))
            WHERE (cardinality(m.ids) > 20)
          ), by_person AS (
-          SELECT DISTINCT ON (p.id) p.id,
-             s.id AS other,
-             s.because
+          SELECT p.id,
+             f_1.other,
+             f_1.because
             FROM (present p
-              CROSS JOIN LATERAL ( SELECT o.id,
-                         CASE
-                             WHEN (o.company_id = p.company_id) THEN 'company'::text
-                             ELSE 'domain'::text
-                         END AS because
-                    FROM ( SELECT q.id,
-                             q.company_id,
-                             q.email_key
-                            FROM platform.customers q
-                           WHERE ((q.name = p.name) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL) AND (q.id < p.id))
-                           ORDER BY q.id
-                          LIMIT 200) o
-                   WHERE ((o.company_id = p.company_id) OR ((split_part(o.email_key, '@'::text, 2) = split_part(p.email_key, '@'::text, 2)) AND (NOT sync.is_public_provider(split_part(p.email_key, '@'::text, 2))) AND (p.email_key !~~ '%@unknown.invalid'::text)))
-                 UNION ALL
-                  SELECT o.id,
-                     'company'::text
-                    FROM ( SELECT q.id,
-                             q.name
-                            FROM ( SELECT x.id,
-                                     x.email,
-                                     x.email_key,
-                                     x.name,
-                                     x.phone,
-                                     x.phone_key,
-                                     x.phone_extension,
-                                     x.company_id,
-                                     x.version,
-                                     x.created_at,
-                                     x.updated_at,
-                                     x.created_by_app,
-                                     x.crm_id,
-                                     x.account_tier,
-                                     x.account_manager_id,
-                                     x.support_id,
-                                     x.preferred_language,
-                                     x.timezone,
-                                     x.merged_into,
-                                     x.erased_at
-                                    FROM platform.customers x
-                                   WHERE ((x.company_id = p.company_id) AND (x.id < p.id))
-                                  OFFSET 0) q
-                           WHERE ((q.merged_into IS NULL) AND (q.erased_at IS NULL))
-                          LIMIT 50) o
-                   WHERE ((lower((o.name COLLATE pg_c_utf8)) = lower((p.name COLLATE pg_c_utf8))) OR ((platform.is_folded(o.name) OR platform.is_folded(p.name)) AND (platform.fold(o.name) = platform.fold(p.name))))) s)
-           WHERE (NOT sync.are_different(p.id, s.id))
-           ORDER BY p.id, s.id
+              CROSS JOIN LATERAL ( SELECT k.id AS other,
+                     k.because
+                    FROM ( SELECT DISTINCT ON (s.id) s.id,
+                             s.because
+                            FROM ( SELECT o.id,
+CASE
+ WHEN (o.company_id = p.company_id) THEN 'company'::text
+ ELSE 'domain'::text
+END AS because
+                                    FROM ( SELECT q.id,
+    q.company_id,
+    q.email_key
+   FROM platform.customers q
+  WHERE ((q.name = p.name) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL) AND (q.id < p.id))
+  ORDER BY q.id
+ LIMIT 200) o
+                                   WHERE ((o.company_id = p.company_id) OR ((split_part(o.email_key, '@'::text, 2) = split_part(p.email_key, '@'::text, 2)) AND (NOT sync.is_public_provider(split_part(p.email_key, '@'::text, 2))) AND (p.email_key !~~ '%@unknown.invalid'::text)))
+                                 UNION ALL
+                                  SELECT o.id,
+                                     'company'::text
+                                    FROM ( SELECT q.id,
+    q.name
+   FROM ( SELECT x.id,
+      x.email,
+      x.email_key,
+      x.name,
+      x.phone,
+      x.phone_key,
+      x.phone_extension,
+      x.company_id,
+      x.version,
+      x.created_at,
+      x.updated_at,
+      x.created_by_app,
+      x.crm_id,
+      x.account_tier,
+      x.account_manager_id,
+      x.support_id,
+      x.preferred_language,
+      x.timezone,
+      x.merged_into,
+      x.erased_at
+     FROM platform.customers x
+    WHERE ((x.company_id = p.company_id) AND (x.id < p.id))
+   OFFSET 0) q
+  WHERE ((q.merged_into IS NULL) AND (q.erased_at IS NULL))
+ LIMIT 50) o
+                                   WHERE ((lower((o.name COLLATE pg_c_utf8)) = lower((p.name COLLATE pg_c_utf8))) OR ((platform.is_folded(o.name) OR platform.is_folded(p.name)) AND (platform.fold(o.name) = platform.fold(p.name))))) s
+                           ORDER BY s.id, s.because
+                          OFFSET 0) k
+                   WHERE (NOT sync.are_different(p.id, k.id))
+                   ORDER BY k.id
+                  LIMIT 1) f_1)
          ), claims AS (
           SELECT DISTINCT ON (r.other_id) r.other_id AS id,
              r.customer_id AS other

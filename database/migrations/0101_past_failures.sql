@@ -91,23 +91,27 @@ begin atomic
         on n.customer_id = p.id and n.phone_key = m.phone_key and n.phone_extension is not distinct from m.phone_extension
     where cardinality(m.ids) > 20),
   by_person as (
-    select distinct on (p.id) p.id, s.id as other, s.because
+    select p.id, f.other, f.because
     from present p cross join lateral (
-      select o.id, case when o.company_id = p.company_id then 'company' else 'domain' end as because
-      from (select q.id, q.company_id, q.email_key from platform.customers q
-            where q.name = p.name and q.merged_into is null and q.erased_at is null and q.id < p.id order by q.id limit 200) o
-      where o.company_id = p.company_id
-        or split_part(o.email_key, '@', 2) = split_part(p.email_key, '@', 2)
-          and not sync.is_public_provider(split_part(p.email_key, '@', 2)) and p.email_key not like '%@unknown.invalid'
-      union all
-      select o.id, 'company'
-      from (select q.id, q.name
-            from (select x.* from platform.customers x where x.company_id = p.company_id and x.id < p.id offset 0) q
-            where q.merged_into is null and q.erased_at is null limit 50) o
-      where lower(o.name collate pg_catalog.pg_c_utf8) = lower(p.name collate pg_catalog.pg_c_utf8)
-        or (platform.is_folded(o.name) or platform.is_folded(p.name)) and platform.fold(o.name) = platform.fold(p.name)) s
-    where not sync.are_different(p.id, s.id)
-    order by p.id, s.id),
+      select k.id as other, k.because
+      from (
+        select distinct on (s.id) s.id, s.because
+        from (
+          select o.id, case when o.company_id = p.company_id then 'company' else 'domain' end as because
+          from (select q.id, q.company_id, q.email_key from platform.customers q
+                where q.name = p.name and q.merged_into is null and q.erased_at is null and q.id < p.id order by q.id limit 200) o
+          where o.company_id = p.company_id
+            or split_part(o.email_key, '@', 2) = split_part(p.email_key, '@', 2)
+              and not sync.is_public_provider(split_part(p.email_key, '@', 2)) and p.email_key not like '%@unknown.invalid'
+          union all
+          select o.id, 'company'
+          from (select q.id, q.name
+                from (select x.* from platform.customers x where x.company_id = p.company_id and x.id < p.id offset 0) q
+                where q.merged_into is null and q.erased_at is null limit 50) o
+          where lower(o.name collate pg_catalog.pg_c_utf8) = lower(p.name collate pg_catalog.pg_c_utf8)
+            or (platform.is_folded(o.name) or platform.is_folded(p.name)) and platform.fold(o.name) = platform.fold(p.name)) s
+        order by s.id, s.because offset 0) k
+      where not sync.are_different(p.id, k.id) order by k.id limit 1) f),
   claims as (
     select distinct on (r.other_id) r.other_id as id, r.customer_id as other
     from platform.review_candidates r join present p on p.id = r.other_id
