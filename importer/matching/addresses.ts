@@ -10,8 +10,10 @@ export type HeldReason =
   | 'too-many-people'
   | 'several-claims'
   | 'external-id'
-  | 'two-customers';
-/** Rows that share an address or an id and are not joined for it, or could be of two customers: a person must look. */
+  | 'two-customers'
+  | 'not-the-customer'
+  | 'address-of-another';
+/** Rows that share an address or an id and are not joined for it, or of which nobody knows whose they are: a person must look. */
 export type Held = { rows: number[]; reason: HeldReason };
 
 /** Pairs of rows that a rule joins, one after another: first row, second row. */

@@ -38,10 +38,11 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
   const held: Held[] = [];
   if (settings.rules.address) takeSharing(links.addresses, settings.familyMax, sure, held);
   if (settings.rules['external-id']) takeSharing(links.externalIds, settings.familyMax, sure, held);
-  for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
-  const decided = decisions.length === 0 ? [] : [...groups.members()];
-  const decidedRows = new Set(decided.flat());
-  const claims = table.hasCustomers ? new Claims(table, columns, held, decisions, decided) : undefined;
+  const persons = listPersons(table.size, decisions);
+  const decidedRows = new Set(persons.flat());
+  const claims = table.hasCustomers ? new Claims(table, columns, held, decisions, persons) : undefined;
+  const decided = claims?.parted(persons) ?? persons;
+  for (const rows of decided) for (const row of rows) groups.join(rows[0] as number, row);
   const isOn = ruleNames.map((rule) => settings.rules[rule]);
   const phoneAndName = ruleNames.indexOf('phone-and-name');
   const nameAndPlace = ruleNames.indexOf('name-and-place');
@@ -228,6 +229,13 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     if (rows.length < 3) return rows;
     return [...new Map(rows.map((row) => [columns.content[row], row])).values()];
   }
+}
+
+/** The rows that are one person, as somebody has said. */
+function listPersons(rows: number, decisions: readonly Decision[]): number[][] {
+  const groups = new Groups(decisions.length === 0 ? 0 : rows);
+  for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
+  return [...groups.members()];
 }
 
 /** The places of steps, the highest step first, and those of one step in their order. */

@@ -14,6 +14,8 @@ export type MatchResult = {
   groups: Members;
   /** Rows that share an address or an id and are not joined for it. */
   held: { rows: number[]; reason: HeldReason }[];
+  /** Whether the customer of a row follows from a decision. */
+  isAnswered: (row: number) => boolean;
   /** Two rows of different groups that may be one person, with the probability from 0 to 1 and what speaks for and against it. */
   review: { rows: [number, number]; score: number; reasons: string[] }[];
   /** How many candidates there are; `review` has at most `reviewsMax` of them. */
@@ -46,7 +48,14 @@ export function matchPrepared(
   const clustered = cluster(prepared, settings, decisions);
   const { candidates, total } = listCandidates(prepared, clustered, settings, decisions, reviewsMax);
   const groups = clustered.groups.members();
-  return { groups, held: clustered.held, review: candidates, reviewTotal: total, blocks: prepared.blocks };
+  return {
+    groups,
+    held: clustered.held,
+    isAnswered: clustered.claims?.isAnswered ?? (() => false),
+    review: candidates,
+    reviewTotal: total,
+    blocks: prepared.blocks,
+  };
 }
 
 /** What groupPersons gives: as MatchResult, by the lines of the persons. */
@@ -79,12 +88,13 @@ export function groupPersons(
     const rows = [rowOf.get(a), rowOf.get(b)];
     return rows[0] === undefined || rows[1] === undefined ? [] : [{ rows: rows as [number, number], answer }];
   });
-  const { groups, held, review, ...rest } = matchTable(table, { ...options, decisions: known });
+  const { groups, held, review, reviewTotal, blocks } = matchTable(table, { ...options, decisions: known });
   const toLines = (rows: readonly number[]) => rows.map((row) => lines[row] as number);
   return {
     groups: Array.from(groups, toLines),
     held: held.map(({ rows, reason }) => ({ lines: toLines(rows), reason })),
     review: review.map(({ rows, ...each }) => ({ lines: toLines(rows) as [number, number], ...each })),
-    ...rest,
+    reviewTotal,
+    blocks,
   };
 }

@@ -31,8 +31,7 @@ export function listCandidates(
   const offer = (a: number, b: number, comparison: number, isHeld: boolean) => {
     const x = members.setOf(a);
     const y = members.setOf(b);
-    // An id of one customer beside the address of another one: no answer releases the row, the customers or the file must change.
-    if (x === y || claims?.isDoubtful(a) || claims?.isDoubtful(b)) return;
+    if (x === y) return;
     const odds = oddsOfBest(score(a, b, comparison), comparison);
     if (isHeld || odds >= oddsMin) best.offer(x, y, a, b, odds);
   };
@@ -41,10 +40,11 @@ export function listCandidates(
       offer(a, secondOf(pairs.codes[i] as number), comparisons[i] as number, false);
   // A held set is offered against its next rows: an answer for each, not for each with each.
   for (const { rows: list, reason } of held)
-    if (reason !== 'role-mailbox' && reason !== 'too-many-people' && reason !== 'two-customers')
+    if (reason === 'clashing-names' || reason === 'several-claims' || reason === 'external-id')
       for (let i = 0; i < list.length; i++)
         for (let j = i + 1; j < list.length && j < i + 8; j++)
           offer(list[i] as number, list[j] as number, compare(list[i] as number, list[j] as number), true);
+  if (claims) for (const [row, owner] of claims.questions()) offer(row, owner, compare(row, owner), true);
 
   const gains = new Float64Array(best.size);
   for (let at = 0; at < best.size; at++) {

@@ -86,7 +86,7 @@ describe('an answer', () => {
     const changed = lines.map((line, n) =>
       n === 1 ? person(3, { ...(line as { person: object }).person, language: 'de' }) : line,
     );
-    const third = await planRows(sync, changed as ReadRow[], { source: at, comparesAll: true });
+    const third = await planRows(sync, changed as ReadRow[], { source: at, settings: { again: true } });
     expect((await listCandidates(sync, third.run)).some(({ n, otherN }) => n === 1 && otherN === 2)).toBe(false);
     expect(third.counts.created).toBe(0);
     await undoImport(sync, run);

@@ -13,8 +13,9 @@ import { type ImportClient, ImportRefused } from './records.ts';
 
 /*
  * Who is the same person, for a plan. The lines are added to the table of matching while they are copied, or read from the staging; then the
- * customers that share an address or a telephone number with a line that is new or has changed, and what people have answered. A line that has not changed is not among them: what it says is added
- * to its customer, if it shares an address, a number or an id with another line. Groups and held lines go back to the database by COPY, and
+ * customers that share an address or a telephone number with a line that is new or has changed, and what people have answered. A line that has not
+ * changed is not among them, whatever the plan does with it: what it says is added to its customer, if it shares an address, a number or an id
+ * with another line. So what is compared, and how common a name is among it, depends on the data alone. Groups and held lines go back to the database by COPY, and
  * only those: most lines are a person alone. What is likely but not sure is kept as candidates.
  */
 
@@ -37,7 +38,11 @@ const heldMessages: Record<HeldReason, string> = {
   'several-claims': 'The line could be that of several people with this address. Answer whose it is.',
   'external-id': 'Another line of this source has the same id and another name.',
   'two-customers':
-    'The line could be of two customers: its id, its address, or its number and name lead to both. Answer whose it is. If its id is one customer’s and its address another one’s, merge the two customers first, or give the line another address.',
+    'The line could be of two customers: its id, its address, its number and name, or lines that somebody calls the same person lead to both. Answer whose it is. Where a customer has its address, only that one can get it: otherwise merge the two customers, or give the line another address in the file.',
+  'not-the-customer':
+    'Somebody has answered that this line, or another one of its address, is not the customer to whom its id or its address leads. Answer whose it is, or give it another address and id in the file.',
+  'address-of-another':
+    'Somebody has answered whose this line is, or another one of its address, but another customer has that address. Merge the two customers if they are one person; otherwise give the line another address in the file, or answer anew.',
 };
 
 export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: new NumberList(Uint32Array) });
@@ -160,19 +165,23 @@ export async function addCustomers(
         has_verified_address: boolean;
         file: number | null;
         external_id: string | null;
+        first_name: string | null;
+        last_name: string | null;
+        city: string | null;
+        birth_date: string | null;
       }>(`fetch ${customersPerFetch} from known`);
       for (const row of rows) {
         ids.push(row.id);
         table.add(
           {
             name: row.name,
-            firstName: null,
-            lastName: null,
+            firstName: row.first_name,
+            lastName: row.last_name,
             emails: row.emails.map((key) => ({ address: key, key })),
             phones: row.phones.map((key) => ({ written: key, key, extension: null, isShared: false })),
             company: row.company === null ? null : { externalId: null, name: row.company, domain: row.company_domain },
-            city: null,
-            birthDate: null,
+            city: row.city,
+            birthDate: row.birth_date,
             externalId: row.external_id,
           },
           {
@@ -209,7 +218,7 @@ async function copyGroups(
   run: string,
   { lineOf }: Grouping,
   customers: string[],
-  { groups, held }: MatchResult,
+  { groups, held, isAnswered }: MatchResult,
 ): Promise<void> {
   const lines = lineOf.length;
   const heldRows = new Map<number, HeldReason>();
@@ -228,12 +237,13 @@ async function copyGroups(
     if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
   };
   for (const group of groups) {
-    const own = group.filter((row) => row < lines && !heldRows.has(row)).map((row) => lineOf.values[row] as number);
+    const own = group.filter((row) => row < lines && !heldRows.has(row));
     const customer = group.find((row) => row >= lines);
     const id = customer === undefined ? '\\N' : customers[customer - lines];
     if (own.length === 0 || (own.length === 1 && customer === undefined)) continue;
-    const lead = Math.min(...own);
-    for (const n of own) await write(`${run}\t${n}\t${lead}\t${id}\t\\N\t\\N\n`);
+    const lead = Math.min(...own.map((row) => lineOf.values[row] as number));
+    for (const row of own)
+      await write(`${run}\t${lineOf.values[row]}\t${lead}\t${id}\t${isAnswered(row) ? 'answered' : '\\N'}\t\\N\n`);
   }
   for (const [row, reason] of heldRows)
     if (row < lines) await write(`${run}\t${lineOf.values[row]}\t\\N\t\\N\t${reason}\t${heldMessages[reason]}\n`);

@@ -41,8 +41,6 @@ export type PlanOptions = {
   actor?: string;
   /** Called after each batch, with the lines so far. */
   onProgress?: (lines: number) => void;
-  /** Compares also the lines that have not changed since they were imported. Tests show that it makes no difference. */
-  comparesAll?: boolean;
   /** Ends it; what was planned so far is given up. */
   signal?: AbortSignal | undefined;
 };
@@ -160,11 +158,9 @@ async function copyRows(client: ImportClient, run: string, options: PlanOptions,
 async function knowLines(
   client: ImportClient,
   run: string,
-  { sources, comparesAll, settings = {} }: PlanOptions,
+  { sources }: PlanOptions,
   all: RunRow[] | undefined,
 ): Promise<Known> {
-  // Values that shall replace others do so in lines that have not changed, too.
-  if (comparesAll || settings.again || settings.overwrite?.length) return () => false;
   const known = new Map<string, Digests>();
   if (all) {
     const keys = new Map<string, LineKey[]>(sources.map(({ source }) => [source, []]));

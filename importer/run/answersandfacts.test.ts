@@ -1,0 +1,364 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { answerPair } from './answers.ts';
+import { applyImport } from './apply.ts';
+import { replanImport } from './replan.ts';
+import { listCandidates, listRows } from './runs.ts';
+import { changeLine, drawer, drawLine, numbered } from './testing.lines.ts';
+import { person, planRows, readAll } from './testing.run.ts';
+import { undoImport } from './undo.ts';
+
+/* What a person answers of a line, beside what its id and its address say. */
+
+let database: TestDatabase;
+let sync: pg.Client;
+let superuser: pg.Client;
+let steward: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sync = await database.connect('sync_app');
+  superuser = await database.connect('postgres');
+  await superuser.query(
+    `insert into platform.users (id, email, name, role) values ('tom', 'tom@example.com', 'Tom', 'steward')`,
+  );
+  steward = await database.connect('console_app');
+  await steward.query(`set aether.actor = 'tom'`);
+});
+
+const notThem = ['held', 'not-the-customer', null];
+const ofAnother = ['held', 'address-of-another', null];
+const ofTwo = ['held', 'two-customers', null];
+
+let count = 0;
+/** Two customers, each of whom a line of the source knows by its id. */
+async function addTwo() {
+  const at = `facts${++count}.example`;
+  const [ada, ben] = [`ada@${at}`, `ben@${at}`];
+  const lines = [
+    person(2, { externalId: '1', email: ada, name: 'Ada Quast' }),
+    person(3, { externalId: '2', email: ben, name: 'Ben Zwetschge' }),
+  ];
+  const { run: made } = await planRows(sync, lines, { source: at });
+  await applyImport(sync, made);
+  const [a, b] = [await idOf(ada), await idOf(ben)] as [string, string];
+  const plan = async (...facts: Parameters<typeof person>[1][]) =>
+    (
+      await planRows(
+        sync,
+        facts.map((each, n) => person(n + 10, each)),
+        { source: at },
+      )
+    ).run;
+  return { at, ada, ben, a, b, plan, lines, made };
+}
+const idOf = async (email: string): Promise<string | undefined> =>
+  (await superuser.query('select customer_id from platform.customer_emails where email_key = $1', [email])).rows[0]
+    ?.customer_id;
+const outcomes = async (run: string) =>
+  (await listRows(sync, run)).map(({ outcome, code, customer }) => [
+    outcome,
+    code,
+    outcome === 'created' ? 'new' : customer,
+  ]);
+const languagesOf = async (...ids: string[]) =>
+  (
+    await superuser.query(
+      'select preferred_language as l from platform.customers where id = any ($1) order by array_position($1, id)',
+      [ids],
+    )
+  ).rows.map(({ l }) => l);
+/** Answers, decides the plan again if that is asked for, and says what the lines are. */
+async function answer(run: string, pair: Parameters<typeof answerPair>[2], said: 'same' | 'different' | 'later') {
+  expect(await answerPair(sync, run, pair, said)).toBe(true);
+  await replanImport(sync, run);
+  return outcomes(run);
+}
+
+describe('“different”', () => {
+  test('of a new line and the customer who has its address holds it, until it is taken back, and nothing of it is written', async () => {
+    const { ada, a, plan } = await addTwo();
+    const line = { email: ada, name: 'Ada Quast', language: 'it' };
+    const run = await plan(line);
+    expect(await outcomes(run)).toEqual([['updated', null, a]]);
+    expect(await answer(run, { n: 1, customer: a }, 'different')).toEqual([notThem]);
+    expect((await listRows(sync, run))[0]?.message).toMatch(/^Somebody has answered.*Answer whose it is/);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+    const again = await plan(line);
+    expect(await outcomes(again)).toEqual([notThem]);
+    expect(await answer(again, { n: 1, customer: a }, 'later')).toEqual([['updated', null, a]]);
+  });
+
+  test('of a line and the customer whom its id knows holds it too, or gives it to the one who has its address', async () => {
+    const { ada, ben, a, b, plan, at } = await addTwo();
+    const run = await plan(
+      { externalId: '1', email: ada, language: 'it' },
+      { externalId: '2', email: `new@${at}`, language: 'fr' },
+    );
+    expect(await answer(run, { n: 1, customer: a }, 'different')).toEqual([notThem, ['updated', null, b]]);
+    expect(await answer(run, { n: 2, customer: b }, 'different')).toEqual([notThem, notThem]);
+    await applyImport(sync, run);
+    expect(await languagesOf(a, b)).toEqual([null, null]);
+
+    const doubtful = await addTwo();
+    const other = await doubtful.plan({ externalId: '1', email: doubtful.ben, language: 'it' });
+    expect(await outcomes(other)).toEqual([ofTwo]);
+    expect(await answer(other, { n: 1, customer: doubtful.a }, 'different')).toEqual([['updated', null, doubtful.b]]);
+    expect(await answer(other, { n: 1, customer: doubtful.b }, 'different')).toEqual([notThem]);
+    expect(ben).not.toBe(doubtful.ben);
+  });
+
+  test('of a line and a line that is known gives the customer to the one that is known', async () => {
+    const { ada, a, plan } = await addTwo();
+    const run = await plan(
+      { email: ada, name: 'Ada Quast', language: 'it' },
+      { externalId: '1', email: ada, name: 'Ada Quast', timezone: 'Europe/Rome' },
+    );
+    expect(await answer(run, { n: 1, otherN: 2 }, 'different')).toEqual([notThem, ['updated', null, a]]);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('of a new line and a line that has not changed holds the new one', async () => {
+    const { ada, a, lines, at } = await addTwo();
+    const fresh = person(9, { email: ada, name: 'Ada Quast', language: 'it' });
+    const { run } = await planRows(sync, [...lines, fresh], { source: at });
+    expect((await answer(run, { n: 3, otherN: 1 }, 'different'))[2]).toEqual(notThem);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('of two new lines with a customer’s address holds both, until somebody says which one is the customer', async () => {
+    const { ada, a, plan } = await addTwo();
+    const run = await plan(
+      { email: ada, name: 'Ada Quast', language: 'it' },
+      { email: ada, name: 'A. Quast', timezone: 'Europe/Rome' },
+    );
+    expect(await answer(run, { n: 1, otherN: 2 }, 'different')).toEqual([notThem, notThem]);
+    expect(await answer(run, { n: 2, customer: a }, 'same')).toEqual([notThem, ['updated', null, a]]);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('of two lines whose ids are one customer’s holds both', async () => {
+    const { a, b, plan } = await addTwo();
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, b]);
+    const run = await plan({ externalId: '1', language: 'it' }, { externalId: '2', language: 'fr' });
+    expect((await outcomes(run)).map(([, , customer]) => customer)).toEqual([a, a]);
+    expect(await answer(run, { n: 1, otherN: 2 }, 'different')).toEqual([notThem, notThem]);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('holds the other new lines of the address, and what somebody calls the same person', async () => {
+    const { ada, a, plan, at } = await addTwo();
+    const run = await plan(
+      { email: ada, name: 'Ada Quast', language: 'it' },
+      { email: ada, name: 'Ada M. Quast', timezone: 'Europe/Rome' },
+      { email: `fresh@${at}`, name: 'Somebody Else', language: 'fr' },
+    );
+    await answerPair(sync, run, { n: 1, otherN: 3 }, 'same');
+    expect(await answer(run, { n: 1, customer: a }, 'different')).toEqual([notThem, notThem, notThem]);
+    expect(await answer(run, { n: 2, customer: a }, 'same')).toEqual([notThem, ['updated', null, a], notThem]);
+    await applyImport(sync, run);
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('ends once both have become customers and somebody has merged these', async () => {
+    const { a, at, plan } = await addTwo();
+    const line = (language: string) => ({ externalId: '9', email: `new@${at}`, name: 'Ada Quast', language });
+    const run = await plan(line('it'));
+    await answerPair(sync, run, { n: 1, customer: a }, 'different');
+    await replanImport(sync, run);
+    await applyImport(sync, run);
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, await idOf(`new@${at}`)]);
+    expect((await outcomes(await plan(line('fr'))))[0]?.[2]).toBe(a);
+  });
+});
+
+describe('“same”', () => {
+  test('with another customer holds a line whose address a customer has, also if its id is that one’s', async () => {
+    const { ada, a, b, plan } = await addTwo();
+    const run = await plan({ externalId: '1', email: ada, name: 'Ada Quast', language: 'it' });
+    expect(await answer(run, { n: 1, customer: b }, 'same')).toEqual([ofAnother]);
+    expect((await listRows(sync, run))[0]?.message).toMatch(/another customer has that address. Merge the two/);
+    await applyImport(sync, run);
+    expect(await languagesOf(a, b)).toEqual([null, null]);
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [b, a]);
+    const merged = await plan({ externalId: '1', email: ada, name: 'Ada Quast', language: 'it' });
+    expect(await outcomes(merged)).toEqual([['updated', null, b]]);
+  });
+
+  test.each([
+    ['with the customer who has its address', 'b', true],
+    ['with the customer whom its id knows', 'a', false],
+  ] as const)('%s: a line with the id of one and the address of another', async (_what, whose, isReleased) => {
+    const { ben, a, b, plan, at } = await addTwo();
+    const run = await plan(
+      { externalId: '1', email: ben, name: 'Ben Zwetschge', language: 'it' },
+      { email: ben, name: 'Ben Zwetschge', timezone: 'Europe/Rome' },
+    );
+    expect(await outcomes(run)).toEqual([ofTwo, ofTwo]);
+    const asked = await listCandidates(sync, run, { limit: 1_000 });
+    expect(asked.some(({ n, otherCustomer }) => n === 1 && otherCustomer === b)).toBe(true);
+    const answered = await answer(run, { n: 1, customer: whose === 'a' ? a : b }, 'same');
+    if (!isReleased) return expect(answered).toEqual([ofAnother, ofAnother]);
+    expect(answered).toEqual([
+      ['updated', null, b],
+      ['updated', 'same-person', b],
+    ]);
+    const before = await readKeys(at);
+    await applyImport(sync, run);
+    expect(await languagesOf(a, b)).toEqual([null, 'it']);
+    // The line is that one's from now on, and the other one's again once this is undone.
+    expect(await outcomes(await plan({ externalId: '1', language: 'fr' }))).toEqual([['unchanged', 'nothing-new', b]]);
+    await undoImport(sync, run);
+    expect(await languagesOf(a, b)).toEqual([null, null]);
+    expect(await readKeys(at)).toEqual(before);
+    expect(await outcomes(await plan({ externalId: '1', language: 'fr' }))).toEqual([['updated', null, a]]);
+  });
+
+  test('of lines of two customers holds both until these are merged', async () => {
+    const { a, b, plan } = await addTwo();
+    const lines = [
+      { externalId: '1', language: 'it' },
+      { externalId: '2', timezone: 'Europe/Rome' },
+    ];
+    const run = await plan(...lines);
+    expect(await answer(run, { n: 1, otherN: 2 }, 'same')).toEqual([ofTwo, ofTwo]);
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, b]);
+    await replanImport(sync, run);
+    expect(await outcomes(run)).toEqual([
+      ['updated', null, a],
+      ['updated', 'same-person', a],
+    ]);
+  });
+
+  test('of a line that is known and one with the address of another customer holds that one alone', async () => {
+    const { ben, a, plan } = await addTwo();
+    const run = await plan({ externalId: '1', language: 'it' }, { email: ben, timezone: 'Europe/Rome' });
+    expect(await answer(run, { n: 1, otherN: 2 }, 'same')).toEqual([['updated', null, a], ofAnother]);
+  });
+});
+
+test('an answer about a line that has not changed and its customer, or another one, is refused: it would do nothing', async () => {
+  const { a, b, lines, at } = await addTwo();
+  for (const settings of [{}, { again: true }]) {
+    const { run } = await planRows(sync, lines, { source: at, settings });
+    await expect(answerPair(sync, run, { n: 1, customer: b }, 'same')).rejects.toThrow(
+      'merge the two customers instead',
+    );
+    await expect(answerPair(sync, run, { n: 1, otherN: 2 }, 'same')).rejects.toThrow('merge the two customers instead');
+    await expect(answerPair(sync, run, { n: 1, customer: a }, 'different')).rejects.toThrow('undo that import');
+    expect(await answerPair(sync, run, { n: 1, customer: b }, 'different')).toBe(false);
+    expect(await answerPair(sync, run, { n: 1, customer: b }, 'later')).toBe(false);
+  }
+});
+
+test('a line that answers have given to one customer after another goes back to the first, in whichever order the runs are undone', async () => {
+  for (const order of [
+    [1, 0],
+    [0, 1],
+  ]) {
+    const { a, b, plan, at } = await addTwo();
+    const { rows } = await superuser.query(
+      `insert into platform.customers (email, name, created_by_app) values ($1, 'Yola', 'foundation') returning id`,
+      [`yola@${at}`],
+    );
+    const before = [await readAll(superuser, { versions: false }), await readKeys(at)];
+    const runs: string[] = [];
+    for (const [customer, language] of [
+      [b, 'it'],
+      [rows[0].id, 'fr'],
+    ]) {
+      const run = await plan({ externalId: '1', language });
+      if (runs.length > 0) await answerPair(sync, run, { n: 1, customer: b }, 'later');
+      expect(await answer(run, { n: 1, customer }, 'same')).toEqual([['updated', null, customer]]);
+      await applyImport(sync, run);
+      runs.push(run);
+    }
+    for (const place of order) await undoImport(sync, runs[place] as string);
+    expect([await readAll(superuser, { versions: false }), await readKeys(at)]).toEqual(before);
+    expect(a).toBe((await readKeys(at))[0]?.customer);
+  }
+});
+
+/** More samples than the suite draws: `IMPORT_SAMPLES=200 npm test -- answersandfacts`. */
+const samples = Number(process.env.IMPORT_SAMPLES ?? 3);
+
+test('each answer is followed or the line is held, an address is its customer’s, and an undo gives back what was there', {
+  timeout: 30_000 + samples * 10_000,
+}, async () => {
+  const first = Number(process.env.IMPORT_SEED ?? Math.floor(Math.random() * 1e6));
+  for (let seed = first; seed < first + samples; seed++) {
+    const random = drawer(seed);
+    const at = `s${seed}.example`;
+    const crowd = { people: 8, withAddress: 0.7, withName: 0.8 };
+    const lines = Array.from({ length: 25 }, () => drawLine(random, at, crowd));
+    const source = `answers${seed}`;
+    await applyImport(sync, (await planRows(sync, numbered(lines), { source })).run);
+    const changed = lines.flatMap((line) => changeLine(random, line));
+    const rows = numbered([...changed, ...Array.from({ length: 12 }, () => drawLine(random, at, crowd))]);
+    const { run } = await planRows(sync, rows, { source });
+    const { rows: customers } = await superuser.query(
+      `select id from platform.customers where email like $1 order by email`,
+      [`%@${at}`],
+    );
+    for (let n = 0; n < 12; n++) {
+      const pair = {
+        n: 1 + random.upTo(rows.length),
+        ...(random.is(0.6)
+          ? { customer: random.of(customers).id as string }
+          : { otherN: 1 + random.upTo(rows.length) }),
+      };
+      // What contradicts others, or would do nothing, is refused.
+      await answerPair(sync, run, pair, random.of(['same', 'different'] as const)).catch(() => {});
+      if (random.is(0.3)) await replanImport(sync, run);
+    }
+    await replanImport(sync, run);
+    const said = `IMPORT_SEED=${seed}`;
+    expect(await listBroken(run), said).toEqual([]);
+    const owners = await outcomes(run);
+    await replanImport(sync, run);
+    expect((await outcomes(run)).map(ownerOf), said).toEqual(owners.map(ownerOf));
+    const again = await planRows(sync, rows, { source, settings: { again: true } });
+    expect((await outcomes(again.run)).map(ownerOf), said).toEqual(owners.map(ownerOf));
+    const before = [await readAll(superuser, { versions: false }), await readKeys(source)];
+    await applyImport(sync, run);
+    expect(await listBroken(run), said).toEqual([]);
+    expect(await undoImport(sync, run), said).toMatchObject({ kept: [] });
+    expect([await readAll(superuser, { versions: false }), await readKeys(source)], said).toEqual(before);
+  }
+});
+
+/** What a line is without what it brings: whose, or why nobody's. */
+const ownerOf = ([outcome, code, customer]: unknown[]) =>
+  outcome === 'held' || outcome === 'excluded' ? `${outcome} ${code}` : customer;
+
+/** Answers that a plan follows otherwise than they say, and lines that get an address of somebody else. */
+async function listBroken(run: string): Promise<unknown[]> {
+  const { rows } = await superuser.query(
+    `with lines as (select p.n, p.code, p.email_key, p.detail, coalesce(c.merged_into, p.customer) as whose
+       from sync.import_rows p left join platform.customers c on c.id = p.customer
+       where p.run = $1 and p.outcome not in ('held', 'excluded')),
+     persons as (select p.n, p.person, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
+       union select p.n, p.whole, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
+       union select null, 'customer:' || c.id, coalesce(c.merged_into, c.id) from platform.customers c)
+     select d.answer, a.n, b.n as other, a.whose, b.whose as others from sync.import_decisions d
+       join persons a on a.person = d.one join persons b on b.person = d.other
+     where (a.n is not null or b.n is not null)
+       and (d.answer = 'same' and a.whose <> b.whose or d.answer = 'different' and a.whose = b.whose)
+     union all
+     select 'address', r.n, null, r.whose, e.customer_id from lines r join platform.customer_emails e on e.email_key = r.email_key
+     where e.customer_id <> r.whose and r.code is distinct from 'same-line'
+       and not coalesce(r.detail -> 'taken' ? 'email', false)`,
+    [run],
+  );
+  return rows;
+}
+
+/** Whose lines are known. */
+const readKeys = async (source: string) =>
+  (await superuser.query('select key, customer, run from sync.import_keys where source = $1 order by key', [source]))
+    .rows;
