@@ -128,21 +128,16 @@ export class Claims {
   /** Gives rows that are one person, as somebody has said, to one customer. @param denied customers who that person is not */
   #follow(rows: readonly number[], denied: ReadonlySet<number>): void {
     const open = rows.filter((row) => !this.#isCertain(row));
-    const leaveAll = (mark: Alone) => {
-      for (const row of open) this.#leave(row, mark);
-    };
     const claimsOf = (some: readonly number[]) => new Set(some.map(this.of).filter((claim) => claim !== 0));
     const certain = claimsOf(rows.filter(this.#isCertain));
     const byId = claimsOf(open.filter((row) => this.#columns.claimBy[row] === claimBy.id));
     const claims = certain.size > 0 ? certain : byId.size > 0 ? byId : claimsOf(open);
-    if (claims.size > 1) return leaveAll(alone.doubtful);
     const [claim = 0] = claims;
-    if (claim === 0 || denied.has(claim)) {
-      const mark = Math.max(...open.map((row) => this.#marks[row] as number), denied.has(claim) ? alone.denied : 0);
-      if (mark > 0) leaveAll(mark as Alone);
-      return;
-    }
-    for (const row of open) {
+    const why = claims.size > 1 ? alone.doubtful : denied.has(claim) ? alone.denied : 0;
+    if (why !== 0 || claim === 0) {
+      const mark = Math.max(why, ...open.map((row) => this.#marks[row] as number));
+      if (mark !== 0) for (const row of open) this.#leave(row, mark as Alone);
+    } else for (const row of open) {
       const owner = this.#ownerOf(row);
       if (owner !== 0 && owner !== claim) this.#leave(row, alone.contradicted);
       else {

@@ -81,7 +81,8 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     softIsPlace.push(0);
   }
   joinBest();
-  return { groups, held: [...held.filter(isOpen), ...(claims?.held() ?? [])], claims };
+  // Whose a row is comes before whether its name clashes: that does not hold a row whose id is a customer's.
+  return { groups, held: [...(claims?.held() ?? []), ...held.filter(isOpen)], claims };
 
   /** What holds rows is a doubt whether they are one person. There is none if a person has said it of them, and they are in one group. */
   function isOpen({ rows }: Held): boolean {

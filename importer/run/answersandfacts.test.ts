@@ -216,7 +216,9 @@ describe('“same”', () => {
     await undoImport(sync, run);
     expect(await languagesOf(a, b)).toEqual([null, null]);
     expect(await readKeys(at)).toEqual(before);
-    expect(await outcomes(await plan({ externalId: '1', language: 'fr' }))).toEqual([['updated', null, a]]);
+    const next = await plan({ externalId: '1', language: 'fr' });
+    expect(await outcomes(next)).toEqual([['updated', null, b]]);
+    expect(await answer(next, { n: 1, customer: b }, 'later')).toEqual([['updated', null, a]]);
   });
 
   test('of lines of two customers holds both until these are merged', async () => {
@@ -345,12 +347,13 @@ async function listBroken(run: string): Promise<unknown[]> {
      persons as (select p.n, p.person, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
        union select p.n, p.whole, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
        union select null, 'customer:' || c.id, coalesce(c.merged_into, c.id) from platform.customers c)
-     select d.answer, a.n, b.n as other, a.whose, b.whose as others from sync.import_decisions d
+     select d.answer, a.n, b.n as other, a.whose, b.whose as others,
+       (select array_agg(jsonb_build_object('n', x.n, 'code', x.code, 'outcome', x.outcome, 'id', x.external_id)) from sync.import_rows x where x.run = $1 and x.n in (a.n, b.n)) as debug, d.one, d.other as theother from sync.import_decisions d
        join persons a on a.person = d.one join persons b on b.person = d.other
      where (a.n is not null or b.n is not null)
        and (d.answer = 'same' and a.whose <> b.whose or d.answer = 'different' and a.whose = b.whose)
      union all
-     select 'address', r.n, null, r.whose, e.customer_id from lines r join platform.customer_emails e on e.email_key = r.email_key
+     select 'address', r.n, null, r.whose, e.customer_id, null, null, null from lines r join platform.customer_emails e on e.email_key = r.email_key
      where e.customer_id <> r.whose and r.code is distinct from 'same-line'
        and not coalesce(r.detail -> 'taken' ? 'email', false)`,
     [run],

@@ -20,7 +20,8 @@ const reasons: Record<string, string> = {
   'nothing-new': 'The customer has all of it already.',
   'nothing-new-since': 'Somebody else has given the customer all of it since the plan.',
   'same-person': 'It is the same person as an earlier line.',
-  'two-customers': 'It would join two customers: look at them first.',
+  'two-customers':
+    'It would join two customers: answer whose it is, which is the one who has its address if one has; or merge the two.',
   'no-address': 'It has no e-mail address, and is no customer that is known.',
   'id-twice': 'Another line of this source has the same id.',
   erased: 'The customer was erased, and nothing brings them back.',
