@@ -84,12 +84,26 @@ try {
     times.set(what, [...(times.get(what) ?? []), performance.now() - startedAt]);
     await client.query('select sync.abandon_import($1)', [run]);
   };
-  for (let round = 0; round < rounds; round++) await timed('all new', listOf(() => false));
+  for (let round = 0; round < rounds; round++)
+    await timed(
+      'all new',
+      listOf(() => false),
+    );
   await applyImport(client, (await plan(listOf(() => false))).run);
   for (let round = 0; round < rounds; round++) {
-    await timed('mostly known', listOf((n) => n % 100 === 0, rows / 100));
-    await timed('all changed', listOf(() => true));
-    await timed('unchanged, compared again', listOf(() => false), { again: true });
+    await timed(
+      'mostly known',
+      listOf((n) => n % 100 === 0, rows / 100),
+    );
+    await timed(
+      'all changed',
+      listOf(() => true),
+    );
+    await timed(
+      'unchanged, compared again',
+      listOf(() => false),
+      { again: true },
+    );
   }
   console.log(
     printTable({

@@ -184,7 +184,7 @@ begin'),
         g.n is not null and g.lead is null
           and (g.code = ''external-id'' or l.external_id is null or not exists (
             select from platform.customers c where c.id = k.customer)) as is_held,',
-     'g.lead is not null and g.code is not distinct from ''answered'' as is_answered,
+     'l.is_known or g.lead is not null and g.code is not distinct from ''answered'' as is_answered,
         -- A line whose id belongs to a customer is that customer''s, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code not in (''role-mailbox'', ''clashing-names'', ''too-many-people'', ''several-claims'') or l.external_id is null
@@ -197,9 +197,21 @@ begin'),
     ('sync.plan_import(bigint)',
      'not x.is_same and (coalesce(x.key_customer, x.group_customer) <> x.address_customer
             or',
-     'not x.is_same and (case when x.is_answered then x.group_customer else coalesce(x.key_customer, x.group_customer) end
+     'not (x.is_same or x.is_known) and (case when x.is_answered then x.group_customer else coalesce(x.key_customer, x.group_customer) end
               <> x.address_customer
             or not x.is_answered and'),
+    ('sync.plan_import(bigint)',
+     'select case when d.leading is null or c.is_same then null
+',
+     'select case when d.leading is null or c.is_same then null
+            when c.is_known then c.group_customer
+'),
+    ('sync.plan_import(bigint)',
+     'when f.key_customer <> f.address_customer then ''held''',
+     'when not f.is_known and f.key_customer <> f.address_customer then ''held'''),
+    ('sync.plan_import(bigint)',
+     'when f.key_customer <> f.address_customer then ''two-customers''',
+     'when not f.is_known and f.key_customer <> f.address_customer then ''two-customers'''),
     ('sync.plan_import(bigint)',
      'when f.is_held or g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then ''held''',
      'when f.is_held or g.customers > 1 or g.is_in_doubt or not f.is_answered and f.key_customer <> f.address_customer then ''held'''),

@@ -137,16 +137,17 @@ export class Claims {
     if (why !== 0 || claim === 0) {
       const mark = Math.max(why, ...open.map((row) => this.#marks[row] as number));
       if (mark !== 0) for (const row of open) this.#leave(row, mark as Alone);
-    } else for (const row of open) {
-      const owner = this.#ownerOf(row);
-      if (owner !== 0 && owner !== claim) this.#leave(row, alone.contradicted);
-      else {
-        this.#marks[row] = 0;
-        this.#of[row] = claim;
-        this.#answered.add(row);
-        if (certain.size > 0) this.#settled.add(row);
+    } else
+      for (const row of open) {
+        const owner = this.#ownerOf(row);
+        if (owner !== 0 && owner !== claim) this.#leave(row, alone.contradicted);
+        else {
+          this.#marks[row] = 0;
+          this.#of[row] = claim;
+          this.#answered.add(row);
+          if (certain.size > 0) this.#settled.add(row);
+        }
       }
-    }
   }
 
   /** Of two rows that are not one person, as somebody has said, and lead to one customer, that one stays who leads there better. */

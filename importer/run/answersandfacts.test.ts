@@ -6,7 +6,7 @@ import { applyImport } from './apply.ts';
 import { replanImport } from './replan.ts';
 import { listCandidates, listRows } from './runs.ts';
 import { changeLine, drawer, drawLine, numbered } from './testing.lines.ts';
-import { person, planRows, readAll } from './testing.run.ts';
+import { describeOwners, person, planRows, readAll } from './testing.run.ts';
 import { undoImport } from './undo.ts';
 
 /* What a person answers of a line, beside what its id and its address say. */
@@ -321,11 +321,11 @@ test('each answer is followed or the line is held, an address is its customer’
     await replanImport(sync, run);
     const said = `IMPORT_SEED=${seed}`;
     expect(await listBroken(run), said).toEqual([]);
-    const owners = await outcomes(run);
+    const owners = await describeOwners(superuser, run);
     await replanImport(sync, run);
-    expect((await outcomes(run)).map(ownerOf), said).toEqual(owners.map(ownerOf));
+    expect(await describeOwners(superuser, run), said).toEqual(owners);
     const again = await planRows(sync, rows, { source, settings: { again: true } });
-    expect((await outcomes(again.run)).map(ownerOf), said).toEqual(owners.map(ownerOf));
+    expect(await describeOwners(superuser, again.run), said).toEqual(owners);
     const before = [await readAll(superuser, { versions: false }), await readKeys(source)];
     await applyImport(sync, run);
     expect(await listBroken(run), said).toEqual([]);
@@ -334,26 +334,21 @@ test('each answer is followed or the line is held, an address is its customer’
   }
 });
 
-/** What a line is without what it brings: whose, or why nobody's. */
-const ownerOf = ([outcome, code, customer]: unknown[]) =>
-  outcome === 'held' || outcome === 'excluded' ? `${outcome} ${code}` : customer;
-
 /** Answers that a plan follows otherwise than they say, and lines that get an address of somebody else. */
 async function listBroken(run: string): Promise<unknown[]> {
   const { rows } = await superuser.query(
     `with lines as (select p.n, p.code, p.email_key, p.detail, coalesce(c.merged_into, p.customer) as whose
        from sync.import_rows p left join platform.customers c on c.id = p.customer
        where p.run = $1 and p.outcome not in ('held', 'excluded')),
-     persons as (select p.n, p.person, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
-       union select p.n, p.whole, r.whose from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
-       union select null, 'customer:' || c.id, coalesce(c.merged_into, c.id) from platform.customers c)
-     select d.answer, a.n, b.n as other, a.whose, b.whose as others,
-       (select array_agg(jsonb_build_object('n', x.n, 'code', x.code, 'outcome', x.outcome, 'id', x.external_id)) from sync.import_rows x where x.run = $1 and x.n in (a.n, b.n)) as debug, d.one, d.other as theother from sync.import_decisions d
+     persons as (select p.n, p.person, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
+       union select p.n, p.whole, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
+       union select null, 'customer:' || c.id, coalesce(c.merged_into, c.id), null from platform.customers c)
+     select d.answer, a.n, b.n as other, a.whose, b.whose as others from sync.import_decisions d
        join persons a on a.person = d.one join persons b on b.person = d.other
-     where (a.n is not null or b.n is not null)
+     where (a.n is not null or b.n is not null) and 'same-line' not in (coalesce(a.code, ''), coalesce(b.code, ''))
        and (d.answer = 'same' and a.whose <> b.whose or d.answer = 'different' and a.whose = b.whose)
      union all
-     select 'address', r.n, null, r.whose, e.customer_id, null, null, null from lines r join platform.customer_emails e on e.email_key = r.email_key
+     select 'address', r.n, null, r.whose, e.customer_id from lines r join platform.customer_emails e on e.email_key = r.email_key
      where e.customer_id <> r.whose and r.code is distinct from 'same-line'
        and not coalesce(r.detail -> 'taken' ? 'email', false)`,
     [run],

@@ -89,3 +89,14 @@ export async function countEvents(superuser: pg.Client): Promise<number> {
   );
   return Number(rows[0].events);
 }
+
+/** Whose each line is, or why it is nobody's: a customer that is not there yet is called after its first line. */
+export async function describeOwners(superuser: pg.Client, run: string): Promise<unknown[]> {
+  const { rows } = await superuser.query(
+    `select p.line, case when p.outcome in ('held', 'rejected', 'excluded') then p.outcome || ' ' || p.code
+       when c.id is not null then c.id::text else 'of line ' || p.lead end as owner
+     from sync.import_rows p left join platform.customers c on c.id = p.customer where p.run = $1 order by p.n`,
+    [run],
+  );
+  return rows;
+}
