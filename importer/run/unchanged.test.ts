@@ -28,7 +28,7 @@ describe('a file that was imported before', () => {
       crowd: { people: 30, withAddress: 0.9, withName: 0.95 },
       seeds: [1039, 1066, 191746, 500067, 500083, 600099, 900005, 900208],
     },
-    // In these a name was rare among the lines that had changed, and common among all.
+    // In these a name was rare among the lines that had changed and common among all, or an unchanged line had an address that another one got.
     {
       of: 'eight people, often without address or name',
       crowd: { people: 8, withAddress: 0.6, withName: 0.8 },
