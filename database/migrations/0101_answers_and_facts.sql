@@ -1,12 +1,13 @@
--- What a person answers of a line is followed, or said not to be. Before, a line went to the customer of its address though somebody had said
--- that it is not that one; a line whose id and address are one customer's went to another one; and a line with the id of one customer and the
--- address of another was held whatever was answered. And lines that have not changed are compared with their customers alone, in every plan:
--- which lines are one person, and how common a name is, is reckoned from the same lines whether or not all are compared again.
+-- What a person answers of a line is followed, or said not to be. Before, a line went to the customer of its address though somebody had
+-- said that it is not that one; a line whose id and address are one customer's went to another one; and a line with the id of one customer
+-- and the address of another was held whatever was answered. And lines that have not changed are compared with their customers alone, in
+-- every plan: which lines are one person, and how common a name is, is reckoned from the same lines whether or not all are compared again.
 
--- As before, with what else a line that has not changed says of its person, and with the customers of whom somebody has said that a line is not they.
+-- As before, with what else a line that has not changed says of its person, and with the customers who a line is not, as somebody has said.
 drop function sync.list_import_customers(bigint);
-create function sync.list_import_customers(of_run bigint, out id uuid, out name text, out emails text[], out phones text[], out company text,
-  out company_domain text, out has_verified_address boolean, out file smallint, out external_id text, out first_name text,
+create function sync.list_import_customers(
+  of_run bigint, out id uuid, out name text, out emails text[], out phones text[], out company text, out company_domain text,
+  out has_verified_address boolean, out file smallint, out external_id text, out first_name text,
   out last_name text, out city text, out birth_date text) returns setof record
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -168,7 +169,7 @@ begin'),
   end if;
 '),
 
-    -- Matching says of a line that a person has named its customer, or has said whose it is not. All that it holds for whose a line is stays held.
+    -- Matching says of a line that a person has answered whose it is. What it holds because nobody knows that stays held.
     ('sync.plan_import(bigint)',
      '  passes_same boolean;
   answered constant integer[] := array(
@@ -214,7 +215,8 @@ begin'),
      'when not f.is_known and f.key_customer <> f.address_customer then ''two-customers'''),
     ('sync.plan_import(bigint)',
      'when f.is_held or g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then ''held''',
-     'when f.is_held or g.customers > 1 or g.is_in_doubt or not f.is_answered and f.key_customer <> f.address_customer then ''held'''),
+     'when f.is_held or g.customers > 1 or g.is_in_doubt
+              or not f.is_answered and f.key_customer <> f.address_customer then ''held'''),
     ('sync.plan_import(bigint)',
      'when g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then ''two-customers''',
      'when g.customers > 1 or g.is_in_doubt or not f.is_answered and f.key_customer <> f.address_customer then ''two-customers'''),
@@ -228,7 +230,8 @@ begin'),
 '),
     ('sync.plan_import(bigint)',
      'execute format(''select count(*) from staging.import_lines_p%s l where l.is_known'', of_run) into expected;',
-     'execute format(''select count(*) from staging.import_lines_p%s l where l.is_known and $1'', of_run) into expected using passes_same;'),
+     'execute format(''select count(*) from staging.import_lines_p%s l where l.is_known and $1'', of_run)
+    into expected using passes_same;'),
     ('sync.plan_import(bigint)',
      '  -- Most lines are a person alone.
 ',

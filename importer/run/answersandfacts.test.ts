@@ -344,12 +344,16 @@ async function listBroken(run: string): Promise<{ answer: string }[]> {
     `with lines as (select p.n, p.code, p.email_key, p.detail, coalesce(c.merged_into, p.customer) as whose
        from sync.import_rows p left join platform.customers c on c.id = p.customer
        where p.run = $1 and p.outcome not in ('held', 'excluded')),
-     persons as (select p.n, p.person, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
-       union select p.n, p.whole, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p join lines r on r.n = p.n
+     persons as (select p.n, p.person, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p
+         join lines r on r.n = p.n
+       union select p.n, p.whole, r.whose, r.code from sync.list_import_persons($1, array(select n from lines)) p
+         join lines r on r.n = p.n
        union select null, 'customer:' || c.id, coalesce(c.merged_into, c.id), null from platform.customers c)
-     select d.answer, a.n, b.n as other, a.whose, b.whose as others from sync.import_decisions d
+     select d.answer, a.n, b.n as other, a.whose, b.whose as others
+     from sync.import_decisions d
        join persons a on a.person = d.one join persons b on b.person = d.other
-     where (a.n is not null or b.n is not null) and 'same-line' not in (coalesce(a.code, ''), coalesce(b.code, ''))
+     where (a.n is not null or b.n is not null)
+       and 'same-line' not in (coalesce(a.code, ''), coalesce(b.code, ''))
        and (d.answer = 'same' and a.whose <> b.whose or d.answer = 'different' and a.whose = b.whose)
      union all
      select 'address', r.n, null, r.whose, e.customer_id from lines r join platform.customer_emails e on e.email_key = r.email_key
