@@ -186,6 +186,7 @@ export async function startSync({
   const detection = startDetection({
     database: settings,
     waitFor: sequencer.caughtUp,
+    isStream: sequencer.isStream,
     onError: tellRarely(log, 'detection of duplicates'),
   });
   const webhooks = startWebhooks({

@@ -163,6 +163,21 @@ test('a pair that an import finds as well is the import’s from then on', async
   expect(await pairOf(one, two)).toMatchObject({ reason: 'import', score: 0.6, reasons: ['family.equal'] });
 });
 
+test('who changes more often than a look takes events is found by the last change', async () => {
+  const [one, two] = [
+    await made('Nora Feld', { phone: '+49 30 555108' }),
+    await made('Otto Grimm', { phone: '+49 30 555108' }),
+  ];
+  await looked();
+  expect(await pairOf(one, two)).toBeUndefined();
+  await superuser.query(
+    `do $$ begin for n in 0..250 loop
+       update platform.customers set name = case n when 250 then 'Nora Feld' else 'Otto ' || n end where id = '${two}'; end loop; end $$`,
+  );
+  await looked();
+  expect(await pairOf(one, two)).toMatchObject({ state: 'open', reason: 'detected' });
+});
+
 test('what too many share is not compared, and the customer says which key it was', async () => {
   await superuser.query(
     `insert into platform.customers (email, email_key, name, created_by_app)

@@ -12,6 +12,8 @@ import {
   type Settings,
   type Subscription,
 } from '@aether/platform/log';
+import { createPace } from './pace.ts';
+import { createPostponed } from './postponed.ts';
 
 /*
  * Finds duplicates while customers are made and changed: see 0032_detection.sql. The subscription looks at the customers that events tell of.
@@ -66,8 +68,8 @@ const batchMax = 100;
  */
 const gatherMsDefault = 1_000;
 /**
- * Looks take a quarter of the time at most: while many write, they are put off, and are made up for afterwards. Without a rest they took a
- * fifth of what sixteen writers could do; with a longer one they fell behind 1,000 changes/s.
+ * Looks take a quarter of the time at most, and less while events stream (pace.ts): they are put off, and are made up for afterwards. Without a
+ * rest they took a fifth of what sixteen writers could do.
  */
 const restFactor = 3;
 const perPage = 200;
@@ -82,6 +84,7 @@ export function startDetection({
   everyMs = 5_000,
   gatherMs = gatherMsDefault,
   waitFor,
+  isStream = () => false,
   onError,
 }: {
   /** How to reach the platform database as sync_app, past any transaction pooler. */
@@ -92,6 +95,8 @@ export function startDetection({
   everyMs?: number;
   /** Awaited before each look and each page of the walk: what comes first. */
   waitFor?: (signal: AbortSignal) => Promise<unknown>;
+  /** Whether many events come at present: then looks leave more of the time to those who write them. */
+  isStream?: () => boolean;
   onError: (error: unknown) => void;
 }): Detection {
   const stopping = new AbortController();
@@ -105,14 +110,27 @@ export function startDetection({
   });
   const bus = openEventBus(connection, database.directUrl);
   const readModel = createModelReader();
+  const pace = createPace(isStream);
+  const postponed = createPostponed([...compared]);
   const subscription = bus.subscribeBatch(
-    { name: detectionName, types, batchMax, gatherMs, restFactor, ...(waitFor && { waitFor }), onError },
+    { name: detectionName, types, batchMax, gatherMs, restFactor, waitFor: comesNext, onError },
     async (events, { tx }) => {
+      const beganAt = performance.now();
       const companies = renamedOf(events);
       if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
-      await lookAt(tx, { ids: customersOf(events), readModel });
+      const all = customersOf(events);
+      // Of fewer, hardly any event is behind them.
+      const isFull = events.length === batchMax;
+      const ids = isFull ? await postponed.leaveOut(tx, all, events.at(-1)?.position as number) : all;
+      await lookAt(tx, { ids, readModel });
+      pace.took(performance.now() - beganAt, events[0]?.occurredAt);
     },
   );
+
+  async function comesNext(signal: AbortSignal): Promise<void> {
+    await waitFor?.(signal);
+    await pace.next(signal);
+  }
 
   async function rest(ms: number): Promise<void> {
     await wait(ms, undefined, { signal: stopping.signal }).catch(() => {});

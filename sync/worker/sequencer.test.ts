@@ -564,6 +564,20 @@ describe('while a backlog is numbered', () => {
   });
 });
 
+test('many events within a second are a stream, for the worker that numbers them and until they end', async () => {
+  const leader = start();
+  await until(() => leader.state().role === 'leader');
+  const standby = start();
+  await until(() => standby.state().role === 'standby');
+  expect(leader.isStream()).toBe(false);
+  await until(async () => {
+    await app.query(`select sync.publish('foundation.late', 'one', '{}') from generate_series(1, 300)`);
+    return leader.isStream();
+  });
+  expect(standby.isStream()).toBe(false);
+  await until(() => !leader.isStream());
+});
+
 test('a leader reports that it leads, that it falls behind and catches up, and why it yields', async () => {
   const news: SequencerNews[] = [];
   const kinds = () => news.map(({ kind }) => kind);

@@ -85,6 +85,7 @@ export type Sequencer = {
   state(): SequencerState;
   /** See backlog.ts: what may be late awaits it before it works. */
   caughtUp: Backlog['over'];
+  isStream: Backlog['isStream'];
   /** Gives up the leadership. Settles within two seconds, whether or not the database answers. */
   stop(): Promise<void>;
 };
@@ -170,6 +171,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     // A lease that has run out without an answer is no leadership, even if the session does not know it yet.
     state: () => ({ ...state, role: state.role === 'leader' && !current?.isLeader() ? 'disconnected' : state.role }),
     caughtUp: backlog.over,
+    isStream: backlog.isStream,
     async stop() {
       stopping.abort();
       current?.wake();
