@@ -5,6 +5,7 @@ import { createFloor } from './floor.ts';
 import { createLease, newLeader, TermOver } from './lease.ts';
 import { createLine, isOutOfTime, type Line } from './line.ts';
 import { type Batch, createNumbering } from './numbering.ts';
+import { createPacing } from './pacing.ts';
 
 /*
  * The sequencer numbers committed events. Writers put events into sync.outbox, in their own transactions; the sequencer moves what has
@@ -99,19 +100,6 @@ const steadyMs = 60_000;
 const repeatNewsMs = 60_000;
 /** A sleeping leader renews its lease three times within its length. */
 const renewalsPerLease = 3;
-/** A batch of so many is worth its cost, as when one transaction wrote them, and the events of others wait. */
-const worthwhile = 500;
-/**
- * A rest is a multiple of what a batch takes at present, less a millisecond, so that numbering and its readers leave the machine to the writers: short
- * on an idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier. It is the median of
- * the last ones: one that waited 150 ms for a lock says nothing about the next, and as a part of a mean it kept them all waiting. But it is no
- * longer than a millisecond for each event of the last batch: where few come, nothing is saved by letting them wait.
- */
-const restPerBatch = 2;
-const restLessMs = 1;
-const restPerEventMs = 1;
-const batchesKept = 15;
-const pacingMaxMs = 25;
 /**
  * A leader that has numbered so many events within about so long does not take the doorbell: the next ones come within milliseconds, and
  * all writers that commit meanwhile would ring. PostgreSQL lets one transaction commit at a time that notifies anybody, and each waits for
@@ -207,8 +195,7 @@ function openSession(
   const lines = new Set<Line>();
   let isCut = false;
   let rung = false;
-  /** How long the last batches took. */
-  const batchesMs: number[] = [];
+  const pacing = createPacing(pacingMs);
   /** Events of about the last `streamMs`. */
   let stream = { events: 0, at: performance.now() };
   let wake = () => {};
@@ -283,17 +270,12 @@ function openSession(
     backlog.note(batch);
     if (batch.moved > 0) state.batches++;
     const now = performance.now();
-    if (batch.moved > 0 && !batch.isFull && batchesMs.push(now - startedAt) > batchesKept) batchesMs.shift();
+    pacing.note(batch, now - startedAt);
     stream = {
       events: Math.min(stream.events * Math.exp((stream.at - now) / streamMs) + batch.moved, streamMin * 5),
       at: now,
     };
     return batch;
-  }
-  function pacing(moved: number): number {
-    const median = batchesMs.toSorted((a, b) => a - b)[batchesMs.length >> 1] ?? pacingMs;
-    const gathering = Math.min(median * restPerBatch - restLessMs, moved * restPerEventMs);
-    return Math.min(Math.max(pacingMs, gathering), pacingMaxMs);
   }
 
   /** Sleeps with the doorbell taken until a writer rings. @returns the batch that is there then */
@@ -348,11 +330,11 @@ function openSession(
       behind.note(isFull);
       if (moved > 0) {
         backoffMs = 1;
-        if (!isFull) await wait(moved >= worthwhile ? pacingMs : pacing(moved));
+        if (!isFull) await wait(pacing.restAfter(moved));
         continue;
       }
       if (stream.events >= streamMin) {
-        await rest(pacing(Number.POSITIVE_INFINITY));
+        await rest(pacing.restAfterNothing());
         continue;
       }
       rung = false;
