@@ -69,7 +69,7 @@ test('all that a process hears comes over one connection, which stays for the ot
 });
 
 test('a channel that was left while it was being listened to is heard by the next one who asks for it', async () => {
-  const url = database.url('support_app');
+  const url = database.directUrl('support_app'); // a transaction pooler passes no notification on
   const connected = async (channel: string, hearing: { onConnected?: () => void; onNotified?: () => void } = {}) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const onConnected = () => {

@@ -45,6 +45,7 @@ async function subscribe(options: Partial<SubscriptionOptions<'customer.updated'
   const name = `support.lanes${++unique}`;
   const handled: string[] = [];
   const poison = new Set<string>();
+  const parked = async () => (await listParked(platform.sync, { subscription: name })).map(({ state }) => state).join();
   const types = ['customer.updated', 'session.created', 'session.updated', 'message.created'] as const;
   const subscription = platform.support.events.subscribeBatch(
     { attemptsMax: 1, pollMs: 20, ...options, name, types: [...types] as never },
@@ -62,7 +63,12 @@ async function subscribe(options: Partial<SubscriptionOptions<'customer.updated'
     name,
     handled,
     poison,
-    parked: async () => (await listParked(platform.sync, { subscription: name })).map(({ state }) => state).join(),
+    parked,
+    /** Waits until nothing is parked and as many are handled. Others see the commit before this process is told of it. */
+    async allHandled(labels: string[]) {
+      await until(async () => handled.length >= labels.length && (await parked()) === '');
+      expect(handled).toEqual(labels);
+    },
   };
 }
 const labelOf = ({ type, data }: AppEvent) => {
@@ -75,7 +81,7 @@ const labelOf = ({ type, data }: AppEvent) => {
 
 describe('a row that is linked to a customer while its first event waits', () => {
   test('keeps its order, and the customer’s later events wait behind it', async () => {
-    const { name, handled, poison, parked } = await subscribe();
+    const { name, handled, poison, parked, allHandled } = await subscribe();
     const customer = await newCustomer();
     poison.add('V');
     const session = await newSession();
@@ -89,12 +95,11 @@ describe('a row that is linked to a customer while its first event waits', () =>
     expect(await parked()).toBe('dead,waiting,waiting,waiting');
     poison.clear();
     await redrive(platform.sync, { subscription: name });
-    await until(async () => (await parked()) === '');
-    expect(handled).toEqual(['Other', 'V', 'linked true', 'Later', 'Last']);
+    await allHandled(['Other', 'V', 'linked true', 'Later', 'Last']);
   });
 
   test('holds back only itself if the subscription holds back rows', async () => {
-    const { name, handled, poison, parked } = await subscribe({ holds: 'row' });
+    const { name, handled, poison, parked, allHandled } = await subscribe({ holds: 'row' });
     const customer = await newCustomer();
     poison.add('V');
     const session = await newSession();
@@ -105,8 +110,7 @@ describe('a row that is linked to a customer while its first event waits', () =>
     expect(await parked()).toBe('dead,waiting');
     poison.clear();
     await redrive(platform.sync, { subscription: name });
-    await until(async () => (await parked()) === '');
-    expect(handled).toEqual(['Later', 'V', 'linked true']);
+    await allHandled(['Later', 'V', 'linked true']);
   });
 
   test('keeps its order also when all events come in one batch', async () => {
@@ -145,7 +149,7 @@ test('a message waits behind its session, because it never leaves it', async () 
 
 describe('when two customers become one', () => {
   test('the events of each wait behind a dead event of the other', async () => {
-    const { name, handled, poison, parked } = await subscribe();
+    const { name, handled, poison, parked, allHandled } = await subscribe();
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('Poison');
     await rename(loser, 'Poison');
@@ -157,12 +161,15 @@ describe('when two customers become one', () => {
     await until(async () => (await parked()) === 'dead,waiting,waiting');
     poison.clear();
     await redrive(platform.sync, { subscription: name });
-    await until(async () => (await parked()) === '');
-    expect(handled).toEqual(['Still apart', 'Poison', 'merged', 'Now one']);
+    await allHandled(['Still apart', 'Poison', 'merged', 'Now one']);
   });
 
   test('of two events that wait for their next attempt, the later one waits for the first', async () => {
-    const { handled, poison, parked } = await subscribe({ attemptsMax: 1_000, retryFirstMs: 150, retryMaxMs: 150 });
+    const { handled, poison, parked, allHandled } = await subscribe({
+      attemptsMax: 1_000,
+      retryFirstMs: 150,
+      retryMaxMs: 150,
+    });
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('First').add('Second');
     await rename(loser, 'First');
@@ -174,12 +181,11 @@ describe('when two customers become one', () => {
     await until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
     expect(handled).toEqual([]);
     poison.clear();
-    await until(async () => (await parked()) === '');
-    expect(handled).toEqual(['First', 'Second', 'merged']);
+    await allHandled(['First', 'Second', 'merged']);
   });
 
   test('and are separated again, the events that waited only for the other customer continue', async () => {
-    const { name, handled, poison, parked } = await subscribe();
+    const { name, handled, poison, parked, allHandled } = await subscribe();
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('Poison');
     await rename(survivor, 'Poison');
@@ -195,8 +201,7 @@ describe('when two customers become one', () => {
     expect(handled).toEqual(['Of the loser']);
     poison.clear();
     await redrive(platform.sync, { subscription: name });
-    await until(async () => (await parked()) === '');
-    expect(handled).toEqual(['Of the loser', 'Poison', 'merged', 'unmerged']);
+    await allHandled(['Of the loser', 'Poison', 'merged', 'unmerged']);
   });
 });
 
