@@ -7,6 +7,8 @@ export type TestLine = {
   silence(): void;
   /** New connections work again; silent connections stay silent. */
   restore(): void;
+  /** How often something was sent over the silent line, by either end, and how many connections were begun over it. */
+  taken(): { sent: number; begun: number };
   close(): Promise<void>;
 };
 
@@ -16,6 +18,7 @@ export async function startTestLine(url: string): Promise<TestLine> {
   const sockets = new Set<net.Socket>();
   const silent = new WeakSet<net.Socket>();
   let isSilent = false;
+  const taken = { sent: 0, begun: 0 };
 
   const hold = (socket: net.Socket) => {
     sockets.add(socket);
@@ -26,7 +29,8 @@ export async function startTestLine(url: string): Promise<TestLine> {
   };
   const carry = (from: net.Socket, to: net.Socket) => {
     from.on('data', (bytes) => {
-      if (!silent.has(from)) to.write(bytes);
+      if (silent.has(from)) taken.sent += 1;
+      else to.write(bytes);
     });
     from.on('close', () => {
       if (!silent.has(from)) to.destroy();
@@ -35,7 +39,10 @@ export async function startTestLine(url: string): Promise<TestLine> {
   const listener = net.createServer((client) => {
     hold(client);
     // It would wait at the server for its password, for up to a minute, and meanwhile that server neither makes nor drops a database.
-    if (isSilent) return;
+    if (isSilent) {
+      taken.begun += 1;
+      return;
+    }
     const server = net.connect(Number(target.port), target.hostname);
     hold(server);
     carry(client, server);
@@ -54,6 +61,7 @@ export async function startTestLine(url: string): Promise<TestLine> {
     restore() {
       isSilent = false;
     },
+    taken: () => ({ ...taken }),
     async close() {
       for (const socket of sockets) socket.destroy();
       listener.close();
