@@ -33,6 +33,8 @@ beforeAll(async () => {
     await rm(folder, { recursive: true });
   }
   await migrate(upgraded.url('platform_migrator'));
+  // PostgreSQL puts the bodies of functions into the expression of an index, and an open connection keeps those of before.
+  ofUpgraded = await upgraded.connect('postgres');
   fresh = await createTestDatabase();
   ofFresh = await fresh.connect('postgres');
   await fill(ofFresh);

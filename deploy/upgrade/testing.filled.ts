@@ -174,7 +174,8 @@ const steps: Step[] = [
   {
     since: base,
     sql: `insert into platform.customer_phones (id, customer_id, phone, phone_key, phone_extension, is_primary, created_at)
-      select gen_random_uuid(), c.id, '0351 99 88 ' || lpad(c.crm_id::text, 4, '0'), '+493519988' || lpad(c.crm_id::text, 4, '0'), null, false,
+      select gen_random_uuid(), c.id, '0351 99 88 ' || lpad(c.crm_id::text, 4, '0'),
+        '+493519988' || lpad(c.crm_id::text, 4, '0'), null, false,
         c.created_at
       from platform.customers c where c.crm_id % 6 = 4`,
   },
@@ -205,8 +206,8 @@ const steps: Step[] = [
   },
   {
     since: base,
-    sql: `insert into crm.activities (id, customer_id, deal_id, type, description, metadata, occurred_at, created_at, due_at, created_by_app,
-        created_by, idempotency_key)
+    sql: `insert into crm.activities (id, customer_id, deal_id, type, description, metadata, occurred_at, created_at, due_at,
+        created_by_app, created_by, idempotency_key)
       select a.id, a.customer, a.deal, a.type, a.description, a.metadata, a.at, a.at, a.due, a.app, a.author, a.key
       from json_to_recordset($1) as a (id uuid, customer uuid, deal bigint, type text, description text, metadata jsonb, at timestamptz,
         due timestamptz, app text, author text, key text)`,
@@ -257,7 +258,8 @@ const steps: Step[] = [
     since: base,
     sql: `with fields as (
         insert into crm.custom_fields (record, key, label, type, choices) values ('customer', 'colour', 'Colour', 'choice', '{red,blue}'),
-          ('customer', 'seats', 'Seats', 'number', '{}'), ('customer', 'since', 'Since', 'date', '{}'), ('deal', 'note', 'Note', 'text', '{}')
+          ('customer', 'seats', 'Seats', 'number', '{}'), ('customer', 'since', 'Since', 'date', '{}'),
+          ('deal', 'note', 'Note', 'text', '{}')
         returning id, key)
       insert into crm.custom_field_values (field_id, customer_id, value)
       select f.id, c.id, case f.key when 'colour' then '"red"'::jsonb when 'seats' then to_jsonb(c.crm_id) else '"2026-01-05"' end
@@ -270,8 +272,8 @@ const steps: Step[] = [
   { since: base, sql: `insert into support.widgets (id, key, name) values ('${uuidOf(3, 2)}', 'test-widget', 'Shop')` },
   {
     since: base,
-    sql: `insert into support.sessions (id, widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, agent_id, status, resolved,
-        message_count, started_at, asked_at, last_message_at, ended_at)
+    sql: `insert into support.sessions (id, widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, agent_id, status,
+        resolved, message_count, started_at, asked_at, last_message_at, ended_at)
       select s.id, '${uuidOf(3, 2)}', s.customer, 'claimed', s.email, s.name, sha256(s.id::text::bytea), '${uuidOf(3, 1)}',
         case when s.ended is null then 'active' else 'ended' end, case when s.ended is not null then true end, 2, s.at, s.at, s.at, s.ended
       from json_to_recordset($1) as s (id uuid, customer uuid, email text, name text, at timestamptz, ended timestamptz)`,
@@ -318,7 +320,8 @@ const steps: Step[] = [
   },
   {
     since: base,
-    sql: `insert into support.calls (id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, created_at)
+    sql: `insert into support.calls (id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds,
+        created_at)
       select c.id, c.customer, '${uuidOf(3, 1)}', 'inbound', '+4930123456', 'Answered', c.notes, c.at, 60, c.at
       from json_to_recordset($1) as c (id uuid, customer uuid, notes text, at timestamptz)`,
     values: [
