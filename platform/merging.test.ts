@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { isLong } from '@aether/database/testing.sample';
-import { isUnderWay, until } from '@aether/database/testing.scope';
+import { isUnderWay, requireUnderWay, until } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -840,6 +840,7 @@ describe('a merge at the same moment', () => {
     const before = await state(a, b);
     const outcomes = new Set<string>();
     for (let afterMs = 2; !outcomes.has('done') || !outcomes.has('nothing'); afterMs = (afterMs * 1.7) % 900) {
+      requireUnderWay();
       const worker = await database.connect('sync_app');
       const { rows } = await worker.query('select pg_backend_pid() as pid');
       const merging = worker.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, b]).catch(() => {});

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { connectPlatform, type PlatformDb, type Signal, type User } from '@aether/platform';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Caller } from '../caller.ts';
@@ -158,7 +159,7 @@ describe('the stream of events', () => {
         id: Number(id),
       }));
     const readUntil = async (fact: () => boolean) => {
-      while (!fact()) read += await nextOf(reader);
+      for (; !fact(); requireUnderWay()) read += await nextOf(reader);
     };
     await readUntil(() => places().length > 0);
     expect(places()[0]).toEqual(before);
@@ -178,7 +179,7 @@ describe('the stream of events', () => {
       const again = (await ask(place)).body as ReadableStream<never>;
       const first = again.pipeThrough(new TextDecoderStream()).getReader();
       let text = '';
-      while (text.split('\n\n').length <= 2) text += await nextOf(first); // the place, and a reset or the next heartbeat
+      for (; text.split('\n\n').length <= 2; requireUnderWay()) text += await nextOf(first); // the place, and a reset or the next heartbeat
       await first.cancel();
       return text;
     };

@@ -1,4 +1,5 @@
 import { atEnd } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { createModelReader } from '@aether/importer/similar';
 import { readSettings } from '@aether/platform/log';
 import type pg from 'pg';
@@ -372,6 +373,7 @@ describe('the walk over all customers', () => {
     if (began) expect(await walkPage(on(sync), { readModel })).toBe(false);
     await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
     for (let phase = ''; phase !== 'done'; ) {
+      requireUnderWay();
       await sync.query('begin');
       await walkPage(on(sync), { readModel });
       await sync.query('commit');

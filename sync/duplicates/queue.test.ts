@@ -1,4 +1,5 @@
 import { createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { applyImport, planImport, type ReadRow } from '@aether/importer';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -252,7 +253,7 @@ describe('the pairs of an import', () => {
   test('enter the queue once, with reasons and the version of the rules, and not again with the same file', async () => {
     const rows = [person(2, 'Zoe Quill', { phone: '+4930555001' }), person(3, 'Zelda Quill', { phone: '+4930555001' })];
     const run = await imported(rows);
-    while (await queueNextPairs(line, onFault));
+    while (await queueNextPairs(line, onFault)) requireUnderWay();
     expect(await queuedOf(run)).toEqual([
       { state: 'open', reasons: expect.arrayContaining(['phone.equal', 'given.different']), rules: 'matching-1' },
     ]);
@@ -261,7 +262,7 @@ describe('the pairs of an import', () => {
       [run],
     );
     const again = await imported(rows);
-    while (await queueNextPairs(line, onFault));
+    while (await queueNextPairs(line, onFault)) requireUnderWay();
     expect(await queuedOf(again)).toEqual([]);
     expect((await queuedOf(run)).map(({ state }) => state)).toEqual(['different']);
   });
@@ -281,7 +282,7 @@ describe('the pairs of an import', () => {
     );
     await superuser.query('select pg_terminate_backend($1)', [(first as unknown as { processID: number }).processID]);
     await waiting;
-    while (await queueNextPairs(line, onFault));
+    while (await queueNextPairs(line, onFault)) requireUnderWay();
     expect(await queuedOf(run)).toHaveLength(1);
     const { rows } = await superuser.query('select pairs from sync.queued_imports where run = $1', [run]);
     expect(rows).toEqual([{ pairs: 1 }]);
@@ -301,14 +302,14 @@ describe('the pairs of an import', () => {
        when (new.run = ${broken}) execute function sync.break_pairs()`,
     );
     const whole = await imported(people('Quote', '+4930555004'));
-    while (await queueNextPairs(line, onFault));
+    while (await queueNextPairs(line, onFault)) requireUnderWay();
     expect([await queuedOf(broken), await queuedOf(whole)]).toEqual([[], [expect.objectContaining({ state: 'open' })]]);
     expect(faults.map(({ message }) => message)).toContain(
       `The pairs of import ${broken} could not be queued: no room.`,
     );
     await superuser.query('drop function sync.break_pairs() cascade');
     await superuser.query('update sync.queued_imports set due_at = now() where run = $1', [broken]);
-    while (await queueNextPairs(line, onFault));
+    while (await queueNextPairs(line, onFault)) requireUnderWay();
     expect(await queuedOf(broken)).toHaveLength(1);
     const { rows } = await superuser.query('select faults, fault from sync.queued_imports where run = $1', [broken]);
     expect(rows).toEqual([{ faults: 0, fault: null }]);

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { sample } from '@aether/database/testing.sample';
-import { isUnderWay } from '@aether/database/testing.scope';
+import { isUnderWay, requireUnderWay } from '@aether/database/testing.scope';
 import type pg from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startQualityScans } from '../quality/scanning.ts';
@@ -116,7 +116,7 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   await dump.query('begin isolation level repeatable read; select count(*) from sync.outbox');
   await until(isEmpty);
   const log = follow(reader);
-  while ((await log.read()) > 0);
+  while ((await log.read()) > 0) requireUnderWay();
   const before = log.seen();
 
   let [committed, killed] = [0, 0];
@@ -139,7 +139,7 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   while (!isOver()) if ((await log.read()) === 0) await wait(1);
   await Promise.all([written, killing]);
   await until(isEmpty);
-  while ((await log.read()) > 0);
+  while ((await log.read()) > 0) requireUnderWay();
   await dump.query('rollback');
 
   expect(log.wrong).toEqual([]);

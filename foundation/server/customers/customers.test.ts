@@ -1,3 +1,4 @@
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { createModelReader } from '@aether/importer/similar';
 import { walkPage } from '@aether/sync/detection';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -214,7 +215,7 @@ describe('a customer who is about to be made', () => {
   async function findKeys(): Promise<void> {
     const worker = await app.database.connect('sync_app');
     const on = { query: async (text: string, values?: unknown[]) => (await worker.query(text, values)).rows as never };
-    while (await walkPage(on, { readModel: createModelReader() }));
+    while (await walkPage(on, { readModel: createModelReader() })) requireUnderWay();
   }
 });
 

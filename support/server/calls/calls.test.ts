@@ -1,4 +1,5 @@
 import { untilSomebodyWaits } from '@aether/database/testing';
+import { requireUnderWay } from '@aether/database/testing.scope';
 import { createModelReader } from '@aether/importer/similar';
 import { walkPage } from '@aether/sync/detection';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -248,7 +249,7 @@ describe('a call', () => {
     const known = await customer({ email: 'theodora@hintz.example', name: 'Theodora Hintz' });
     const worker = await app.database.connect('sync_app');
     const on = { query: async (text: string, values?: unknown[]) => (await worker.query(text, values)).rows as never };
-    while (await walkPage(on, { readModel: createModelReader() }));
+    while (await walkPage(on, { readModel: createModelReader() })) requireUnderWay();
     const look = async (given: Record<string, unknown>) => (await asPriya('POST', '/api/calls/similar', given)).body;
     expect(await look({ name: 'Teodora Hintz', email: 'theodora@hintz.exampel' })).toMatchObject({
       similar: [
