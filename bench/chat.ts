@@ -10,9 +10,9 @@ import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import { connectPlatform } from '@aether/platform';
 import pg from 'pg';
-import { Listeners, post } from './chatclient.ts';
+import { hangUp, Listeners, post } from './chatclient.ts';
 import { startIssuer } from './issuer.ts';
-import { quantile } from './measure.ts';
+import { median, quantile } from './measure.ts';
 import { keepOldFiles } from './oldfiles.ts';
 import { settleWorker } from './settle.ts';
 
@@ -21,7 +21,11 @@ import { settleWorker } from './settle.ts';
  * connection. For comparison, a chat written by hand: INSERT and NOTIFY, and a server that passes messages on.
  *
  *   npm run bench:chat
- *   npm run bench:chat -- --connections 500 --rate 100 --seconds 10
+ *   npm run bench:chat -- --connections 500 --rate 100 --seconds 10 --rounds 5 --only turns
+ *
+ * The row with a goal and the one by hand take turns, and the table has the medians of their rounds: the p99 of one round is its tenth slowest
+ * message, which a single hiccup of the machine decides. Of two sides only one runs: the processes of the other are stopped (SIGSTOP), so
+ * that neither pays for what the other does by the clock.
  *
  * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has a different address. All servers, the one
  * by hand too, run as npm start runs them: with small spaces for new objects (--max-semi-space-size=2), because otherwise the growth of
@@ -35,19 +39,22 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '500' },
     rate: { type: 'string', default: '100' },
     seconds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string' },
   },
 });
-const [connections, rate, seconds] = [options.connections, options.rate, options.seconds].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [connections, rate, seconds, rounds] = [options.connections, options.rate, options.seconds, options.rounds].map(
+  Number,
+) as [number, number, number, number];
+if (options.only !== undefined && options.only !== 'turns') throw new Error('--only takes "turns".');
 /** Messages before each row that are not counted. */
 const warmUp = rate * 2;
 const widgetKey = 'bench-widget';
 const tenant = 'bench-tenant';
 
 type Session = { id: string; token: string };
+/** How long each message took, sorted. */
+type Took = number[];
 type Server = { url: string; pid: number; child: ChildProcess };
 
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
@@ -61,7 +68,7 @@ try {
   await migrate(local.urlOf('platform_migrator'));
   await prepare(local);
   await runForAWhile(local);
-  await startChild(fileURLToPath(import.meta.resolve('@aether/sync/main')), {
+  const worker = await startChild(fileURLToPath(import.meta.resolve('@aether/sync/main')), {
     PLATFORM_DB_URL: local.urlOf('sync_app'),
   });
   const [one, other] = [await startSupport(local), await startSupport(local)];
@@ -69,8 +76,6 @@ try {
 
   const sessions = await openSessions(one);
   await settleWorker(local);
-  console.log(`${connections} open widgets, ${rate} messages/s for ${seconds} s. Node ${process.version}.\n`);
-  console.log('| message | delivered | p50 ms | p99 ms | slowest ms |\n|---|--:|--:|--:|--:|');
   const before = await heldKb(one);
   const listeners = new Listeners();
   await byTwenty((n) => {
@@ -81,8 +86,15 @@ try {
     });
   });
   const perConnectionKb = ((await heldKb(one)) - before) / connections;
-  const staff = { Authorization: `Bearer ${agent}` };
+  const ours = [worker, one.child, other.child];
 
+  const peer = await startPeer(local);
+  const peerBefore = await heldKb(peer);
+  const raw = new Listeners();
+  await byTwenty((n) => raw.open(`${peer.url}/sessions/${sessions[n]?.id}/stream`, {}));
+  const peerKb = ((await heldKb(peer)) - peerBefore) / connections;
+
+  const staff = { Authorization: `Bearer ${agent}` };
   const reply = (server: Server) => (n: number, clientId: string) =>
     post(
       `${server.url}/api/sessions/${sessions[n % connections]?.id}/replies`,
@@ -97,38 +109,56 @@ try {
       { Authorization: `Bearer ${token}`, 'X-Forwarded-For': addressOf(n % connections) },
     );
   };
-  // Once for each conversation. By hand there is nothing like it, so that it is a row of its own.
-  await measure('the first answer, which gives the agent the conversation', reply(one), listeners, {
-    count: Math.max(connections - warmUp, rate),
-  });
-  await measure('agent → visitor, both on one server', reply(one), listeners);
-  await measure('agent → visitor, on two servers', reply(other), listeners);
-  const feed = new Listeners();
-  await feed.open(`${other.url}/api/events?types=message.created`, staff);
-  await measure('visitor → agent’s console, on two servers', write, feed);
-  const loadedKb = ((await heldKb(one)) - before) / connections;
-  feed.close();
-  listeners.close();
-  for (const { pid } of [one, other]) process.kill(pid, 'SIGKILL');
+  const byHand = (n: number, clientId: string) =>
+    post(
+      `${peer.url}/sessions/${sessions[n % connections]?.id}/messages`,
+      { client_id: clientId, body: 'It is on its way.' },
+      {},
+    );
 
-  const peer = await startPeer(local);
-  const peerBefore = await heldKb(peer);
-  const raw = new Listeners();
-  await byTwenty((n) => raw.open(`${peer.url}/sessions/${sessions[n]?.id}/stream`, {}));
-  const peerKb = ((await heldKb(peer)) - peerBefore) / connections;
-  await measure(
-    'by hand: INSERT, NOTIFY, one server, no rights, no retries',
-    (n, clientId) =>
-      post(
-        `${peer.url}/sessions/${sessions[n % connections]?.id}/messages`,
-        { client_id: clientId, body: 'It is on its way.' },
-        {},
-      ),
-    raw,
-  );
-  raw.close();
   console.log(
-    `\nMemory per open connection: ${perConnectionKb.toFixed(0)} kB, ${loadedKb.toFixed(0)} kB after the messages; by hand ${peerKb.toFixed(0)} kB.`,
+    `${connections} open widgets, ${rate} messages/s for ${seconds} s, rounds ${rounds}. Node ${process.version}.\n`,
+  );
+  // Once for each conversation. By hand there is nothing like it, so that it is a row of its own; as many warm up the other side.
+  const first = { count: Math.max(connections - warmUp, rate) };
+  const answered = await runAlone(ours, [peer.child], () => measure('the first answer', reply(one), listeners, first));
+  await runAlone([peer.child], ours, () => measure('by hand', byHand, raw, first));
+  const turns: Record<'ours' | 'byHand', Took[]> = { ours: [], byHand: [] };
+  for (let round = 0; round < rounds; round++) {
+    turns.ours.push(
+      await runAlone(ours, [peer.child], () => measure('agent → visitor, both on one server', reply(one), listeners)),
+    );
+    turns.byHand.push(await runAlone([peer.child], ours, () => measure('by hand', byHand, raw)));
+  }
+  console.log('| message | delivered | p50 ms | p99 ms | slowest ms |\n|---|--:|--:|--:|--:|');
+  report('the first answer, which gives the agent the conversation', [answered]);
+  report('agent → visitor, both on one server', turns.ours);
+  raw.close();
+  peer.child.kill('SIGKILL');
+  for (const child of ours) child.kill('SIGCONT');
+  let loadedKb: number | undefined;
+  if (options.only !== 'turns') {
+    const between = 'agent → visitor, on two servers';
+    report(between, [await measure(between, reply(other), listeners)]);
+    const feed = new Listeners();
+    await feed.open(`${other.url}/api/events?types=message.created`, staff);
+    const written = 'visitor → agent’s console, on two servers';
+    report(written, [await measure(written, write, feed)]);
+    loadedKb = ((await heldKb(one)) - before) / connections;
+    feed.close();
+  }
+  listeners.close();
+  report('by hand: INSERT, NOTIFY, one server, no rights, no retries', turns.byHand);
+  const ms = (took: Took[], fraction: number) => took.map((each) => quantile(each, fraction).toFixed(1)).join(', ');
+  for (const [name, took] of [
+    ['On one server', turns.ours],
+    ['By hand', turns.byHand],
+  ] as const)
+    console.log(
+      `${name === 'By hand' ? '' : '\n'}${name}, round by round: p50 ${ms(took, 0.5)}; p99 ${ms(took, 0.99)}.`,
+    );
+  console.log(
+    `\nMemory per open connection: ${perConnectionKb.toFixed(0)} kB${loadedKb === undefined ? '' : `, ${loadedKb.toFixed(0)} kB after the messages`}; by hand ${peerKb.toFixed(0)} kB.`,
   );
 } finally {
   for (const child of children) child.kill('SIGKILL');
@@ -176,6 +206,7 @@ async function startChild(script: string, variables: Record<string, string>): Pr
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
   children.push(child);
+  child.stdout?.resume(); // otherwise it waits once the pipe is full
   return child;
 }
 
@@ -189,7 +220,7 @@ async function startSupport(server: LocalServer): Promise<Server> {
     SUPPORT_PROXY_HOPS: '1',
     SUPPORT_RATE_FACTOR: '100000', // the limits have their own tests; here all requests come from one client
   });
-  child.stdout?.resume();
+
   const url = `http://127.0.0.1:${port}`;
   for (let n = 0; n < 200; n++) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined);
@@ -238,9 +269,18 @@ async function byTwenty(open: (n: number) => Promise<void>): Promise<void> {
     await Promise.all(Array.from({ length: Math.min(20, connections - n) }, (_, at) => open(n + at)));
 }
 
+/** Runs it while these go on and those are stopped. */
+async function runAlone<T>(running: ChildProcess[], stopped: ChildProcess[], run: () => Promise<T>): Promise<T> {
+  hangUp(); // a server that goes on closes the connections that were idle for too long meanwhile
+  for (const child of stopped) child.kill('SIGSTOP');
+  for (const child of running) child.kill('SIGCONT');
+  return run();
+}
+
 /**
  * Warms up for two seconds, then sends at the rate for the given time, or so many, and waits until all messages have arrived.
  *
+ * @returns how long each took, sorted.
  * @throws Error if one has not arrived within half a minute.
  */
 async function measure(
@@ -248,7 +288,7 @@ async function measure(
   send: (n: number, clientId: string) => Promise<unknown>,
   listeners: Listeners,
   { count = rate * seconds } = {},
-): Promise<void> {
+): Promise<Took> {
   const sentAt = new Map<string, number>();
   const startedAt = performance.now();
   const sending: Promise<unknown>[] = [];
@@ -265,10 +305,16 @@ async function measure(
   const missing = () => [...sentAt.keys()].filter((id) => !listeners.heardAt.has(id)).length;
   while (missing() > 0 && performance.now() < giveUpAt) await wait(50);
   if (missing() > 0) throw new Error(`${missing()} of ${count} messages did not arrive: ${what}`);
-  const took = [...sentAt].map(([id, at]) => (listeners.heardAt.get(id) as number) - at).sort((a, b) => a - b);
+  return [...sentAt].map(([id, at]) => (listeners.heardAt.get(id) as number) - at).sort((a, b) => a - b);
+}
+
+/** Prints a row: the medians of its rounds, and the slowest message of all. */
+function report(what: string, took: Took[]): void {
   const ms = (value: number | undefined) => (value ?? Number.NaN).toFixed(1);
+  const of = (fraction: number) => ms(median(took.map((each) => quantile(each, fraction))));
+  const delivered = took.reduce((sum, { length }) => sum + length, 0).toLocaleString('en');
   console.log(
-    `| ${what} | ${count.toLocaleString('en')} | ${ms(quantile(took, 0.5))} | ${ms(quantile(took, 0.99))} | ${ms(took.at(-1))} |`,
+    `| ${what} | ${delivered} | ${of(0.5)} | ${of(0.99)} | ${ms(Math.max(...took.map((each) => each.at(-1) ?? 0)))} |`,
   );
 }
 

@@ -26,6 +26,11 @@ export function post(url: string, body: object, headers: Record<string, string>)
   return promise;
 }
 
+/** Closes the connections of requests, not the streams. */
+export function hangUp(): void {
+  keepAlive.destroy();
+}
+
 /** Streams of server-sent events, and the time at which each message first arrived on one of them, by client_id. */
 export class Listeners {
   readonly heardAt = new Map<string, number>();
