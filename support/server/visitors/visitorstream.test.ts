@@ -116,6 +116,29 @@ describe('a visitor’s stream', () => {
     ear.close();
   });
 
+  test('leaves connections to others while all streams of a server look at once', { timeout: 60_000 }, async () => {
+    const visitors = await Promise.all(Array.from({ length: 8 }, () => visit(app)));
+    const ears = await Promise.all(visitors.map((visitor) => visitor.listen()));
+    await Promise.all(ears.map((ear) => ear.until((heard) => states(heard).length === 1)));
+    const held = await app.database.connect('postgres');
+    await held.query('begin; lock support.ratings in access exclusive mode');
+    for (const { id } of visitors)
+      await app.support.signals.send({ kind: 'read', session_id: id, author: 'agent', number: 0 });
+    const waitingLooks = async () => {
+      const { rows } = await held.query(
+        `select count(*)::int as n from pg_locks where not granted and relation = 'support.ratings'::regclass
+          and database = (select oid from pg_database where datname = current_database())`,
+      );
+      return rows[0].n as number;
+    };
+    await expect.poll(waitingLooks, { timeout: 20_000 }).toBeGreaterThan(0);
+    // The server of these tests has two connections.
+    expect((await asPriya('GET', '/api/tags')).status).toBe(200);
+    expect(await waitingLooks()).toBe(1);
+    await held.query('commit');
+    for (const ear of ears) ear.close();
+  });
+
   test('ends when another token replaces its own', async () => {
     const visitor = await visit(app);
     const ear = await visitor.listen();

@@ -2,6 +2,7 @@ import { countSeats, type LongAnswer, Problem } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import type { Heard, Live } from '../conversations/live.ts';
 import { listMessages, type Message } from '../conversations/messages.ts';
+import { fewAtOnce } from './fewatonce.ts';
 import { requireVisitorSession } from './visitors.ts';
 
 export type VisitorStreams = ReturnType<typeof openVisitorStreams>;
@@ -11,6 +12,8 @@ const lookEveryMs = 15_000;
 const typingEveryMs = 2_000;
 const streamsPerAddressMax = 30;
 const pageMax = 200;
+/** All streams look at once after the log was cut, and after a restart: they leave most of the connections to messages, which people wait for. */
+const partOfPool = 1 / 3;
 
 /**
  * Writes the streams of this process's visitors.
@@ -23,6 +26,7 @@ export function openVisitorStreams(
   { closing, streamsMax }: { closing: AbortSignal; streamsMax: number },
 ) {
   const takeSeat = countSeats({ max: streamsMax, maxEach: streamsPerAddressMax });
+  const inTurn = fewAtOnce(Math.max(1, Math.floor(db.poolState().max * partOfPool)));
   const lookers = new Set<() => void>();
   const looking = setInterval(() => {
     if (db.events.isLive()) return;
@@ -74,13 +78,13 @@ export function openVisitorStreams(
       };
       const readOn = async () => {
         for (let page: Message[]; !answer.isOver; ) {
-          page = await listMessages(db, sessionId, { after: last, limit: pageMax });
+          page = await inTurn(() => listMessages(db, sessionId, { after: last, limit: pageMax }));
           for (const message of page) await writeMessage(message);
           if (page.length < pageMax) return;
         }
       };
       const read = async () => {
-        const { state } = await requireVisitorSession(db, sessionId, token);
+        const { state } = await inTurn(() => requireVisitorSession(db, sessionId, token));
         const words = JSON.stringify(state);
         if (words !== told) await answer.writeEvent({ event: 'state', data: words });
         told = words;
