@@ -138,7 +138,7 @@ export const parts: Part[] = [
     ],
   },
   {
-    ...{ name: 'chat', script: 'bench:chat', minutes: 1 },
+    ...{ name: 'chat', script: 'bench:chat', minutes: 2.5 },
     args: ['--seconds', '6'],
     goals: [
       most('8', 'chat ÷ by hand, p50', 2.5, '×', ratioOf(cell(/both on one server/, 2), cell(/^by hand/, 2))),
