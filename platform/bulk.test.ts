@@ -229,6 +229,83 @@ describe('a write of many customers', () => {
     expect(errors[5]).toMatchObject({ code: 'invalid-email' });
   });
 
+  // The tables of addresses and numbers check what a row says of them; the function itself asks only for the rest (platform.is_doubtful).
+  test('refuses a row alone whichever rule it breaks, also one that only the table of addresses or numbers knows', async () => {
+    const long = 'x'.repeat(10_000);
+    const phone = { phone: '+49 30 1234567', phone_key: '+49301234567' };
+    const broken: Record<string, object[]> = {
+      customers_name_check: [{ name: ' blank' }, { name: 'x'.repeat(201) }, { name: '' }],
+      customers_email_well_formed: [
+        { email: ' a@example.com', email_key: 'a@example.com' },
+        { email: long, email_key: 'b@example.com' },
+      ],
+      customers_email_key_canonical: [
+        { email: 'c@example.com', email_key: 'd@example.com' },
+        { email: 'c@example.com', email_key: `${long}@example.com` },
+        { email: 'nobody' },
+        { email: '//e@example.com' },
+      ],
+      customers_phone_check: [
+        { ...phone, phone: ' +49 30 1234567' },
+        { ...phone, phone: `${long}4567` },
+      ],
+      customers_phone_canonical: [
+        { ...phone, phone_key: '+49307654321' },
+        { ...phone, phone_key: '49301234567' },
+        { ...phone, phone_key: `+${'1'.repeat(5_000)}4567` },
+        { ...phone, phone_extension: 'x' },
+        { ...phone, phone_extension: '1'.repeat(10_000) },
+        { phone_key: phone.phone_key },
+        { phone_extension: '12' },
+      ],
+      customers_created_by_app_check: [{ created_by_app: 'sync' }, { created_by_app: null }],
+      customers_crm_id_check: [{ crm_id: 0 }, { crm_id: Number.MAX_SAFE_INTEGER + 1 }],
+      customers_support_id_check: [{ support_id: -1 }],
+      customers_preferred_language_check: [{ preferred_language: '??' }],
+      customers_timezone_check: [{ timezone: '1' }],
+      customers_merged_into_check: [{ merged_into: acme }],
+    };
+    const elsewhere = {
+      customers_erased_at_check: [{ erased_at: new Date() }],
+      customers_created_at_time: [{ created_at: '1815-12-10' }],
+    };
+    const { rules } = await one<{ rules: string[] }>(
+      `select array_agg(distinct r[1] order by r[1]) as rules
+       from pg_proc, regexp_matches(prosrc, 'then ''(\\w+)''', 'g') r where oid = 'platform.customer_violation'::regproc`,
+    );
+    expect(Object.keys(broken).sort()).toEqual(rules); // a new rule needs its rows here
+
+    type Answer = { ids: (string | null)[]; refusals: { row: number; code: string; constraint?: string }[] };
+    const sync = await bulk.connect('sync_app');
+    const write = async (rows: object[]) => {
+      const given = 'array(select r from json_populate_recordset(null::platform.customers, $1) r)';
+      const sql = `select ids, refusals from platform.insert_customers(${given})`;
+      return (await sync.query<Answer>(sql, [JSON.stringify(rows)])).rows[0] as Answer;
+    };
+    for (const [rule, changes] of Object.entries({ ...broken, ...elsewhere }))
+      for (const change of changes) {
+        const { ids, refusals } = await write([row(), { ...row(), ...change }, row({ created_by_app: 'support' })]);
+        expect(refusals.map((each) => [each.row, each.code, each.constraint])).toEqual([[2, '23514', rule]]);
+        expect(ids.map(Boolean)).toEqual([true, false, true]);
+        const counted = 'select count(*)::integer as n from sync.outbox where customer = any ($1)';
+        expect(await one(counted, [ids])).toEqual({ n: 2 });
+      }
+    const known = row();
+    await insert([known]);
+    const { ids, refusals } = await write([
+      ...[row(), { ...row(), email: 'nobody' }, known, { ...row(), name: null }, { ...row(), crm_id: 0 }, row()],
+    ]);
+    expect(refusals.map((each) => [each.row, each.constraint])).toEqual([
+      ...[
+        [2, 'customers_email_key_canonical'],
+        [4, undefined],
+        [5, 'customers_crm_id_check'],
+        [3, 'customer_emails_pkey'],
+      ],
+    ]);
+    expect(ids.map(Boolean)).toEqual([true, false, false, false, false, true]);
+  });
+
   test('a change of a customer that has changed, was merged or erased, is missing or comes twice is refused alone', async () => {
     const { ids } = await insert([row(), row(), row(), row()]);
     const [first, second, merged, erased] = ids as [string, string, string, string];
