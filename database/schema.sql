@@ -3108,6 +3108,7 @@ declare
   refused jsonb[] := '{}';
   lost jsonb[];
   completed platform.customers[];
+  is_doubtful boolean;
   violations text[];
   places integer[];
   accepted platform.customers[];
@@ -3122,33 +3123,36 @@ begin
     raise exception 'one write holds at most 10000 customers' using errcode = 'program_limit_exceeded', hint = 'Write them in chunks.';
   end if;
   former := platform.begin_bulk();
-  -- All columns in their order: a record that is completed field by field takes ten times as long.
+  -- unnest reads the rows in their order. All columns in theirs: a record that is completed field by field takes ten times as long.
   select array_agg(row(
       coalesce(r.id, uuidv7()), r.email,
       coalesce(r.email_key, case when octet_length(r.email) = char_length(r.email) then lower(r.email collate "C") end), r.name,
       r.phone, r.phone_key, r.phone_extension, r.company_id, 1, coalesce(r.created_at, asked_at), asked_at,
       coalesce(r.created_by_app, writer), r.crm_id, r.account_tier, r.account_manager_id, r.support_id,
-      r.preferred_language, r.timezone, r.merged_into, r.erased_at)::platform.customers order by r.ordinality)
-  into completed from unnest(rows) with ordinality r;
-  select array_agg(case
-      when r.email is null then 'email is missing'
-      when r.email_key is null then 'email_key is missing'
-      when r.name is null then 'name is missing'
-      when r.phone is not null and r.phone_key is null then 'phone is missing'
-      when r.merged_into is not null then 'customers_merged_into_check'
-      when r.erased_at is not null then 'customers_erased_at_check'
-      when not platform.is_time(r.created_at) then 'customers_created_at_time'
-      else platform.customer_violation(completed[r.ordinality]) end order by r.ordinality)
-  into violations from unnest(completed) with ordinality r;
-  select array_agg(at order by at) into places from generate_subscripts(violations, 1) at where violations[at] is null;
-  if cardinality(places) is distinct from cardinality(completed) then
-    select array_agg(case when violations[at] like '% is missing' then platform.missing_key(at, split_part(violations[at], ' ', 1))
-      else platform.bulk_refusal(at, violations[at], completed[at]) end order by at)
-    into refused from generate_subscripts(violations, 1) at where violations[at] is not null;
-    completed := array(select completed[at] from unnest(places) at);
-  end if;
+      r.preferred_language, r.timezone, r.merged_into, r.erased_at)::platform.customers),
+    bool_or(platform.is_doubtful(r))
+  into completed, is_doubtful from unnest(rows) r;
+  places := array(select generate_series(1, cardinality(rows)));
 
   for attempt in 1..5 loop
+    if is_doubtful and violations is null then
+      select array_agg(case
+          when r.email is null then 'email is missing'
+          when r.email_key is null then 'email_key is missing'
+          when r.name is null then 'name is missing'
+          when r.phone is not null and r.phone_key is null then 'phone is missing'
+          when r.merged_into is not null then 'customers_merged_into_check'
+          when r.erased_at is not null then 'customers_erased_at_check'
+          when not platform.is_time(r.created_at) then 'customers_created_at_time'
+          else platform.customer_violation(completed[r.ordinality]) end order by r.ordinality)
+      into violations from unnest(completed) with ordinality r;
+      places := array(select at from generate_subscripts(violations, 1) at where violations[at] is null order by at);
+      refused := array(
+        select case when violations[at] like '% is missing' then platform.missing_key(at, split_part(violations[at], ' ', 1))
+          else platform.bulk_refusal(at, violations[at], completed[at]) end
+        from generate_subscripts(violations, 1) at where violations[at] is not null order by at);
+      completed := array(select completed[at] from unnest(places) at);
+    end if;
     begin
       lost := '{}';
       conflicts := '{}';
@@ -3207,6 +3211,10 @@ begin
       failed := null;
     exception when unique_violation then
       get stacked diagnostics failed = message_text;
+    when check_violation then
+      if violations is not null then raise; end if;
+      get stacked diagnostics failed = message_text;
+      is_doubtful := true; -- the next attempt refuses the row
     end;
     exit when failed is null;
   end loop;
@@ -3249,6 +3257,13 @@ end $function$;
 grant execute on function platform.is_day(value date) to app_role;
 grant execute on function platform.is_day(value date) to erase_role;
 grant execute on function platform.is_day(value date) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.is_doubtful(c platform.customers)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((c).email IS NULL) OR ((c).name IS NULL) OR ((c).created_by_app IS NULL) OR (((c).email_key IS NULL) AND (octet_length((c).email) <> char_length((c).email))) OR (octet_length((c).email) > 254) OR (octet_length((c).email_key) > 254) OR (((c).phone IS NULL) <> ((c).phone_key IS NULL)) OR (((c).phone IS NULL) AND ((c).phone_extension IS NOT NULL)) OR (octet_length((c).phone) > 160) OR (octet_length((c).phone_key) > 16) OR (octet_length((c).phone_extension) > 20) OR (NOT platform.line_rule((c).name, 200)) OR (platform.audience_of((c).created_by_app) IS NULL) OR (((c).crm_id < 1) OR ((c).crm_id > '9007199254740991'::bigint)) OR (((c).support_id < 1) OR ((c).support_id > '9007199254740991'::bigint)) OR ((c).preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'::text) OR ((c).timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text) OR ((c).merged_into IS NOT NULL) OR ((c).erased_at IS NOT NULL) OR (NOT platform.is_time((c).created_at)));
+grant execute on function platform.is_doubtful(c platform.customers) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
@@ -10986,6 +11001,7 @@ begin
       and not exists (select from sync.import_writes w where w.run = of_run and w.n = p.n);
   end if;
 
+  if exists (select from sync.import_decisions) then perform sync.note_former_keys(of_run, from_n, to_n); end if;
   insert into sync.import_keys as k (source, key, customer, digest, run)
   select distinct on (f.source, key) f.source, sync.import_key(p.external_id, p.own_key, p.digest) as key, p.customer, p.digest, of_run
   from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p
@@ -14718,6 +14734,8 @@ declare
   planned bigint;
   left_side text[];
   right_side text[];
+  own uuid;
+  others uuid;
 begin
   perform platform.require_steward();
   select * into r from sync.import_runs x where x.id = of_run for update;
@@ -14749,6 +14767,16 @@ begin
     theirs := b.person;
   end if;
   if mine = theirs then raise exception 'both lines say exactly the same' using errcode = 'invalid_parameter_value'; end if;
+  -- A line that has not changed brings nothing, so that an answer about it and a customer would do nothing.
+  own := sync.find_unchanged(of_run, of_n);
+  others := case when with_customer is null then sync.find_unchanged(of_run, with_n) else substr(theirs, 10)::uuid end;
+  if answered = 'same' and own <> others then
+    raise exception 'line % has not changed since it became another customer: merge the two customers instead', of_n
+      using errcode = 'object_not_in_prerequisite_state';
+  elsif answered = 'different' and own = others then
+    raise exception 'line % has not changed since it became this customer: undo that import, or take the merge back', of_n
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
   -- One answer at a time, so that none contradicts another.
   perform pg_advisory_xact_lock(hashtextextended('sync.import_decisions', 0));
   select * into before from sync.import_decisions d where d.one = least(mine, theirs) and d.other = greatest(mine, theirs);
@@ -14770,14 +14798,14 @@ begin
   on conflict (one, other) do update
   set answer = excluded.answer, run = excluded.run, decided_at = clock_timestamp(), actor = platform.current_actor(), login = session_user;
   changes := sync.note_plan_answer(of_run, mine, theirs, answered, before.answer,
-    coalesce(a.lead = b.lead, a.customer = with_customer, false) or sync.is_of_two_customers(of_run, array[a.n, b.n]));
+    sync.is_one_in_plan(of_run, a.n, b.n, with_customer));
   -- The same lines may be in other plans.
   for planned in select x.id from sync.import_runs x where x.state = 'planned' and x.id <> of_run order by x.id loop
     select * into a from sync.find_import_person(planned, mine, of_run, of_n);
     select * into b from sync.find_import_person(planned, theirs, of_run, with_n);
     if a.n is not null and (b.n is not null or with_customer is not null) then
       perform sync.note_plan_answer(planned, mine, theirs, answered, before.answer,
-        coalesce(a.lead = b.lead, a.customer = with_customer, false) or sync.is_of_two_customers(planned, array[a.n, b.n]));
+        sync.is_one_in_plan(planned, a.n, b.n, with_customer));
     end if;
   end loop;
   update sync.import_runs x set used_at = clock_timestamp() where x.id = of_run;
@@ -16008,6 +16036,13 @@ BEGIN ATOMIC
          END);
 END;
 
+CREATE OR REPLACE FUNCTION sync.find_unchanged(of_run bigint, of_n integer)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT COALESCE(c.merged_into, c.id) AS "coalesce" FROM (((sync.import_rows p JOIN sync.import_files f ON (((f.run = p.run) AND (f.file = p.file)))) JOIN sync.import_keys k ON (((k.source = f.source) AND (k.digest = p.digest) AND (k.key = sync.import_key(p.external_id, CASE WHEN (NOT COALESCE(((p.detail -> 'taken'::text) ? 'email'::text), false)) THEN p.email_key ELSE NULL::text END, p.digest))))) JOIN platform.customers c ON ((c.id = k.customer))) WHERE ((p.run = find_unchanged.of_run) AND (p.n = find_unchanged.of_n)));
+
 CREATE OR REPLACE FUNCTION sync.find_webhook(of_name text, holds boolean)
  RETURNS sync.webhooks
  LANGUAGE plpgsql
@@ -16347,6 +16382,30 @@ begin
 end $function$;
 grant execute on function sync.give_webhook_up(of_name text, why text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.group_unchanged(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  execute format($f$
+    with lines as materialized (
+      select l.n, l.is_known, g.n is not null as is_grouped, g.lead, coalesce(g.customer, c.merged_into, c.id) as customer
+      from staging.import_lines_p%1$s l
+        left join staging.import_groups_p%1$s g on g.n = l.n
+        join sync.import_files f on f.run = %1$s and f.file = l.file
+        left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        left join platform.customers c on c.id = k.customer
+      where l.kind = 'person' and (g.n is null or g.lead is not null)
+    ), persons as (
+      select x.customer, min(coalesce(x.lead, x.n)) as lead from lines x where x.customer is not null
+      group by x.customer having bool_or(x.is_known) and count(*) > 1
+    )
+    insert into staging.import_groups_p%1$s (run, n, lead, customer)
+    select %1$s, x.n, p.lead, x.customer from lines x join persons p on p.customer = x.customer where not x.is_grouped$f$, of_run);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -16505,12 +16564,12 @@ grant execute on function sync.is_behind(of_subscription text, at_position bigin
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to merge_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.is_of_two_customers(of_run bigint, lines integer[])
+CREATE OR REPLACE FUNCTION sync.is_one_in_plan(of_run bigint, one integer, other integer, with_customer uuid)
  RETURNS boolean
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN (EXISTS (SELECT FROM sync.import_rows p WHERE ((p.run = is_of_two_customers.of_run) AND (p.n = ANY (is_of_two_customers.lines)) AND (p.outcome = 'held'::text) AND (p.code = 'two-customers'::text))));
+RETURN (EXISTS (SELECT FROM (((sync.import_rows p LEFT JOIN platform.customers c ON ((c.id = p.customer))) LEFT JOIN sync.import_rows o ON (((o.run = p.run) AND (o.n = is_one_in_plan.other)))) LEFT JOIN platform.customers d ON ((d.id = COALESCE(is_one_in_plan.with_customer, o.customer)))) WHERE ((p.run = is_one_in_plan.of_run) AND (p.n = is_one_in_plan.one) AND ((p.lead = o.lead) OR (p.customer = o.customer) OR (COALESCE(c.merged_into, c.id) = COALESCE(d.merged_into, d.id)) OR ((p.outcome = 'held'::text) AND (p.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text]))) OR ((o.outcome = 'held'::text) AND (o.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text])))))));
 
 CREATE OR REPLACE FUNCTION sync.is_public_provider(domain text)
  RETURNS boolean
@@ -17063,7 +17122,7 @@ begin
 end $function$;
 grant execute on function sync.list_import_claims(of_run bigint, OUT n integer, OUT customer uuid, OUT by text) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text)
+CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text, OUT first_name text, OUT last_name text, OUT city text, OUT birth_date text)
  RETURNS SETOF record
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
@@ -17094,15 +17153,17 @@ begin
     ), found as (
       select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from addresses w)
       union
-      -- Of whom somebody has said that a line is they.
-      select coalesce(c.merged_into, c.id) from sync.list_import_decisions(%1$s) d join platform.customers c on c.id = d.customer
-      where d.answer = 'same'
+      -- Of whom somebody has said whether a line is they.
+      select coalesce(c.merged_into, c.id) from sync.list_import_decisions(%1$s) d
+        cross join lateral (values (d.customer), (d.other_customer)) v (id) join platform.customers c on c.id = v.id
+      where d.n is not null or d.other_n is not null
       union
       select p.customer_id from platform.customer_phones p join shared s on s.phone_key = p.phone_key
     )
     select c.id, c.name, array(select e.email_key from platform.customer_emails e where e.customer_id = c.id),
       array(select p.phone_key from platform.customer_phones p where p.customer_id = c.id), o.name, o.domain,
-      exists (select from platform.customer_emails e where e.customer_id = c.id and e.verified_at is not null), null::smallint, null::text
+      exists (select from platform.customer_emails e where e.customer_id = c.id and e.verified_at is not null), null::smallint, null::text,
+      null::text, null::text, null::text, null::text
     from found f join platform.customers c on c.id = f.customer_id and c.merged_into is null and c.erased_at is null
       left join platform.companies o on o.id = c.company_id
     union all
@@ -17110,12 +17171,13 @@ begin
       array_remove(array[l.email_key] || array(select a.value ->> 'key' from jsonb_array_elements(l.extra -> 'emails') a), null),
       array_remove(array[l.phone_key] || array(select p.value ->> 'key' from jsonb_array_elements(l.extra -> 'phones') p), null),
       l.company, l.company_domain, false,
-      (select min(f.file) from sync.import_files f where f.run = %1$s and f.source = l.source), l.external_id
+      (select min(f.file) from sync.import_files f where f.run = %1$s and f.source = l.source), l.external_id,
+      l.first_name, l.last_name, l.city, l.birth_date
     from olds l join sync.import_keys k on k.source = l.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
       join platform.customers m on m.id = k.customer
       join platform.customers c on c.id = coalesce(m.merged_into, m.id) and c.erased_at is null$f$, of_run);
 end $function$;
-grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text) to sync_role;
+grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text, OUT first_name text, OUT last_name text, OUT city text, OUT birth_date text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_import_decisions(of_run bigint, OUT n integer, OUT other_n integer, OUT customer uuid, OUT other_customer uuid, OUT answer text)
  RETURNS SETOF record
@@ -17143,13 +17205,15 @@ begin
         select distinct u.person, l.known, case when l.known is null then l.n end as n from lines l cross join unnest(l.persons) u (person)
         where u.person in (select s.person from sides s)
       ), places as (
-        select s.one, s.other, s.answer, s.side, f.n, coalesce(c.merged_into, c.id) as customer
+        select s.one, s.other, s.answer, s.side, f.n, coalesce(c.merged_into, c.id) as customer, coalesce(b.merged_into, b.id) as became
         from sides s left join found f on f.person = s.person
           left join platform.customers c on c.id = case when f.n is null then coalesce(f.known, s.customer) end
+          left join platform.customers b on b.id = s.customer
         where f.n is not null or c.id is not null
       )
       select a.n, b.n, a.customer, b.customer, a.answer from places a join places b on b.one = a.one and b.other = a.other
-      where a.side = 1 and b.side = 2 and (a.n is not null or b.n is not null) and a.n is distinct from b.n$f$, of_run);
+      where a.side = 1 and b.side = 2 and (a.n is not null or b.n is not null) and a.n is distinct from b.n
+        and not (a.answer = 'different' and coalesce(a.became = b.became, false))$f$, of_run);
   end if;
   return query
     select null::integer, null::integer, q.customer_id, q.other_id, q.state from platform.review_candidates q
@@ -17785,6 +17849,24 @@ begin
     else '{}' end;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.note_former_keys(of_run bigint, from_n integer, to_n integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  update sync.import_rows p
+  set detail = coalesce(p.detail, '{}') || jsonb_build_object('key_was', jsonb_build_object('customer', k.customer, 'run', k.run))
+  from sync.import_files f, sync.import_keys k left join platform.customers c on c.id = k.customer
+  where p.run = of_run and p.n between note_former_keys.from_n and note_former_keys.to_n
+    and p.outcome in ('created', 'updated', 'unchanged') and p.code is distinct from 'same-line'
+    and f.run = p.run and f.file = p.file and k.source = f.source
+    and k.key = sync.import_key(p.external_id, case when not coalesce(p.detail -> 'taken' ? 'email', false) then p.email_key end, p.digest)
+    and k.customer <> p.customer and c.merged_into is distinct from p.customer;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.note_left_out(of_run bigint, columns jsonb)
  RETURNS void
  LANGUAGE sql
@@ -18037,9 +18119,6 @@ declare
   -- By the number of the file, which is its place. A join would let the planner expect a hundredth of the lines.
   sources constant text[] := array(select f.source from sync.import_files f where f.run = of_run order by f.file);
   passes_same boolean;
-  answered constant integer[] := array(
-    select v.n from sync.list_import_decisions(of_run) d cross join lateral (values (d.n), (d.other_n)) v (n)
-    where d.answer = 'same' and v.n is not null);
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
@@ -18059,14 +18138,16 @@ begin
     from staging.import_lines_p%1$s l
       join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         and k.digest = l.digest
-    where l.is_known$f$, of_run) using sources;
+    where l.is_known and $2$f$, of_run) using sources, passes_same;
   get diagnostics known = row_count;
-  execute format('select count(*) from staging.import_lines_p%s l where l.is_known', of_run) into expected;
+  execute format('select count(*) from staging.import_lines_p%s l where l.is_known and $1', of_run)
+    into expected using passes_same;
   if known < expected then
     -- Some of their keys were freed since they were read, by an undo.
     execute format('update staging.import_lines_p%1$s l set is_known = false where l.is_known and not exists (
       select from sync.import_rows_p%1$s p where p.n = l.n)', of_run);
   end if;
+  if not passes_same then perform sync.group_unchanged(of_run); end if;
   -- Most lines are a person alone.
   execute format($f$
     insert into sync.import_rows_p%1$s (
@@ -18086,26 +18167,26 @@ begin
       from staging.import_lines_p%1$s l
         left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
-      where not l.is_known and not exists (select from staging.import_groups_p%1$s g where g.n = l.n) offset 0) f
+      where not (l.is_known and $2) and not exists (select from staging.import_groups_p%1$s g where g.n = l.n) offset 0) f
       cross join lateral (
         select case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
-            when f.key_customer <> f.address_customer then 'held'
+            when not f.is_known and f.key_customer <> f.address_customer then 'held'
             when f.email_key is null and f.key_customer is null then 'held'
             when coalesce(f.key_customer, f.address_customer) is not null then 'updated'
             else 'created' end as outcome,
           case when f.kind <> 'person' then f.code
             when f.is_same then 'same-line'
-            when f.key_customer <> f.address_customer then 'two-customers'
+            when not f.is_known and f.key_customer <> f.address_customer then 'two-customers'
             when f.email_key is null and f.key_customer is null then 'no-address' end as code
         offset 0) d$f$, of_run) using sources, passes_same;
   execute format($f$
     with compared as materialized (
-      select l.*, l.n = any ($3) as is_answered,
+      select l.*, l.is_known or g.lead is not null and g.code is not distinct from 'answered' as is_answered,
         -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
-          and (g.code = 'external-id' or l.external_id is null or not exists (
-            select from platform.customers c where c.id = k.customer)) as is_held,
+          and (g.code not in ('role-mailbox', 'clashing-names', 'too-many-people', 'several-claims') or l.external_id is null
+            or not exists (select from platform.customers c where c.id = k.customer)) as is_held,
         g.code as held_code, g.reason as held_reason,
         coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
@@ -18117,10 +18198,10 @@ begin
         join staging.import_groups_p%1$s g on g.n = l.n
         left join sync.import_keys k on k.source = $1[l.file] and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
-      where not l.is_known
+      where not (l.is_known and $2)
     ), split as materialized (
       -- Addresses of lines whose ids are of others than have the address, also of such a line that is in no group.
-      select c.email_key from compared c where not c.is_same and c.key_customer <> c.address_customer
+      select c.email_key from compared c where not (c.is_same or c.is_answered) and c.key_customer <> c.address_customer
       union select p.email_key from sync.import_rows_p%1$s p where p.outcome = 'held' and p.code = 'two-customers'
     ), doubtful as materialized (
       -- A line whose id and address are of two customers holds the new lines of its address: nothing of it may reach one of them by another
@@ -18128,8 +18209,9 @@ begin
       select s.leading, coalesce(bool_or(s.is_split), false) as is_split
       from (
         select x.leading, x.group_customer, coalesce(x.key_customer, x.address_customer)::text as claim,
-          not x.is_same and (coalesce(x.key_customer, x.group_customer) <> x.address_customer
-            or x.key_customer is null and x.email_key in (select t.email_key from split t)) as is_split,
+          not (x.is_same or x.is_known) and (case when x.is_answered then x.group_customer else coalesce(x.key_customer, x.group_customer) end
+              <> x.address_customer
+            or not x.is_answered and x.key_customer is null and x.email_key in (select t.email_key from split t)) as is_split,
           not (x.is_same or x.is_answered) and x.key_customer <> x.group_customer as is_others
         from compared x where x.is_grouped) s
       group by s.leading, s.group_customer
@@ -18141,6 +18223,7 @@ begin
       from compared c left join doubtful d on d.leading = c.leading and c.is_grouped
         cross join lateral (
           select case when d.leading is null or c.is_same then null
+            when c.is_known then c.group_customer
             when not c.is_answered and c.key_customer = coalesce(c.address_customer, c.key_customer) then c.key_customer
             when not d.is_split and (c.is_answered or c.address_customer = c.group_customer) then c.group_customer end as own_customer) o
     ), news as (
@@ -18225,7 +18308,8 @@ begin
         from (select
           case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
-            when f.is_held or g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then 'held'
+            when f.is_held or g.customers > 1 or g.is_in_doubt
+              or not f.is_answered and f.key_customer <> f.address_customer then 'held'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'held'
             when f.n <> g.first then case when exists (
               select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
@@ -18234,10 +18318,10 @@ begin
           case when f.kind <> 'person' then f.code
             when f.is_same then 'same-line'
             when f.is_held then f.held_code
-            when g.customers > 1 or g.is_in_doubt or f.key_customer <> f.address_customer then 'two-customers'
+            when g.customers > 1 or g.is_in_doubt or not f.is_answered and f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code
-        offset 0) o) d$f$, of_run) using sources, passes_same, answered;
+        offset 0) o) d$f$, of_run) using sources, passes_same;
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.leave_out_erased(of_run);
   perform sync.find_import_targets(of_run);
@@ -18976,6 +19060,39 @@ begin
     raise exception '% may not see, or nobody publishes, %', of_app, vain using errcode = 'invalid_parameter_value';
   end if;
   return kept;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.restore_former_keys(of_run bigint, from_n integer, to_n integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  line record;
+begin
+  for line in
+    select f.source, w.key, p.customer, p.detail -> 'key_was' as was
+    from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+      cross join lateral (select sync.import_key(p.external_id,
+        case when not coalesce(p.detail -> 'taken' ? 'email', false) then p.email_key end, p.digest) as key) w
+    where p.run = of_run and p.n between restore_former_keys.from_n and restore_former_keys.to_n and p.detail ? 'key_was'
+    order by f.source, w.key, p.n desc
+  loop
+    update sync.import_rows l set detail = jsonb_set(l.detail, '{key_was}', line.was)
+    from sync.import_runs r, sync.import_files f
+    where l.run > of_run and l.detail ? 'key_was' and l.detail -> 'key_was' ->> 'customer' = line.customer::text
+      and r.id = l.run and r.state in ('applying', 'applied') and f.run = l.run and f.file = l.file and f.source = line.source
+      and sync.import_key(l.external_id, case when not coalesce(l.detail -> 'taken' ? 'email', false) then l.email_key end, l.digest)
+        = line.key;
+    continue when found or not exists (
+      select from platform.customers c where c.id = (line.was ->> 'customer')::uuid);
+    insert into sync.import_keys as k (source, key, customer, run)
+    values (line.source, line.key, (line.was ->> 'customer')::uuid, (line.was ->> 'run')::bigint)
+    on conflict (source, key) do update set customer = excluded.customer, run = excluded.run, digest = null
+    where k.customer = line.customer;
+  end loop;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, places integer[], OUT restored integer, OUT kept integer)
@@ -20083,6 +20200,7 @@ begin
     and f.run = p.run and f.file = p.file and k.source = f.source and k.run = of_run
     and k.key = sync.import_key(p.external_id, p.own_key, p.digest)
     and (p.outcome <> 'created' or not exists (select from platform.customers c where c.id = p.customer));
+  perform sync.restore_former_keys(of_run, from_n, last_n);
   update sync.import_keys k set digest = null
   from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p,
     sync.import_files f
