@@ -138,8 +138,8 @@ export const parts: Part[] = [
     ],
   },
   {
-    ...{ name: 'chat', script: 'bench:chat', minutes: 2.5 },
-    args: ['--seconds', '6'],
+    ...{ name: 'chat', script: 'bench:chat', minutes: 1.5 },
+    args: ['--seconds', '6', '--rounds', '3'],
     goals: [
       most('8', 'chat ÷ by hand, p50', 2.5, '×', ratioOf(cell(/both on one server/, 2), cell(/^by hand/, 2))),
       most('8', 'chat ÷ by hand, p99', 3, '×', ratioOf(cell(/both on one server/, 3), cell(/^by hand/, 3))),

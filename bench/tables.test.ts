@@ -48,8 +48,8 @@ test('a goal says what was measured and whether it is reached; without a figure 
   ]);
 });
 
-test('every part of the table is a bench that package.json has, and all of it takes a quarter of an hour', async () => {
+test('every part of the table is a bench that package.json has, and all of it takes sixteen minutes', async () => {
   const { default: house } = await import('../package.json', { with: { type: 'json' } });
   expect(parts.map(({ script }) => script).filter((script) => !(script in house.scripts))).toEqual([]);
-  expect(parts.reduce((sum, { minutes }) => sum + minutes, 0)).toBeLessThanOrEqual(15);
+  expect(parts.reduce((sum, { minutes }) => sum + minutes, 0)).toBeLessThanOrEqual(16);
 });
