@@ -20,8 +20,8 @@ export type DriverQuery = {
   types?: pg.CustomTypesConfig;
 };
 
-/** waiting: calls that wait for a connection. */
-export type PoolState = { max: number; inUse: number; idle: number; waiting: number };
+/** waiting: calls that wait for a connection. waitMsMax: how long each waits at most, in milliseconds. */
+export type PoolState = { max: number; inUse: number; idle: number; waiting: number; waitMsMax: number };
 
 export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
@@ -278,6 +278,7 @@ export function openPool(
       inUse: pool.totalCount - pool.idleCount,
       idle: pool.idleCount,
       waiting: pool.waitingCount,
+      waitMsMax: connectTimeoutMs,
     }),
     isAwaited: () => [pool, lane].some((each) => each.waitingCount > each.idleCount),
     isClosing: () => isClosing,

@@ -2,7 +2,7 @@ import { atEnd } from '@aether/database/testing';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
-import { listenTo, type Said, visit } from './testing.visitor.ts';
+import { listenTo, type Said, type TestVisitor, type VisitorEar, visit } from './testing.visitor.ts';
 
 let app: TestSupport;
 let asPriya: TestSupport['call'];
@@ -137,6 +137,28 @@ describe('a visitor’s stream', () => {
     expect(await waitingLooks()).toBe(1);
     await held.query('commit');
     for (const ear of ears) ear.close();
+  });
+
+  test('ends when its turn to look does not come in the time that a call waits for a connection, and others go on', {
+    timeout: 60_000,
+  }, async () => {
+    const impatient = await startTestSupport({ PLATFORM_DB_CONNECT_TIMEOUT_MS: '1000' });
+    const visitors = await Promise.all(Array.from({ length: 4 }, () => visit(impatient)));
+    const ears = await Promise.all(visitors.map((visitor) => visitor.listen()));
+    await Promise.all(ears.map((ear) => ear.until((heard) => states(heard).length === 1)));
+    const held = await impatient.database.connect('postgres');
+    await held.query('begin; lock support.ratings in access exclusive mode');
+    for (const { id } of visitors)
+      await impatient.support.signals.send({ kind: 'read', session_id: id, author: 'agent', number: 0 });
+    const open = new Set(ears);
+    for (const ear of ears) void ear.ended.then(() => open.delete(ear));
+    await expect.poll(() => open.size, { timeout: 6_000 }).toBe(1); // who has the one turn
+    await held.query('commit');
+    const [ear] = open;
+    const said = await (visitors[ears.indexOf(ear as VisitorEar)] as TestVisitor).say('Still here?');
+    await ear?.until((heard) => numbers(heard).includes(said.body.number));
+    expect(open.size).toBe(1);
+    ear?.close();
   });
 
   test('ends when another token replaces its own', async () => {

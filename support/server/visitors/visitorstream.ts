@@ -12,7 +12,11 @@ const lookEveryMs = 15_000;
 const typingEveryMs = 2_000;
 const streamsPerAddressMax = 30;
 const pageMax = 200;
-/** All streams look at once after the log was cut, and after a restart: they leave most of the connections to messages, which people wait for. */
+/**
+ * All streams look at once after the log was cut, and after a restart: they leave most of the connections to messages, which people wait for.
+ * A stream whose turn does not come while a call would wait for a connection ends. The widget comes back, and is refused with a 503 as long as
+ * the database is silent.
+ */
 const partOfPool = 1 / 3;
 
 /**
@@ -26,7 +30,8 @@ export function openVisitorStreams(
   { closing, streamsMax }: { closing: AbortSignal; streamsMax: number },
 ) {
   const takeSeat = countSeats({ max: streamsMax, maxEach: streamsPerAddressMax });
-  const inTurn = fewAtOnce(Math.max(1, Math.floor(db.poolState().max * partOfPool)));
+  const { max, waitMsMax } = db.poolState();
+  const inTurn = fewAtOnce(Math.max(1, Math.floor(max * partOfPool)), waitMsMax);
   const lookers = new Set<() => void>();
   const looking = setInterval(() => {
     if (db.events.isLive()) return;
@@ -76,16 +81,19 @@ export function openVisitorStreams(
         await answer.writeEvent({ id: String(message.number), event: 'message', data: JSON.stringify(message) });
         last = message.number;
       };
+      const isOpen = () => !answer.isOver;
       const readOn = async () => {
-        for (let page: Message[]; !answer.isOver; ) {
-          page = await inTurn(() => listMessages(db, sessionId, { after: last, limit: pageMax }));
+        for (;;) {
+          const page = await inTurn(isOpen, () => listMessages(db, sessionId, { after: last, limit: pageMax }));
+          if (!page) return;
           for (const message of page) await writeMessage(message);
           if (page.length < pageMax) return;
         }
       };
       const read = async () => {
-        const { state } = await inTurn(() => requireVisitorSession(db, sessionId, token));
-        const words = JSON.stringify(state);
+        const session = await inTurn(isOpen, () => requireVisitorSession(db, sessionId, token));
+        if (!session) return;
+        const words = JSON.stringify(session.state);
         if (words !== told) await answer.writeEvent({ event: 'state', data: words });
         told = words;
         await readOn();
