@@ -9,8 +9,8 @@ import pg from 'pg';
 import { printTable } from './tables.ts';
 
 /*
- * Measures a round of the scan of quality, and the walk for duplicates, over customers of whom all share one telephone number, or one name and
- * domain, and over as many who share nothing. The steps follow each other without a rest, and none may take longer than the limit that the worker gives it.
+ * Measures a round of the scan of quality, and the walk for duplicates, over customers of whom all share one telephone number, one mailbox, or one
+ * name and domain, and over as many who share nothing. The steps follow each other without a rest, and none may take longer than the limit that the worker gives it.
  *
  *   npm run bench:quality
  *   npm run bench:quality -- --customers 40000 --withinSeconds 60
@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
   options: {
     customers: { type: 'string', default: '2500,10000,40000' },
     withinSeconds: { type: 'string', default: '60' },
-    shared: { type: 'string', default: 'number,name,nothing' },
+    shared: { type: 'string', default: 'number,mailbox,name,nothing' },
   },
 });
 const sizes = options.customers.split(',').map(Number);
@@ -124,7 +124,9 @@ async function fill(superuser: pg.Client, { size, shared }: { size: number; shar
   await superuser.query('set session_replication_role = replica');
   await superuser.query(
     `with given as (
-       select uuidv7() as id, n, 'person' || n || '@house' || case $2 when 'name' then 0 else n end || '.example.de' as email,
+       select uuidv7() as id, n,
+         case $2 when 'mailbox' then 'sales+' || n || '@example.de'
+           else 'person' || n || '@house' || case $2 when 'name' then 0 else n end || '.example.de' end as email,
          case $2 when 'name' then 'Accounts Payable' else 'Given' || n || ' Family' || n end as name,
          case $2 when 'number' then '+4930123456' else '+4930' || 1000000 + n end as phone
        from generate_series(1, $1) n),

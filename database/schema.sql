@@ -8106,7 +8106,7 @@ comment on column platform.customer_emails.verified_at is 'When it was proven th
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
-CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
+CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key), customer_id) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -16647,15 +16647,21 @@ grant execute on function sync.keep_detected(looked jsonb, pairs jsonb, by_rules
 
 CREATE OR REPLACE FUNCTION sync.keep_failed_look(of_finding text, of_subject text, of_id text, code text, context text DEFAULT NULL::text)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
-BEGIN ATOMIC
- SELECT sync.keep_findings(of_subject, '{}'::text[], jsonb_build_array(jsonb_build_object('finding', of_finding, 'subject_id', of_id, 'part', '', 'customer_id',
-         CASE of_subject
-             WHEN 'customer'::text THEN of_id
-             ELSE NULL::text
-         END, 'detail', jsonb_strip_nulls(jsonb_build_object('code', code, 'in', "substring"(context, 'function "?([a-z_.]+)'::text)))))) AS keep_findings;
-END;
+AS $function$
+declare
+  tries constant integer := least(coalesce((
+    select (q.detail ->> 'tries')::integer from sync.quality_findings q
+    where q.finding = of_finding and q.subject_id = of_id and q.part = '' and q.subject = of_subject), 0) + 1, 9);
+begin
+  perform sync.keep_findings(of_subject, '{}', jsonb_build_array(jsonb_build_object(
+    'finding', of_finding, 'subject_id', of_id, 'part', '',
+    'customer_id', case of_subject when 'customer' then of_id end,
+    'detail', jsonb_strip_nulls(jsonb_build_object('code', code,
+      'in', substring(context from 'function "?([a-z_.]+)'), 'tries', tries,
+      'again_at', extract(epoch from clock_timestamp())::bigint + least(300 * 2 ^ tries, 86400)::bigint)))));
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.keep_failed_match(of_customer uuid, code text)
  RETURNS void
@@ -16876,15 +16882,28 @@ CREATE OR REPLACE FUNCTION sync.list_at_mailbox(mailbox text, most integer)
  LANGUAGE sql
  STABLE
 BEGIN ATOMIC
- SELECT DISTINCT l.id
-    FROM ( SELECT o.id
-            FROM (( SELECT s_1.customer_id
-                    FROM platform.customer_emails s_1
-                   WHERE (s_1.email_key = list_at_mailbox.mailbox)
-                 UNION ALL
-                  SELECT v.customer_id
+ SELECT o.id
+    FROM (( SELECT s_1.customer_id AS id
+            FROM platform.customer_emails s_1
+           WHERE (s_1.email_key = list_at_mailbox.mailbox)
+         UNION
+         ( WITH RECURSIVE variants(id) AS (
+                 ( SELECT v.customer_id
                     FROM platform.customer_emails v
-                   WHERE ((sync.mailbox(v.email_key) = list_at_mailbox.mailbox) AND sync.is_variant(v.email_key))) s
+                   WHERE ((sync.mailbox(v.email_key) = list_at_mailbox.mailbox) AND sync.is_variant(v.email_key))
+                   ORDER BY (sync.mailbox(v.email_key)), v.customer_id
+                  LIMIT 1)
+                 UNION ALL
+                  SELECT ( SELECT v.customer_id
+                            FROM platform.customer_emails v
+                           WHERE ((sync.mailbox(v.email_key) = list_at_mailbox.mailbox) AND sync.is_variant(v.email_key) AND (v.customer_id > f_1.id))
+                           ORDER BY (sync.mailbox(v.email_key)), v.customer_id
+                          LIMIT 1) AS customer_id
+                    FROM variants f_1
+                   WHERE (f_1.id IS NOT NULL)
+                 )
+          SELECT f.id
+            FROM (variants f
               CROSS JOIN LATERAL ( SELECT q.id,
                      q.email,
                      q.email_key,
@@ -16906,10 +16925,35 @@ BEGIN ATOMIC
                      q.merged_into,
                      q.erased_at
                     FROM platform.customers q
-                   WHERE (q.id = s.customer_id)
-                  OFFSET 0) o)
-           WHERE ((o.merged_into IS NULL) AND (o.erased_at IS NULL))
-          LIMIT (5 * list_at_mailbox.most)) l
+                   WHERE (q.id = f.id)
+                  OFFSET 0) l)
+           WHERE ((l.merged_into IS NULL) AND (l.erased_at IS NULL))
+          LIMIT list_at_mailbox.most)) s
+      CROSS JOIN LATERAL ( SELECT q.id,
+             q.email,
+             q.email_key,
+             q.name,
+             q.phone,
+             q.phone_key,
+             q.phone_extension,
+             q.company_id,
+             q.version,
+             q.created_at,
+             q.updated_at,
+             q.created_by_app,
+             q.crm_id,
+             q.account_tier,
+             q.account_manager_id,
+             q.support_id,
+             q.preferred_language,
+             q.timezone,
+             q.merged_into,
+             q.erased_at
+            FROM platform.customers q
+           WHERE (q.id = s.id)
+          OFFSET 0) o)
+   WHERE ((o.merged_into IS NULL) AND (o.erased_at IS NULL))
+   ORDER BY o.id
   LIMIT list_at_mailbox.most;
 END;
 
@@ -17374,7 +17418,7 @@ BEGIN ATOMIC
      (sum(n.stored))::double precision AS sum
     FROM ((sync.quality_numbers n
       JOIN sync.quality_scans s ON ((s.name = n.scan)))
-      JOIN ( VALUES ('duplicate'::text,'duplicates'::text), ('orphan'::text,'orphans'::text), ('missing'::text,'missing_fields'::text), ('address'::text,'unreachable_addresses'::text), ('drift'::text,'drift'::text)) k(prefix, name) ON ((k.prefix = split_part(n.finding, '.'::text, 1))))
+      JOIN ( VALUES ('duplicate'::text,'duplicates'::text), ('orphan'::text,'orphans'::text), ('missing'::text,'missing_fields'::text), ('address'::text,'unreachable_addresses'::text), ('drift'::text,'drift'::text), ('failed'::text,'failed_looks'::text)) k(prefix, name) ON ((k.prefix = split_part(n.finding, '.'::text, 1))))
    GROUP BY k.name
   HAVING bool_and((s.last_ended_at IS NOT NULL));
 END;
@@ -17764,7 +17808,7 @@ BEGIN ATOMIC
    WHERE ((q.finding = 'failed.match'::text) AND (EXISTS ( SELECT
             FROM sync.quality_numbers n
            WHERE ((n.finding = 'failed.match'::text) AND (n.stored > 0)))) AND ((COALESCE(((q.detail ->> 'tried_at'::text))::bigint, (0)::bigint))::numeric < (EXTRACT(epoch FROM clock_timestamp()) - (600)::numeric)))
-   ORDER BY q.id
+   ORDER BY ((q.detail ->> 'tried_at'::text))::bigint NULLS FIRST, q.id
   LIMIT 1
   FOR UPDATE OF q SKIP LOCKED;
 END;
@@ -17834,18 +17878,28 @@ CREATE OR REPLACE FUNCTION sync.next_subjects(s sync.quality_scans, rows_max int
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  later constant text[] := case when s.asked_at is not null then '{}' else array(
+    select q.subject_id from sync.quality_findings q
+    where q.finding = 'failed.' || sync.subject_of_scan(s.name)
+      and (q.detail ->> 'again_at')::bigint > extract(epoch from clock_timestamp())) end;
 begin
   return case s.name
-    when 'customers' then
-      array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max)
-    when 'companies' then
-      array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max)
-    when 'deals' then
-      array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max)
-    when 'sessions' then
-      array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max)
-    when 'activities' then
-      array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max)
+    when 'customers' then array(
+      select c.id::text from platform.customers c
+      where (s.place is null or c.id > s.place::uuid) and c.id::text <> all (later) order by c.id limit rows_max)
+    when 'companies' then array(
+      select c.id::text from platform.companies c
+      where (s.place is null or c.id > s.place::uuid) and c.id::text <> all (later) order by c.id limit rows_max)
+    when 'deals' then array(
+      select d.id::text from crm.deals d
+      where (s.place is null or d.id > s.place::bigint) and d.id::text <> all (later) order by d.id limit rows_max)
+    when 'sessions' then array(
+      select v.id::text from support.sessions v
+      where (s.place is null or v.id > s.place::uuid) and v.id::text <> all (later) order by v.id limit rows_max)
+    when 'activities' then array(
+      select a.id::text from crm.activities a
+      where (s.place is null or a.id > s.place::uuid) and a.id::text <> all (later) order by a.id limit rows_max)
     else '{}' end;
 end $function$;
 

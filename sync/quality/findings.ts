@@ -229,7 +229,7 @@ export const findingKinds: FindingKind[] = [
     finding: 'failed.customer',
     group: 'failed',
     title: 'Customers',
-    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    why: 'The look at the record ended in an error: the scan went on behind it, and tries it again after ten minutes, then twenty, up to a day.',
     fix: 'link',
   },
   {
@@ -243,28 +243,28 @@ export const findingKinds: FindingKind[] = [
     finding: 'failed.company',
     group: 'failed',
     title: 'Companies',
-    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    why: 'The look at the record ended in an error: the scan went on behind it, and tries it again after ten minutes, then twenty, up to a day.',
     fix: 'link',
   },
   {
     finding: 'failed.deal',
     group: 'failed',
     title: 'Deals',
-    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    why: 'The look at the record ended in an error: the scan went on behind it, and tries it again after ten minutes, then twenty, up to a day.',
     fix: 'link',
   },
   {
     finding: 'failed.session',
     group: 'failed',
     title: 'Conversations',
-    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    why: 'The look at the record ended in an error: the scan went on behind it, and tries it again after ten minutes, then twenty, up to a day.',
     fix: 'link',
   },
   {
     finding: 'failed.activity',
     group: 'failed',
     title: 'Activities',
-    why: 'The look at the record ended in an error: the scan went on behind it, and each round tries it again.',
+    why: 'The look at the record ended in an error: the scan went on behind it, and tries it again after ten minutes, then twenty, up to a day.',
     fix: 'link',
   },
 ];
@@ -321,7 +321,7 @@ export function describeFound({ finding, subject, subject_id, part, detail, addr
       );
     case 'shared.phone':
     case 'shared.mailbox':
-      return `${Number(detail.customers).toLocaleString('en')}${Number(detail.customers) >= 10_000 ? '+' : ''} customers have it; this is the first of them`;
+      return `${Number(detail.customers).toLocaleString('en')}${Number(detail.customers) >= 10_000 ? '+' : ''} customers have it; this is one of them`;
     case 'failed.customer':
     case 'failed.match':
     case 'failed.company':
