@@ -434,6 +434,66 @@ test('a customer whose look always fails is kept as a finding, the walk goes on 
   for (const error of errors.splice(before)) expect(String(error)).toMatch(/It fails/);
 });
 
+test('customers whose looks always fail hold up neither the walk nor each other, and an endless walk does not hold up their tries', {
+  timeout: 60_000,
+}, async () => {
+  const ids: string[] = [];
+  for (const n of [1, 2, 3, 4]) ids.push(await made(`Failing ${n} Hindrance`));
+  await looked();
+  const broken = ids.slice(0, 3);
+  // Each is due again at once.
+  await superuser.query(
+    `create function sync.fail_in_test() returns trigger language plpgsql
+       as 'begin raise exception ''It fails.'' using errcode = ''XX001''; end';
+     create trigger fail_in_test before insert or update on sync.match_keys
+       for each row when (new.customer in ('${broken.join("','")}')) execute function sync.fail_in_test();
+     create table sync.tries_in_test (customer text);
+     create function sync.note_in_test() returns trigger language plpgsql security definer as $$
+     begin
+       insert into sync.tries_in_test values (new.subject_id);
+       new.detail := new.detail || jsonb_build_object('tried_at', (new.detail ->> 'tried_at')::bigint - 100000);
+       return new;
+     end $$;
+     create trigger note_in_test before insert or update on sync.quality_findings
+       for each row when (new.finding = 'failed.match') execute function sync.note_in_test();
+     create function sync.go_on_in_test() returns trigger language plpgsql as 'begin new.phase := ''keys''; return new; end'`,
+  );
+  const before = errors.length;
+  const phase = async () => (await superuser.query('select phase from sync.match_walk')).rows[0].phase;
+  const triedAgain = async () => {
+    await superuser.query('truncate sync.tries_in_test');
+    await until(async () => {
+      const { rowCount } = await superuser.query(
+        'select customer from sync.tries_in_test group by customer having count(*) >= 2',
+      );
+      return rowCount === broken.length;
+    });
+  };
+  try {
+    await superuser.query('delete from sync.match_keys where customer = any ($1)', [ids]);
+    await superuser.query(`update sync.match_walk set phase = 'keys', after = default, looked_at = 0, ended_at = null`);
+    await until(async () => (await phase()) === 'done');
+    expect(await keysOf(ids[3] as string)).toBeDefined();
+    await triedAgain();
+    await superuser.query(
+      `create trigger go_on_in_test before update on sync.match_walk
+         for each row when (new.phase = 'done') execute function sync.go_on_in_test();
+       update sync.match_walk set phase = 'keys', after = default`,
+    );
+    await triedAgain();
+  } finally {
+    await superuser.query(
+      `drop function sync.fail_in_test, sync.note_in_test, sync.go_on_in_test cascade; drop table sync.tries_in_test`,
+    );
+  }
+  await until(async () => (await phase()) === 'done');
+  await until(
+    async () =>
+      (await superuser.query(`select from sync.quality_findings where finding = 'failed.match'`)).rowCount === 0,
+  );
+  for (const error of errors.splice(before)) expect(String(error)).toMatch(/It fails/);
+});
+
 test('the model of many customers is made once, and knows which names are common', async () => {
   const ask = async (least: number) =>
     (await sync.query('select sync.begin_match_model($1, $2) as due', ['matching-1', least])).rows[0].due;

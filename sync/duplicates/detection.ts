@@ -30,6 +30,7 @@ import { createPostponed } from './postponed.ts';
  * again; so does the page.
  * - A page that fails is tried again with a quarter of its customers, at last with one. A customer whose look fails alone is kept as a finding of
  * data quality, failed.match, and the walk goes on behind it. It is tried again every ten minutes, with each of its events, and when somebody asks.
+ * Such tries come before other pages, whose number has no end, and take a tenth of the time, so that neither waits for the other for ever.
  */
 
 export type Detection = {
@@ -73,6 +74,8 @@ const gatherMsDefault = 1_000;
  */
 const restFactor = 3;
 const perPage = 200;
+/** How long the next customer whose look has failed before waits after a try that fails, in times of that try: it may have taken the whole `answerMs`. */
+const retryRestFactor = 9;
 const answerMs = 20_000;
 const stopWithinMs = 1_000;
 const restMsMin = 20;
@@ -119,9 +122,10 @@ export function startDetection({
       const companies = renamedOf(events);
       if (companies.length > 0) await tx.query('select sync.ask_match_looks($1)', [companies]);
       const all = customersOf(events);
+      let ids = all;
       // Of fewer, hardly any event is behind them.
-      const isFull = events.length === batchMax;
-      const ids = isFull ? await postponed.leaveOut(tx, all, events.at(-1)?.position as number) : all;
+      if (events.length === batchMax) ids = await postponed.leaveOut(tx, all, events.at(-1)?.position as number);
+      else postponed.forget(all);
       await lookAt(tx, { ids, readModel });
       pace.took(performance.now() - beganAt, events[0]?.occurredAt);
     },
@@ -138,32 +142,44 @@ export function startDetection({
 
   /** How many customers the next page has. */
   let most = perPage;
-  /** Whose look has failed alone, in the page before. */
-  let failed: { id: string; code: string } | undefined;
+  /** Before that, no customer is tried again. */
+  let retryAt = 0;
 
   /** One page of the walk. @returns whether there may be more */
   async function walk(): Promise<boolean> {
-    let ids: string[] = [];
+    const began = performance.now();
+    const retries = began >= retryAt;
+    let page: Page | undefined;
     try {
-      const has = await connection.transaction({ mayBeLost: true }, async (tx) => {
-        const page = await nextPage(tx, most);
-        if (!page) return false;
-        ids = page.ids;
-        // Another worker may have taken the page meanwhile: then this one is of somebody else, who has not failed.
-        if (failed && ids.length === 1 && ids[0] === failed.id)
-          await tx.query('select sync.keep_failed_match($1, $2)', [failed.id, failed.code]);
-        else await lookAtPage(tx, page, readModel);
-        return true;
+      await connection.transaction({ mayBeLost: true }, async (tx) => {
+        page = await nextPage(tx, { most, retries });
+        if (page) await lookAtPage(tx, page, readModel);
       });
-      failed = undefined;
-      most = Math.min(most * 2, perPage);
-      return has;
+      if (page && !page.isRetry) most = Math.min(most * 2, perPage);
+      return page !== undefined;
     } catch (error) {
-      if (ids.length === 0 || isOutage(error)) throw error;
-      failed = ids.length === 1 ? { id: ids[0] as string, code: causeOf(error).class } : undefined;
-      most = Math.max(1, Math.trunc(ids.length / 4));
-      throw error;
+      if (!page) throw error;
+      const { ids, isRetry } = page;
+      const took = performance.now() - began;
+      if (isRetry) retryAt = performance.now() + Math.max(everyMs, retryRestFactor * took);
+      else if (!isOutage(error)) most = Math.max(1, Math.trunc(ids.length / 4));
+      if (ids.length === 1 && !isOutage(error))
+        await passOver(ids[0] as string, { retries, code: causeOf(error).class });
+      if (!isRetry) throw error;
+      // The pages that are due do not wait for it.
+      onError(error);
+      return true;
     }
+  }
+
+  /** Keeps that a look at a customer has failed, and goes on behind it. */
+  async function passOver(id: string, { retries, code }: { retries: boolean; code: string }): Promise<void> {
+    await connection.transaction({ mayBeLost: true }, async (tx) => {
+      const page = await nextPage(tx, { most: 1, retries });
+      if (page?.ids[0] === id) await tx.query('select sync.keep_failed_match($1, $2)', [id, code]);
+      // Another worker has taken the page meanwhile: then this one is of somebody else, who has not failed.
+      else if (page) await lookAtPage(tx, page, readModel);
+    });
   }
 
   async function run(): Promise<void> {
@@ -265,12 +281,18 @@ async function listDetected(tx: Asked, ids: readonly string[]): Promise<Map<stri
   return beside;
 }
 
-type Page = { phase: 'keys' | 'pairs' | 'again'; ids: string[] };
+type Page = { phase: 'keys' | 'pairs' | 'again'; ids: string[]; isRetry?: boolean };
 
-/** The next customers to be looked at, at most so many; undefined if there are none. They are the caller's until its transaction ends. */
-async function nextPage(tx: Asked, most: number): Promise<Page | undefined> {
-  const [again] = await tx.query<{ failed: string | null }>('select sync.next_failed_match() as failed');
-  if (again?.failed) return { phase: 'again', ids: [again.failed] };
+/**
+ * The next customers to be looked at, at most so many; undefined if there are none. They are the caller's until its transaction ends.
+ *
+ * @param retries whether a customer whose look has failed may be tried again
+ */
+async function nextPage(tx: Asked, { most, retries }: { most: number; retries: boolean }): Promise<Page | undefined> {
+  if (retries) {
+    const [again] = await tx.query<{ failed: string | null }>('select sync.next_failed_match() as failed');
+    if (again?.failed) return { phase: 'again', ids: [again.failed], isRetry: true };
+  }
   const [renamed] = await tx.query<{ ids: string[] | null }>('select sync.next_company_page($1) as ids', [most]);
   if (renamed?.ids) return { phase: 'again', ids: renamed.ids };
   const [page] = await tx.query<{ phase: 'keys' | 'pairs' | null; ids: string[] | null }>(
@@ -290,7 +312,7 @@ export async function walkPage(
   tx: Asked,
   { readModel, most = perPage }: { readModel: ModelReader; most?: number },
 ): Promise<boolean> {
-  const page = await nextPage(tx, most);
+  const page = await nextPage(tx, { most, retries: true });
   if (page) await lookAtPage(tx, page, readModel);
   return page !== undefined;
 }

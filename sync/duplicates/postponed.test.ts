@@ -51,6 +51,23 @@ test('who changes again and again is looked at after twenty seconds all the same
   expect(seen).toEqual([false, false, true, false, true]);
 });
 
+test('who was looked at without being asked for has waited for nothing when it changes again', async () => {
+  const id = await made(8);
+  const { leaveOut, forget } = createPostponed(['name'], () => now);
+  const changed = async () => {
+    const last = await head();
+    await platform.foundation.updateCustomer(id, { name: `Again at ${now}` });
+    await head();
+    return leaveOut(on(), [id], last);
+  };
+  expect(await changed()).toEqual([]);
+  forget([id]);
+  now += lateMs + 1;
+  expect(await changed()).toEqual([]);
+  now += lateMs + 1;
+  expect(await changed()).toEqual([id]);
+});
+
 test('each customer is found by its key, however long the log is', async () => {
   const id = await made(7);
   await asked.query('begin');

@@ -11,6 +11,8 @@ export type Postponed = {
    * @returns those who are to be looked at now
    */
   leaveOut(tx: Asked, ids: readonly string[], last: number): Promise<string[]>;
+  /** These are looked at now without `leaveOut`: if one of them changes again later, its wait begins then. */
+  forget(ids: readonly string[]): void;
 };
 
 /** Each of these events leads to a look at the customer whose row it is of. With `offset` each of them is found by its key, in any log. */
@@ -32,6 +34,9 @@ export function createPostponed(compared: readonly string[], now: () => number =
         else since.set(id, postponedAt);
         return isDue;
       });
+    },
+    forget(ids) {
+      for (const id of ids) since.delete(id);
     },
   };
 }
