@@ -1,8 +1,8 @@
 -- Looks that fail take no more of the time than their share, and no customer hides others.
 
--- Who has an address at a mailbox: the live customers with the lowest ids, each once, and not more than `most`. Each customer is one step in
--- the index, however many addresses it has. Before, one with 105 addresses hid all others. The order names the mailbox as well: under the
--- rules of row security the planner does not see that it is one and the same, and sorts all addresses there for each step.
+-- Who has an address at a mailbox: the live customers with the lowest ids, each once, and not more than `most`. Each customer is one step
+-- in the index, however many addresses it has. Before, one with more than 105 addresses hid all others. The order names the mailbox as well:
+-- under row security the planner does not see that it is one and the same, and would sort all addresses there for each step.
 create or replace function sync.list_at_mailbox(mailbox text, most integer) returns setof uuid
 language sql stable
 begin atomic
@@ -57,8 +57,8 @@ begin
       'again_at', extract(epoch from clock_timestamp())::bigint + least(300 * 2 ^ tries, 86400)::bigint)))));
 end $$;
 
--- The ids of the next rows of a scan that the caller holds. Left out are those whose last look has failed, until they are to be tried again;
--- the round that somebody has asked for tries them all.
+-- The ids of the next rows of a scan that the caller holds. Left out are those whose last look has failed, until they are to be tried
+-- again; the round that somebody has asked for tries them all.
 create or replace function sync.next_subjects(s sync.quality_scans, rows_max integer) returns text[]
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
