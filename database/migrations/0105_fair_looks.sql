@@ -1,8 +1,8 @@
 -- Looks that fail take no more of the time than their share, and no customer hides others.
 
--- Who has an address at a mailbox: the live customers with the lowest ids, each once, and not more than `most`. Each customer is one step
--- in the index, however many addresses it has. Before, one with more than 105 addresses hid all others. The order names the mailbox as well:
--- under row security the planner does not see that it is one and the same, and would sort all addresses there for each step.
+-- Who has an address at a mailbox: the live customers with the lowest ids, each once, and not more than `most`. Each customer is one
+-- step in the index, however many addresses it has. Before, one with more than 105 addresses hid all others. The order names the mailbox
+-- as well: under row security the planner does not see that it is one and the same, and would sort all addresses there for each step.
 create or replace function sync.list_at_mailbox(mailbox text, most integer) returns setof uuid
 language sql stable
 begin atomic
