@@ -29,6 +29,7 @@ beforeAll(async () => {
 const notThem = ['held', 'not-the-customer', null];
 const ofAnother = ['held', 'address-of-another', null];
 const ofTwo = ['held', 'two-customers', null];
+const ofOneAddress = ['held', 'shared-address', null];
 
 let count = 0;
 /** Two customers, each of whom a line of the source knows by its id. */
@@ -55,6 +56,15 @@ async function addTwo() {
 const idOf = async (email: string): Promise<string | undefined> =>
   (await superuser.query('select customer_id from platform.customer_emails where email_key = $1', [email])).rows[0]
     ?.customer_id;
+const addCustomer = async (email: string): Promise<string> =>
+  (
+    await superuser.query(
+      `insert into platform.customers (email, name, created_by_app) values ($1, 'Yola', 'foundation') returning id`,
+      [email],
+    )
+  ).rows[0].id;
+const leadOf = async (run: string, n: number) =>
+  (await superuser.query('select customer from sync.import_rows where run = $1 and n = $2', [run, n])).rows[0].customer;
 const outcomes = async (run: string) =>
   (await listRows(sync, run)).map(({ outcome, code, customer }) => [
     outcome,
@@ -139,6 +149,105 @@ describe('“different”', () => {
     expect(await answer(run, { n: 2, customer: a }, 'same')).toEqual([notThem, ['updated', null, a]]);
     await applyImport(sync, run);
     expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('of two new lines with an address that nobody has holds both, until one has another one', async () => {
+    const { a, at, plan } = await addTwo();
+    const [email, own] = [`new@${at}`, `own@${at}`];
+    const lines = [
+      { email, name: 'Ada Quast', language: 'it' },
+      { email, name: 'A. Quast', timezone: 'Europe/Rome' },
+      { externalId: '1', name: 'Ada Quast', language: 'fr' },
+    ];
+    const run = await plan(...lines);
+    expect((await outcomes(run)).map(([outcome]) => outcome)).toEqual(['created', 'updated', 'updated']);
+    expect(await answer(run, { n: 1, otherN: 2 }, 'different')).toEqual([
+      ofOneAddress,
+      ofOneAddress,
+      ['updated', null, a],
+    ]);
+    expect((await listRows(sync, run))[0]).toMatchObject({
+      message: expect.stringMatching(/an address is one customer's. Give each/),
+      raw: `10,${email},Ada Quast`,
+      email,
+      name: 'Ada Quast',
+    });
+    expect((await listRows(sync, run))[1]).toMatchObject({ email, name: 'A. Quast' });
+    await applyImport(sync, run);
+    expect(await idOf(email)).toBeUndefined();
+    // What is the same person as one of them has an address of its own.
+    const more = await plan(...lines, { email: own, name: 'Ada Quast' });
+    expect((await outcomes(more)).slice(0, 2)).toEqual([ofOneAddress, ofOneAddress]);
+    expect((await answer(more, { n: 1, otherN: 4 }, 'same')).map(([outcome]) => outcome)).toEqual([
+      ...['held', 'held', 'unchanged', 'created'],
+    ]);
+    expect(await answer(more, { n: 1, otherN: 2 }, 'later')).toEqual([
+      ['created', null, 'new'],
+      ['updated', 'same-person', await leadOf(more, 2)],
+      ['unchanged', 'same-line', a],
+      ['updated', 'same-person', await leadOf(more, 4)],
+    ]);
+    expect((await answer(more, { n: 1, otherN: 2 }, 'different'))[0]).toEqual(ofOneAddress);
+    const mended = await plan(lines[0] as object, { ...lines[1], email: `a.${own}` });
+    expect((await outcomes(mended)).map(([outcome]) => outcome)).toEqual(['created', 'created']);
+  });
+
+  test('of a line and a customer who has got its address since the plan holds it, and nothing of it is written', async () => {
+    const { a, at, plan } = await addTwo();
+    const run = await plan(
+      { email: `new@${at}`, name: 'Ada Quast', language: 'it' },
+      { email: `new@${at}`, name: 'Ada Quast', timezone: 'Europe/Rome' },
+    );
+    await answerPair(sync, run, { n: 1, customer: a }, 'different');
+    await replanImport(sync, run);
+    await superuser.query('select platform.add_address($1, $2, $2)', [a, `new@${at}`]);
+    const { counts, changed } = await applyImport(sync, run, { linesPerStep: 1 });
+    expect([counts.held, changed]).toEqual([2, { 'not-the-customer': 2 }]);
+    expect(await outcomes(run)).toEqual([notThem, notThem]);
+    expect((await listRows(sync, run))[1]).toMatchObject({ raw: `11,new@${at},Ada Quast` });
+    expect(await languagesOf(a)).toEqual([null]);
+  });
+
+  test('of a line and a customer with whom its own was merged since the plan holds it', async () => {
+    const { a, b, plan } = await addTwo();
+    const run = await plan({ externalId: '1', language: 'it' });
+    await answerPair(sync, run, { n: 1, customer: b }, 'different');
+    await replanImport(sync, run);
+    expect(await outcomes(run)).toEqual([['updated', null, a]]);
+    await superuser.query(`delete from platform.review_candidates where $1 in (customer_id, other_id)`, [a]);
+    await steward.query('select platform.merge_customers($1, array[$2]::uuid[])', [b, a]);
+    await applyImport(sync, run);
+    expect(await outcomes(run)).toEqual([notThem]);
+    expect(await languagesOf(b)).toEqual([null]);
+  });
+
+  test('says nothing more of customers who the lines are no longer, once they are undone', async () => {
+    const { ada, a, b, plan } = await addTwo();
+    const run = await plan(
+      { email: ada, name: 'Ada Quast', language: 'it' },
+      { externalId: '2', timezone: 'Europe/Rome' },
+    );
+    expect(await outcomes(run)).toEqual([
+      ['updated', null, a],
+      ['updated', null, b],
+    ]);
+    await answerPair(sync, run, { n: 1, otherN: 2 }, 'different');
+    await replanImport(sync, run);
+    const keptOf = async () =>
+      (
+        await superuser.query(
+          `select state from platform.review_candidates where customer_id = least($1::uuid, $2) and other_id = greatest($1::uuid, $2)`,
+          [a, b],
+        )
+      ).rows;
+    await applyImport(sync, run);
+    expect(await keptOf()).toEqual([{ state: 'different' }]);
+    await undoImport(sync, run);
+    expect(await keptOf()).toEqual([]);
+    // The line with the id is still one of Ben's; the other one was never imported.
+    const other = await plan({ externalId: '2', email: ada, name: 'Ben Zwetschge' });
+    expect(await outcomes(other)).toEqual([ofTwo]);
+    expect(await answer(other, { n: 1, customer: a }, 'same')).toEqual([['unchanged', 'nothing-new', a]]);
   });
 
   test('of two lines whose ids are one customer’s holds both', async () => {
@@ -258,21 +367,80 @@ test('an answer about a line that has not changed and its customer, or another o
   }
 });
 
+test('a plan of a worker that does not say which lines are answered follows the answers, or holds', async () => {
+  const { ada, a, b, plan, at } = await addTwo();
+  const facts = [
+    { externalId: '1', language: 'it' },
+    { email: ada, name: 'Ada Quast', timezone: 'Europe/Rome' },
+  ];
+  const run = await plan(...facts);
+  await answerPair(sync, run, { n: 1, customer: b }, 'same');
+  await answerPair(sync, run, { n: 2, customer: a }, 'different');
+  const before = await readKeys(at);
+  // As before 0102, when the line of an address was its customer's in spite of answers, and groups did not say what is answered.
+  await superuser.query(`
+    create function public.forget_answers() returns trigger language plpgsql as $$
+    begin
+      if current_query() !~* '^copy' then return new; end if;
+      if new.code = 'not-the-customer' then return null; end if;
+      if new.code = 'answered' then new.code := null; end if;
+      return new;
+    end $$;
+    create trigger forget_answers before insert on staging.import_groups for each row execute function public.forget_answers()`);
+  try {
+    await replanImport(sync, run);
+  } finally {
+    await superuser.query('drop function public.forget_answers cascade');
+  }
+  expect(await outcomes(run)).toEqual([['updated', null, b], notThem]);
+  await applyImport(sync, run);
+  expect(await languagesOf(a, b)).toEqual([null, 'it']);
+  await undoImport(sync, run);
+  expect(await readKeys(at)).toEqual(before);
+});
+
+test('a line that answers have given on goes back to the first, also if the run that gave it on is partly undone', async () => {
+  const { a, b, plan, at } = await addTwo();
+  const third = await addCustomer(`yola@${at}`);
+  const before = [await readAll(superuser, { versions: false }), await readKeys(at)];
+  const first = await plan({ externalId: '1', language: 'it' });
+  expect(await answer(first, { n: 1, customer: b }, 'same')).toEqual([['updated', null, b]]);
+  await applyImport(sync, first);
+  const second = await plan({ externalId: '1', language: 'fr' }, { externalId: '2', timezone: 'Europe/Rome' });
+  await answerPair(sync, second, { n: 1, customer: b }, 'later');
+  await answer(second, { n: 1, customer: third }, 'same');
+  await applyImport(sync, second);
+  const stop = new AbortController();
+  await expect(
+    undoImport(sync, second, { linesPerStep: 1, onProgress: () => stop.abort(), signal: stop.signal }),
+  ).rejects.toThrow();
+  await undoImport(sync, first);
+  await undoImport(sync, second);
+  expect([await readAll(superuser, { versions: false }), await readKeys(at)]).toEqual(before);
+  // Once more changes nothing, also if another run has given the line on meanwhile.
+  expect((await readKeys(at))[0]?.customer).toBe(a);
+  const next = await plan({ externalId: '1', language: 'es' });
+  await answerPair(sync, next, { n: 1, customer: third }, 'later');
+  await answer(next, { n: 1, customer: b }, 'same');
+  await applyImport(sync, next);
+  await undoImport(sync, first);
+  expect((await readKeys(at))[0]?.customer).toBe(b);
+  await undoImport(sync, next);
+  expect([await readAll(superuser, { versions: false }), await readKeys(at)]).toEqual(before);
+});
+
 test('a line that answers have given to one customer after another goes back to the first, in whichever order the runs are undone', async () => {
   for (const order of [
     [1, 0],
     [0, 1],
   ]) {
     const { a, b, plan, at } = await addTwo();
-    const { rows } = await superuser.query(
-      `insert into platform.customers (email, name, created_by_app) values ($1, 'Yola', 'foundation') returning id`,
-      [`yola@${at}`],
-    );
+    const third = await addCustomer(`yola@${at}`);
     const before = [await readAll(superuser, { versions: false }), await readKeys(at)];
     const runs: string[] = [];
     for (const [customer, language] of [
       [b, 'it'],
-      [rows[0].id, 'fr'],
+      [third, 'fr'],
     ]) {
       const run = await plan({ externalId: '1', language });
       if (runs.length > 0) await answerPair(sync, run, { n: 1, customer: b }, 'later');
@@ -292,8 +460,7 @@ const samples = Number(process.env.IMPORT_SAMPLES ?? 3);
 test('each answer is followed or the line is held, an address is its customer’s, and an undo gives back what was there', {
   timeout: 30_000 + samples * 10_000,
 }, async () => {
-  // Not drawn at random yet: with 366561 an undo keeps a time zone that two lines of the run wrote for one customer.
-  const first = Number(process.env.IMPORT_SEED ?? 995_994);
+  const first = Number(process.env.IMPORT_SEED ?? Math.floor(Math.random() * 1_000_000));
   for (let seed = first; seed < first + samples; seed++) {
     const random = drawer(seed);
     const at = `s${seed}.example`;

@@ -200,6 +200,162 @@ describe('an undo', () => {
     expect(await readRun(sync, older)).toMatchObject({ state: 'undone' });
   });
 
+  /** Applies lines with one address which the plan makes several people, and which somebody has got since. */
+  async function writeOver(settings: { overwrite: string[] }, ...facts: Parameters<typeof person>[1][]) {
+    const email = address();
+    const { run } = await planRows(
+      sync,
+      facts.map((each, n) => person(n + 2, { email, ...each })),
+      { settings: { ...settings, matching: ['address=off'] } },
+    );
+    const { id } = await addCustomer(email);
+    const setTimezone = (timezone: string) =>
+      superuser.query('update platform.customers set timezone = $2 where id = $1', [id, timezone]);
+    await setTimezone('Europe/Oslo');
+    const before = await readAll(superuser, { versions: false });
+    expect((await applyImport(sync, run)).changed).toEqual({ 'address-taken-since': facts.length });
+    return { email, run, before, setTimezone };
+  }
+
+  test.each([1, 500])(
+    'of lines that wrote over each other gives back what was there before them, %i lines a step',
+    async (linesPerStep) => {
+      const { email, run, before } = await writeOver(
+        { overwrite: ['timezone', 'language', 'custom.seats'] },
+        { timezone: 'Europe/Paris', language: 'fr', custom: { seats: '4' } },
+        { timezone: 'Europe/Rome', language: 'it', custom: { seats: '5' } },
+        { timezone: 'Europe/Madrid', language: 'es', custom: { seats: '6' } },
+      );
+      expect(await customerOf(email)).toMatchObject({ timezone: 'Europe/Madrid', preferred_language: 'es' });
+      expect(await undoImport(sync, run, { linesPerStep })).toMatchObject({ kept: [] });
+      expect(await readAll(superuser, { versions: false })).toEqual(before);
+    },
+  );
+
+  test('of lines that wrote over each other, of which somebody has changed the last, can be ended later', async () => {
+    const { run, before, setTimezone } = await writeOver(
+      { overwrite: ['timezone'] },
+      { timezone: 'Europe/Paris' },
+      { timezone: 'Europe/Rome' },
+    );
+    await setTimezone('Europe/Athens');
+    const { kept } = await undoImport(sync, run);
+    expect(kept.map(({ n, present }) => [n, present])).toEqual([
+      [1, 'Europe/Athens'],
+      [2, 'Europe/Athens'],
+    ]);
+    await setTimezone('Europe/Rome');
+    expect(await undoImport(sync, run)).toMatchObject({ kept: [] });
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+  });
+
+  test.each([1, 500])(
+    'takes a customer that one line has created and another one has given something, %i lines a step',
+    async (linesPerStep) => {
+      const email = address();
+      const before = await readAll(superuser, { versions: false });
+      const run = await importRows(
+        [person(2, { email, name: 'Ben' }), person(3, { email, name: 'Ben', timezone: 'Europe/Paris' })],
+        {
+          settings: { matching: ['address=off'] },
+        },
+      );
+      expect(await customerOf(email)).toMatchObject({ timezone: 'Europe/Paris' });
+      expect(await undoImport(sync, run, { linesPerStep })).toMatchObject({ removed: 1, kept: [] });
+      expect(await readAll(superuser, { versions: false })).toEqual(before);
+    },
+  );
+
+  async function undoOneLine(run: string) {
+    const stop = new AbortController();
+    const undoing = undoImport(sync, run, { linesPerStep: 1, onProgress: () => stop.abort(), signal: stop.signal });
+    await expect(undoing).rejects.toThrow();
+    expect(await readRun(sync, run)).toMatchObject({ state: 'undoing' });
+  }
+
+  test('of an older run hands its values to a newer one that is partly undone', async () => {
+    const [known, last] = [address(), address()];
+    await addCustomer(known);
+    await addCustomer(last);
+    const before = await readAll(superuser, { versions: false });
+    const older = await importRows([person(2, { email: known, timezone: 'Europe/Paris' })]);
+    const newer = await importRows(
+      [person(2, { email: known, timezone: 'Europe/Rome' }), person(3, { email: last, timezone: 'Europe/Rome' })],
+      { source: 'another', settings: { overwrite: ['timezone'] } },
+    );
+    await undoOneLine(newer);
+    await undoImport(sync, older);
+    expect(await undoImport(sync, newer)).toMatchObject({ kept: [] });
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+  });
+
+  test('of a newer run takes a customer that an older one has kept for it, although that one is only partly undone', async () => {
+    const [first, created] = [address(), address()];
+    await addCustomer(first);
+    const before = await readAll(superuser, { versions: false });
+    const older = await importRows([
+      person(2, { email: first, timezone: 'Europe/Paris' }),
+      person(3, { email: created, name: 'Ben' }),
+    ]);
+    const newer = await importRows([person(2, { email: created, timezone: 'Europe/Rome' })], { source: 'another' });
+    await undoOneLine(older);
+    await undoImport(sync, newer);
+    expect(await customerOf(created)).toBeUndefined();
+    await undoImport(sync, older);
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+  });
+
+  test('hands values over in the order of the writes, also if the later run wrote first', async () => {
+    const known = address();
+    await addCustomer(known);
+    const before = await readAll(superuser, { versions: false });
+    const settings = { overwrite: ['timezone'] };
+    const planned = await planRows(sync, [person(2, { email: known, timezone: 'Europe/Rome' })], {
+      source: 'one',
+      settings,
+    });
+    const first = await importRows([person(2, { email: known, timezone: 'Europe/Paris' })], {
+      source: 'two',
+      settings,
+    });
+    await applyImport(sync, planned.run);
+    await undoImport(sync, first);
+    expect(await customerOf(known)).toMatchObject({ timezone: 'Europe/Rome' });
+    await undoImport(sync, planned.run);
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+  });
+
+  test('that is refused, because what was there is gone, is tried again', async () => {
+    const known = address();
+    await addCustomer(known);
+    const { rows } = await superuser.query(
+      `insert into platform.companies (name, created_by_app) values ('Former Ltd', 'foundation') returning id`,
+    );
+    await superuser.query('update platform.customers set company_id = $2 where email = $1', [known, rows[0].id]);
+    const run = await importRows(
+      [
+        person(2, {
+          email: known,
+          company: { externalId: null, name: 'Later Ltd', domain: null },
+          timezone: 'Europe/Paris',
+        }),
+      ],
+      { settings: { overwrite: ['company'] } },
+    );
+    await superuser.query('delete from platform.companies where id = $1', [rows[0].id]);
+    const refused = await undoImport(sync, run);
+    expect(refused).toMatchObject({
+      restored: 0,
+      kept: expect.arrayContaining([expect.objectContaining({ field: 'refused' })]),
+    });
+    await superuser.query(
+      `insert into platform.companies (id, name, created_by_app) values ($1, 'Former Ltd', 'foundation')`,
+      [rows[0].id],
+    );
+    expect(await undoImport(sync, run)).toMatchObject({ restored: 2, kept: [] });
+    expect(await customerOf(known)).toMatchObject({ company_id: rows[0].id, timezone: null });
+  });
+
   test('of a run that was never applied is refused', async () => {
     const { run } = await planRows(sync, [person(2, { email: address() })]);
     await expect(undoImport(sync, run)).rejects.toThrow('only what was applied is undone');
