@@ -294,6 +294,8 @@ begin'),
     select x.removed, undo_import.kept + x.kept into removed, kept from sync.remove_import_customers(of_run, places) x;
   end if;
 
+  -- Once: a later undo must not take from other runs what they have made of these lines since.
+  if not exists (select from sync.import_steps s where s.run = of_run and s.step = ''undo'' and s.ended_at is not null) then
   delete from sync.import_keys k
   using'),
     ('sync.undo_import(bigint, integer)',
@@ -301,6 +303,7 @@ begin'),
 ',
      '  if exists (select from sync.import_decisions) then
     perform sync.unfollow_import_answers(of_run, array(select generate_series(from_n, last_n)));
+  end if;
   end if;
 
   is_done := from_n <= 1;
@@ -316,6 +319,7 @@ begin'),
   last_field text;
   last_present jsonb;
   tried sync.import_writes[];
+  replaced sync.import_writes[];
   refused integer;
 '),
     -- The last write of a field first: what it has found is what the one before has written.
@@ -333,8 +337,13 @@ begin'),
      '    -- What was written to a customer that is merged now, an unmerge gives back to it: then this run can take it back.
 ',
      '    last_customer := w.customer; last_field := w.field; last_present := present;
-    -- Somebody has put it back already.
-    continue when present is not distinct from w.before and w.erased_at is null and not w.is_merged;
+    -- Somebody has put it back already. Of an address and a number it is not known: one that was verified since is there.
+    if present is not distinct from w.before and w.erased_at is null and not w.is_merged and w.field !~ '':'' then
+      if w.field = ''email'' then
+        replaced := replaced || array[row(of_run, w.n, w.customer, w.field, null, w.after, w.version, true)::sync.import_writes];
+      end if;
+      continue;
+    end if;
     -- What was written to a customer that is merged now, an unmerge gives back to it: then this run can take it back.
 '),
     -- Whichever line or run has written over it, in the order of their writes and not of their numbers.
@@ -357,7 +366,14 @@ begin'),
 ',
      '      ids := ids || w.held;
       tried := tried || array[row(of_run, w.n, w.customer, w.field, null, w.after, w.version, true)::sync.import_writes];
+      if w.field = ''email'' then replaced := replaced || tried[cardinality(tried)]; end if;
 '),
+    -- Once: what a person has added since an earlier undo stays.
+    ('sync.restore_import_writes(bigint, integer[])',
+     'delete from platform.customer_emails e using sync.import_writes x
+  where x.run = of_run and x.n = any (places) and x.field = ''email'' and e.customer_id',
+     'delete from platform.customer_emails e using unnest(replaced) x
+  where e.customer_id'),
     ('sync.restore_import_writes(bigint, integer[])',
      'jsonb_object_agg(f.key, f.value) as change from unnest(ids, changes) u (id, change) cross join',
      'jsonb_object_agg(f.key, f.value order by u.place) as change

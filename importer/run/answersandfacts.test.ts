@@ -429,11 +429,9 @@ test('a line that answers have given on goes back to the first, also if the run 
   expect([await readAll(superuser, { versions: false }), await readKeys(at)]).toEqual(before);
 });
 
-test('a line that answers have given to one customer after another goes back to the first, in whichever order the runs are undone', async () => {
-  for (const order of [
-    [1, 0],
-    [0, 1],
-  ]) {
+test('a line that answers have given to one customer after another goes back to the first, in whichever order the runs are undone, and at once', async () => {
+  const other = await database.connect('sync_app');
+  for (const order of [[1, 0], [0, 1], 'at once' as const]) {
     const { a, b, plan, at } = await addTwo();
     const third = await addCustomer(`yola@${at}`);
     const before = [await readAll(superuser, { versions: false }), await readKeys(at)];
@@ -448,7 +446,9 @@ test('a line that answers have given to one customer after another goes back to 
       await applyImport(sync, run);
       runs.push(run);
     }
-    for (const place of order) await undoImport(sync, runs[place] as string);
+    if (order === 'at once')
+      await Promise.all([sync, other].map((client, place) => undoImport(client, runs[place] as string)));
+    else for (const place of order) await undoImport(sync, runs[place] as string);
     expect([await readAll(superuser, { versions: false }), await readKeys(at)]).toEqual(before);
     expect(a).toBe((await readKeys(at))[0]?.customer);
   }

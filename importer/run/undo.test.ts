@@ -356,6 +356,52 @@ describe('an undo', () => {
     expect(await customerOf(known)).toMatchObject({ company_id: rows[0].id, timezone: null });
   });
 
+  test('once more takes nothing that a person or another run has made since', async () => {
+    const [known, former] = [address(), address()];
+    const { id } = await addCustomer(former);
+    const source = 'again';
+    const lines = [person(2, { externalId: '7', email: known, timezone: 'Europe/Paris' })];
+    await importRows([person(2, { externalId: '7', email: former })], { source });
+    const run = await importRows(lines, { source, settings: { overwrite: ['email'] } });
+    expect(await customerOf(known)).toMatchObject({ id, email: known });
+    await undoImport(sync, run);
+    expect(await customerOf(known)).toBeUndefined();
+    await foundation.query('select platform.add_address($1, $2, $2)', [id, known]);
+    await importRows(lines, { source });
+    const before = await readAll(superuser, { versions: false });
+    expect(await undoImport(sync, run)).toMatchObject({ kept: [] });
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+    expect((await planRows(sync, lines, { source })).counts).toMatchObject({ unchanged: 1 });
+    const { rows } = await superuser.query('select digest from sync.import_keys where source = $1', [source]);
+    expect(rows).toEqual([{ digest: expect.any(String) }]);
+  });
+
+  test('lists an address of an update that was verified since', async () => {
+    const [known, second] = [address(), address()];
+    await addCustomer(known);
+    const emails = [known, second].map((each) => ({ address: each, key: each }));
+    const run = await importRows([person(2, { emails })]);
+    await superuser.query(
+      `update platform.customer_emails set verified_at = now(), verified_by = 'signed_identity' where email_key = $1`,
+      [second],
+    );
+    expect((await undoImport(sync, run)).kept.map(({ field }) => field)).toEqual([`address:${second}`]);
+    expect(await customerOf(second)).toMatchObject({ email: known });
+  });
+
+  test('of two runs at once leaves nothing of either', async () => {
+    const other = await database.connect('sync_app');
+    const known = Array.from({ length: 12 }, address);
+    for (const email of known) await addCustomer(email);
+    const before = await readAll(superuser, { versions: false });
+    const settings = { overwrite: ['timezone'] };
+    const rows = (timezone: string) => known.map((email, n) => person(n + 2, { email, timezone, language: 'fr' }));
+    const older = await importRows([...rows('Europe/Paris'), person(30, { email: address(), name: 'Ben' })]);
+    const newer = await importRows(rows('Europe/Rome'), { source: 'another', settings });
+    await Promise.all([undoImport(sync, older, { linesPerStep: 1 }), undoImport(other, newer, { linesPerStep: 1 })]);
+    expect(await readAll(superuser, { versions: false })).toEqual(before);
+  });
+
   test('of a run that was never applied is refused', async () => {
     const { run } = await planRows(sync, [person(2, { email: address() })]);
     await expect(undoImport(sync, run)).rejects.toThrow('only what was applied is undone');
