@@ -10919,6 +10919,7 @@ begin
     end if;
   end if;
 
+  if exists (select from sync.import_decisions) then perform sync.hold_denied(of_run, from_n, to_n); end if;
   -- Customers that are there: what the run gives them is compared again, now under their locks.
   select array_agg(p.n order by p.customer), array_agg(p.customer order by p.customer) into known, customers
   from sync.import_rows p
@@ -10983,7 +10984,7 @@ begin
   for person in
     select p.n, p.customer, p.extra, f.source from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
     where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated') and p.lead = p.n and p.extra is not null
-    order by p.customer
+    order by p.customer, p.n
   loop
     refusals := sync.write_import_extras(of_run, person.n, (
         select coalesce(c.merged_into, c.id) from platform.customers c where c.id = person.customer and c.erased_at is null),
@@ -16446,6 +16447,132 @@ CREATE OR REPLACE FUNCTION sync.health_limit(of_name text)
  STABLE
 RETURN (SELECT l.value FROM sync.health_limits l WHERE (l.name = health_limit.of_name));
 
+CREATE OR REPLACE FUNCTION sync.hold_against_answers(of_run bigint, answers jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  has_held boolean;
+begin
+  execute format($f$
+    with said as materialized (
+      select d.*, coalesce(c.merged_into, c.id) as whose, coalesce(o.merged_into, o.id) as others
+      from jsonb_to_recordset($1) d (n integer, other_n integer, customer uuid, other_customer uuid, answer text)
+        left join sync.import_rows_p%1$s a on a.n = d.n left join sync.import_rows_p%1$s b on b.n = d.other_n
+        left join platform.customers c on c.id = case when d.n is null then d.customer else a.customer end
+        left join platform.customers o on o.id = case when d.other_n is null then d.other_customer else b.customer end
+    ), lines as materialized (
+      -- Of a new person there is no customer yet, but its id is one already.
+      select l.n, l.email_key, p.customer, not l.is_known and p.code is distinct from 'same-line' as is_open
+      from staging.import_lines l join sync.import_rows_p%1$s p on p.n = l.n
+      where l.run = %1$s and p.customer is not null and (
+        l.n in (select v.n from said s cross join lateral (values (s.n), (s.other_n)) v (n)) or l.email_key in (
+          select k.email_key from staging.import_lines k join sync.import_rows_p%1$s q on q.n = k.n
+          where k.run = %1$s and q.customer in (
+            select r.customer from sync.import_rows_p%1$s r
+            where r.n in (select v.n from said s cross join lateral (values (s.n), (s.other_n)) v (n)))))
+    ), broken as (
+      select v.n, case s.answer when 'different' then 'not-the-customer' else 'two-customers' end as code
+      from said s left join lines a on a.n = s.n left join lines b on b.n = s.other_n
+        cross join lateral (values (s.n), (s.other_n)) v (n)
+      where s.answer = 'different' and coalesce(s.whose, a.customer) = coalesce(s.others, b.customer)
+        or s.answer = 'same' and coalesce(s.whose, a.customer) <> coalesce(s.others, b.customer)
+    ), wrong as (
+      select l.n, b.code from lines l join broken b on b.n = l.n
+      union all
+      -- Nothing of it may reach the customer by another line.
+      select o.n, b.code from lines l join broken b on b.n = l.n join lines o on o.email_key = l.email_key and o.customer = l.customer
+      union all
+      select l.n, 'shared-address' from lines l
+      where l.email_key in (select x.email_key from lines x group by x.email_key having count(distinct x.customer) > 1)
+        and not exists (select from platform.customer_emails e where e.email_key = l.email_key)
+    ), held as materialized (
+      select w.n, min(w.code) as code from wrong w join lines l on l.n = w.n and l.is_open group by w.n
+    ), former as (
+      delete from staging.import_groups g where g.run = %1$s and g.n in (select h.n from held h)
+    ), noted as (
+      insert into staging.import_groups (run, n, code, reason)
+      select %1$s, h.n, h.code, $2 ->> h.code from held h returning n
+    )
+    select exists (select from noted)$f$, of_run) into has_held using answers, jsonb_build_object(
+    'not-the-customer', 'Somebody has answered that this line, or another one of its address, is not the customer to whom it leads, or not '
+      'the same person as another line that leads there. Answer whose it is, or give it another address and id in the file.',
+    'two-customers', 'Somebody has answered that this line, or another one of its address, is the same person as another line, or a '
+      'customer, but it leads to another one. Merge the customers, or answer anew.',
+    'shared-address', 'Others with this address are somebody else, after what people have answered, and an address is one customer''s. '
+      'Give each an address of their own in the file, or answer that they are the same person.');
+  return has_held;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.hold_denied(of_run bigint, from_n integer, to_n integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  places integer[];
+begin
+  places := array(
+    select p.n from sync.import_rows p left join platform.customers c on c.id = p.customer
+    where p.run = of_run and p.n between hold_denied.from_n and hold_denied.to_n and p.outcome in ('updated', 'unchanged')
+      and p.lead >= hold_denied.from_n and p.code is distinct from 'same-line'
+      and (p.code = 'address-taken-since' or c.merged_into is not null));
+  if places = '{}' then return; end if;
+  perform sync.hold_persons(of_run, array(
+    with lines as materialized (
+      select p.n, p.lead, coalesce(c.merged_into, c.id) as customer, u.person
+      from sync.list_import_persons(of_run, array(select generate_series(hold_denied.from_n, hold_denied.to_n))) p
+        join platform.customers c on c.id = p.customer
+        cross join lateral (values (p.person), (p.whole)) u (person)
+    ), said as (
+      select l.lead, l.customer, v.other, v.other_customer, v.own_customer
+      from lines l join sync.import_decisions d on d.answer = 'different' and l.person in (d.one, d.other) and l.n = any (places)
+        cross join lateral (select case when l.person = d.one then d.other else d.one end as other,
+          case when l.person = d.one then d.other_customer else d.one_customer end as other_customer,
+          case when l.person = d.one then d.one_customer else d.other_customer end as own_customer) v
+    )
+    select distinct s.lead from said s
+      left join platform.customers o on o.id = case when starts_with(s.other, 'customer:') then substr(s.other, 10)::uuid
+        else s.other_customer end
+      left join platform.customers b on b.id = s.own_customer
+    where s.lead is not null
+      and (exists (select from lines x where x.person = s.other and x.customer = s.customer and x.lead <> s.lead)
+        or coalesce(o.merged_into, o.id) = s.customer and coalesce(b.merged_into, b.id) is distinct from s.customer)),
+    'not-the-customer',
+    'Somebody has answered that this line is not the customer who has got its address since the plan, or with whom its customer was '
+      'merged. Answer whose it is, or give it another address and id in the file.');
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.hold_persons(of_run bigint, leads integer[], because text, told text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  if leads = '{}' then return; end if;
+  execute format($f$
+    update sync.import_rows_p%1$s p
+    set outcome = 'held', code = $2, lead = null, customer = null, detail = jsonb_build_object('message', $3),
+        planned = coalesce(p.planned, p.outcome),
+        email = (o.own).email, email_key = (o.own).email_key, name = (o.own).name, phone = (o.own).phone, phone_key = (o.own).phone_key,
+        phone_extension = (o.own).phone_extension, company = (o.own).company, company_domain = (o.own).company_domain, tier = (o.own).tier,
+        owner = (o.own).owner, language = (o.own).language, timezone = (o.own).timezone, created_at = (o.own).created_at,
+        extra = (o.own).extra, raw = coalesce(p.raw, l.raw)
+    from sync.import_rows_p%1$s q
+      left join staging.import_lines l on l.run = %1$s and l.n = q.n
+      cross join lateral (
+        select case when l.n is null then q else jsonb_populate_record(q, to_jsonb(l) - '{run,n,file,line,code,raw}'::text[]) end as own) o
+    where q.lead = any ($1) and q.outcome in ('created', 'updated', 'unchanged') and q.code is distinct from 'same-line' and p.n = q.n$f$,
+    of_run) using leads, because, told;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.hold_run(of_run bigint)
  RETURNS sync.bulk_runs
  LANGUAGE plpgsql
@@ -16569,7 +16696,7 @@ CREATE OR REPLACE FUNCTION sync.is_one_in_plan(of_run bigint, one integer, other
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN (EXISTS (SELECT FROM (((sync.import_rows p LEFT JOIN platform.customers c ON ((c.id = p.customer))) LEFT JOIN sync.import_rows o ON (((o.run = p.run) AND (o.n = is_one_in_plan.other)))) LEFT JOIN platform.customers d ON ((d.id = COALESCE(is_one_in_plan.with_customer, o.customer)))) WHERE ((p.run = is_one_in_plan.of_run) AND (p.n = is_one_in_plan.one) AND ((p.lead = o.lead) OR (p.customer = o.customer) OR (COALESCE(c.merged_into, c.id) = COALESCE(d.merged_into, d.id)) OR ((p.outcome = 'held'::text) AND (p.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text]))) OR ((o.outcome = 'held'::text) AND (o.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text])))))));
+RETURN (EXISTS (SELECT FROM (((sync.import_rows p LEFT JOIN platform.customers c ON ((c.id = p.customer))) LEFT JOIN sync.import_rows o ON (((o.run = p.run) AND (o.n = is_one_in_plan.other)))) LEFT JOIN platform.customers d ON ((d.id = COALESCE(is_one_in_plan.with_customer, o.customer)))) WHERE ((p.run = is_one_in_plan.of_run) AND (p.n = is_one_in_plan.one) AND ((p.lead = o.lead) OR (p.customer = o.customer) OR (COALESCE(c.merged_into, c.id) = COALESCE(d.merged_into, d.id)) OR ((p.lead <> o.lead) AND (p.email_key = o.email_key)) OR ((p.outcome = 'held'::text) AND (p.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text, 'shared-address'::text]))) OR ((o.outcome = 'held'::text) AND (o.code = ANY (ARRAY['two-customers'::text, 'not-the-customer'::text, 'address-of-another'::text, 'shared-address'::text])))))));
 
 CREATE OR REPLACE FUNCTION sync.is_public_provider(domain text)
  RETURNS boolean
@@ -18173,6 +18300,12 @@ declare
   -- By the number of the file, which is its place. A join would let the planner expect a hundredth of the lines.
   sources constant text[] := array(select f.source from sync.import_files f where f.run = of_run order by f.file);
   passes_same boolean;
+  answers constant jsonb := (
+    select jsonb_agg(d) from sync.list_import_decisions(of_run) d where d.n is not null or d.other_n is not null);
+  answered constant integer[] := array(
+    select v.n from jsonb_to_recordset(answers) d (n integer, other_n integer, answer text)
+      cross join lateral (values (d.n), (d.other_n)) v (n)
+    where d.answer = 'same' and v.n is not null);
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
@@ -18202,6 +18335,7 @@ begin
       select from sync.import_rows_p%1$s p where p.n = l.n)', of_run);
   end if;
   if not passes_same then perform sync.group_unchanged(of_run); end if;
+  loop
   -- Most lines are a person alone.
   execute format($f$
     insert into sync.import_rows_p%1$s (
@@ -18236,7 +18370,7 @@ begin
         offset 0) d$f$, of_run) using sources, passes_same;
   execute format($f$
     with compared as materialized (
-      select l.*, l.is_known or g.lead is not null and g.code is not distinct from 'answered' as is_answered,
+      select l.*, l.is_known or g.lead is not null and (g.code is not distinct from 'answered' or l.n = any ($3)) as is_answered,
         -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code not in ('role-mailbox', 'clashing-names', 'too-many-people', 'several-claims') or l.external_id is null
@@ -18375,7 +18509,12 @@ begin
             when g.customers > 1 or g.is_in_doubt or not f.is_answered and f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code
-        offset 0) o) d$f$, of_run) using sources, passes_same;
+        offset 0) o) d$f$, of_run) using sources, passes_same, answered;
+  -- Each turn holds more lines, and rarely is there a second one.
+  exit when answers is null or not sync.hold_against_answers(of_run, answers);
+  execute format('delete from sync.import_rows_p%1$s p using staging.import_lines_p%1$s l where l.n = p.n and not (l.is_known and $1)',
+    of_run) using passes_same;
+  end loop;
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.leave_out_erased(of_run);
   perform sync.find_import_targets(of_run);
@@ -19125,27 +19264,35 @@ CREATE OR REPLACE FUNCTION sync.restore_former_keys(of_run bigint, from_n intege
 AS $function$
 declare
   line record;
+  was jsonb;
 begin
   for line in
-    select f.source, w.key, p.customer, p.detail -> 'key_was' as was
+    select f.source, w.key, p.n, p.customer
     from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
       cross join lateral (select sync.import_key(p.external_id,
         case when not coalesce(p.detail -> 'taken' ? 'email', false) then p.email_key end, p.digest) as key) w
     where p.run = of_run and p.n between restore_former_keys.from_n and restore_former_keys.to_n and p.detail ? 'key_was'
     order by f.source, w.key, p.n desc
   loop
-    update sync.import_rows l set detail = jsonb_set(l.detail, '{key_was}', line.was)
+    perform from sync.import_keys k where k.source = line.source and k.key = line.key for update;
+    -- Another run that was undone meanwhile may have changed it.
+    update sync.import_rows p set detail = p.detail - 'key_was' where p.run = of_run and p.n = line.n
+    returning old.detail -> 'key_was' into was;
+    if exists (select from platform.customers c where c.id = (was ->> 'customer')::uuid) then
+      insert into sync.import_keys as k (source, key, customer, run)
+      values (line.source, line.key, (was ->> 'customer')::uuid, (was ->> 'run')::bigint)
+      on conflict (source, key) do update set customer = excluded.customer, run = excluded.run, digest = null
+      where k.customer = line.customer;
+      continue when found;
+    end if;
+    -- Another run has given the line on: that run gives it back.
+    update sync.import_rows l set detail = jsonb_set(l.detail, '{key_was}', was)
     from sync.import_runs r, sync.import_files f
-    where l.run > of_run and l.detail ? 'key_was' and l.detail -> 'key_was' ->> 'customer' = line.customer::text
-      and r.id = l.run and r.state in ('applying', 'applied') and f.run = l.run and f.file = l.file and f.source = line.source
+    where l.run <> of_run and l.detail ? 'key_was' and l.detail -> 'key_was' ->> 'customer' = line.customer::text
+      and r.id = l.run and (r.state in ('applying', 'applied') or r.state = 'undoing' and l.n < r.undone_to)
+      and f.run = l.run and f.file = l.file and f.source = line.source
       and sync.import_key(l.external_id, case when not coalesce(l.detail -> 'taken' ? 'email', false) then l.email_key end, l.digest)
         = line.key;
-    continue when found or not exists (
-      select from platform.customers c where c.id = (line.was ->> 'customer')::uuid);
-    insert into sync.import_keys as k (source, key, customer, run)
-    values (line.source, line.key, (line.was ->> 'customer')::uuid, (line.was ->> 'run')::bigint)
-    on conflict (source, key) do update set customer = excluded.customer, run = excluded.run, digest = null
-    where k.customer = line.customer;
   end loop;
 end $function$;
 
@@ -19162,6 +19309,12 @@ declare
   refusals jsonb;
   w record;
   present jsonb;
+  last_customer uuid;
+  last_field text;
+  last_present jsonb;
+  tried sync.import_writes[];
+  replaced sync.import_writes[];
+  refused integer;
 begin
   restored := 0;
   perform from platform.customers c
@@ -19185,11 +19338,11 @@ begin
           when 'company' then to_jsonb(c.company_id) when 'tier' then to_jsonb(c.account_tier)
           when 'owner' then to_jsonb(c.account_manager_id) when 'language' then to_jsonb(c.preferred_language)
           when 'timezone' then to_jsonb(c.timezone) end) v (present)
-    where x.run = of_run and x.n = any (places) and not x.is_undone order by x.customer, x.field
+    where x.run = of_run and x.n = any (places) and not x.is_undone order by x.customer, x.field, x.version desc, x.n desc
   loop
     update sync.import_writes x set is_undone = true where x.run = of_run and x.n = w.n and x.field = w.field;
     if w.held is null then continue; end if; -- it was removed with the run that had created it
-    present := w.present;
+    present := case when (w.customer, w.field) = (last_customer, last_field) then last_present else w.present end;
     if starts_with(w.field, 'custom.') then
       select v.value into present from crm.custom_field_values v where v.customer_id = w.held and v.field_key = substr(w.field, 8);
     elsif starts_with(w.field, 'address:') then
@@ -19202,18 +19355,26 @@ begin
       select to_jsonb(a.description) into present from crm.activities a
       where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     end if;
+    last_customer := w.customer; last_field := w.field; last_present := present;
+    -- Somebody has put it back already. Of an address and a number it is not known: one that was verified since is there.
+    if present is not distinct from w.before and w.erased_at is null and not w.is_merged and w.field !~ ':' then
+      if w.field = 'email' then
+        replaced := replaced || array[row(of_run, w.n, w.customer, w.field, null, w.after, w.version, true)::sync.import_writes];
+      end if;
+      continue;
+    end if;
     -- What was written to a customer that is merged now, an unmerge gives back to it: then this run can take it back.
     if present is distinct from w.after or w.erased_at is not null or w.is_merged then
       update sync.import_writes x set is_undone = false where x.run = of_run and x.n = w.n and x.field = w.field;
       update sync.import_writes l set before = w.before
-      from sync.import_runs r
-      where l.customer = w.customer and l.field = w.field and l.run > of_run and l.before = w.after and r.id = l.run
-        and r.state in ('applying', 'applied');
+      where l.customer = w.customer and l.field = w.field and (l.run, l.n) <> (of_run, w.n) and l.version >= w.version
+        and l.before = w.after and not l.is_undone;
       insert into sync.import_kept (run, n, customer, field, written, present)
       values (of_run, w.n, w.held, w.field, w.after, present) on conflict do nothing;
       continue;
     end if;
     restored := restored + 1;
+    last_present := w.before;
     if starts_with(w.field, 'custom.') then
       if w.before is null then
         delete from crm.custom_field_values v where v.customer_id = w.held and v.field_key = substr(w.field, 8);
@@ -19232,25 +19393,31 @@ begin
       where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     else
       ids := ids || w.held;
+      tried := tried || array[row(of_run, w.n, w.customer, w.field, null, w.after, w.version, true)::sync.import_writes];
+      if w.field = 'email' then replaced := replaced || tried[cardinality(tried)]; end if;
       changes := changes || sync.import_change(w.field, coalesce(w.before, 'null'),
         (select e.email_key from platform.customer_emails e where e.customer_id = w.held and to_jsonb(e.email) = w.before limit 1));
     end if;
   end loop;
   if ids is not null then
     select array_agg(m.id order by m.id), array_agg(m.change order by m.id) into ids, changes
-    from (select u.id, jsonb_object_agg(f.key, f.value) as change from unnest(ids, changes) u (id, change) cross join jsonb_each(u.change) f
+    from (select u.id, jsonb_object_agg(f.key, f.value order by u.place) as change
+          from unnest(ids, changes) with ordinality u (id, change, place) cross join jsonb_each(u.change) f
           group by u.id) m;
     select u.refusals into refusals from platform.update_customers(ids, array_fill(null::bigint, array[cardinality(ids)]), changes) u;
     for w in select (x.value ->> 'row')::integer as place, x.value as said from jsonb_array_elements(refusals) x loop
-      restored := restored - 1;
+      update sync.import_writes x set is_undone = false from unnest(tried) t
+      where x.run = of_run and x.n = t.n and x.field = t.field and t.customer = ids[w.place];
+      get diagnostics refused = row_count;
+      restored := restored - refused;
       insert into sync.import_kept (run, n, customer, field, written, present)
       select of_run, l.n, ids[w.place], 'refused', changes[w.place], w.said from sync.import_writes l
       where l.run = of_run and l.n = any (places) and l.customer = ids[w.place] limit 1 on conflict do nothing;
     end loop;
   end if;
   -- An address that the run made the primary one was the customer's second one for a moment; it goes with the run.
-  delete from platform.customer_emails e using sync.import_writes x
-  where x.run = of_run and x.n = any (places) and x.field = 'email' and e.customer_id = x.customer and not e.is_primary
+  delete from platform.customer_emails e using unnest(replaced) x
+  where e.customer_id = x.customer and not e.is_primary
     and e.verified_at is null and to_jsonb(e.email) = x.after
     and not exists (select from sync.import_kept k where k.run = of_run and k.n = x.n and k.field = 'email');
   select count(*) into kept from sync.import_kept k where k.run = of_run and k.n = any (places);
@@ -20223,19 +20390,13 @@ begin
   removed := 0; restored := 0; kept := 0;
 
   places := array(select p.n from sync.import_rows p
-    where p.run = of_run and p.n between from_n and last_n and p.outcome = 'created' and p.lead = p.n
-      and exists (select from platform.customers c where c.id = p.customer));
-  if cardinality(places) > 0 then
-    select x.removed, x.kept into removed, kept from sync.remove_import_customers(of_run, places) x;
-  end if;
-  places := array(select p.n from sync.import_rows p
     where p.run = of_run and p.n between from_n and last_n and p.outcome = 'updated' and p.lead = p.n);
   if cardinality(places) > 0 then
-    select x.restored, undo_import.kept + x.kept into restored, kept from sync.restore_import_writes(of_run, places) x;
+    select x.restored, x.kept into restored, kept from sync.restore_import_writes(of_run, places) x;
     -- A customer of an older run that was undone was kept because of what this run had written to it.
     for older in
       select k.run, array_agg(distinct k.n) as places from sync.import_kept k
-        join sync.import_runs o on o.id = k.run and o.state = 'undone' and o.id <> of_run
+        join sync.import_runs o on o.id = k.run and o.state in ('undoing', 'undone') and o.id <> of_run
       where k.customer in (select w.customer from sync.import_writes w where w.run = of_run and w.n = any (places))
       group by k.run order by k.run
     loop
@@ -20247,6 +20408,15 @@ begin
     end loop;
   end if;
 
+  places := array(select p.n from sync.import_rows p
+    where p.run = of_run and p.n between from_n and last_n and p.outcome = 'created' and p.lead = p.n
+      and exists (select from platform.customers c where c.id = p.customer));
+  if cardinality(places) > 0 then
+    select x.removed, undo_import.kept + x.kept into removed, kept from sync.remove_import_customers(of_run, places) x;
+  end if;
+
+  -- Once: a later undo must not take from other runs what they have made of these lines since.
+  if not exists (select from sync.import_steps s where s.run = of_run and s.step = 'undo' and s.ended_at is not null) then
   delete from sync.import_keys k
   using (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p,
     sync.import_files f
@@ -20262,6 +20432,11 @@ begin
     and p.code is distinct from 'same-line'
     and f.run = p.run and f.file = p.file and k.source = f.source
     and k.key = sync.import_key(p.external_id, p.own_key, p.digest) and k.digest = p.digest;
+
+  if exists (select from sync.import_decisions) then
+    perform sync.unfollow_import_answers(of_run, array(select generate_series(from_n, last_n)));
+  end if;
+  end if;
 
   is_done := from_n <= 1;
   if is_done then
@@ -20292,6 +20467,51 @@ begin
   where x.id = of_run;
 end $function$;
 grant execute on function sync.undo_import(of_run bigint, lines_max integer, OUT from_n integer, OUT removed integer, OUT restored integer, OUT kept integer, OUT is_done boolean) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.unfollow_import_answers(of_run bigint, places integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+begin
+  with undone as materialized (
+    select distinct on (u.person) u.person, p.customer, k.customer as now
+    from sync.list_import_persons(of_run, places) p
+      join sync.import_rows l on l.run = of_run and l.n = p.n and l.outcome in ('created', 'updated', 'unchanged')
+        and l.code is distinct from 'same-line'
+      join sync.import_files f on f.run = l.run and f.file = l.file
+      left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id,
+        case when not coalesce(l.detail -> 'taken' ? 'email', false) then l.email_key end, l.digest)
+      cross join lateral (values (p.person), (p.whole)) u (person)
+    where p.customer is not null order by u.person, k.customer nulls last
+  ), changed as (
+    update sync.import_decisions d
+    set one_customer = case when o.person is null then d.one_customer else o.now end,
+        other_customer = case when t.person is null then d.other_customer else t.now end
+    from sync.import_decisions former
+      left join undone o on o.person = former.one and o.customer = former.one_customer
+      left join undone t on t.person = former.other and t.customer = former.other_customer
+    where d.one = former.one and d.other = former.other and (former.one in (select u.person from undone u)
+        or former.other in (select u.person from undone u))
+      and (o.person is not null and o.now is distinct from o.customer or t.person is not null and t.now is distinct from t.customer)
+    returning former.answer,
+      coalesce(former.one_customer, case when starts_with(former.one, 'customer:') then substr(former.one, 10)::uuid end) as one,
+      coalesce(former.other_customer, case when starts_with(former.other, 'customer:') then substr(former.other, 10)::uuid end) as other
+  ), pairs as (
+    select least(c.one, c.other) as one, greatest(c.one, c.other) as other from changed c where c.answer = 'different'
+  ), gone as (
+    delete from platform.review_candidates r using pairs p
+    where r.customer_id = p.one and r.other_id = p.other and r.state = 'different' and r.reason = 'import'
+      and r.evidence ->> 'answered_in' = of_run::text
+  )
+  update platform.review_candidates r
+  set state = 'open', is_asked = true, decided_at = null, decided_by = null, evidence = r.evidence - 'answered_in'
+  from pairs p
+  where r.customer_id = p.one and r.other_id = p.other and r.state = 'different' and r.reason <> 'import'
+    and r.evidence ->> 'answered_in' = of_run::text;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.unpark(of_subscription text, at_position bigint)
  RETURNS void
