@@ -14478,6 +14478,26 @@ end $function$;
 grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to console_role;
 grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.count_events(after_position bigint, until_position bigint, first_minute timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+  insert into sync.counted_events as c (minute, name, label, number)
+  select f.minute, f.name, f.label, count(*)
+  from (
+    select greatest(date_trunc('minute', e.sequenced_at), first_minute) as minute,
+      case e.type when 'customer.created' then 'customers_created' else 'activities_logged' end as name,
+      case e.type when 'customer.created' then e.app else concat_ws(' ', e.app, left(e.data ->> 'type', 40)) end as label
+    from sync.events e
+    where e.position > after_position and e.position <= until_position and e.type in ('customer.created', 'activity.created')) f
+  group by f.minute, f.name, f.label
+  on conflict (minute, name, label) do update set number = c.number + excluded.number
+$function$;
+
 CREATE OR REPLACE FUNCTION sync.count_events_for(of_subscription text, first bigint, last bigint, counted_max integer, OUT events bigint, OUT is_whole boolean)
  RETURNS record
  LANGUAGE sql
@@ -14530,6 +14550,13 @@ CREATE OR REPLACE FUNCTION sync.count_waiting()
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
 RETURN (SELECT count(*) AS count FROM (SELECT FROM sync.outbox o WHERE (o.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY o.id LIMIT 10001) c);
+
+CREATE OR REPLACE FUNCTION sync.counts_of(of_minute timestamp with time zone)
+ RETURNS sync.gauge_row[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ARRAY(SELECT ROW(n.name, n.label, (COALESCE(c.number, (0)::bigint))::double precision)::sync.gauge_row AS "row" FROM ((SELECT s.name, s.label FROM sync.series s WHERE (s.name = ANY (ARRAY['customers_created'::text, 'activities_logged'::text])) UNION SELECT 'customers_created'::text, a.name FROM platform.apps a UNION SELECT o.name, o.label FROM sync.counted_events o) n LEFT JOIN sync.counted_events c ON (((c.minute = counts_of.of_minute) AND (c.name = n.name) AND (c.label = n.label)))));
 
 CREATE OR REPLACE FUNCTION sync.customer_file(of_customer uuid, events_max integer DEFAULT 5000)
  RETURNS jsonb
@@ -19492,23 +19519,43 @@ CREATE OR REPLACE FUNCTION sync.roll_up()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  this_minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  last_minute constant timestamptz := this_minute - interval '1 minute';
+  -- A step takes some 0.2 s. What lies further behind than the second number is not counted.
+  step_positions constant bigint := 50000;
   positions_max constant bigint := 2000000;
+  newest constant bigint := sync.head();
   h sync.health;
-  last_position bigint;
-  counts sync.gauge_row[] := '{}';
+  counted bigint;
   measured sync.gauge_row[] := '{}';
   given sync.gauge_row[];
   source text;
   gap_minute timestamptz;
 begin
+  if exists (select from sync.health o where o.rolled_at >= this_minute and o.rolled_position = newest) then return false; end if;
   -- Nothing here waits: for a lock of the log, for another worker, or for the disk.
   perform set_config('lock_timeout', '500ms', true), set_config('synchronous_commit', 'off', true);
   begin
     select * into strict h from sync.health for update;
   exception when lock_not_available then return null;
   end;
-  if h.rolled_at >= minute then return false; end if;
+
+  -- After a crash of the database the log may have lost its newest positions.
+  counted := least(h.rolled_position, newest);
+  if newest - counted > positions_max then
+    -- Nobody counted while so many came.
+    delete from sync.counted_events;
+    counted := newest;
+    h.counted_from := this_minute + interval '1 minute';
+  elsif newest > counted then
+    counted := least(counted + step_positions, newest);
+    perform sync.count_events(least(h.rolled_position, newest), counted, h.rolled_at);
+  end if;
+  update sync.health o set rolled_position = counted, counted_from = h.counted_from where o.rolled_position <> counted;
+  if (select e.sequenced_at from sync.events e where e.position > counted order by e.position limit 1) < this_minute then
+    return null;
+  end if;
+  if h.rolled_at >= this_minute then return case when counted = newest then false end; end if;
 
   begin
     select sum(p.bytes), count(*), max(p.bytes) into h.log_bytes, h.log_partitions, h.log_largest_bytes
@@ -19516,38 +19563,21 @@ begin
     h.log_measured_at := clock_timestamp();
   exception when lock_not_available then null;
   end;
-  -- After a crash of the database the log may have lost its newest positions.
-  h.rolled_position := least(h.rolled_position, sync.head());
-  -- Counted when they were numbered. After a pause of all workers the minutes in between get their counts, too.
-  select e.position into last_position from sync.events e
-  where e.position > h.rolled_position and e.sequenced_at < minute order by e.position desc limit 1;
-  if h.rolled_at is not null and coalesce(last_position - h.rolled_position, 0) <= positions_max then
-    for gap_minute, counts in
-      with found as materialized (
-        select date_trunc('minute', e.sequenced_at) as minute,
-          case e.type when 'customer.created' then 'customers_created' else 'activities_logged' end as name,
-          case e.type when 'customer.created' then e.app else e.app || ' ' || left(e.data ->> 'type', 40) end as label
-        from sync.events e
-        where e.position > h.rolled_position and e.position <= last_position and e.type in ('customer.created', 'activity.created'))
-      select m.minute, array(
-        select row(n.name, n.label, count(f.name))::sync.gauge_row
-        from (select s.name, s.label from sync.series s where s.name in ('customers_created', 'activities_logged')
-              union select 'customers_created', a.name from platform.apps a union select f.name, f.label from found f) n
-          left join found f on f.minute = m.minute and f.name = n.name and f.label = n.label
-        group by n.name, n.label)
-      from (select f.minute from found f union select minute - interval '1 minute') m order by m.minute
+  if h.rolled_at is not null then
+    for gap_minute in
+      select distinct c.minute from sync.counted_events c
+      where c.minute < last_minute and c.minute >= greatest(h.counted_from, this_minute - interval '2 days') order by 1
     loop
-      if gap_minute < minute - interval '1 minute' and gap_minute >= minute - interval '2 days' then
-        perform sync.write_minute(gap_minute, counts);
-        perform sync.fold_rollup(900, date_bin('15 minutes', gap_minute, 'epoch')),
-          sync.fold_rollup(3600, date_bin('1 hour', gap_minute, 'epoch'));
-      end if;
+      perform sync.write_minute(gap_minute, sync.counts_of(gap_minute));
+      perform sync.fold_rollup(900, date_bin('15 minutes', gap_minute, 'epoch')),
+        sync.fold_rollup(3600, date_bin('1 hour', gap_minute, 'epoch'));
     end loop;
-    measured := counts;
+    if last_minute >= h.counted_from then measured := sync.counts_of(last_minute); end if;
   end if;
+  delete from sync.counted_events c where c.minute < this_minute;
 
   -- What the processes have counted since the last minute. After a gap nobody knows in which minute it was: it is left out.
-  if h.rolled_at = minute - interval '1 minute' then
+  if h.rolled_at = last_minute then
     measured := measured || array(
       select row(c.name, c.label, sum(c.value))::sync.gauge_row from (
         select case when m.name like 'cross\_app\_%' then 'cross_app_queries' else m.name end as name,
@@ -19562,8 +19592,8 @@ begin
   update sync.heartbeats b set counted = b.report -> 'counters'
   where b.report ? 'counters' and b.counted is distinct from b.report -> 'counters';
 
-  update sync.health o set rolled_at = minute, rolled_position = coalesce(last_position, h.rolled_position), log_bytes = h.log_bytes,
-    log_partitions = h.log_partitions, log_largest_bytes = h.log_largest_bytes, log_measured_at = h.log_measured_at;
+  update sync.health o set rolled_at = this_minute, log_bytes = h.log_bytes, log_partitions = h.log_partitions,
+    log_largest_bytes = h.log_largest_bytes, log_measured_at = h.log_measured_at;
   for source in select s.function_name from sync.health_sources s where s.gives = 'gauges' order by 1 loop
     begin
       execute format('select array_agg(g::sync.gauge_row) from %s() g', source) into given;
@@ -19572,13 +19602,13 @@ begin
     end;
   end loop;
   if h.rolled_at is not null then
-    perform sync.write_minute(minute - interval '1 minute', measured);
-    perform sync.fold_rollup(900, date_bin('15 minutes', minute - interval '1 minute', 'epoch')),
-      sync.fold_rollup(3600, date_bin('1 hour', minute - interval '1 minute', 'epoch'));
+    perform sync.write_minute(last_minute, measured);
+    perform sync.fold_rollup(900, date_bin('15 minutes', last_minute, 'epoch')),
+      sync.fold_rollup(3600, date_bin('1 hour', last_minute, 'epoch'));
   end if;
-  delete from sync.rollup r where r.step_seconds = 60 and r.at < minute - interval '2 days';
-  delete from sync.rollup r where r.step_seconds = 900 and r.at < minute - interval '10 days';
-  delete from sync.rollup r where r.step_seconds = 3600 and r.at < minute - interval '400 days';
+  delete from sync.rollup r where r.step_seconds = 60 and r.at < this_minute - interval '2 days';
+  delete from sync.rollup r where r.step_seconds = 900 and r.at < this_minute - interval '10 days';
+  delete from sync.rollup r where r.step_seconds = 3600 and r.at < this_minute - interval '400 days';
   return true;
 end $function$;
 grant execute on function sync.roll_up() to sync_role;
@@ -21173,6 +21203,17 @@ grant select on sync.consumers to erase_role;
 grant select on sync.consumers to sync_role;
 grant update (letters, parked, is_paused, reported_at, seen_at) on sync.consumers to sync_role;
 
+create table sync.counted_events (
+  minute timestamp with time zone not null,
+  name text collate "C" not null,
+  label text collate "C" not null,
+  number bigint not null,
+  constraint counted_events_pkey PRIMARY KEY (minute, name, label),
+  constraint counted_events_number_check CHECK ((number > 0))
+) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+alter table sync.counted_events enable row level security, force row level security;
+create policy owner_all on sync.counted_events for all to platform_owner using (true) with check (true);
+
 create table sync.entities (
   name text collate "C" not null,
   audience text collate "C" not null,
@@ -21260,12 +21301,15 @@ create table sync.health (
   log_partitions integer,
   log_largest_bytes bigint,
   log_measured_at timestamp with time zone,
+  counted_from timestamp with time zone default '-infinity'::timestamp with time zone not null,
   constraint health_pkey PRIMARY KEY (only_one),
   constraint health_only_one_check CHECK (only_one)
 ) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.health.horizon is 'The oldest transaction id that an open transaction of this database still needs, and since when it has been the oldest. It tells how long a transaction has been open without the right to look into the sessions of others.';
 comment on column sync.health.head is 'The newest position at the last evaluation, and since when it has been the newest.';
-comment on column sync.health.rolled_at is 'The end of the last minute in the rollup, and the last position that is counted in it.';
+comment on column sync.health.rolled_at is 'The end of the last minute in the rollup.';
+comment on column sync.health.rolled_position is 'The last position whose event is counted.';
+comment on column sync.health.counted_from is 'Minutes that began before have no number of events in the rollup: more had come than are counted afterwards.';
 alter table sync.health enable row level security, force row level security;
 create policy looks_read on sync.health for select to console_role, sync_role using (true);
 create policy owner_all on sync.health for all to platform_owner using (true) with check (true);

@@ -2,6 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { until } from '../testing.ts';
+import { startMonitor } from '../worker/monitor.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import { readSeries } from './series.ts';
 
@@ -93,6 +94,101 @@ test('the quarter and the hour that are under way have the minutes that are over
     const lookups = series.find(({ name, label }) => name === 'cross_app_queries' && label === 'lookup');
     expect(lookups?.points.at(-1)?.[0]).toBe(end - stepSeconds);
     expect(lookups?.points.at(-1)?.[1]).toBeGreaterThan(0);
+  }
+});
+
+/** Numbers events that somebody has published: customers that Support has made, `secondsAgo` before the end of the last minute. */
+async function number(events: number, secondsAgo: number): Promise<void> {
+  await superuser.query(
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at, sequenced_at)
+     select h.position + n, -h.position - n, 'customer.created', 'counted', 'counted', 'platform', 'support', 'support_app', '{}', '{}',
+       now(), date_trunc('minute', clock_timestamp()) - make_interval(secs => $2)
+     from (select sync.head() as position offset 0) h cross join generate_series(1, $1::integer) n`,
+    [events, secondsAgo],
+  );
+}
+const countAll = async () => {
+  let steps = 0;
+  for (let done = null; done === null; steps++) done = await rollUp();
+  return steps;
+};
+
+test('what comes in a minute is counted 50,000 events at a time, and stands in the rollup when all of it is counted', async () => {
+  await countAll();
+  await endMinute();
+  await number(120_000, 30);
+  const { rows } = await sync.query('select rolled_at from sync.health');
+  expect([await rollUp(), await rollUp()]).toEqual([null, null]);
+  expect((await sync.query('select rolled_at from sync.health')).rows).toEqual(rows);
+  expect(await rollUp()).toBe(true);
+  expect(await readLast('customers_created', 'support')).toBe(120_000);
+  expect(await rollUp()).toBe(false);
+});
+
+test('a minute that is under way is counted, too, and is no part of the one before', async () => {
+  await endMinute();
+  await number(3, 1);
+  await number(60_000, -1);
+  expect(await rollUp()).toBe(true);
+  expect(await readLast('customers_created', 'support')).toBe(3);
+  while ((await rollUp()) !== false);
+  await superuser.query(
+    `update sync.counted_events set minute = minute - interval '1 minute';
+     delete from sync.rollup where step_seconds = 60 and at = date_trunc('minute', clock_timestamp()) - interval '1 minute';
+     update sync.health set rolled_at = rolled_at - interval '1 minute'`,
+  );
+  expect(await rollUp()).toBe(true);
+  expect(await readLast('customers_created', 'support')).toBe(60_000);
+});
+
+test('an event whose minute is in the rollup already is counted in the next one', async () => {
+  await countAll();
+  await number(7, 30);
+  while ((await rollUp()) !== false);
+  const { rows } = await superuser.query(`
+    select c.number::integer, c.minute = (select h.rolled_at from sync.health h) as is_next
+    from sync.counted_events c where c.name = 'customers_created' and c.label = 'support'`);
+  expect(rows).toEqual([{ number: 7, is_next: true }]);
+});
+
+test('more than two million events that nobody has counted are a gap, and what follows is counted', async () => {
+  while ((await rollUp()) !== false);
+  await endMinute();
+  await superuser.query('update sync.health set rolled_position = sync.head() - 2000001');
+  expect(await rollUp()).toBe(true);
+  expect((await readLast('customers_created', 'support')) ?? null).toBeNull();
+  await endMinute();
+  await superuser.query(`update sync.health set counted_from = rolled_at`);
+  await number(4, 30);
+  await countAll();
+  expect(await readLast('customers_created', 'support')).toBe(4);
+});
+
+test('a log that has lost its newest positions in a crash of the database is counted from its end', async () => {
+  while ((await rollUp()) !== false);
+  await superuser.query('update sync.health set rolled_position = sync.head() + 100');
+  expect(await rollUp()).toBe(false);
+  await endMinute();
+  await number(2, 30);
+  await countAll();
+  expect(await readLast('customers_created', 'support')).toBe(2);
+});
+
+test('a rollup that fails is told, and leaves what the checks have found', async () => {
+  await superuser.query('revoke execute on function sync.roll_up() from sync_role');
+  const failures: unknown[] = [];
+  const monitor = startMonitor({
+    url: database.url('sync_app'),
+    everyMs: 10,
+    onError: (error) => failures.push(error),
+  });
+  try {
+    await until(async () => monitor.state().turns > 2);
+    expect(failures).toEqual([expect.objectContaining({ message: expect.stringContaining('roll_up') })]);
+    expect([monitor.health()?.checks.length, monitor.failure()]).toEqual([expect.any(Number), undefined]);
+  } finally {
+    await monitor.stop();
+    await superuser.query('grant execute on function sync.roll_up() to sync_role');
   }
 });
 

@@ -38,11 +38,12 @@ export type MonitorOptions = {
 export const evaluateEveryMs = 2_000;
 const answerMsDefault = 3_000;
 const stopWithinMs = 2_000;
-const minuteMs = 60_000;
+/** A step counts 50,000 events at most: see sync.roll_up. */
+const stepsMax = 4;
 /** A failure is reported at once, and then once a minute. */
 const repeatErrorMs = 60_000;
 
-/** Makes the checks every so often and rolls up each minute, until it is stopped. */
+/** Makes the checks every so often, and keeps the rollup beside them, until it is stopped. A rollup that fails leaves the checks as they are. */
 export function startMonitor({
   url,
   everyMs = evaluateEveryMs,
@@ -55,7 +56,6 @@ export function startMonitor({
   let line: Line | undefined;
   let found: Health | undefined;
   let failure: unknown;
-  let rolledMinute: number | undefined;
   let toldAt = Number.NEGATIVE_INFINITY;
 
   async function openLine(): Promise<Line> {
@@ -65,24 +65,25 @@ export function startMonitor({
     return line;
   }
 
-  async function turn(): Promise<void> {
+  async function check(): Promise<void> {
     const { query } = await openLine();
     found = await evaluateHealth((text, values) => query(text, values));
     failure = undefined;
     state.turns++;
     onHealth(found);
-    // The minute of the database's clock: another worker may have rolled it up by now, which this call then finds.
-    const minute = Math.floor(found.asOf.getTime() / minuteMs);
-    if (minute === rolledMinute) return;
-    const [rollup] = await query<{ done: boolean | null }>('select sync.roll_up() as done');
-    if (rollup?.done === null) return;
-    if (rollup?.done) state.rollups++;
-    rolledMinute = minute;
+  }
+
+  /** Counts what has been numbered since the last turn, and writes the minute that has ended. What is left of a burst waits for the next turn. */
+  async function rollUp(): Promise<void> {
+    const { query } = await openLine();
+    for (let step = 0; step < stepsMax; step++) {
+      const [rollup] = await query<{ done: boolean | null }>('select sync.roll_up() as done');
+      if (rollup?.done) state.rollups++;
+      else if (rollup?.done === false) return;
+    }
   }
 
   function report(error: unknown): void {
-    found = undefined;
-    failure = error;
     if (stopping.signal.aborted || performance.now() - toldAt < repeatErrorMs) return;
     toldAt = performance.now();
     onError(error);
@@ -90,7 +91,13 @@ export function startMonitor({
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      await turn().catch(report);
+      await check()
+        .then(rollUp, (error) => {
+          found = undefined;
+          failure = error;
+          throw error;
+        })
+        .catch(report);
       await wait(everyMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
     await line?.close();
