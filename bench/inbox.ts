@@ -50,7 +50,22 @@ const lists: Asked[] = [
   { name: 'ended, a frequent name', path: 'inbox?view=ended&search=amara' },
   { name: 'ended, a rare name', path: 'inbox?view=ended&search=visitor4701' },
   { name: 'ended, a name that nobody has', path: 'inbox?view=ended&search=zzyzx', isEmpty: true },
+  { name: 'ended, a frequent name and a rare one', path: 'inbox?view=ended&search=visitor%20visitor4701' },
+  { name: 'ended, two letters that nobody has', path: 'inbox?view=ended&search=zz', isEmpty: true },
+  {
+    name: 'ended, Cyrillic that nobody has',
+    path: `inbox?view=ended&search=${encodeURIComponent('жанна')}`,
+    isEmpty: true,
+  },
+  { name: 'ended, Han that nobody has', path: `inbox?view=ended&search=${encodeURIComponent('金子')}`, isEmpty: true },
+  {
+    name: 'ended, an accent that nobody has',
+    path: `inbox?view=ended&search=${encodeURIComponent('zöe')}`,
+    isEmpty: true,
+  },
   { name: 'ended, an address', path: 'inbox?view=ended&search=v47121@example.com' },
+  { name: 'the palette: a rare name', path: 'search?q=c4701@' },
+  { name: 'the palette: a name that nobody has', path: 'search?q=zzyzx', isEmpty: true },
   { name: 'all, newest first', path: 'sessions' },
   { name: 'behind a report: missed in a year', path: `reports/conversations?outcome=missed&${year}` },
   { name: 'behind a report: the worst score', path: `reports/conversations?score=1&${year}` },
@@ -90,9 +105,9 @@ try {
       });
       const text = await response.text();
       if (response.status !== 200) throw new Error(`${name}: ${response.status} ${text}`);
-      const { sessions } = JSON.parse(text);
-      if (sessions && (sessions.length === 0) !== isEmpty && who === 'agent2')
-        throw new Error(`${name}: ${sessions.length} rows`);
+      const { sessions, customers = sessions } = JSON.parse(text);
+      if (customers && (customers.length === 0) !== isEmpty && who === 'agent2')
+        throw new Error(`${name}: ${customers.length} rows`);
     };
     for (const [what, asked] of [
       ['first page of fifty', lists],

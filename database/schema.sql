@@ -10328,6 +10328,7 @@ CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (as
 CREATE INDEX sessions_clocked ON support.sessions USING btree (widget_id, clocked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NOT NULL));
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
+CREATE INDEX sessions_folded ON support.sessions USING gin (platform.search_text(COALESCE(visitor_name, ''::text)) ext.gin_trgm_ops) WHERE platform.is_folded(COALESCE(visitor_name, ''::text));
 CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE ((status = 'active'::text) AND (idle_check_at IS NOT NULL));
 CREATE INDEX sessions_last_look ON support.sessions USING btree (widget_id, idle_check_at) WHERE (status = 'active'::text);
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
@@ -10337,6 +10338,8 @@ CREATE INDEX sessions_unlinked ON support.sessions USING btree (lower(visitor_em
 CREATE INDEX sessions_unseen ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND is_new_to_agent);
 CREATE INDEX sessions_warned ON support.sessions USING btree (warn_at) WHERE ((status = 'active'::text) AND (warned_at IS NULL) AND (warn_at IS NOT NULL));
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
+CREATE INDEX sessions_words ON support.sessions USING gin (((((' '::text || lower((COALESCE(visitor_name, ''::text) COLLATE pg_c_utf8))) || '
+ '::text) || lower((COALESCE(visitor_email, ''::text) COLLATE pg_c_utf8)))) ext.gin_trgm_ops) WHERE (COALESCE(visitor_name, visitor_email) IS NOT NULL);
 CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER note_first_wait BEFORE UPDATE OF waiting_since ON support.sessions FOR EACH ROW WHEN (((new.first_waited_at IS NULL) AND (new.waiting_since IS NOT NULL))) EXECUTE FUNCTION support.note_first_wait();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role,erase_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');

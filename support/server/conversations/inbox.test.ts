@@ -1,6 +1,8 @@
-import { untilSomebodyWaits } from '@aether/database/testing';
+import { atEnd, untilSomebodyWaits } from '@aether/database/testing';
+import { collectValues, connectPlatform } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+import { findByIndex } from './inbox.ts';
 
 let app: TestSupport;
 let asPriya: TestSupport['call'];
@@ -96,6 +98,50 @@ describe('the inbox', () => {
     const { id: accented } = await ask('hi', { name: 'Zoë O’Brian-山田' });
     for (const typed of ["zoe o'brian", 'OBRIAN', '田'])
       expect(await idsIn(asPriya, `search=${encodeURIComponent(typed)}`)).toEqual([accented]);
+  });
+
+  test('finds a conversation by the customer with whom its own was merged, and not by the name that is gone', async () => {
+    const { id } = await ask('hi', { name: 'Vee', email: 'orla.former@merged.example' });
+    const { id: other } = await ask('hi', { name: 'Vee', email: 'quentin.present@merged.example' });
+    const [former, present] = await Promise.all(
+      ['orla.former@merged.example', 'quentin.present@merged.example'].map(
+        async (email) => await app.foundation.getCustomerByEmail(email),
+      ),
+    );
+    await app.foundation.query(`update platform.customers set name = 'Orla Formerly' where id = $1`, [former?.id]);
+    await app.foundation.query(`update platform.customers set name = 'Quentin Presently' where id = $1`, [present?.id]);
+    expect(await idsIn(asPriya, 'search=formerly')).toEqual([id]);
+    const console = await connectPlatform({
+      app: 'console',
+      variables: { PLATFORM_DB_URL: app.database.url('console_app') },
+    });
+    atEnd(() => console.close());
+    await console.mergeCustomers(present?.id as string, [former?.id as string], { actor: 'admin' });
+    expect((await idsIn(asPriya, 'search=presently')).sort()).toEqual([id, other].sort());
+    expect(await idsIn(asPriya, 'search=formerly')).toEqual([]);
+  });
+
+  test('of several words the rarest is looked for by the indexes, wherever the others are', async () => {
+    const made: string[] = [];
+    for (const name of ['Wilma Xantippe', 'Wilma Yttrium', 'Wilma'])
+      made.push((await ask('hi', { name, email: `${name.slice(6) || 'w'}@wilma.example` })).id);
+    expect(await idsIn(asPriya, 'search=wilma%20xantippe')).toEqual([made[0]]);
+    expect(await idsIn(asPriya, 'search=yttrium@wilma%20wilma')).toEqual([made[1]]);
+    expect(await idsIn(asPriya, 'search=wilma%20xantippe%20yttrium')).toEqual([]);
+  });
+
+  test.each([
+    ['quill', ['sessions_words', 'sessions_folded', 'customers_words', 'customers_folded']],
+    ['zq@quill.example', ['sessions_words', 'sessions_folded', 'customers_words']],
+    ['山田', ['sessions_folded', 'customers_folded']],
+  ])('PostgreSQL answers a search for %s by indexes', async (word, indexes) => {
+    const superuser = await app.database.connect('postgres');
+    await superuser.query('set enable_seqscan = off; set enable_indexscan = off');
+    const { values, parameter } = collectValues();
+    const { rows } = await superuser.query(`explain select ${findByIndex(word, undefined, parameter)}`, values);
+    const plan = JSON.stringify(rows);
+    expect(indexes.filter((name) => !plan.includes(`on ${name}`))).toEqual([]);
+    expect(plan).not.toContain('Seq Scan');
   });
 
   test('counts the conversations in each view', async () => {

@@ -95,10 +95,12 @@ export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.i
   case when m.id is not null
     then jsonb_build_object('author', m.author, 'body', left(support.words_of(m), ${lastWordsMax}),
       'created_at', m.created_at) end as last_message`;
-export const sessionTables = `support.sessions s join support.widgets w on w.id = s.widget_id
+/** @param sessions what the sessions are read from, if not from all of them */
+export const sessionTablesOf = (sessions: string) => `${sessions} s join support.widgets w on w.id = s.widget_id
   left join platform.customers k on k.id = s.customer_id left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
   left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
   left join support.messages m on m.session_id = s.id and m.number = s.message_count`;
+export const sessionTables = sessionTablesOf('support.sessions');
 
 const newestFirst = {
   order: { by: 's.started_at', type: 'timestamptz', id: 's.id', idType: 'uuid' },

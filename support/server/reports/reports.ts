@@ -74,17 +74,20 @@ export type PeriodRow = Piece & ChatFigures;
 export type WidgetRow = { widget: Named } & ChatFigures;
 export type AgentRow = { agent: Named | null } & ChatFigures;
 
-const timesOf = (name: string, seconds: string, where: string) =>
-  `percentile_cont(array[0.5, 0.9]) within group (order by ${seconds}) filter (where ${where}) as ${name}`;
-const secondsBetween = (from: string, to: string) => `greatest(extract(epoch from ${to} - ${from}), 0)::float8`;
+/** SQL: seconds as float8. `extract` would give numeric, which takes longer than all else that is reckoned of a conversation. */
+const secondsBetween = (from: string, to: string) => `greatest(date_part('epoch', ${to} - ${from}), 0)`;
 
-const firstResponse = timesOf(
-  'first_response',
-  secondsBetween('s.first_waited_at', 's.first_answered_at'),
+/** What is reckoned of a conversation, once for all parts of a report: whatever is wider is sorted for each part. */
+const reckoned = {
+  ...{ answered: matching.answered, missed: matching.missed, bot: matching.bot },
+  ...{ open: matching.open, resolved: matching.resolved, ended: `s.status = 'ended'` },
   // Who was spoken to first has not waited.
-  's.first_answered_at >= s.first_waited_at',
-);
-const resolution = timesOf('resolution', secondsBetween('s.asked_at', 's.ended_at'), matching.resolved);
+  first_response: `case when s.first_answered_at >= s.first_waited_at then ${secondsBetween('s.first_waited_at', 's.first_answered_at')} end`,
+  resolution: `case when ${matching.resolved} then ${secondsBetween('s.asked_at', 's.ended_at')} end`,
+};
+/** Seconds within which half of them were, and nine of ten, of those that have any. */
+const timesOf = (name: 'first_response' | 'resolution') =>
+  `percentile_cont(array[0.5, 0.9]) within group (order by s.${name}) as ${name}`;
 
 type Row = Omit<ChatFigures, 'first_response' | 'resolution'> & {
   part: number;
@@ -109,18 +112,19 @@ export async function reportChats(
   );
   const rows = await on.query<Row>(
     `with s as materialized (
-       select width_bucket(s.asked_at, ${begins}) as piece, s.widget_id as widget, s.agent_id as agent, s.status, s.resolved,
-         s.asked_at, s.ended_at, s.first_waited_at, s.first_answered_at, g.score
+       select width_bucket(s.asked_at, ${begins}) as piece, s.widget_id as widget, s.agent_id as agent, g.score,
+         ${Object.entries(reckoned)
+           .map(([name, value]) => `${value} as ${name}`)
+           .join(',\n         ')}
        from support.sessions s left join support.ratings g on g.session_id = s.id
        where ${matchReported(reader, span, filters, parameter).join(' and ')})
      select grouping(s.piece, s.widget, s.agent) as part, s.piece, s.widget, s.agent, count(*)::integer as chats,
-       ${(['answered', 'missed', 'bot', 'open', 'resolved'] as const)
-         .map((outcome) => `count(*) filter (where ${matching[outcome]})::integer as ${outcome}`)
+       ${(['answered', 'missed', 'bot', 'open', 'resolved', 'ended'] as const)
+         .map((outcome) => `count(*) filter (where s.${outcome})::integer as ${outcome}`)
          .join(',\n       ')},
-       count(*) filter (where s.status = 'ended')::integer as ended, count(s.score)::integer as rated,
-       round(avg(s.score), 2)::float8 as score,
+       count(s.score)::integer as rated, round(avg(s.score), 2)::float8 as score,
        array[${[1, 2, 3, 4, 5].map((score) => `count(*) filter (where s.score = ${score})`).join(', ')}]::integer[] as scores,
-       ${firstResponse}, ${resolution}
+       ${timesOf('first_response')}, ${timesOf('resolution')}
      from s group by grouping sets ((s.piece), (s.widget), (s.agent), ())`,
     values,
   );
