@@ -223,6 +223,7 @@ describe('two processes on one subscription with shares', () => {
     const join = (forMs: number) =>
       platform.support.query('select sync.join_readers($1, $2, $3)', [name, 'silent', forMs]);
     await join(60_000);
+    await steps('one', 1); // the one that began before has both shares
     await publish('its', await keyOf(1));
     await publish('mine', await keyOf(0));
     await handles(1);

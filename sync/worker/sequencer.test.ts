@@ -166,10 +166,11 @@ test('a busy system sends no NOTIFY per write', async () => {
   const sequencer = start();
   await until(() => sequencer.state().naps > 0);
   const { rings } = sequencer.state();
-  for (let n = 0; n < 500; n++)
-    await app.query('update platform.customers set name = $2 where id = $1', [customers[1], `Busy ${n}`]);
+  // Twenty events at a time: on a slow machine, one event a write is less than two hundred a second, among which the sequencer sleeps.
+  for (let n = 0; n < 200; n++)
+    await app.query('update platform.customers set name = $2 where id = any($1)', [customers, `Busy ${n}`]);
   await until(isEmpty);
-  expect(sequencer.state().rings - rings).toBeLessThan(100);
+  expect(sequencer.state().rings - rings).toBeLessThan(20);
 });
 
 describe('one of several sequencers', () => {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { QueryClient } from '@tanstack/react-query';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { catchUp, conversationQuery, joinReading } from './conversation.ts';
+import { catchUp, conversationQuery, joinReading, loadOlder } from './conversation.ts';
 
 const session = (visitor_read_number: number, agent_read_number: number, name = 'fresh') => ({
   visitor_read_number,
@@ -17,13 +17,13 @@ test('an answer that is older than a reading mark does not take the mark back', 
 
 describe('a conversation that is being loaded', () => {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  const held: { url: string; give: (numbers: number[]) => void }[] = [];
+  const held: { url: string; give: (numbers: number[], messageCount?: number) => void }[] = [];
   const realFetch = globalThis.fetch;
   const server = createServer((request, response) => {
-    const give = (numbers: number[]) => {
+    const give = (numbers: number[], messageCount = numbers.at(-1) ?? 0) => {
       const messages = numbers.map((number) => ({ number, body: `Word ${number}` }));
       const session = {
-        ...{ id: 'a', message_count: numbers.at(-1) ?? 0 },
+        ...{ id: 'a', message_count: messageCount },
         visitor_read_number: 0,
         agent_read_number: 0,
       };
@@ -68,6 +68,37 @@ describe('a conversation that is being loaded', () => {
     (await request(4)).give([3]);
     expect((await again).messages.map(({ number }) => number)).toEqual([1, 2, 3]);
     expect(held).toHaveLength(5);
+  });
+
+  test('goes on showing the earlier messages that were loaded meanwhile', async () => {
+    const before = held.length;
+    const query = conversationQuery('c', 105);
+    const loading = client.fetchQuery(query);
+    (await request(before)).give([6, 7, 105]);
+    await loading;
+    const again = client.fetchQuery({ ...query, staleTime: 0 });
+    const late = await request(before + 1);
+    const older = loadOlder(client, 'c');
+    (await request(before + 2)).give([1, 2, 3, 4, 5]);
+    await older;
+    late.give([6, 7, 105]);
+    expect((await again).messages.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 105]);
+  });
+
+  test('is shown from a later message on if it has so many new ones that those between are not loaded', async () => {
+    const before = held.length;
+    const query = conversationQuery('d', 105);
+    const loading = client.fetchQuery(query);
+    (await request(before)).give([6, 105]);
+    await loading;
+    const again = client.fetchQuery({ ...query, staleTime: 0 });
+    const first = await request(before + 1);
+    const older = loadOlder(client, 'd');
+    (await request(before + 2)).give([1, 5]);
+    await older;
+    first.give([6, 205], 400);
+    (await request(before + 3)).give([301, 400]);
+    expect((await again).messages.map(({ number }) => number)).toEqual([301, 400]);
   });
 
   test('shows what came on a line that went silent: it is asked for on another one', async () => {

@@ -26,13 +26,14 @@ export const conversationQuery = (id: string, messageCount = 0) =>
       const missed = { again: false };
       loading.set(id, missed);
       try {
-        let fresh = await askNewest(id, client.getQueryData<Conversation>(['session', id]), messageCount, signal);
+        const first = client.getQueryData<Conversation>(['session', id])?.messages[0]?.number;
+        let fresh = await askNewest(id, first, messageCount, signal);
         while (missed.again) {
           missed.again = false;
           const after = fresh.messages.at(-1)?.number ?? 0;
           fresh = join(fresh, await ask(id, { after, limit: pageSizeMax }, signal));
         }
-        return keepLater(client.getQueryData<Conversation>(['session', id]), fresh);
+        return keepOthers(client.getQueryData<Conversation>(['session', id]), fresh, first);
       } finally {
         if (loading.get(id) === missed) loading.delete(id);
       }
@@ -42,8 +43,8 @@ export const conversationQuery = (id: string, messageCount = 0) =>
 /** The conversations that are being loaded, and whether something has happened in them that their answer may not have. */
 const loading = new Map<string, { again: boolean }>();
 
-async function askNewest(id: string, known: Conversation | undefined, messageCount: number, signal: AbortSignal) {
-  const first = known?.messages[0]?.number;
+/** @param first the number of the first message that is shown */
+async function askNewest(id: string, first: number | undefined, messageCount: number, signal: AbortSignal) {
   const after = first === undefined ? Math.max(0, messageCount - pageSize) : first - 1;
   const answer = await ask(id, { after, limit: pageSizeMax }, signal);
   const { message_count: count } = answer.session;
@@ -59,13 +60,20 @@ const join = (shown: Conversation, answer: Conversation): Conversation => ({
   entries: joinEntries(shown.entries, answer.entries),
 });
 
-/** An answer, with the messages that came to the page on another way after the answer was made. */
-function keepLater(shown: Conversation | undefined, answer: Conversation): Conversation {
+/**
+ * An answer, with the messages that came to the page on another way: later ones after the answer was made, and earlier ones that were loaded
+ * while it was on its way. An answer that begins behind the message from which on it was asked has left some out, and earlier ones go, too.
+ *
+ * @param first the number of the message that was the first one on the page when this was asked
+ */
+function keepOthers(shown: Conversation | undefined, answer: Conversation, first: number | undefined): Conversation {
+  const others = shown?.messages ?? [];
   const last = answer.messages.at(-1)?.number ?? 0;
+  const earlier = answer.messages[0]?.number === first ? others.filter(({ number }) => number < (first ?? 0)) : [];
   return {
     ...answer,
     session: joinReading(shown?.session, answer.session),
-    messages: [...answer.messages, ...(shown?.messages.filter(({ number }) => number > last) ?? [])],
+    messages: [...earlier, ...answer.messages, ...others.filter(({ number }) => number > last)],
   };
 }
 
