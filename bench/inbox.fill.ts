@@ -27,7 +27,8 @@ export async function fillConversations(local: LocalServer, conversations: numbe
   for (const { name } of indexes) await owner.query(`drop index ${name}`);
   await owner.query(`
     insert into platform.users (id, email, name, directory_tenant_id, directory_object_id)
-      select a.id, a.id || '@aether.example', a.id, '${tenant}', a.id from (select 'agent' || n as id from generate_series(1, ${widgets}) n) a;
+      select a.id, a.id || '@aether.example', a.id, '${tenant}', a.id
+      from (select 'agent' || n as id from generate_series(1, ${widgets}) n) a;
     insert into platform.users (id, email, name, role, directory_tenant_id, directory_object_id)
       values ('admin', 'admin@aether.example', 'Admin', 'admin', '${tenant}', 'admin');
     insert into support.agents (user_id) select 'agent' || n from generate_series(1, ${widgets}) n;
@@ -40,13 +41,15 @@ export async function fillConversations(local: LocalServer, conversations: numbe
       select md5('c' || n)::uuid, 'c' || n || '@example.com', 'c' || n || '@example.com', 'Customer ' || n, 'support'
       from generate_series(1, ${customers}) n`);
   await owner.query(
-    `insert into support.sessions (id, widget_id, customer_id, visitor_email, visitor_name, token_hash, agent_id, status, resolved, priority,
-       message_count, started_at, asked_at, first_waited_at, first_answered_at, ended_at, last_message_at, first_due_at, resolve_due_at,
-       due_at, waiting_since, clocked_at)
-     select md5('s' || n)::uuid, w.id, case when h.chance % 5 < 3 then md5('c' || 1 + n % ${customers})::uuid end, 'v' || n || '@example.com',
+    `insert into support.sessions (id, widget_id, customer_id, visitor_email, visitor_name, token_hash, agent_id, status, resolved,
+       priority, message_count, started_at, asked_at, first_waited_at, first_answered_at, ended_at, last_message_at, first_due_at,
+       resolve_due_at, due_at, waiting_since, clocked_at)
+     select md5('s' || n)::uuid, w.id, case when h.chance % 5 < 3 then md5('c' || 1 + n % ${customers})::uuid end,
+       'v' || n || '@example.com',
        (array['Amara','Bruno','Clara','Daan','Elif','Farid','Giulia','Hugo','Ines','Jasper'])[1 + h.chance % 10] || ' Visitor' || n % 20000,
        sha256(n::text::bytea), case when h.chance % 10 > 0 then a.agent_id end, case when o.is_open then 'active' else 'ended' end,
-       case when not o.is_open then h.chance % 5 > 0 end, (array['normal','normal','normal','low','high','urgent'])[1 + h.chance % 6], 6, t.at, t.at, t.at,
+       case when not o.is_open then h.chance % 5 > 0 end, (array['normal','normal','normal','low','high','urgent'])[1 + h.chance % 6],
+       6, t.at, t.at, t.at,
        case when h.chance % 20 > 2 and not (o.is_open and h.chance % 2 = 0) then d.answered end, case when not o.is_open then d.ended end,
        case when o.is_open then t.at else d.ended end, t.at + interval '15 min', t.at + interval '8 hours',
        case when o.is_open then t.at + interval '8 hours' end, case when o.is_open and h.chance % 2 = 0 then t.at end, t.at

@@ -112,7 +112,8 @@ export function findByIndex(word: string, phone: SearchedPhone | undefined, para
     union all
     select o.id from support.sessions o where o.customer_id = any (array(
       with found as materialized (${found.join(' union all ')})
-      select f.id from found f union all select k.id from platform.customers k where k.merged_into = any (array(select f.id from found f)))))`;
+      select f.id from found f
+      union all select k.id from platform.customers k where k.merged_into = any (array(select f.id from found f)))))`;
 }
 
 /** The rarest of the first few words among the newest conversations; of equally rare ones the longest. */

@@ -82,7 +82,8 @@ const reckoned = {
   ...{ answered: matching.answered, missed: matching.missed, bot: matching.bot },
   ...{ open: matching.open, resolved: matching.resolved, ended: `s.status = 'ended'` },
   // Who was spoken to first has not waited.
-  first_response: `case when s.first_answered_at >= s.first_waited_at then ${secondsBetween('s.first_waited_at', 's.first_answered_at')} end`,
+  first_response: `case when s.first_answered_at >= s.first_waited_at
+    then ${secondsBetween('s.first_waited_at', 's.first_answered_at')} end`,
   resolution: `case when ${matching.resolved} then ${secondsBetween('s.asked_at', 's.ended_at')} end`,
 };
 /** Seconds within which half of them were, and nine of ten, of those that have any. */
