@@ -48,10 +48,12 @@ export async function fillConversations(local: LocalServer, conversations: numbe
        'v' || n || '@example.com',
        (array['Amara','Bruno','Clara','Daan','Elif','Farid','Giulia','Hugo','Ines','Jasper'])[1 + h.chance % 10] || ' Visitor' || n % 20000,
        sha256(n::text::bytea), case when h.chance % 10 > 0 then a.agent_id end, case when o.is_open then 'active' else 'ended' end,
-       case when not o.is_open then h.chance % 5 > 0 end, (array['normal','normal','normal','low','high','urgent'])[1 + h.chance % 6],
+       case when not o.is_open then h.chance % 5 > 0 end,
+       case when h.chance % 3000 = 0 then 'urgent' when h.chance % 6 = 0 then 'high' when h.chance % 6 = 1 then 'low' else 'normal' end,
        6, t.at, t.at, t.at,
        case when h.chance % 20 > 2 and not (o.is_open and h.chance % 2 = 0) then d.answered end, case when not o.is_open then d.ended end,
-       case when o.is_open then t.at else d.ended end, t.at + interval '15 min', t.at + interval '8 hours',
+       case when o.is_open then t.at else d.ended end,
+       case when h.chance % 200 = 0 or o.is_open then t.at + interval '15 min' end, t.at + interval '30 days',
        case when o.is_open then t.at + interval '8 hours' end, case when o.is_open and h.chance % 2 = 0 then t.at end, t.at
      from generate_series(1, $1::integer) n
        cross join lateral (select now() - interval '730 days' * (1 - n::float / $1::integer) as at) t

@@ -10328,9 +10328,11 @@ CREATE INDEX sessions_asked ON support.sessions USING btree (asked_at) WHERE (as
 CREATE INDEX sessions_clocked ON support.sessions USING btree (widget_id, clocked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NOT NULL));
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
+CREATE INDEX sessions_ended_by_priority ON support.sessions USING btree (priority, ended_at DESC, id DESC) WHERE ((status = 'ended'::text) AND (priority <> 'normal'::text));
 CREATE INDEX sessions_folded ON support.sessions USING gin (platform.search_text(COALESCE(visitor_name, ''::text)) ext.gin_trgm_ops) WHERE platform.is_folded(COALESCE(visitor_name, ''::text));
 CREATE INDEX sessions_idle ON support.sessions USING btree (idle_check_at) WHERE ((status = 'active'::text) AND (idle_check_at IS NOT NULL));
 CREATE INDEX sessions_last_look ON support.sessions USING btree (widget_id, idle_check_at) WHERE (status = 'active'::text);
+CREATE INDEX sessions_missed ON support.sessions USING btree (ended_at DESC, id DESC) WHERE ((status = 'ended'::text) AND ((first_due_at < COALESCE(first_answered_at, ended_at)) OR (resolve_due_at < ended_at)));
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_unclocked ON support.sessions USING btree (asked_at) WHERE ((status = 'active'::text) AND (handler = 'agent'::text) AND (asked_at IS NOT NULL) AND (clocked_at IS NULL));

@@ -35,7 +35,7 @@ import { type UserCalls, userCalls } from './users.ts';
  * The newest migration that this package relies on; a database that lacks it is refused, and one with a migration that says
  * `-- aether: breaks-apps-below` a higher number.
  */
-export const requiredMigration = 109;
+export const requiredMigration = 111;
 
 /** A database that does not answer the connection check within this time counts as out of reach. */
 const checkTimeoutMs = 3_000;

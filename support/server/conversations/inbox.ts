@@ -157,6 +157,8 @@ const dueConditions: Record<DueFilter, string> = {
   missed: `(s.first_due_at < coalesce(s.first_answered_at, s.ended_at, now()) or s.resolve_due_at < coalesce(s.ended_at, now()))`,
   next: 's.due_at > now()',
 };
+/** The same as `missed` of ended conversations, as their index has it: sessions_missed. */
+const missedAtEnd = `(s.first_due_at < coalesce(s.first_answered_at, s.ended_at) or s.resolve_due_at < s.ended_at)`;
 
 /** The conditions that a reader may see a session `s`, of a customer `c`, and that the filters let it through. */
 export function matchConversations(
@@ -168,7 +170,7 @@ export function matchConversations(
   const where = ['s.asked_at is not null', mayList(reader, agent, parameter)];
   if (view) where.push(conditionsOf(agent)[view]);
   if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
-  if (due) where.push(dueConditions[due]);
+  if (due) where.push(due === 'missed' && view === 'ended' ? missedAtEnd : dueConditions[due]);
   if (priority) where.push(`s.priority = ${parameter(priority)}`);
   if (tag)
     where.push(
