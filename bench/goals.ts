@@ -83,7 +83,7 @@ export const parts: Part[] = [
   },
   {
     ...{ name: 'latency', script: 'bench:events', minutes: 1 },
-    args: ['--only', 'latency', '--seconds', '3'],
+    args: ['--only', 'latency', '--seconds', '10'],
     goals: [
       most('3', 'commit → handled at 1,000/s, p50', 2, 'ms', cell(/^subscribe$/, 2, 1)),
       most('3', 'commit → handled at 1,000/s, p99', 6, 'ms', cell(/^subscribe$/, 3, 1)),
