@@ -26,7 +26,7 @@ const unrecorded: Record<string, string> = {
   'say what the environment of a process says, or what it does': `
     platform.mail_apps platform.mails platform.received_mails platform.failing_addresses platform.idempotency_keys support.limits
     sync.alert_targets sync.alert_turn sync.alert_states sync.alerts sync.alert_deliveries sync.attempts sync.causes sync.check_states
-    sync.consumer_effects sync.consumers sync.events sync.health sync.heartbeats sync.outbox sync.parked sync.readers sync.relay sync.rollup
+    sync.consumer_effects sync.consumers sync.counted_events sync.events sync.health sync.heartbeats sync.outbox sync.parked sync.readers sync.relay sync.rollup
     sync.sequencer sync.series sync.shares sync.webhook_attempts sync.quality_findings sync.quality_history sync.quality_numbers
     sync.quality_scans sync.match_keys sync.match_looks sync.match_model sync.match_walk`,
   'belong to an app’s code, and what operators do to them is in sync.operations': 'sync.subscriptions',

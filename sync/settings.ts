@@ -10,7 +10,7 @@ import {
 } from '@aether/platform/log';
 
 /** The newest migration on which the worker relies; it refuses a database that lacks it. */
-export const requiredMigration = 106;
+export const requiredMigration = 111;
 
 export type SyncSettings = Settings & {
   /** Where the worker connects: past any transaction pooler. */
