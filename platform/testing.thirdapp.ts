@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addApp, planApp } from '@aether/database';
@@ -50,7 +50,7 @@ export async function addThirdApp(database: TestDatabase, name = `billing${proce
           .filter((block) => block.includes('export '))
           .join('\n'),
       );
-      return import(file);
+      return import(file).finally(() => rm(file));
     },
   };
 }
