@@ -82,7 +82,7 @@ export const parts: Part[] = [
     ],
   },
   {
-    ...{ name: 'latency', script: 'bench:events', minutes: 2 },
+    ...{ name: 'latency', script: 'bench:events', minutes: 1.5 },
     args: ['--only', 'latency', '--seconds', '10'],
     goals: [
       most('3', 'commit → handled at 1,000/s, p50', 2, 'ms', cell(/^subscribe$/, 2, 1)),
