@@ -115,6 +115,8 @@ test('what is written to a visitor who has gone, and to a customer, goes as e-ma
     await form.getByLabel('Subject').fill(subject);
     await form.getByLabel('Text').fill('Here is what we spoke about.');
     if (subject === 'The offer') await look(maya, 'mail-writing');
+    // Without the customer's addresses, which come a moment after the dialog, it cannot be sent.
+    await form.getByRole('button', { name: 'Send', disabled: false }).waitFor();
     await maya.keyboard.press('Control+Enter');
     await form.waitFor({ state: 'detached' });
   };
