@@ -20,6 +20,7 @@ export async function fillLists(
 ): Promise<void> {
   await migrate(server.urlOf('platform_migrator'));
   const owner = new pg.Client({ connectionString: server.server.superuserUrl('bench') });
+  owner.on('error', () => {}); // the server stops when the bench fails
   await owner.connect();
   let startedAt = performance.now();
   const step = (name: string) => {
@@ -98,11 +99,11 @@ export async function fillLists(
     `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, closed_at, owner_id,
       expected_close_on, created_at, updated_at)
      select c.id, c.company_id, p.id, s.id,
-       (array['Renewal','Pilot','Expansion','Licences','Training'])[1 + abs(hashint4(n)) % 5] || ' ' || n % 977, (n * 37) % 50000,
+       (array['Renewal','Pilot','Expansion','Licences','Training'])[1 + abs(hashint4(n)) % 5] || ' ' || n % 977, (n::bigint * 37) % 50000,
        case when n % 4 = 0 then 'USD' else 'EUR' end, s.outcome,
          case when s.outcome <> 'open' then now() - make_interval(days => n % 300) end,
        'manager' || n % 50, case when n % 6 > 0 then current_date + n % 200 end, now() - make_interval(mins => n),
-         now() - make_interval(mins => (n * 7919) % 500000)
+         now() - make_interval(mins => ((n::bigint * 7919) % 500000)::integer)
      from (select id, company_id, row_number() over (order by crm_id)::integer as n from platform.customers
        where crm_id % greatest(1, $2::integer / $1::integer - 1) = 0 limit $1) c
      join crm.pipelines p on p.name = case when n <= 500 then 'Small' else 'Large' end
